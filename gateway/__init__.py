@@ -1,0 +1,1 @@
+"""The back office: ingest, ledger, reconciliation, reports, and the `till` command. Imports protocol."""
