@@ -1,0 +1,163 @@
+"""The wiring of one counter controller: ports, drivers, controller, journal, uplink, and the tasks that move them.
+
+The only module that knows all of them. Each task is restarted when it fails; the watchdog is fed only while every task moves.
+"""
+
+import asyncio
+import binascii
+import json
+import time
+
+from firmware.controller import Controller, boot_event
+from firmware.drivers.cash_drawer import CashDrawer
+from firmware.drivers.grammars import GRAMMARS
+from firmware.drivers.report_stream import ReportStream
+from firmware.drivers.ten_key import TenKey
+from firmware.health import Health
+from firmware.journal import Journal
+from firmware.link import Link
+from firmware.uplink import Uplink
+from protocol.compat import const
+
+VERSION = "0.1.0"
+
+_SCAN_MS = const(5)  # four samples in the pad's 20 ms debounce
+_SERIAL_MS = const(10)  # at 9600 baud ten bytes come in this time
+_KEEP_MS = const(250)
+_READ_BYTES = const(128)
+
+
+def main(board) -> None:
+    """Start the controller that `board` (the rendered constants) describes, and never return."""
+    ports_module = __import__("firmware.ports." + board.PLATFORM, None, None, ("Ports",))
+    with open("site.json") as site_file:
+        site = json.load(site_file)
+    site["key"] = binascii.unhexlify(site["key_hex"])
+    asyncio.run(App(board, site, ports_module.Ports(board), ports_module).run())
+
+
+class App:
+    """One counter controller, wired."""
+
+    def __init__(self, board, site: dict, ports, traits):
+        self._ports = ports
+        self._traits = traits
+        budget = board.BUDGET
+        self._journal = Journal(ports.flash())
+        self._controller = Controller(self._journal, budget["pending_records"])
+        self._uplink = Uplink(self._journal, site, budget)
+        self._serial = [
+            (ports.uart(each), ReportStream(each["name"], GRAMMARS[each["profile"]], site["currency"]))
+            for each in board.INSTRUMENTS
+            if each["driver"] == "report_stream"
+        ]
+        self._drawer = CashDrawer(board.DRAWER)
+        self._pad = TenKey(board.PAD)
+        tasks = {"scan": self._scan, "keep": self._keep}
+        for number, (uart, driver) in enumerate(self._serial):
+            tasks["serial%d" % number] = lambda uart=uart, driver=driver, n=number: self._listen("serial%d" % n, uart, driver)
+        self.health = Health(list(tasks) + ["link"])
+        self._link = Link(
+            self._uplink, site, budget["backoff_ms"], ports.uptime_ms, lambda: self.health.progress("link"), self._note
+        )
+        tasks["link"] = self._link.run
+        if traits.NETWORK_TASK:
+            tasks["network"] = ports.connect_network
+        self._tasks = tasks
+        self._take([boot_event(board, ports.reset_cause(), VERSION, self._journal)])
+        self._ports.show(self._controller.last_count() or "ready")
+
+    async def run(self) -> None:
+        """Run every task for ever."""
+        self._commit()
+        self._note("boot %d epoch %d seq %d" % (self._journal.boot, self._journal.epoch, self._journal.last_seq))
+        for name, task in self._tasks.items():
+            asyncio.create_task(self._supervise(name, task))
+        while True:
+            await asyncio.sleep_ms(_KEEP_MS)
+            if self.health.all_moved():
+                self._ports.feed_watchdog()
+
+    async def _supervise(self, name: str, task) -> None:
+        while True:
+            try:
+                await task()
+                return
+            except Exception as error:  # a task's top: counted, said once, and the task starts again
+                self.health.restarts[name] = self.health.restarts.get(name, 0) + 1
+                self._note("task %s restarts: %r" % (name, error))
+            await asyncio.sleep_ms(500)
+
+    # ---- tasks ----
+
+    async def _scan(self) -> None:
+        """The drawer and the pad."""
+        ports = self._ports
+        while True:
+            now = time.ticks_ms()
+            ports.service()
+            events = self._drawer.level(ports.drawer_level(), now)
+            events.extend(self._drawer.poll(now))
+            events.extend(self._pad.scan(ports.pad_rows(), now))
+            for line in self._pad.take_lines():
+                ports.show(line)
+            self._take(events)
+            self._commit()
+            self.health.progress("scan")
+            await asyncio.sleep_ms(_SCAN_MS)
+
+    async def _listen(self, name: str, uart, driver) -> None:
+        """One serial line."""
+        buf = bytearray(_READ_BYTES)
+        while True:
+            size = uart.readinto(buf)
+            now = time.ticks_ms()
+            events = driver.feed(bytes(buf[:size]), now) if size else driver.poll(now)
+            answer = driver.take_output()
+            if answer:
+                uart.write(answer)
+            self._take(events)
+            self.health.progress(name)
+            if size < _READ_BYTES:
+                await asyncio.sleep_ms(_SERIAL_MS)
+            else:
+                await asyncio.sleep_ms(0)
+
+    async def _keep(self) -> None:
+        """Housekeeping: slow flash work while the instruments are idle, refusals, health."""
+        while True:
+            if not self._busy():
+                self._journal.tidy()
+            self._take(self._controller.refusals())
+            self._uplink.health = self.health.heap()
+            self._uplink.status = "alive" if self._journal.room() else "journal_full"
+            self.health.progress("keep")
+            await asyncio.sleep_ms(_KEEP_MS)
+
+    # ---- what the tasks share ----
+
+    def _busy(self) -> bool:
+        for _, driver in self._serial:
+            if driver.busy:
+                return True
+        return False
+
+    def _take(self, events: list) -> None:
+        if events:
+            uptime_ms = self._ports.uptime_ms()
+            self._signal(self._controller.take(events, uptime_ms, self._uplink.utc_ms(uptime_ms)))
+
+    def _commit(self) -> None:
+        """Put on flash what waits, and only then let it be heard. On a part whose flash stops the UARTs: between reports."""
+        if self._controller.waiting and not (self._traits.STOPS_UART and self._busy()):
+            self._signal(self._controller.commit())
+
+    def _signal(self, signals: list) -> None:
+        for beep, text in signals:
+            if beep:
+                self._ports.beep(beep)
+            if text:
+                self._ports.show(text)
+
+    def _note(self, line: str) -> None:
+        self._ports.remark(self.health.note(line))

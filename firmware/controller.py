@@ -1,0 +1,134 @@
+"""The controller: what the drivers saw becomes records, and a record on flash becomes a beep. Pure but for the journal it is given.
+
+`take` stamps the drivers' events with boot, uptime and the UTC estimate, in the order in which they happened. `commit` writes them.
+The beep of a count is the promise that it is on flash, so it is only ever returned by `commit`, after `Journal.append`.
+"""
+
+from firmware.drivers.base import format_minor
+from firmware.journal import JournalError, JournalFull
+from protocol import records
+from protocol.compat import ProtocolError
+
+
+class Controller:
+    """Events in, (beep, text) out.
+
+    pending_max  how many stamped records may wait for a quiet moment of the instruments (budget `pending_records`)
+    """
+
+    def __init__(self, journal, pending_max: int):
+        self._journal = journal
+        self._pending_max = pending_max
+        self._pending = []
+        self.refused = 0  # records that the journal had no room for, or that came faster than flash; told once there is room
+        self.invalid = 0  # events of ours that break the wire dictionary: a programming error, counted and shown
+
+    @property
+    def waiting(self) -> int:
+        return len(self._pending)
+
+    def take(self, events: list, uptime_ms: int, utc_ms: int) -> list:
+        """Stamp events for the next `commit`; a list of (beep, text) for those that could not even be taken."""
+        signals = []
+        for event in events:
+            event["boot"] = self._journal.boot
+            event["uptime_ms"] = uptime_ms
+            if utc_ms:
+                event["utc_ms"] = utc_ms
+            if len(self._pending) >= self._pending_max:
+                self.refused += 1
+                signals.append(("full", "busy: count again"))
+            else:
+                self._pending.append(event)
+        return signals
+
+    def commit(self) -> list:
+        """Write all that waits; a list of (beep or "", text or "") in order, each of a record that is now on flash.
+
+        A full journal refuses: no "ok" beep, and the refusal itself becomes a record as soon as there is room.
+        """
+        signals = []
+        pending = self._pending
+        self._pending = []
+        for event in pending:
+            try:
+                self._journal.append(records.encode_record(event))
+            except JournalFull:
+                self.refused += 1
+                signals.append(("full", "journal full: count again later"))
+            except JournalError as error:
+                self.refused += 1
+                signals.append(("error", str(error)))
+            except ProtocolError as error:
+                self.invalid += 1
+                signals.append(("error", str(error)))
+            else:
+                signals.append((beep_of(event), text_of(event)))
+        return signals
+
+    def refusals(self) -> list:
+        """The event that tells of refused records, once the journal has room again."""
+        if not self.refused or not self._journal.room():
+            return []
+        count, self.refused = self.refused, 0
+        return [
+            {"kind": "instrument", "instrument": "journal", "condition": "full", "detail": "%d records were refused" % count}
+        ]
+
+    def last_count(self) -> str:
+        """The newest tally on flash, in words: after a power cut the cashier sees whether the count was taken."""
+        seq = self._journal.last_seq
+        for _ in range(32):  # further back than one drawer's worth of tape lines nobody remembers the count
+            raw = self._journal.read(seq) if seq else None
+            if raw is None:
+                return ""
+            record = records.decode_record(raw)
+            if record["kind"] == "tally":
+                return "last " + text_of(record)
+            seq -= 1
+        return ""
+
+
+def boot_event(board, reset_cause: str, version: str, journal) -> dict:
+    """What the first record of every boot says: why the device started, what it is, and what its journal holds."""
+    return {
+        "kind": "boot",
+        "reset_cause": reset_cause,
+        "firmware": version,
+        "board": board.NAME,
+        "board_hash": board.HASH,
+        "lowest_kept": journal.lowest_kept,
+        "acked": journal.acked,
+        "sectors": journal.sectors,
+    }
+
+
+def beep_of(event: dict) -> str:
+    """Which beep tells the cashier that this record is on flash; "" for records that nobody waits for."""
+    kind = event["kind"]
+    if kind == "tally":
+        return "warn" if event.get("flags", 0) & records.FLAG_REPRINT else "ok"
+    if kind == "mark":
+        return "ok"
+    if kind == "quarantine":
+        return "error"
+    if kind == "instrument" or event.get("state") in ("stuck", "open_too_long"):
+        return "warn"
+    if kind == "boot":
+        return "start"
+    return ""
+
+
+def text_of(event: dict) -> str:
+    """The line on the pad's display for this record; "" for none."""
+    kind = event["kind"]
+    if kind == "tally":
+        text = "%s %s %s" % (event["instrument"], event["batch_id"], format_minor(event["total_minor"]))
+        return text + (" reprint, not counted" if event.get("flags", 0) & records.FLAG_REPRINT else "")
+    if kind == "mark":
+        return event["mark"] + (" %d" % event["value"] if "value" in event else "")
+    if kind == "quarantine":
+        return event["reason"]
+    if kind == "instrument":
+        return "%s %s" % (event["instrument"], event["condition"])
+    return ""

@@ -1,0 +1,141 @@
+"""MQTT 3.1.1, sans-IO: the packets that a counter controller needs, and no more.
+
+QoS 0 and 1 out, QoS 0 and 1 in, last will, clean session. There is no retry here: the uplink repeats records until the gateway's own
+sealed acknowledgement, and a PUBACK is not one. Why not a library: ARCHITECTURE.md, "MQTT on the device".
+Source: OASIS MQTT 3.1.1, sections 2 and 3.
+"""
+
+import struct
+
+from protocol.compat import const
+
+PACKET_BYTES_MAX = const(1400)  # a sealed message of 1 KiB with its topic; more is the broker misbehaving
+_CONNACK = const(2)
+_PUBLISH = const(3)
+_PUBACK = const(4)
+_SUBACK = const(9)
+_PINGRESP = const(13)
+PING = b"\xc0\x00"
+DISCONNECT = b"\xe0\x00"
+
+
+class MqttError(Exception):
+    """A broker that refuses us or breaks the protocol: close the connection and try again later."""
+
+
+def connect(client_id: str, keepalive_s: int, will_topic: str, will_payload: bytes) -> bytes:
+    """CONNECT with a clean session and a retained last will at QoS 1."""
+    flags = 0x02 | 0x04 | 0x08 | 0x20  # clean session, will, will QoS 1, will retain
+    body = b"\x00\x04MQTT\x04" + struct.pack(">BH", flags, keepalive_s)
+    return _packet(0x10, body + _text(client_id) + _text(will_topic) + struct.pack(">H", len(will_payload)) + will_payload)
+
+
+def subscribe(packet_id: int, topic: str) -> bytes:
+    """SUBSCRIBE to one topic at QoS 1."""
+    return _packet(0x82, struct.pack(">H", packet_id) + _text(topic) + b"\x01")
+
+
+def publish(topic: str, payload: bytes, packet_id: int, retain: bool = False) -> bytes:
+    """PUBLISH at QoS 1."""
+    return _packet(0x33 if retain else 0x32, _text(topic) + struct.pack(">H", packet_id) + payload)
+
+
+def _puback(packet_id: int) -> bytes:
+    return b"\x40\x02" + struct.pack(">H", packet_id)
+
+
+def _packet(first: int, body: bytes) -> bytes:
+    size = len(body)
+    head = bytearray((first,))
+    while True:
+        head.append(size & 0x7F | (0x80 if size > 0x7F else 0))
+        size >>= 7
+        if not size:
+            return bytes(head) + body
+
+
+def _text(value: str) -> bytes:
+    raw = value.encode()
+    return struct.pack(">H", len(raw)) + raw
+
+
+class Decoder:
+    """Bytes from the broker in, (topic, payload) of its messages out; what must be answered gathers in `reply`."""
+
+    def __init__(self):
+        self._buffer = b""
+        self.reply = bytearray()
+        self.connected = False
+        self.subscribed = False
+        self.pubacks = 0
+
+    def feed(self, data: bytes) -> list:
+        """The messages in `data`, as a list of (topic: str, payload: bytes); any split of the stream will do.
+
+        Raises MqttError when the broker refuses the connection or the subscription, or sends what is not MQTT.
+        """
+        self._buffer += data
+        messages = []
+        while True:
+            packet = self._next_packet()
+            if packet is None:
+                return messages
+            first, body = packet
+            kind = first >> 4
+            if kind == _PUBLISH:
+                messages.append(self._message(first, body))
+            elif kind == _CONNACK:
+                if len(body) != 2 or body[1] != 0:
+                    raise MqttError("mqtt: broker refuses the connection, code %d" % (body[1] if len(body) == 2 else -1))
+                self.connected = True
+            elif kind == _SUBACK:
+                if len(body) != 3 or body[2] > 1:
+                    raise MqttError("mqtt: broker refuses the subscription; check its access list")
+                self.subscribed = True
+            elif kind == _PUBACK:
+                self.pubacks += 1
+            elif kind != _PINGRESP:
+                raise MqttError("mqtt: unexpected packet type %d" % kind)
+
+    def take_reply(self) -> bytes:
+        """What must be sent now (PUBACKs); empties it."""
+        reply = bytes(self.reply)
+        self.reply = bytearray()
+        return reply
+
+    def _next_packet(self):
+        buffer = self._buffer
+        size = shift = 0
+        at = 1
+        while True:
+            if at >= len(buffer):
+                return None
+            size |= (buffer[at] & 0x7F) << shift
+            shift += 7
+            at += 1
+            if not buffer[at - 1] & 0x80:
+                break
+            if at > 4:
+                raise MqttError("mqtt: packet length over four bytes")
+        if size > PACKET_BYTES_MAX:
+            raise MqttError("mqtt: packet of %d bytes, limit %d" % (size, PACKET_BYTES_MAX))
+        if len(buffer) < at + size:
+            return None
+        self._buffer = buffer[at + size :]
+        return buffer[0], buffer[at : at + size]
+
+    def _message(self, first: int, body: bytes) -> tuple:
+        if len(body) < 2:
+            raise MqttError("mqtt: PUBLISH is cut short")
+        at = 2 + struct.unpack(">H", body[:2])[0]
+        topic = body[2:at]
+        qos = first >> 1 & 3
+        if qos:
+            if qos != 1 or len(body) < at + 2:
+                raise MqttError("mqtt: PUBLISH of QoS %d" % qos)
+            self.reply.extend(_puback(struct.unpack(">H", body[at : at + 2])[0]))
+            at += 2
+        try:
+            return topic.decode(), body[at:]
+        except UnicodeError:
+            return "", body[at:]

@@ -1,0 +1,157 @@
+"""The unix port: pseudo-terminals for UARTs, a line channel for pins, a file for flash.
+
+The parent opens everything, makes the descriptors non-blocking (MicroPython has no fcntl) and names them in the environment:
+TILL_FD_<INSTRUMENT> for a serial line, TILL_FD_GPIO for the pins, TILL_FLASH for the journal's image file.
+
+In, one line each: `D level` the drawer's pin, `M r0 r1 r2 r3 r4` the pad's column bits (hex) row by row, `W ms` the bench's clock
+jumps ahead. Out: `B beep`, `K ms` kick, `P text` display, `R text` a remark for the bench.
+"""
+
+import os
+import time
+
+from firmware.drivers.base import ticks_diff
+from firmware.journal import SECTOR_BYTES
+from protocol.compat import const
+
+STOPS_UART = False
+NETWORK_TASK = False
+_LINE_BYTES_MAX = const(80)
+_READ_BYTES = const(256)
+
+
+class Channel:
+    """A descriptor that was inherited, as a UART has it: readinto without waiting, write without waiting."""
+
+    def __init__(self, descriptor: int):
+        self._file = open(descriptor, "r+b", buffering=0)
+
+    def readinto(self, buf) -> int:
+        """How many bytes came; 0 for none, and 0 when the other end is gone."""
+        try:
+            return self._file.readinto(buf) or 0
+        except OSError:
+            return 0
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError:
+            pass  # a bench that does not read is not our fault; instruments repeat their question
+
+
+class FileFlash:
+    """A NOR flash in a file: programming only clears bits, as the real part does."""
+
+    def __init__(self, path: str, sectors: int):
+        self._sectors = sectors
+        try:
+            self._file = open(path, "r+b")
+        except OSError:
+            with open(path, "wb") as image:
+                for _ in range(sectors):
+                    image.write(b"\xff" * SECTOR_BYTES)
+            self._file = open(path, "r+b")
+
+    def ioctl(self, op: int, arg: int) -> int:
+        if op == 4:
+            return self._sectors
+        if op == 5:
+            return SECTOR_BYTES
+        if op == 6:
+            self._file.seek(arg * SECTOR_BYTES)
+            self._file.write(b"\xff" * SECTOR_BYTES)
+            self._file.flush()
+        return 0
+
+    def readblocks(self, block: int, buf, offset: int) -> None:
+        self._file.seek(block * SECTOR_BYTES + offset)
+        self._file.readinto(buf)
+
+    def writeblocks(self, block: int, buf, offset: int) -> None:
+        at = block * SECTOR_BYTES + offset
+        now = bytearray(len(buf))
+        self._file.seek(at)
+        self._file.readinto(now)
+        for i in range(len(buf)):
+            now[i] &= buf[i]
+        self._file.seek(at)
+        self._file.write(now)
+        self._file.flush()
+
+
+class Ports:
+    """The unix port's hardware, as the bench plays it."""
+
+    def __init__(self, board):
+        self._board = board
+        self._gpio = Channel(int(os.getenv("TILL_FD_GPIO")))
+        self._line = b""
+        self._buf = bytearray(_READ_BYTES)
+        self._level = 1 - board.DRAWER["open_level"]
+        self._rows = [0] * len(board.PAD["rows"])
+        self._uptime_ms = 0
+        self._ticks = time.ticks_ms()
+
+    def uart(self, instrument: dict) -> Channel:
+        return Channel(int(os.getenv("TILL_FD_" + instrument["uart"].upper())))
+
+    def flash(self) -> FileFlash:
+        return FileFlash(os.getenv("TILL_FLASH"), self._board.JOURNAL["sectors"])
+
+    def service(self) -> None:
+        """Take the lines that the bench has sent; call it once a scan."""
+        while True:
+            size = self._gpio.readinto(self._buf)
+            if not size:
+                return
+            lines = (self._line + bytes(self._buf[:size])).split(b"\n")
+            self._line = lines.pop()[-_LINE_BYTES_MAX:]
+            for line in lines:
+                self._take(line.decode().split())
+
+    def _take(self, words: list) -> None:
+        if not words:
+            return
+        if words[0] == "D":
+            self._level = int(words[1])
+        elif words[0] == "M":
+            self._rows = [int(word, 16) for word in words[1:]]
+        elif words[0] == "W":
+            self._uptime_ms += int(words[1])
+
+    def pad_rows(self) -> list:
+        return self._rows
+
+    def drawer_level(self) -> int:
+        return self._level
+
+    def kick(self, ms: int) -> None:
+        self._say("K %d" % ms)
+
+    def beep(self, name: str) -> None:
+        self._say("B " + name)
+
+    def show(self, text: str) -> None:
+        self._say("P " + text)
+
+    def remark(self, text: str) -> None:
+        self._say("R " + text)
+
+    def _say(self, line: str) -> None:
+        self._gpio.write(line.encode() + b"\n")
+
+    def uptime_ms(self) -> int:
+        now = time.ticks_ms()
+        self._uptime_ms += ticks_diff(now, self._ticks)
+        self._ticks = now
+        return self._uptime_ms
+
+    def reset_cause(self) -> str:
+        return "power_on"
+
+    async def connect_network(self) -> None:
+        """The machine's own network is always there."""
+
+    def feed_watchdog(self) -> None:
+        """There is no watchdog on the unix port: who starts the process watches it."""

@@ -1,0 +1,166 @@
+"""The uplink: records from the journal to the gateway, again and again until the gateway's sealed acknowledgement. Sans-IO.
+
+The state machine knows the journal, the key and the time that it is told; it never sees a socket. `poll` says what to publish next,
+`message` takes what arrived. A broker's PUBACK moves nothing here: only the gateway, after its COMMIT, does.
+"""
+
+from firmware.drivers.base import ticks_diff
+from protocol import messages, seal
+from protocol.compat import ProtocolError, const
+from protocol.topics import kid, topic
+
+_RESEND_MS_MAX = const(60000)
+_RECORDS_PER_MESSAGE = const(12)
+_SAMPLE_KEPT_MS = const(600000)  # a crystal drifts about 0.05 s in this time
+
+
+class Uplink:
+    """What to publish, and what the gateway has answered.
+
+    identity  {"site", "device", "key" (32 bytes), "key_number"}
+    limits    {"window_records", "heartbeat_ms", "resend_ms"}
+    """
+
+    def __init__(self, journal, identity: dict, limits: dict):
+        self._journal = journal
+        self._key = identity["key"]
+        self._kid = kid(identity["device"], identity["key_number"])
+        self.events_topic = topic(identity["site"], identity["device"], "ev")
+        self.state_topic = topic(identity["site"], identity["device"], "state")
+        self.ack_topic = topic(identity["site"], identity["device"], "ack")
+        self._window = limits["window_records"]
+        self._heartbeat_ms = limits["heartbeat_ms"]
+        self._resend_first_ms = limits["resend_ms"]
+        self.online = False
+        self.refused = 0  # acks that were not ours, not sealed, or not of this epoch
+        self.status = "alive"
+        self.health = (0, 0)  # heap free and its low-water mark, bytes
+        self._sent = journal.acked
+        self._ack_utc_ms = 0
+        self._clock = None  # (utc - uptime, round trip, uptime of the sample), all in ms
+        self._reset_timers(0)
+
+    def _reset_timers(self, now_ms: int) -> None:
+        self._heartbeat_due = now_ms
+        self._resend_ms = self._resend_first_ms
+        self._resend_due = now_ms
+        self._wanted = 0  # want_from that was already answered, so that a burst of acks causes one repeat
+        self._want_due = now_ms
+
+    def connected(self, now_ms: int) -> None:
+        """The broker took our connection: start again behind the last acknowledgement, with a heartbeat first."""
+        self.online = True
+        self._sent = self._journal.acked
+        self._reset_timers(now_ms)
+
+    def disconnected(self) -> None:
+        self.online = False
+
+    def utc_ms(self, uptime_ms: int) -> int:
+        """The estimate of UTC at an uptime of this boot, Unix milliseconds; 0 before the gateway told it."""
+        return self._clock[0] + uptime_ms if self._clock else 0
+
+    def will(self, uptime_ms: int) -> bytes:
+        """The sealed state that the broker publishes for us when we vanish."""
+        return self._sealed_state("lost", uptime_ms)
+
+    def poll(self, now_ms: int, uptime_ms: int):
+        """(topic, sealed payload, retain) of the next message to publish, or None when there is nothing to send now."""
+        if not self.online:
+            return None
+        if ticks_diff(now_ms, self._heartbeat_due) >= 0:
+            self._heartbeat_due = now_ms + self._heartbeat_ms
+            return self.state_topic, self._sealed_state(self.status, uptime_ms), True
+        journal = self._journal
+        if self._sent > journal.acked and ticks_diff(now_ms, self._resend_due) >= 0:
+            self._sent = journal.acked
+            self._resend_ms = min(self._resend_ms * 2, _RESEND_MS_MAX)
+        last = min(journal.last_seq, journal.acked + self._window)
+        if self._sent >= last:
+            return None
+        if self._sent == journal.acked:
+            self._resend_due = now_ms + self._resend_ms
+        return self._next_events(last, uptime_ms)
+
+    def _next_events(self, last: int, uptime_ms: int):
+        first = max(self._sent + 1, self._journal.lowest_kept)
+        records = []
+        size = 0
+        seq = first
+        while seq <= last and len(records) < _RECORDS_PER_MESSAGE:
+            record = self._journal.read(seq)
+            if record is None or size + len(record) + 3 > messages.EVENT_BYTES_MAX:
+                break
+            records.append(record)
+            size += len(record) + 3  # a byte string of up to 1 KiB has a head of at most three bytes
+            seq += 1
+        if not records:
+            return None
+        self._sent = seq - 1
+        payload = messages.encode_events(self._journal.epoch, self._journal.boot, uptime_ms, first, records)
+        return self.events_topic, seal.seal(self._key, self._kid, self.events_topic, payload), False
+
+    def _sealed_state(self, status: str, uptime_ms: int) -> bytes:
+        journal = self._journal
+        payload = messages.encode_state(
+            {
+                "epoch": journal.epoch,
+                "boot": journal.boot,
+                "uptime_ms": uptime_ms,
+                "status": status,
+                "last_seq": journal.last_seq,
+                "lowest_kept": journal.lowest_kept,
+                "acked": journal.acked,
+                "ledger_n": journal.ledger_n,
+                "ledger_head": journal.ledger_head,
+                "heap_free": self.health[0],
+                "heap_low": self.health[1],
+            }
+        )
+        return seal.seal(self._key, self._kid, self.state_topic, payload)
+
+    def message(self, name: str, sealed: bytes, now_ms: int, uptime_ms: int) -> bool:
+        """Take a message of the gateway; True when it was an acknowledgement of this journal. Anything else is counted as refused."""
+        if name != self.ack_topic:
+            self.refused += 1
+            return False
+        try:
+            _, payload = seal.open_seal(sealed, name, self._key_of)
+            ack = messages.decode_ack(payload)
+        except ProtocolError:
+            self.refused += 1
+            return False
+        journal = self._journal
+        if ack["epoch"] != journal.epoch or ack["high_water"] > journal.last_seq or ack["utc_ms"] < self._ack_utc_ms:
+            self.refused += 1  # another life of this board, a clone's records, or an old message played again
+            return False
+        self._ack_utc_ms = ack["utc_ms"]
+        self._set_clock(ack, uptime_ms)
+        if ack["high_water"] > journal.acked:
+            self._resend_ms = self._resend_first_ms
+            self._resend_due = now_ms + self._resend_ms
+        journal.mark_acked(ack["high_water"], ack["ledger_n"], ack["ledger_head"])
+        self._sent = max(self._sent, journal.acked)
+        self._repeat_wanted(ack["want_from"], now_ms)
+        return True
+
+    def _repeat_wanted(self, want_from: int, now_ms: int) -> None:
+        if not want_from or (want_from == self._wanted and ticks_diff(now_ms, self._want_due) < 0):
+            return
+        self._wanted = want_from
+        self._want_due = now_ms + self._resend_first_ms
+        self._sent = min(self._sent, max(want_from, self._journal.lowest_kept) - 1)
+
+    def _key_of(self, key_id: bytes):
+        return self._key if key_id == self._kid else None
+
+    def _set_clock(self, ack: dict, uptime_ms: int) -> None:
+        """Cristian's estimate: the sample with the shortest round trip is the best, until it is too old for the crystal."""
+        if ack["echo_boot"] != self._journal.boot:
+            return
+        trip = uptime_ms - ack["echo_uptime_ms"]
+        if trip < 0:
+            return
+        best = self._clock
+        if best is None or trip <= best[1] or uptime_ms - best[2] > _SAMPLE_KEPT_MS:
+            self._clock = (ack["utc_ms"] - uptime_ms + trip // 2, trip, uptime_ms)
