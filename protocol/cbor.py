@@ -1,8 +1,8 @@
 """The strict CBOR subset of RFC 8949 that Tillstream speaks: integers, byte strings, text, arrays, maps.
 
 Refused on both sides: tags, floats, simple values, indefinite lengths, integers not in their shortest form, map keys that are
-not ascending unsigned integers, depth over 4, containers over 64 items, more than 1 KiB, trailing bytes. General decoders accept
-most of these, so hostile bytes never meet one.
+not ascending unsigned integers, text that is not UTF-8, depth over 4, containers over 64 items, more than 1 KiB, trailing
+bytes. General decoders accept most of these, so hostile bytes never meet one.
 """
 
 from protocol.compat import ProtocolError, const
@@ -72,7 +72,7 @@ def _write(out: bytearray, value, depth: int) -> None:
         out.extend(head(_BYTES, len(value)))
         out.extend(value)
     elif isinstance(value, str):
-        raw = value.encode()
+        raw = _utf8(value)
         out.extend(head(_TEXT, len(raw)))
         out.extend(raw)
     elif isinstance(value, (list, tuple)):
@@ -83,13 +83,39 @@ def _write(out: bytearray, value, depth: int) -> None:
     elif isinstance(value, dict):
         _check_container(len(value), depth)
         out.extend(head(_MAP, len(value)))
-        for key in sorted(value):
+        for key in value:
             if isinstance(key, bool) or not isinstance(key, int) or key < 0:
                 raise CborError("cbor: map key %r is not an unsigned integer" % (key,))
+        for key in sorted(value):
             out.extend(head(_UINT, key))
             _write(out, value[key], depth + 1)
     else:
         raise CborError("cbor: %s has no place in a record" % type(value).__name__)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        raw = text.encode()
+    except UnicodeError:
+        raw = b""
+    if not _is_utf8(text, len(raw)):
+        raise CborError("cbor: text is not UTF-8")
+    return raw
+
+
+def _is_utf8(text: str, size: int) -> bool:
+    """Whether `size` bytes are the UTF-8 of `text`.
+
+    MicroPython's own check lets surrogates, overlong forms and code points over 0x10FFFF pass (measured with 1.28).
+    """
+    if len(text) == size:  # ASCII
+        return True
+    for char in text:
+        point = ord(char)
+        if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
+            return False
+        size -= 1 if point < 0x80 else 2 if point < 0x800 else 3 if point < 0x10000 else 4
+    return size == 0
 
 
 def _check_container(items: int, depth: int) -> None:
@@ -136,10 +162,12 @@ def _read(data: bytes, at: int, depth: int):
         if major == _BYTES:
             return raw, end
         try:
-            return raw.decode(), end
+            text = raw.decode()
         except UnicodeError:
-            pass
-        raise CborError("cbor: text is not UTF-8")
+            text = None
+        if text is None or not _is_utf8(text, number):
+            raise CborError("cbor: text is not UTF-8")
+        return text, end
     _check_container(number, depth)
     if major == _ARRAY:
         items = []

@@ -1,7 +1,7 @@
 """The one place where the two interpreters differ for shared code."""
 
 try:
-    from micropython import const
+    from micropython import const  # pyright: ignore[reportAssignmentType]
 except ImportError:  # CPython: a constant is just its value
 
     def const(value):

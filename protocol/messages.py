@@ -57,7 +57,10 @@ def encode_state(state: dict) -> bytes:
 
 
 def decode_state(payload: bytes) -> dict:
-    """{epoch, boot, uptime_ms, status (one of STATUS), last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low}."""
+    """{epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low}.
+
+    status is one of STATUS; lowest_kept = 0: the journal holds nothing; heap_* in bytes.
+    """
     parts = _array(payload, 11, "state")
     _numbers(parts[:8], (_U32, _U32, _U48, len(STATUS) - 1, _U32, _U32, _U32, _U48), "state")
     _numbers(parts[9:], (_U32, _U32), "state")

@@ -1,7 +1,7 @@
 """The wire dictionary: what a device may state, as data.
 
-A record is a map from field numbers to values. `FIELDS` gives each number its name, type, limit and unit; `KINDS` says which fields
-each kind must and may carry. The decoder's limits, till.cddl and docs/records.md all come from these two tables.
+A record is a map from field numbers to values. `FIELDS` gives each number its name, type, limit and unit; `KINDS` says which
+fields each kind must and may carry. The decoder's limits, till.cddl and docs/records.md all come from these two tables.
 
 A record says what was seen, never what it means: money counted, a drawer opened, a key pressed. Only the gateway concludes.
 """
@@ -171,7 +171,7 @@ def _checked(number: int, value):
         wanted = str if type_name == "text" else bytes
         if not isinstance(value, wanted):
             raise RecordError("record: %s is not %s" % (name, type_name))
-        size = len(value.encode()) if type_name == "text" else len(value)
+        size = len(value.encode() if isinstance(value, str) else value)
         if size > limit:
             raise RecordError("record: %s of %d bytes, limit %d" % (name, size, limit))
         return value

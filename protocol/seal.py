@@ -22,7 +22,7 @@ class SealError(ProtocolError):
 
 
 try:  # CPython has it in C
-    from hmac import digest as _digest
+    from hmac import digest as _digest  # pyright: ignore[reportMissingImports]
 
     def hmac_sha256(key: bytes, message: bytes) -> bytes:
         """The 32-byte tag of RFC 2104 over SHA-256."""
@@ -62,13 +62,13 @@ def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
     """
     if len(sealed) > MESSAGE_BYTES_MAX:
         raise SealError("seal: message of %d bytes, limit %d" % (len(sealed), MESSAGE_BYTES_MAX))
+    parts = reason = None
     try:
         parts = cbor.decode(sealed)
     except cbor.CborError as error:
-        reason = str(error)
-        parts = None
-    if parts is None:
-        raise SealError("seal: not a COSE_Mac0 message: " + reason)
+        reason = error
+    if reason is not None:
+        raise SealError("seal: not a COSE_Mac0 message: %s" % reason)
     if not isinstance(parts, list) or len(parts) != 4:
         raise SealError("seal: not an array of four")
     protected, unprotected, payload, tag = parts
@@ -90,9 +90,7 @@ def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
 def mac_structure(topic: str, payload: bytes) -> bytes:
     """The bytes under the MAC: ["MAC0", protected, external_aad, payload]."""
     aad = topic.encode()
-    return (
-        b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload)) + payload
-    )
+    return b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload)) + payload
 
 
 def _same(left: bytes, right: bytes) -> bool:
