@@ -137,10 +137,7 @@ class App:
     # ---- what the tasks share ----
 
     def _busy(self) -> bool:
-        for _, driver in self._serial:
-            if driver.busy:
-                return True
-        return False
+        return any(driver.busy for _, driver in self._serial)
 
     def _take(self, events: list) -> None:
         if events:

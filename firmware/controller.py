@@ -1,6 +1,6 @@
-"""The controller: what the drivers saw becomes records, and a record on flash becomes a beep. Pure but for the journal it is given.
+"""The controller: what the drivers saw becomes records, and a record on flash becomes a beep. Pure but for its journal.
 
-`take` stamps the drivers' events with boot, uptime and the UTC estimate, in the order in which they happened. `commit` writes them.
+`take` stamps the drivers' events with boot, uptime and the UTC estimate, in the order in which they happened; `commit` writes.
 The beep of a count is the promise that it is on flash, so it is only ever returned by `commit`, after `Journal.append`.
 """
 

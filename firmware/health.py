@@ -13,9 +13,9 @@ class Health:
     """Progress counters that the watchdog believes, the heap's low-water mark, and the log."""
 
     def __init__(self, tasks):
-        self._progress = {name: 0 for name in tasks}
-        self._seen = {name: -1 for name in tasks}
-        self.restarts = {name: 0 for name in tasks}
+        self._progress = dict.fromkeys(tasks, 0)
+        self._seen = dict.fromkeys(tasks, -1)
+        self.restarts = dict.fromkeys(tasks, 0)
         self.log = []
         self.heap_low = 0
         gc.threshold(HEAP_THRESHOLD_BYTES)

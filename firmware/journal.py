@@ -1,14 +1,14 @@
 """The journal: records on raw flash, in a ring of sectors, from append until the gateway's acknowledgement.
 
-A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a generation that only rises, the next seq,
-what was acknowledged, and the boot number. An entry is [type u8][length u16][number u32][body][CRC-32], big endian; it never crosses
-a sector. Everything that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
+A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a generation that only rises, the
+next seq, what was acknowledged, and the boot number. An entry is [type u8][length u16][number u32][body][CRC-32], big endian; it
+never crosses a sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
 
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
 page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to.
 
-The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset, ioctl 6 = erase a block), which
-rp2.Flash, esp32.Partition and the file of the unix port all speak.
+The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset, ioctl 6 = erase a block),
+which rp2.Flash, esp32.Partition and the file of the unix port all speak.
 Source: MicroPython library reference, vfs, "Block devices".
 """
 
@@ -222,10 +222,11 @@ class Journal:
         best = -1
         for sector in range(self._sectors):
             first = self._first[sector]
-            if first and first <= seq and (best < 0 or first >= self._first[best]):
-                # two sectors may open at the same seq when the first of them kept nothing: the later one in the ring has it
-                if best < 0 or first > self._first[best] or self._behind(best, sector):
-                    best = sector
+            if not first or first > seq:
+                continue
+            # two sectors may open at the same seq when the first of them kept nothing: the later one in the ring has it
+            if best < 0 or first > self._first[best] or (first == self._first[best] and self._behind(best, sector)):
+                best = sector
         return best
 
     def _behind(self, one: int, other: int) -> bool:

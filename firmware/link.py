@@ -8,7 +8,7 @@ import os
 import time
 
 from firmware import mqtt
-from firmware.drivers.base import ticks_diff
+from firmware.drivers.base import ticks_add, ticks_diff
 from protocol.compat import const
 
 _KEEPALIVE_S = const(20)
@@ -86,7 +86,7 @@ class Link:
         uplink = self._uplink
         decoder = self._decoder
         subscribing = False
-        ping_due = time.ticks_add(time.ticks_ms(), _KEEPALIVE_S * 500)
+        ping_due = ticks_add(time.ticks_ms(), _KEEPALIVE_S * 500)
         while not self._closed:
             now = time.ticks_ms()
             self._progress()
@@ -99,7 +99,7 @@ class Link:
             if ticks_diff(now, self._heard_ms) > _KEEPALIVE_S * 1500:
                 raise OSError("broker silent")
             if ticks_diff(now, ping_due) >= 0:
-                ping_due = time.ticks_add(now, _KEEPALIVE_S * 500)
+                ping_due = ticks_add(now, _KEEPALIVE_S * 500)
                 await self._send(writer, mqtt.PING)
             reply = decoder.take_reply()
             if reply:

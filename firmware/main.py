@@ -1,6 +1,7 @@
 """What the board runs at power-up."""
 
 import board
+
 from firmware.app import main
 
 main(board)

@@ -1,7 +1,7 @@
 """MQTT 3.1.1, sans-IO: the packets that a counter controller needs, and no more.
 
-QoS 0 and 1 out, QoS 0 and 1 in, last will, clean session. There is no retry here: the uplink repeats records until the gateway's own
-sealed acknowledgement, and a PUBACK is not one. Why not a library: ARCHITECTURE.md, "MQTT on the device".
+QoS 1 out, QoS 0 and 1 in, last will, clean session. There is no retry here: the uplink repeats records until the gateway's own
+sealed acknowledgement, and a PUBACK is not one. Why not a library: ARCHITECTURE.md, decision "MQTT on the device".
 Source: OASIS MQTT 3.1.1, sections 2 and 3.
 """
 

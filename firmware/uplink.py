@@ -1,10 +1,10 @@
 """The uplink: records from the journal to the gateway, again and again until the gateway's sealed acknowledgement. Sans-IO.
 
-The state machine knows the journal, the key and the time that it is told; it never sees a socket. `poll` says what to publish next,
-`message` takes what arrived. A broker's PUBACK moves nothing here: only the gateway, after its COMMIT, does.
+The state machine knows the journal, the key and the time that it is told; it never sees a socket. `poll` says what to publish
+next, `message` takes what arrived. A broker's PUBACK moves nothing here: only the gateway, after its COMMIT, does.
 """
 
-from firmware.drivers.base import ticks_diff
+from firmware.drivers.base import ticks_add, ticks_diff
 from protocol import messages, seal
 from protocol.compat import ProtocolError, const
 from protocol.topics import kid, topic
@@ -69,7 +69,7 @@ class Uplink:
         if not self.online:
             return None
         if ticks_diff(now_ms, self._heartbeat_due) >= 0:
-            self._heartbeat_due = now_ms + self._heartbeat_ms
+            self._heartbeat_due = ticks_add(now_ms, self._heartbeat_ms)
             return self.state_topic, self._sealed_state(self.status, uptime_ms), True
         journal = self._journal
         if self._sent > journal.acked and ticks_diff(now_ms, self._resend_due) >= 0:
@@ -79,7 +79,7 @@ class Uplink:
         if self._sent >= last:
             return None
         if self._sent == journal.acked:
-            self._resend_due = now_ms + self._resend_ms
+            self._resend_due = ticks_add(now_ms, self._resend_ms)
         return self._next_events(last, uptime_ms)
 
     def _next_events(self, last: int, uptime_ms: int):
@@ -120,7 +120,7 @@ class Uplink:
         return seal.seal(self._key, self._kid, self.state_topic, payload)
 
     def message(self, name: str, sealed: bytes, now_ms: int, uptime_ms: int) -> bool:
-        """Take a message of the gateway; True when it was an acknowledgement of this journal. Anything else is counted as refused."""
+        """Take a message; True when it acknowledges this journal. Anything else is counted as refused."""
         if name != self.ack_topic:
             self.refused += 1
             return False
@@ -138,7 +138,7 @@ class Uplink:
         self._set_clock(ack, uptime_ms)
         if ack["high_water"] > journal.acked:
             self._resend_ms = self._resend_first_ms
-            self._resend_due = now_ms + self._resend_ms
+            self._resend_due = ticks_add(now_ms, self._resend_ms)
         journal.mark_acked(ack["high_water"], ack["ledger_n"], ack["ledger_head"])
         self._sent = max(self._sent, journal.acked)
         self._repeat_wanted(ack["want_from"], now_ms)
@@ -148,7 +148,7 @@ class Uplink:
         if not want_from or (want_from == self._wanted and ticks_diff(now_ms, self._want_due) < 0):
             return
         self._wanted = want_from
-        self._want_due = now_ms + self._resend_first_ms
+        self._want_due = ticks_add(now_ms, self._resend_first_ms)
         self._sent = min(self._sent, max(want_from, self._journal.lowest_kept) - 1)
 
     def _key_of(self, key_id: bytes):

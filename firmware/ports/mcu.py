@@ -7,7 +7,7 @@ import time
 
 import machine
 
-from firmware.drivers.base import ticks_diff
+from firmware.drivers.base import ticks_add, ticks_diff
 from protocol.compat import const
 
 _RX_BYTES = const(512)  # half a second at 9600 baud, longer than any other task holds the loop
@@ -64,7 +64,7 @@ class McuPorts:
         if self._beeps and ticks_diff(now, self._beep_due) >= 0:
             on, ms = self._beeps.pop(0)
             self._beeper.value(on)
-            self._beep_due = time.ticks_add(now, ms)
+            self._beep_due = ticks_add(now, ms)
 
     def pad_rows(self) -> list:
         for number, row in enumerate(self._rows):
@@ -84,7 +84,7 @@ class McuPorts:
     def kick(self, ms: int) -> None:
         if self._kick is not None:
             self._kick.value(1)
-            self._kick_until = time.ticks_add(time.ticks_ms(), min(ms, _KICK_MS_MAX))
+            self._kick_until = ticks_add(time.ticks_ms(), min(ms, _KICK_MS_MAX))
 
     def beep(self, name: str) -> None:
         if self._beeper is None:

@@ -3,8 +3,8 @@
 The parent opens everything, makes the descriptors non-blocking (MicroPython has no fcntl) and names them in the environment:
 TILL_FD_<INSTRUMENT> for a serial line, TILL_FD_GPIO for the pins, TILL_FLASH for the journal's image file.
 
-In, one line each: `D level` the drawer's pin, `M r0 r1 r2 r3 r4` the pad's column bits (hex) row by row, `W ms` the bench's clock
-jumps ahead. Out: `B beep`, `K ms` kick, `P text` display, `R text` a remark for the bench.
+In, one line each: `D level` the drawer's pin, `M r0 r1 r2 r3 r4` the pad's column bits (hex) row by row, `W ms` the bench's
+clock jumps ahead. Out: `B beep`, `K ms` kick, `P text` display, `R text` a remark for the bench.
 """
 
 import os
