@@ -10,7 +10,7 @@ Identity of a record = (device, epoch, seq). The device comes from the topic and
 from protocol import cbor
 from protocol.compat import ProtocolError, const
 
-EVENT_BYTES_MAX = const(880)  # of record bytes in one message, so that payload and seal fit in 1 KiB
+EVENT_BYTES_MAX = const(880)  # of record bytes, 3 more counted for each record, so that payload and seal fit in 1 KiB
 STATUS = ("alive", "lost", "journal_full", "locked")
 HEAD_BYTES = const(32)
 _U32 = const(0xFFFFFFFF)
