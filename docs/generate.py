@@ -1,0 +1,165 @@
+"""Writes the two files that repeat the tables of protocol/records.py: protocol/till.cddl and docs/records.md.
+
+./run tables          a test fails when they are not current
+"""
+
+from pathlib import Path
+
+from protocol import cbor, messages, records, seal
+
+ROOT = Path(__file__).parent.parent
+TYPES = {
+    "uint": "integer, 0 to {}",
+    "int": "integer, -{0} to {0}",
+    "text": "text, at most {} bytes",
+    "bytes": "bytes, at most {}",
+    "pairs": "at most {} pairs of integers, 0 to 4294967295",
+    "texts": "at most {} texts of at most 48 bytes",
+}
+
+
+def main() -> None:
+    for path, text in files().items():
+        path.write_text(text)
+        print(f"wrote {path.relative_to(ROOT)}")
+
+
+def files() -> dict[Path, str]:
+    """What each generated file has to hold."""
+    return {ROOT / "protocol" / "till.cddl": cddl(), ROOT / "docs" / "records.md": page()}
+
+
+# --- till.cddl --------------------------------------------------------------------------------------------------------
+
+
+def cddl() -> str:
+    """RFC 8610 for everything that crosses the line."""
+    kinds = records.FIELDS[0][2]
+    blocks = [
+        "; What crosses the line between a counter controller and the gateway (RFC 8610).\n"
+        "; Written by docs/generate.py from protocol/records.py: edit the tables there, then ./run tables.\n"
+        "; Beyond what CDDL says: shortest forms only, map keys ascending, no tag, float or simple value, nothing indefinite,\n"
+        f"; at most {cbor.DEPTH_MAX} levels, {cbor.ITEMS_MAX} items a container and {records.RECORD_BYTES_MAX} bytes a record.",
+        "record = " + " / ".join(f"{kind}-record" for kind in kinds),
+        *(_cddl_kind(number, kind) for number, kind in enumerate(kinds, 1)),
+        *(_cddl_choice(name, limit) for name, type_name, limit, _ in records.FIELDS.values() if type_name == "choice"),
+        *(f"{name} = [0*{limit} pair]" for name, type_name, limit, _ in records.FIELDS.values() if type_name == "pairs"),
+        "pair = [first: u32, second: u32]",
+        _cddl_messages(),
+        "u32 = 0..4294967295\nu48 = 0..281474976710655",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _cddl_kind(number: int, kind: str) -> str:
+    must, may = records.KINDS[kind]
+    lines = [f"{kind}-record = {{", f"  0 => {number}, ; kind: {kind}"]
+    for field, (name, type_name, limit, _) in records.FIELDS.items():
+        if name in ("boot", "uptime_ms") or name in must:
+            lines.append(f"  {field} => {_cddl_type(name, type_name, limit)}, ; {name}")
+        elif name == "utc_ms" or name in may:
+            lines.append(f"  ? {field} => {_cddl_type(name, type_name, limit)}, ; {name}")
+    return "\n".join([*lines, "}"])
+
+
+def _cddl_type(name: str, type_name: str, limit) -> str:
+    return {
+        "uint": f"0..{limit}",
+        "int": f"-{limit}..{limit}",
+        "text": f"tstr .size (0..{limit})",
+        "bytes": f"bstr .size (0..{limit})",
+        "choice": name.replace("_", "-"),
+        "pairs": name,
+        "texts": f"[0*{limit} tstr .size (0..48)]",
+    }[type_name]
+
+
+def _cddl_choice(name: str, limit: tuple) -> str:
+    numbers = ", ".join(f"{number} {choice}" for number, choice in enumerate(limit, 1))
+    return f"{name.replace('_', '-')} = 1..{len(limit)} ; {numbers}"
+
+
+def _cddl_messages() -> str:
+    head = f"bstr .size {messages.HEAD_BYTES}"
+    return f"""\
+events-message = [
+  epoch: 1..4294967295,
+  boot: u32,
+  sent-uptime-ms: u48,
+  first-seq: 1..4294967295, ; the i-th record has seq first-seq + i
+  records: [1*{cbor.ITEMS_MAX} bstr .cbor record],
+]
+
+state-message = [
+  epoch: u32,
+  boot: u32,
+  uptime-ms: u48,
+  status: 0..{len(messages.STATUS) - 1}, ; {", ".join(f"{number} {name}" for number, name in enumerate(messages.STATUS))}
+  last-seq: u32,
+  lowest-kept: u32,
+  acked: u32,
+  ledger-n: u48,
+  ledger-head: {head},
+  heap-free: u32,
+  heap-low: u32,
+]
+
+ack-message = [
+  epoch: u32,
+  high-water: u32,
+  want-from: u32, ; 0: nothing is missing
+  want-to: u32,
+  ledger-n: u48,
+  ledger-head: {head},
+  utc-ms: u48,
+  echo-boot: u32,
+  echo-uptime-ms: u48,
+]
+
+sealed = [ ; COSE_Mac0 of RFC 9052, untagged
+  protected: bstr .cbor algorithm,
+  unprotected: {{ 4 => bstr }}, ; kid
+  payload: bstr .size (0..{seal.PAYLOAD_BYTES_MAX}),
+  tag: bstr .size {seal.TAG_BYTES},
+]
+
+algorithm = {{ 1 => 5 }} ; HMAC 256/256"""
+
+
+# --- docs/records.md --------------------------------------------------------------------------------------------------
+
+
+def page() -> str:
+    """The page for people: each kind with its fields, then each choice with its numbers."""
+    out = [
+        "# Records\n",
+        "What a counter controller may state. A record says what was seen, never what it means; the gateway concludes.\n",
+        "This page is written from the tables in `protocol/records.py` by `./run tables`; the tables are what both sides run,",
+        "and `protocol/till.cddl` says the same for machines. [protocol.md](protocol.md) says how records travel.\n",
+        f"On the wire a record is a CBOR map from field numbers to values, at most {records.RECORD_BYTES_MAX} bytes. "
+        "Money is whole minor units",
+        "(cents). Every record carries `kind`, `boot` and `uptime_ms`, and `utc_ms` once the gateway has told the time.\n",
+    ]
+    for number, kind in enumerate(records.FIELDS[0][2], 1):
+        out += _page_kind(number, kind)
+    out.append("## Choices\n")
+    out.append("A choice travels as its number.\n")
+    for name, type_name, limit, _ in records.FIELDS.values():
+        if type_name == "choice":
+            out.append(f"- `{name}`: " + ", ".join(f"{number} {choice}" for number, choice in enumerate(limit, 1)))
+    return "\n".join(out) + "\n"
+
+
+def _page_kind(number: int, kind: str) -> list[str]:
+    must, may = records.KINDS[kind]
+    rows = [f"## {kind} ({number})\n", "| number | field | | type | meaning |", "| ---: | --- | --- | --- | --- |"]
+    for field, (name, type_name, limit, meaning) in records.FIELDS.items():
+        if name in ("boot", "uptime_ms") or name in must or name == "utc_ms" or name in may:
+            presence = "may" if name == "utc_ms" or name in may else "must"
+            wire = f"one of {len(limit)}" if type_name == "choice" else TYPES[type_name].format(limit)
+            rows.append(f"| {field} | `{name}` | {presence} | {wire} | {meaning} |")
+    return [*rows, ""]
+
+
+if __name__ == "__main__":
+    main()
