@@ -1,0 +1,229 @@
+"""Printed reports become tallies: one engine for every counter, its machine described by a grammar (grammars.py).
+
+Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity (report_memory) -> one event. A report is stated
+whole or not at all: the rows must sum to the machine's own total, and anything else becomes a `quarantine` event with the bytes
+themselves. After either the stream is ready for the next report.
+"""
+
+from firmware.drivers.base import cut_text, ticks_diff
+from firmware.drivers.report_body import REPORT_LINES_MAX, ReportBody, values_of
+from firmware.drivers.report_memory import ReportMemory
+from firmware.drivers.report_text import CUT, LINE_BYTES_MAX, LineReader, is_rule
+from protocol.compat import const
+from protocol.records import FLAG_REPRINT, FLAG_SUB_BATCH
+
+REASON_BYTES_MAX = const(96)  # records.FIELDS 52, also of a detail (51)
+NOISE_BYTES_MIN = const(16)  # this much noise is worth a line to a person
+NOISE_EVENT_MS = const(60000)  # and not more often than this
+
+_CUT_INSIDE = "report was cut inside a line; print it again or recount"
+_NO_START = "a report's start was not seen; print it again or recount"
+
+_NOTHING = const(0)
+_NOISE = const(1)  # lines outside a report that say nothing about money
+_LOST = const(2)  # lines of a report whose start was not seen
+
+
+class ReportStream:
+    """One serial line with one machine on it: `feed` bytes, `poll` time, events come back."""
+
+    def __init__(self, instrument: str, grammar: dict, currency: str):
+        self.instrument = instrument
+        self._grammar = grammar
+        self._currency = currency
+        self._reader = LineReader()
+        self._memory = ReportMemory(grammar)
+        self._body = None  # the report under way
+        self._stray = _NOTHING
+        self._stray_lines = 0  # of the present run
+        self._last_ms = 0
+        self._out = b""
+        self._noise_told = 0  # noise that a line_noise event already told of
+        self._noise_told_ms = None
+        self._faults = {"reports": 0, "reprints": 0, "quarantined": 0, "stray_lines": 0, "long_lines": 0}
+
+    def feed(self, data: bytes, now_ms: int) -> list:
+        """Events of the reports that these bytes ended; any split of the bytes gives the same events."""
+        events = self.poll(now_ms)
+        push = self._reader.push
+        for byte in data:
+            end = push(byte)
+            if end:
+                self._end_line(events)
+                if end == CUT:
+                    self._end_report(events)
+        if data:
+            self._last_ms = now_ms
+        return events
+
+    def poll(self, now_ms: int) -> list:
+        """Events that the passing of time makes: a gap of `idle_ms` ends whatever was under way."""
+        events = []
+        if self.busy and ticks_diff(now_ms, self._last_ms) > self._grammar["idle_ms"]:
+            line = self._reader.take_line()
+            self._reader.end_command()
+            if line and self._body:
+                self._body.refuse(_CUT_INSIDE)
+            elif line:
+                self._stray_line(line, events)
+            self._end_report(events)
+        self._tell_noise(now_ms, events)
+        return events
+
+    def faults(self) -> dict:
+        """{counter: how often since the start}."""
+        counters = dict(self._faults)
+        counters["noise_bytes"] = self._reader.noise
+        return counters
+
+    @property
+    def busy(self) -> bool:
+        """True while something that began has not ended."""
+        return self._body is not None or self._stray != _NOTHING or self._reader.is_inside_line()
+
+    def take_output(self) -> bytes:
+        """The bytes to send to the machine now."""
+        out, self._out = self._out, b""
+        return out
+
+    # ---- lines ----
+
+    def _end_line(self, events: list) -> None:
+        """Deal with the line that just ended."""
+        reader = self._reader
+        if reader.overflow:
+            self._faults["long_lines"] += 1
+            if self._body:
+                self._body.refuse("a line of more than %d characters; print the report again or recount" % LINE_BYTES_MAX)
+        line = reader.take_line()
+        at, spec = self._start_in(line)
+        if spec:
+            self._begin(line, at, spec, events)
+        elif line and self._body:
+            self._body.read(line)
+            if self._body.ended:
+                self._end_report(events)
+        elif line:
+            self._stray_line(line, events)
+        if not self._body and not self._stray:
+            reader.take_raw()
+        reader.next_line()
+
+    def _start_in(self, line: bytes) -> tuple:
+        """(offset, spec) of a start literal anywhere in the line: noise or the rest of a cut report may stand in front."""
+        for spec in self._grammar["lines"]:
+            if spec[1] == "S":
+                at = line.rfind(spec[0])
+                if at >= 0:
+                    return at, spec
+        return -1, None
+
+    def _begin(self, line: bytes, at: int, spec: tuple, events: list) -> None:
+        """A new report starts in this line; what was under way ends here."""
+        if at and self._body:
+            self._body.refuse(_CUT_INSIDE)
+        elif at:
+            self._stray_line(line[:at].strip(), events)
+        self._end_report(events, self._reader.raw_before_line())
+        self._body = ReportBody(self._grammar)
+        self._body.begin(line[at + len(spec[0]) :].strip(), spec[2])
+
+    def _stray_line(self, line: bytes, events: list) -> None:
+        """A line outside any report: noise, a banner, or a report whose start was spoiled."""
+        self._stray = max(self._stray, _NOISE)
+        if not is_rule(line):
+            self._faults["stray_lines"] += 1
+            line = line.lstrip(b"? ")
+            for literal, role, columns in self._grammar["lines"]:
+                if role == "S":
+                    is_part = bool(line) and (literal.startswith(line) or line.startswith(literal))
+                elif role in "RUG":
+                    is_part = line.startswith(literal) and values_of(line[len(literal) :], columns) is not None
+                else:
+                    is_part = role == "N" and line.startswith(literal)
+                if is_part:
+                    self._stray = _LOST
+        self._stray_lines += 1
+        if self._stray_lines >= REPORT_LINES_MAX:
+            self._end_report(events)
+
+    # ---- reports ----
+
+    def _end_report(self, events: list, raw=None) -> None:
+        """Footer, cut, gap or the next start: state what was under way, or quarantine it."""
+        body, self._body = self._body, None
+        stray, self._stray = self._stray, _NOTHING
+        self._stray_lines = 0
+        if raw is None:
+            raw = self._reader.take_raw()
+        if body:
+            body.finish()
+            self._out = self._grammar["answer"]
+            if body.reason:
+                self._memory.refused(body.numbers)
+                self._quarantine(body.reason, body.numbers, raw, events)
+            else:
+                self._state_tally(body, raw, events)
+        elif stray == _LOST:
+            self._quarantine(_NO_START, {}, raw, events)
+
+    def _state_tally(self, body, raw: bytes, events: list) -> None:
+        """The event of a report whose arithmetic holds."""
+        digest = body.digest()
+        batch_id, is_reprint, refusal, notes = self._memory.place(body.numbers, digest, body.date(), body.total)
+        for condition, detail in notes:
+            events.append(self._condition(condition, detail))
+        if refusal:
+            self._quarantine(refusal, body.numbers, raw, events)
+            return
+        self._faults["reprints" if is_reprint else "reports"] += 1
+        flags = FLAG_REPRINT if is_reprint else 0
+        if self._grammar["sub_batch"] and body.numbers["s"]:
+            flags |= FLAG_SUB_BATCH
+        event = {
+            "kind": "tally",
+            "instrument": self.instrument,
+            "batch_id": batch_id,
+            "currency": self._currency,
+            "rows": sorted(body.rows, reverse=True),
+            "total_minor": body.total,
+            "flags": flags,
+            "digest": digest,
+            "evidence": self._grammar["evidence"],
+        }
+        if body.time:
+            event["machine_time"] = body.time
+        events.append(event)
+
+    def _quarantine(self, reason: str, numbers: dict, raw: bytes, events: list) -> None:
+        self._faults["quarantined"] += 1
+        if "b" in numbers and not reason.startswith("batch"):
+            reason = "batch %d: %s" % (numbers["b"], reason)
+        events.append(
+            {
+                "kind": "quarantine",
+                "instrument": self.instrument,
+                "reason": cut_text(reason, REASON_BYTES_MAX),
+                "raw": raw,
+                "evidence": self._grammar["evidence"],
+            }
+        )
+
+    def _condition(self, condition: str, detail: str) -> dict:
+        return {
+            "kind": "instrument",
+            "instrument": self.instrument,
+            "condition": condition,
+            "detail": cut_text(detail, REASON_BYTES_MAX),
+        }
+
+    def _tell_noise(self, now_ms: int, events: list) -> None:
+        noise = self._reader.noise + self._faults["stray_lines"]
+        if noise - self._noise_told < NOISE_BYTES_MIN:
+            return
+        if self._noise_told_ms is not None and ticks_diff(now_ms, self._noise_told_ms) < NOISE_EVENT_MS:
+            return
+        detail = "%d bytes or lines that no report has: check cable and speed" % (noise - self._noise_told)
+        events.append(self._condition("line_noise", detail))
+        self._noise_told = noise
+        self._noise_told_ms = now_ms
