@@ -15,8 +15,8 @@ Source: Mach 9 User Guide, p. 76, figure 160, "AUDIT TAPE (BATCH)", a batch of s
     CUST. TOTAL 15.20
 
 A row is denomination and VALUE. The guide prints a single row, so these are read into it, not out of it: cents as `.25`, rows
-from the lowest denomination, only denominations that occurred, one space between columns, CR LF, no fee lines without a fee, paper
-feed at the end, and a copy that equals its original byte for byte. The tape of a SUB key is not published: not played.
+from the lowest denomination, only denominations that occurred, one space between columns, CR LF, no fee lines without a fee,
+paper feed at the end, and a copy that equals its original byte for byte. The tape of a SUB key is not published: not played.
 """
 
 from datetime import datetime

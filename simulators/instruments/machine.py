@@ -196,7 +196,7 @@ class Machine:
     def power_off(self) -> None:
         """Power is lost: the open batch and whatever was not yet sent are forgotten.
 
-        Numbers of finished batches are kept and that of the lost one is used again, unless a sub-batch bore it (no manual says).
+        Numbers of finished batches are kept and that of the lost one is used again, unless a sub-batch bore it: a guess.
         """
         if self.state not in ("off", "idle"):
             self._unreported.update(self._batch_passed)
