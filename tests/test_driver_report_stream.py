@@ -39,7 +39,7 @@ def test_published_report_becomes_one_tally(machine, name, batch_id, rows, total
 
     assert (batch_id, rows, total, flags) == (event["batch_id"], event["rows"], event["total_minor"], event["flags"])
     assert {"mach": "manual", "jetscan": "guess"}[machine] == event["evidence"]
-    assert 8 == len(event["digest"])
+    assert len(event["digest"]) == 8
 
 
 @pytest.mark.parametrize("case", GOLDEN)
@@ -68,7 +68,7 @@ def test_after_any_noise_and_a_gap_the_next_report_is_stated(noise):
     line = Line("mach")
     line.send(noise)
 
-    assert 1600 == tally(of_kind(line.send(transcript("mach9_batch_fee")), "tally"))["total_minor"]
+    assert tally(of_kind(line.send(transcript("mach9_batch_fee")), "tally"))["total_minor"] == 1600
 
 
 @pytest.mark.parametrize("case", GOLDEN)
@@ -90,7 +90,7 @@ def test_a_report_cut_by_the_next_one_is_quarantined_and_the_next_is_stated(case
         events = Line(case[0]).send(report[:length] + report)
 
         assert [case[4]] == [event["total_minor"] for event in of_kind(events, "tally")]
-        assert 1 == len(of_kind(events, "quarantine"))
+        assert len(of_kind(events, "quarantine")) == 1
 
 
 @pytest.mark.parametrize(("machine", "report"), [("mach", "mach9_batch_mixed"), ("jetscan", "jetscan_batch")])
@@ -125,7 +125,7 @@ def test_no_lost_or_doubled_byte_states_other_money(machine, report):
 def test_fee_and_customer_total_are_not_the_total():
     event = tally(Line("mach").send(transcript("mach9_batch_fee")))
 
-    assert 1600 == event["total_minor"]
+    assert event["total_minor"] == 1600
 
 
 def test_customer_total_that_does_not_fit_the_fee_is_quarantined():
@@ -175,13 +175,13 @@ def test_a_jetscan_report_that_does_not_hold_is_quarantined(old, new, why):
 def test_printed_pieces_are_checked_and_accepted():
     event = tally(Line("mach").send(mach(rows=(("1.00", "16", "16.00"), (".25", "20", "5.00")))))
 
-    assert [(100, 16), (25, 20)] == event["rows"]
+    assert event["rows"] == [(100, 16), (25, 20)]
 
 
 def test_an_empty_report_is_a_tally_of_nothing():
     event = tally(Line("mach").send(mach(rows=(), total=".00")))
 
-    assert ([], 0) == (event["rows"], event["total_minor"])
+    assert (event["rows"], event["total_minor"]) == ([], 0)
 
 
 def test_printer_commands_rules_and_padding_are_not_content():
@@ -196,7 +196,7 @@ def test_a_cut_or_form_feed_states_the_report_at_once(end):
     line = Line("mach")
     events = line.stream.feed(mach() + end, 0)
 
-    assert 2100 == tally(events)["total_minor"]
+    assert tally(events)["total_minor"] == 2100
     assert not line.stream.busy
 
 
@@ -213,7 +213,7 @@ def test_answer_byte_goes_out_once_per_report():
     stream = ReportStream("coins", dict(Line("mach").stream._grammar, answer=b"\x06"), "USD")
     stream.feed(transcript("mach9_batch_fee"), 0)
 
-    assert (b"\x06", b"") == (stream.take_output(), stream.take_output())
+    assert (stream.take_output(), stream.take_output()) == (b"\x06", b"")
 
 
 def test_a_reprint_is_heard_and_flagged_with_the_first_reports_identity():
@@ -221,11 +221,13 @@ def test_a_reprint_is_heard_and_flagged_with_the_first_reports_identity():
     first = tally(line.send(jetscan(1, 14)))
     again = tally(line.send(jetscan(2, 14, time="11/20/2026 14:20:00")))
 
-    assert 0 == first["flags"]
-    assert FLAG_REPRINT == again["flags"]
+    assert first["flags"] == 0
+    assert again["flags"] == FLAG_REPRINT
     assert (first["batch_id"], first["digest"]) == (again["batch_id"], again["digest"])
-    assert {"reports": 1, "reprints": 1, "quarantined": 0} == {
-        name: line.stream.faults()[name] for name in ("reports", "reprints", "quarantined")
+    assert {name: line.stream.faults()[name] for name in ("reports", "reprints", "quarantined")} == {
+        "reports": 1,
+        "reprints": 1,
+        "quarantined": 0,
     }
 
 
@@ -242,16 +244,17 @@ def test_a_quarantined_report_that_is_printed_again_is_counted_once():
     line.send(mach(batch=7))
     quarantine(line.send(mach(batch=8)[:-20]))
 
-    assert 0 == tally(line.send(mach(batch=8)))["flags"]
-    assert FLAG_REPRINT == tally(line.send(mach(batch=8)))["flags"]
-    assert 0 == tally(line.send(mach(batch=9)))["flags"]
+    assert tally(line.send(mach(batch=8)))["flags"] == 0
+    assert tally(line.send(mach(batch=8)))["flags"] == FLAG_REPRINT
+    assert tally(line.send(mach(batch=9)))["flags"] == 0
 
 
 def test_sub_batches_are_flagged_and_their_batch_is_not():
     line = Line("jetscan")
-    flags = [tally(line.send(jetscan(*numbers)))["flags"] for numbers in ((1, 3, 1, 2), (2, 3, 2, 2), (3, 3, 0, 6), (4, 4, 0, 1))]
+    reports = ((1, 3, 1, 2), (2, 3, 2, 2), (3, 3, 0, 6), (4, 4, 0, 1))
+    flags = [tally(line.send(jetscan(*numbers)))["flags"] for numbers in reports]
 
-    assert [FLAG_SUB_BATCH, FLAG_SUB_BATCH, 0, 0] == flags
+    assert flags == [FLAG_SUB_BATCH, FLAG_SUB_BATCH, 0, 0]
 
 
 def test_a_sub_batch_that_nobody_reported_is_told():
@@ -259,7 +262,7 @@ def test_a_sub_batch_that_nobody_reported_is_told():
     line.send(jetscan(1, 3, 1, 2))
     missing = of_kind(line.send(jetscan(3, 3, 3, 2)), "instrument")
 
-    assert ["batch 3: sub-batch 2 was not reported"] == [event["detail"] for event in missing]
+    assert [event["detail"] for event in missing] == ["batch 3: sub-batch 2 was not reported"]
 
 
 def test_a_batch_smaller_than_its_sub_batches_is_quarantined():
@@ -274,9 +277,9 @@ def test_report_numbers_that_start_again_are_a_day_clear_and_a_new_epoch():
     before = tally(line.send(jetscan(7, 1)))
     clear, after = line.send(jetscan(1, 1, time="11/21/2026 08:01:00"))
 
-    assert "day_clear" == clear["condition"]
-    assert ("7-1-0", "d2:1-1-0") == (before["batch_id"], after["batch_id"])
-    assert 0 == after["flags"]
+    assert clear["condition"] == "day_clear"
+    assert (before["batch_id"], after["batch_id"]) == ("7-1-0", "d2:1-1-0")
+    assert after["flags"] == 0
 
 
 def test_a_spoiled_report_number_does_not_make_a_reprint_new():
@@ -285,7 +288,7 @@ def test_a_spoiled_report_number_does_not_make_a_reprint_new():
     line.send(jetscan(8, 14))
     events = line.send(jetscan(3, 14))
 
-    assert [FLAG_REPRINT] == [event["flags"] for event in of_kind(events, "tally")]
+    assert [event["flags"] for event in of_kind(events, "tally")] == [FLAG_REPRINT]
 
 
 def test_mach_numbers_that_start_again_on_another_date_are_a_new_epoch():
@@ -294,7 +297,7 @@ def test_mach_numbers_that_start_again_on_another_date_are_a_new_epoch():
     line.send(mach(batch=2))
     clear, after = line.send(mach(batch=1, rows=(("1.00", "3.00"),), total="3.00", time="08:00 09/22/2026"))
 
-    assert ("day_clear", "d2:1-0-0", 0) == (clear["condition"], after["batch_id"], after["flags"])
+    assert (clear["condition"], after["batch_id"], after["flags"]) == ("day_clear", "d2:1-0-0", 0)
 
 
 def test_mach_batch_one_with_equal_content_on_another_date_is_for_a_person():
@@ -310,8 +313,8 @@ def test_an_older_batch_that_was_never_seen_is_for_a_person_and_the_next_is_coun
     events = line.send(mach(batch=3))
     assert "batch 3 came after batch 14" in quarantine(of_kind(events, "quarantine"))["reason"]
 
-    assert "d2:4-0-0" == tally(line.send(mach(batch=4)))["batch_id"]
-    assert FLAG_REPRINT == tally(of_kind(line.send(mach(batch=14)), "tally"))["flags"]
+    assert tally(line.send(mach(batch=4)))["batch_id"] == "d2:4-0-0"
+    assert tally(of_kind(line.send(mach(batch=14)), "tally"))["flags"] == FLAG_REPRINT
 
 
 def test_a_gap_in_batch_numbers_is_told():
@@ -319,15 +322,15 @@ def test_a_gap_in_batch_numbers_is_told():
     line.send(mach(batch=5))
     missing, event = line.send(mach(batch=8))
 
-    assert ("missing_report", "batches 6 to 7 were not reported") == (missing["condition"], missing["detail"])
-    assert "8-0-0" == event["batch_id"]
+    assert (missing["condition"], missing["detail"]) == ("missing_report", "batches 6 to 7 were not reported")
+    assert event["batch_id"] == "8-0-0"
 
 
 def test_batch_numbers_that_wrap_are_no_gap_and_no_restart():
     line = Line("mach")
     line.send(mach(batch=999))
 
-    assert "d2:1-0-0" == tally(line.send(mach(batch=1)))["batch_id"]
+    assert tally(line.send(mach(batch=1)))["batch_id"] == "d2:1-0-0"
 
 
 def test_only_the_last_identities_are_remembered():
@@ -335,8 +338,8 @@ def test_only_the_last_identities_are_remembered():
     for batch in range(1, 101):
         line.send(mach(batch=batch))
 
-    assert 16 == len(line.stream._memory._entries)
-    assert FLAG_REPRINT == tally(line.send(mach(batch=85)))["flags"]
+    assert len(line.stream._memory._entries) == 16
+    assert tally(line.send(mach(batch=85)))["flags"] == FLAG_REPRINT
     assert "came after" in of_kind(line.send(mach(batch=84)), "quarantine")[0]["reason"]
 
 
@@ -353,7 +356,7 @@ def test_a_line_without_end_is_bounded_and_refused():
     event = quarantine(line.send(mach().replace(b"SUB", b"x" * 4000 + b"SUB")))
 
     assert "more than 80 characters" in event["reason"]
-    assert 512 == len(event["raw"])
+    assert len(event["raw"]) == 512
 
 
 def test_line_noise_is_told_once_a_minute():
@@ -363,7 +366,7 @@ def test_line_noise_is_told_once_a_minute():
         told += of_kind(stream.feed(b"\x81\x99\x9a" * 8, now_ms), "instrument")
     told += of_kind(stream.poll(NOISE_EVENT_MS + 10000), "instrument")
 
-    assert ["line_noise"] * 2 == [event["condition"] for event in told]
+    assert [event["condition"] for event in told] == ["line_noise"] * 2
     assert stream.faults()["noise_bytes"] >= 24 * 60
 
 

@@ -9,10 +9,10 @@ A grammar is a dict:
   idle_ms    a gap this long ends a report
   answer     bytes to send after each report that ended; empty for none
 
-Roles: S start, N number, T time, R row, U subtotal of the rows so far, G the machine's own total, F fee, C what the customer gets
-(total less fee, never the total), O other value that is not cash and must be zero, X says nothing about money.
-Columns: d denomination with two decimals, D the same or in whole units, p pieces, v value with two decimals; for N and S a letter
-(r report, b batch, s sub-batch, g grand) and how many digits it has; E after the columns: this line ends the report.
+Roles: S start, N number, T time, R row, U subtotal of the rows so far, G the machine's own total, F fee, C what the customer
+gets (total less fee, never the total), O other value that is not cash and must be zero, X says nothing about money.
+Columns: d denomination with two decimals, D the same or in whole units, p pieces, v value with two decimals; for N and S a
+letter (r report, b batch, s sub-batch, g grand) and how many digits it has; E after the columns: this line ends the report.
 """
 
 # Mach 9 user guide p. 76, figure 160 (one batch with the processing fee on). Unknown there: the columns under PRINT UNIT COUNT
@@ -39,8 +39,8 @@ MACH = {
     "answer": b"",
 }
 
-# JetScan iFX i100 user guide p. 39 (AUDIT, date, ACCOUNT#) and p. 25 (the screen's columns DENOM, UNIT, VALUE and its grand total).
-# Nobody of us has seen the printed body: the row and total lines are taken from the screen, hence "guess" for the whole.
+# JetScan iFX i100 user guide p. 39 (AUDIT, date, ACCOUNT#) and p. 25 (the screen's columns DENOM, UNIT, VALUE and its total).
+# The printed body is not published: its row and total lines are taken from the screen, hence "guess" for the whole.
 JETSCAN = {
     "evidence": "guess",
     "lines": (

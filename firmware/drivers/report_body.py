@@ -1,4 +1,4 @@
-"""One report between its start and its end: lines in, typed columns, the arithmetic that must hold, or the reason why it does not."""
+"""One report between its start and its end: lines in, typed columns, the arithmetic that must hold, or why it does not."""
 
 import hashlib
 

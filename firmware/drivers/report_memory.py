@@ -1,7 +1,7 @@
 """Which report is this: new, a reprint, a contradiction, the first after the numbers restarted? Pure and bounded.
 
-A machine's own numbers name a batch within an epoch: its day total is cleared and the numbers start again. Where the numbers cannot
-tell, the answer is a quarantine, never a guess. Nothing here survives a restart of the device.
+A machine's own numbers name a batch within an epoch: its day total is cleared and the numbers start again. Where the numbers
+cannot tell, the answer is a quarantine, never a guess. Nothing here survives a restart of the device.
 """
 
 from firmware.drivers.base import format_minor
@@ -121,7 +121,7 @@ class ReportMemory:
         self._batch = batch
 
     def _follow_subs(self, batch: int, sub: int, total: int, notes: list) -> str:
-        """"" or why this batch cannot be true. What is counted after the last sub-batch has no report of its own: not an error."""
+        """Why this batch cannot be true, or "". What is counted after the last sub-batch has no report of its own."""
         if batch != self._subs[0]:
             self._subs = (batch, 0, 0)
         _, last, value = self._subs

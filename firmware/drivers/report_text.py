@@ -1,7 +1,7 @@
 """From a printer's byte stream to clean lines of text, and from words to numbers. Bounded, and never raises.
 
-Strips ESC/POS commands (Epson's one- to three-byte forms), NULs and flow control; CP437 rules and blanks become "-" and " ", every
-other byte outside printable ASCII becomes "?", which no number and no literal contains, so it cannot pass for money.
+Strips ESC/POS commands (Epson's one- to three-byte forms), NULs and flow control; CP437 rules and blanks become "-" and " ",
+every other byte outside printable ASCII becomes "?", which no number and no literal contains, so it cannot pass for money.
 """
 
 from protocol.compat import const
@@ -169,7 +169,4 @@ def is_time(line: bytes) -> bool:
 
 def is_rule(line: bytes) -> bool:
     """True for a line drawn across the paper."""
-    for char in line:
-        if char not in b"-=_* ":
-            return False
-    return True
+    return not line.strip(b"-=_* ")
