@@ -12,7 +12,7 @@ A tally belongs to the group that is open. A tally outside any group is listed a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -64,7 +64,7 @@ class Tally:
     out: str = ""  # why it is in no sum: reprint, void, sub-batch, superseded; empty while it counts
 
 
-@dataclass
+@dataclass(eq=False)  # two counts are never the same count
 class CountGroup:
     """The tallies between a mark and the next one."""
 
@@ -156,13 +156,15 @@ class DrawerSession:
         self.findings.append(Finding(kind, at_ms, text))
 
 
-def drawer_sessions(records: Iterable[SeenRecord], currency: str = "USD") -> list[DrawerSession]:
+def drawer_sessions(records: Iterable[SeenRecord], currency: str = "USD", epochs: Sequence[int] = ()) -> list[DrawerSession]:
     """The drawer sessions in the records of one device and one day, in order.
 
-    Duplicates of a record are taken once and the order of the input is irrelevant. Raises ValueError when the records are of
-    more than one device.
+    `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without it by number. Duplicates of
+    a record are taken once and the order of the input is irrelevant. Raises ValueError when the records are of more than one
+    device.
     """
-    unique = {(record.epoch, record.seq): record for record in records}
+    rank = {epoch: index for index, epoch in enumerate(epochs)}
+    unique = {(rank.get(record.epoch, len(rank)), record.epoch, record.seq): record for record in records}
     ordered = [unique[key] for key in sorted(unique)]
     if len({record.device for record in ordered}) > 1:
         raise ValueError("records of more than one device")
