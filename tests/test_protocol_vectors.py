@@ -1,6 +1,8 @@
 """Golden bytes and hostile bytes: protocol/vectors/*.json. Golden bytes never change; a change of the wire adds new ones."""
 
+import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from protocol import cbor, messages, records, seal, topics
 from protocol.compat import ProtocolError
 
 VECTORS = Path(__file__).parent.parent / "protocol" / "vectors"
+HEX = re.compile("[0-9a-f]+")
 KEYS = {b"w1.1": bytes(range(32))}
 DECODE = {"ev": messages.decode_events, "state": messages.decode_state, "ack": messages.decode_ack}
 ENCODE = {"ev": lambda message: messages.encode_events(**message), "state": messages.encode_state, "ack": messages.encode_ack}
@@ -73,3 +76,11 @@ def test_hostile_bytes_are_refused_with_the_reason(row):
 
     assert row["reason"] in str(refused.value)
     assert row["reason"]
+
+
+def test_example_on_the_protocol_page_is_a_golden_vector():
+    page = (VECTORS.parent.parent / "docs" / "protocol.md").read_text()
+    lines = page[page.index("\na6 ") :].split("```")[0].split("\n")
+    shown = "".join(itertools.chain.from_iterable(itertools.takewhile(HEX.fullmatch, line.split()) for line in lines))
+
+    assert shown in {row["hex"] for row in json.loads((VECTORS / "records.json").read_text())}
