@@ -10,6 +10,7 @@ Two differences from the boards it stands for: a soft reset (Ctrl-D) ends the pr
 system is the host's.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -198,14 +199,14 @@ class VirtualBoard:
     def _to_port(self, data: bytes) -> None:
         self.console += data
         del self.console[:-CONSOLE_BYTES_MAX]
-        try:
+        with contextlib.suppress(BlockingIOError):  # nobody listens, and a serial line does not wait
             os.write(self._port_ours, data)
-        except BlockingIOError:
-            pass  # nobody listens, and a serial line does not wait
 
     def _to_console(self) -> None:
-        """Pass on what the port sent. MicroPython throws away unread input whenever it takes the terminal, so bytes wait until it
-        has: only Ctrl-C reaches a running program, and is repeated until the program heard it."""
+        """Pass on what the port sent, while the REPL reads: MicroPython throws away unread input when it takes the terminal.
+
+        Only Ctrl-C reaches a running program, and is repeated until the program heard it.
+        """
         if self._interrupts and (self._repl_reads() or self._interrupts >= CTRL_C_REPEATS_MAX):
             self._interrupts = 0
         elif self._interrupts and _now_ms() >= self._interrupt_due:

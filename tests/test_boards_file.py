@@ -82,18 +82,18 @@ def line_of(text: str, part: str) -> int:
 def test_declares_the_five_boards_and_says_which_one_ran() -> None:
     boards = load_boards()
 
-    assert ["esp32-poe", "rpi-pico-w", "unix", "w5500-evb-pico", "wesp32"] == sorted(boards)
-    assert ["unix"] == [name for name, board in boards.items() if board.tried]
+    assert sorted(boards) == ["esp32-poe", "rpi-pico-w", "unix", "w5500-evb-pico", "wesp32"]
+    assert [name for name, board in boards.items() if board.tried] == ["unix"]
     assert all(board.tables["source"] for board in boards.values())
 
 
 def test_revision_changes_the_phy_and_nothing_else() -> None:
     old, new = load_board("wesp32", "6"), load_board("wesp32")
 
-    assert ("6", "7") == (old.revision, new.revision)
-    assert "wesp32 rev 6" == old.label
-    assert "PHY_LAN8720" == old.tables["network"]["phy_type"]
-    assert "PHY_RTL8201" == new.tables["network"]["phy_type"]
+    assert (old.revision, new.revision) == ("6", "7")
+    assert old.label == "wesp32 rev 6"
+    assert old.tables["network"]["phy_type"] == "PHY_LAN8720"
+    assert new.tables["network"]["phy_type"] == "PHY_RTL8201"
     assert old.tables["instrument"] == new.tables["instrument"]
 
 
@@ -115,7 +115,7 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
     assert f"boards.toml:{line_of(text, 'pin = 13')}:1: one: pin 13 of drawer.pin is also instrument.bills.tx" in report
     assert "no profile 'jetscam'; did you mean 'jetscan'?" in report
     assert f"boards.toml:{line_of(text, 'pin = 34')}:1: one: pin 34 of beeper.pin is an output, the pin can only be" in report
-    assert 3 == len(re.findall(r"^boards\.toml:", report, re.M))
+    assert len(re.findall(r"^boards\.toml:", report, re.M)) == 3
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_board_that_cannot_be_is_refused(tmp_path: Path, change: str, by: str,
 def test_a_file_without_errors_has_none(tmp_path: Path) -> None:
     (tmp_path / "boards.toml").write_text(GOOD)
 
-    assert ["one"] == list(load_boards(tmp_path / "boards.toml"))
+    assert list(load_boards(tmp_path / "boards.toml")) == ["one"]
 
 
 def test_a_uart_of_the_rp2040_wants_its_own_pins(tmp_path: Path) -> None:
@@ -183,9 +183,9 @@ def test_show_as_json_holds_every_revision(capsys: pytest.CaptureFixture[str]) -
     show_boards("wesp32", as_json=True)
 
     shown = json.loads(capsys.readouterr().out)
-    assert [("wesp32", "7", False), ("wesp32", "6", False)] == [
+    assert [
         (each["name"], each["revision"], each["tried"]) for each in shown
-    ]
+    ] == [("wesp32", "7", False), ("wesp32", "6", False)]
 
 
 def test_show_lists_what_nobody_ran(capsys: pytest.CaptureFixture[str]) -> None:

