@@ -1,8 +1,9 @@
 """A ten-key pad of 5 x 5 keys without diodes, and the key presses of a cashier who uses it as an adding machine.
 
-A scan drives one row and reads the columns. Without a diode per key, current flows backwards through pressed keys: three corners
-of a rectangle show the fourth, a key that nobody pressed (`Pad.rows`). Postfix entry, add mode with two implied decimals, `*` the
-total that clears: Sharp CS-2194H, EL-2607R, QS-2760H, Canon MP37-MG, Victor 1297 manuals. Marks: MARK, one digit, value, MARK.
+A scan drives one row and reads the columns. Without a diode per key, current flows backwards through pressed keys: three
+corners of a rectangle show the fourth, a key that nobody pressed (`Pad.rows`). Postfix entry, add mode with two implied
+decimals, `*` the total that clears: manuals of Sharp CS-2194H, EL-2607R, QS-2760H, Canon MP37-MG, Victor 1297. A mark is keyed
+as MARK, one digit, value digits, MARK.
 """
 
 import random
