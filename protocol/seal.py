@@ -22,6 +22,7 @@ class SealError(ProtocolError):
 
 
 try:  # CPython has it in C
+    from hmac import compare_digest as _same  # pyright: ignore[reportMissingImports]
     from hmac import digest as _digest  # pyright: ignore[reportMissingImports]
 
     def hmac_sha256(key: bytes, message: bytes) -> bytes:
@@ -36,6 +37,13 @@ except ImportError:  # MicroPython has hashlib and no hmac
         outer = hashlib.sha256(bytes(k ^ 0x5C for k in key) + b"\x5c" * (_BLOCK_BYTES - len(key)))
         outer.update(inner.digest())
         return outer.digest()
+
+    def _same(left: bytes, right: bytes) -> bool:
+        """Whether two tags of one length are equal, in a time that does not tell where they differ."""
+        difference = 0
+        for a, b in zip(left, right):
+            difference |= a ^ b
+        return difference == 0
 
 
 def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
@@ -91,10 +99,3 @@ def mac_structure(topic: str, payload: bytes) -> bytes:
     """The bytes under the MAC: ["MAC0", protected, external_aad, payload]."""
     aad = topic.encode()
     return b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload)) + payload
-
-
-def _same(left: bytes, right: bytes) -> bool:
-    difference = 0
-    for a, b in zip(left, right):
-        difference |= a ^ b
-    return difference == 0
