@@ -9,19 +9,14 @@ from protocol.records import FIELDS
 VALUE_MAX = FIELDS[41][2]
 IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
 
-# digit -> (mark, may it have a value, must it have one)
-MARKS = (
-    ("card_total", True, True),
-    ("sign_on", True, True),
-    ("opening_float", True, False),
-    ("drop", True, False),
-    ("checks_tape", False, False),
-    ("close", False, False),
-    ("recount", False, False),
-    ("void_last_batch", False, False),
-    ("checkpoint", False, False),
-    ("done", False, False),
-)
+_NAMES = FIELDS[40][2]  # the marks of the digits 1 to 9 and 0, in this order
+_MAY_HAVE_VALUE = (0, 1, 2, 3)  # card_total, sign_on, opening_float, drop
+_MUST_HAVE_VALUE = (0, 1)
+
+
+def name_of(digit: int) -> str:
+    """The mark of a digit: 1 sign_on, 2 opening_float ... 9 done, 0 card_total."""
+    return _NAMES[digit - 1]
 
 
 class Marks:
@@ -46,14 +41,14 @@ class Marks:
         if self._which < 0:
             if len(key) == 1 and key.isdigit():
                 self._which = int(key)
-                return None, "mark " + MARKS[self._which][0]
+                return None, "mark " + name_of(self._which)
             return self.cancel("no mark %s" % key)
-        name, may_have_value, _ = MARKS[self._which]
+        name = name_of(self._which)
         if key == "BS":
             self._value = self._value[:-1]
         elif not key.isdigit():
             return self.cancel("key %s" % key)
-        elif not may_have_value:
+        elif self._which not in _MAY_HAVE_VALUE:
             return self.cancel("%s takes no value" % name)
         elif int(self._value + key) > VALUE_MAX:
             return self.cancel("value too high")
@@ -69,8 +64,8 @@ class Marks:
     def _confirm(self) -> tuple:
         if self._which < 0:
             return self.cancel("no digit")
-        name, _, must_have_value = MARKS[self._which]
-        if must_have_value and not self._value:
+        name = name_of(self._which)
+        if self._which in _MUST_HAVE_VALUE and not self._value:
             return self.cancel("%s needs a number" % name)
         self.active = False
         event = {"kind": "mark", "mark": name}

@@ -9,12 +9,17 @@ from protocol.compat import const
 
 IDENTITIES_MAX = const(16)  # how many batches back a reprint is recognised
 _FIRST_BATCH = const(1)
+_DIGEST_BYTES = const(8)
+
+
+def _parts(entry: bytes) -> list:
+    return [entry[:_DIGEST_BYTES]] + entry[_DIGEST_BYTES:].decode().split("|")
 
 
 class ReportMemory:
     """`place` answers for one report whose arithmetic holds.
 
-    An entry is [numbers, digest, batch_id, epoch, date].
+    An entry is one small bytes object: digest, then numbers|epoch|date|batch_id in ASCII.
     """
 
     def __init__(self, grammar: dict):
@@ -45,21 +50,21 @@ class ReportMemory:
             notes.append(("day_clear", "report number %d after %d: its day total was cleared" % (report, self._report)))
             self._restart(report == 1)
         self._report = report
-        key = tuple([numbers[letter] for letter in self._identity])
+        key = "-".join([str(numbers[letter]) for letter in self._identity])
         known = self._find(key)
         backwards = self._is_backwards(numbers)
         other_day = bool(date) and bool(self._date) and date != self._date
         restarted = report < 0 and batch == _FIRST_BATCH and other_day
         refusal = ""
-        if known and known[1] == digest:
-            if report < 0 and known[4] != date:
+        if known and known[0] == digest:
+            if report < 0 and known[3] != date:
                 refusal = "batch %d again, same content, other date: reprint or new day? recount it" % batch
             else:
-                return known[2], True, "", notes
+                return known[4], True, "", notes
         elif restarted and (known or backwards):
             notes.append(("day_clear", "batch %d on %s: its numbers started again" % (batch, date)))
             self._restart(True)
-        elif known and known[3] == self._epoch:
+        elif known and known[2] == str(self._epoch):
             refusal = "batch %d was stated before with other content; recount it" % batch
         elif backwards:
             refusal = "batch %d came after batch %d: old copy or restart? recount it" % (batch, self._batch)
@@ -74,8 +79,9 @@ class ReportMemory:
         if self._epoch > 1:
             batch_id = "d%d:%s" % (self._epoch, batch_id)
         if not refusal:
-            self._entries = [entry for entry in self._entries if entry[0] != key][-(IDENTITIES_MAX - 1) :]
-            self._entries.append([key, digest, batch_id, self._epoch, date])
+            entries = [entry for entry in self._entries if _parts(entry)[1] != key][-(IDENTITIES_MAX - 1) :]
+            entries.append(digest + ("%s|%d|%s|%s" % (key, self._epoch, date, batch_id)).encode())
+            self._entries = entries
         return batch_id, False, refusal, notes
 
     def refused(self, numbers: dict) -> None:
@@ -84,10 +90,12 @@ class ReportMemory:
         if batch == self._batch + 1 and self._batch >= 0 and not self._is_other_group(numbers):
             self._batch = batch
 
-    def _find(self, key: tuple):
+    def _find(self, key: str):
+        """(digest, key, epoch, date, batch_id) of the batch with these numbers, or None."""
         for entry in self._entries:
-            if entry[0] == key:
-                return entry
+            parts = _parts(entry)
+            if parts[1] == key:
+                return parts
         return None
 
     def _restart(self, forget: bool) -> None:

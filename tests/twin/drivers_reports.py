@@ -28,7 +28,7 @@ def play(machine, parts):
         show("gap", stream.poll(now_ms))
     single = ReportStream("counter", GRAMMARS[machine], "USD")
     events = []
-    for title, data in parts:
+    for _, data in parts:
         for byte in data:
             events.extend(single.feed(bytes((byte,)), now_ms))
         now_ms += 5000
