@@ -95,6 +95,8 @@ class VirtualBoard:
 
     def start(self) -> None:
         """Plug it in: the port exists from here on, and main.py runs if there is one."""
+        if self._thread is not None:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         self._port_ours, self._port_theirs = pty.openpty()
         self._console_ours, self._console_theirs = pty.openpty()
@@ -107,8 +109,9 @@ class VirtualBoard:
         os.set_blocking(self._console_ours, False)
         self.port = os.ttyname(self._port_theirs)
         self._describe()
-        self.power_on()
+        self._stopping = False
         self._thread = threading.Thread(target=self._bridge, name=f"board-{self.name}", daemon=True)
+        self.power_on()
         self._thread.start()
 
     def stop(self) -> None:
@@ -142,7 +145,10 @@ class VirtualBoard:
             self._kill()
 
     def power_on(self) -> None:
-        """Start it as a board starts. Nothing happens when it has power."""
+        """Start it as a board starts, plugged in if it was not. Nothing happens when it has power."""
+        if self._thread is None:
+            self.start()
+            return
         with self._process_lock:
             if self._powered or self._stopping:
                 return
