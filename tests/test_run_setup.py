@@ -23,7 +23,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 def fake_python(folder: Path, version: str, fails_on: str) -> Path:
     """A program that answers like a Python of that version and fails on any code that holds those words."""
-    program = folder / f"fake-python-{version}"
+    program = folder / f"fake python {version}"
     program.write_text(f'#!/bin/sh\ncase "$2" in *{fails_on}*) exit 1 ;; *print*) echo {version} ;; esac\n')
     program.chmod(0o755)
     return program

@@ -42,3 +42,16 @@ def test_every_shared_module_has_a_twin():
     modules = {path.stem for path in (ROOT / "protocol").glob("*.py")} - {"__init__", "compat", "topics"}
 
     assert {name for name in modules if not (ROOT / "tests" / "twin" / f"protocol_{name}.py").exists()} == set()
+
+
+@pytest.mark.parametrize("package", ["protocol", "firmware"])
+def test_device_code_compiles_for_the_boards(package, tmp_path):
+    """What the twin scripts do not import is at least in the language of MicroPython's own compiler."""
+    refused = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        command = [MICROPYTHON.with_name("mpy-cross"), "-o", tmp_path / "out.mpy", path]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            refused[path.relative_to(ROOT).as_posix()] = done.stderr.strip().splitlines()[-1]
+
+    assert refused == {}
