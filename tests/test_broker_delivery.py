@@ -1,0 +1,310 @@
+"""Real brokers, real SQLite, real signals: nothing lost, nothing twice, whatever is killed."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.broker import Broker, EmbeddedBroker, MosquittoBroker, answers, free_port
+from gateway.errors import Unavailable
+from gateway.ledger import Ledger
+from gateway.rows import SeenRecord
+from gateway.service import Service, ServiceSettings, follow_line
+from tests.ingest_support import SITE, Device, Office
+
+PATIENCE_S = 20  # far more than needed: a test that waits this long has failed
+
+
+@pytest.fixture(params=[EmbeddedBroker, MosquittoBroker], ids=["iotcore", "mosquitto"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    if request.param is MosquittoBroker and not MosquittoBroker.is_installed():
+        pytest.skip("mosquitto is not on PATH")
+    made = EmbeddedBroker() if request.param is EmbeddedBroker else MosquittoBroker(tmp_path / "mosquitto")
+    with made:
+        yield made
+
+
+class Line:
+    """A board on a real broker: publishes, and waits for the gateway's sealed answers."""
+
+    def __init__(self, device: Device, broker: Broker) -> None:
+        self.device = device
+        self.acks: queue.Queue[dict[str, int]] = queue.Queue()
+        self._ready = threading.Event()
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device.key.device, protocol=mqtt.MQTTv311)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = lambda client, *_: client.subscribe(device.topic("ack"), 1)
+        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_disconnect = lambda *_: self._ready.clear()
+        self._client.on_message = lambda _client, _data, m: self.acks.put(device.open_ack(m.topic, m.payload))
+        self._client.connect_async(broker.host, broker.port, 10)
+        self._client.loop_start()
+        assert self._ready.wait(PATIENCE_S)
+
+    def send(self, message: tuple[str, bytes, bool]) -> None:
+        self._client.publish(message[0], message[1], qos=1).wait_for_publish(PATIENCE_S)
+
+    def wait_online(self) -> None:
+        assert self._ready.wait(PATIENCE_S)
+
+    def deliver(self, first: int, last: int) -> dict[str, int]:
+        """As a board does: send, wait for the answer, send again, until `last` is durable."""
+        for _ in range(PATIENCE_S):
+            self.send(self.device.ev(first, last))
+            try:
+                return self.wait_for(last, 1)
+            except queue.Empty:
+                continue
+        raise AssertionError(f"seq {last} was never acknowledged")
+
+    def wait_for(self, high_water: int, patience_s: int = PATIENCE_S) -> dict[str, int]:
+        while True:
+            ack = self.acks.get(timeout=patience_s)
+            if ack["high_water"] >= high_water:
+                return ack
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Served:
+    """A gateway in a thread."""
+
+    def __init__(self, office: Office, broker: Broker) -> None:
+        self.seen: queue.Queue[SeenRecord] = queue.Queue()
+        self.service = Service(ServiceSettings(SITE, broker.host, broker.port), office.ingest, self.seen.put)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.service.run, args=(self._stop,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self.service.wake()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+@pytest.fixture
+def served(office: Office, broker: Broker) -> Iterator[Served]:
+    running = Served(office, broker)
+    assert running.service.connected.wait(PATIENCE_S)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def line(office: Office, broker: Broker) -> Iterator[Line]:
+    made = Line(office.device(), broker)
+    yield made
+    made.close()
+
+
+def test_a_record_reaches_the_ledger_and_the_answer_the_device(office: Office, served: Served, line: Line) -> None:
+    line.device.say(3)
+
+    ack = line.deliver(1, 3)
+
+    assert 3 == ack["high_water"]
+    assert [1, 2, 3] == [served.seen.get(timeout=PATIENCE_S).seq for _ in range(3)]
+    served.close()
+    assert [1, 2, 3] == office.seqs()
+    assert [] == office.ledger.verify()
+
+
+def test_a_burst_of_a_thousand_arrives_once_each(office: Office, served: Served, line: Line) -> None:
+    line.device.say(1000)
+    for seq in range(1, 1001):
+        line._client.publish(line.device.topic("ev"), line.device.ev(seq, seq)[1], qos=1)
+
+    line.wait_for(1000)
+
+    served.close()
+    assert list(range(1, 1001)) == office.seqs()
+    assert 0 == office.ledger.stats()[0].duplicates
+
+
+def test_forged_messages_on_the_line_do_not_hold_up_the_true_ones(office: Office, served: Served, line: Line) -> None:
+    line.device.say(2)
+    topic, sealed, _ = line.device.ev(1, 1)
+    line.send((topic, sealed[:-1] + b"\x00", False))
+    line.send(("till/1/city/w9/ev", sealed, False))
+
+    ack = line.deliver(1, 2)
+
+    assert 2 == ack["high_water"]
+    served.close()
+    assert 2 == len(office.ledger.quarantine())
+
+
+def test_a_killed_and_restarted_broker_loses_nothing(office: Office, broker: Broker, served: Served, line: Line) -> None:
+    line.device.say(30)
+    line.deliver(1, 10)
+
+    broker.kill()
+    assert not broker.is_running
+    broker.start()
+    line.wait_online()
+    assert served.service.connected.wait(PATIENCE_S)
+    line.deliver(11, 20)
+    line.deliver(21, 30)
+
+    served.close()
+    assert list(range(1, 31)) == office.seqs()
+    assert [] == office.ledger.verify()
+
+
+def test_what_the_broker_holds_for_an_absent_gateway_is_taken_at_its_return(office: Office, broker: Broker, line: Line) -> None:
+    first = Served(office, broker)
+    assert first.service.connected.wait(PATIENCE_S)
+    line.device.say(5)
+    line.deliver(1, 1)
+    first.close()
+    line.send(line.device.ev(2, 5))
+
+    second = Served(office, broker)
+    line.wait_for(5)
+
+    second.close()
+    assert [1, 2, 3, 4, 5] == office.seqs()
+
+
+def test_a_gateway_that_starts_before_its_broker_finds_it(tmp_path: Path, office: Office) -> None:
+    broker = EmbeddedBroker()
+    running = Served(office, broker)
+    try:
+        with pytest.raises(Unavailable, match="start it"):
+            running.service.check()
+        with broker:
+            assert running.service.connected.wait(PATIENCE_S)
+            running.service.check()
+    finally:
+        running.close()
+
+
+GATEWAY = """
+import os, signal, sys, threading
+from pathlib import Path
+from gateway.clock import Clock
+from gateway.ingest import Ingest
+from gateway.keys import KeyStore
+from gateway.ledger import Ledger
+from gateway.service import Service, ServiceSettings
+folder, port, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+def between_commit_and_ack(record):
+    if record.seq == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+ingest = Ingest(Ledger.open(folder / "ledger.db"), KeyStore(folder / "keys"), Clock(), "city")
+Service(ServiceSettings("city", "127.0.0.1", port), ingest, between_commit_and_ack).run(threading.Event())
+"""
+
+
+def test_a_gateway_killed_between_commit_and_answer_makes_no_duplicate(office: Office, broker: Broker, line: Line) -> None:
+    office.ledger.close()
+    line.device.say(9)
+    arguments = [sys.executable, "-c", GATEWAY, str(office.folder), str(broker.port)]
+    for last in (3, 6):
+        victim = subprocess.Popen([*arguments, str(last)], cwd=Path(__file__).parent.parent)
+        try:
+            while victim.poll() is None:
+                line.send(line.device.ev(1, last))
+                try:
+                    victim.wait(1)
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            victim.kill()
+        assert -signal.SIGKILL == victim.wait(PATIENCE_S)
+    assert line.acks.empty() or line.wait_for(0)["high_water"] <= 3
+
+    again = Office(office.folder)
+    running = Served(again, broker)
+    line.deliver(1, 9)
+
+    running.close()
+    assert list(range(1, 10)) == again.seqs()
+    assert [] == again.ledger.verify()
+    assert again.ledger.stats()[0].duplicates >= 6
+
+
+def test_full_disk_holds_the_answer_back_until_there_is_room(office: Office, served: Served, line: Line) -> None:
+    line.device.say(200)
+    line.deliver(1, 10)
+    [pages] = office.ledger.db.execute("PRAGMA page_count").fetchone()
+    office.ledger.db.execute(f"PRAGMA max_page_count = {pages}")
+    failed = threading.Event()
+    commit = office.ingest.commit
+
+    def watched(batch):
+        try:
+            return commit(batch)
+        except Exception:
+            failed.set()
+            raise
+
+    office.ingest.commit = watched
+    for first in range(11, 191, 10):
+        line.send(line.device.ev(first, first + 9))
+    assert failed.wait(PATIENCE_S)
+    believed = [line.acks.get()["high_water"] for _ in range(line.acks.qsize())]
+    with Ledger.open(office.folder / "ledger.db") as reader:
+        durable = reader.high_water("w1", 7)
+    office.ledger.db.execute("PRAGMA max_page_count = 1000000")
+
+    line.wait_for(190)
+
+    served.close()
+    assert durable < 190
+    assert all(high_water <= durable for high_water in believed)
+    assert list(range(1, 191)) == office.seqs()
+    assert ["storage_failed"] == office.incident_kinds()
+
+
+def test_brokers_listen_on_this_machine_only_and_end_when_told(broker: Broker) -> None:
+    pid = broker.pid
+
+    assert pid and broker.is_running and answers("127.0.0.1", broker.port)
+    broker.stop()
+    broker.stop()
+    assert (0, False, False) == (broker.pid, broker.is_running, answers("127.0.0.1", broker.port))
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_taken_port_is_said_with_the_next_step(broker: Broker) -> None:
+    with pytest.raises(Unavailable, match="in use"):
+        EmbeddedBroker(broker.port).start()
+
+
+def test_mosquitto_is_told_never_to_drop_silently(tmp_path: Path) -> None:
+    lines = MosquittoBroker(tmp_path, free_port()).config().splitlines()
+
+    for line in ("max_queued_messages 0", "max_packet_size 4096", "persistence true", "autosave_on_changes false"):
+        assert line in lines
+    assert [entry for entry in lines if entry.startswith("listener")][0].endswith(" 127.0.0.1")
+
+
+def test_a_followed_record_is_one_line_of_json(office: Office) -> None:
+    device = office.device()
+    device.say(1)
+    office.take(device.ev(1, 1))
+    [record] = office.ledger.records()
+
+    line = follow_line(record)
+
+    assert "\n" not in line
+    assert ("w1", 1, "tally", [[1, 1]]) == tuple(json.loads(line)[name] for name in ("device", "seq", "kind", "rows"))
