@@ -1,8 +1,8 @@
 """Likely causes of an over or short: arithmetic and timed evidence, in words. Pure.
 
-This is a rule list, not a probability: each rule says what it saw, and a receipt is named only when the evidence is decisive
-(one candidate, and something besides its amount that speaks for it). Otherwise a cause names a time or a count, or the answer is
-"unexplained". A model that weighs all causes against each other belongs here later; the rules' order is its crude stand-in.
+This is a rule list, not a probability: each rule says what it saw, and a receipt is named only when the evidence is decisive:
+one candidate, something besides its amount that speaks for it, and no second cause as strong. Otherwise a cause names a time or
+a count, or the answer is "unexplained". A model that weighs all causes against each other belongs here later.
 Never a person; nothing here edits a posting.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.money import format_cents
 from gateway.reconcile import Interval, Reconciliation, Tender
@@ -21,6 +21,12 @@ OPENING_NEAR_VOID_MS = 120_000  # rule R10: a cash void wants an opening within 
 CAUSES_MAX = 3
 NOTES_CENTS = (100, 500, 1000, 2000, 5000, 10000)  # US notes in use, Federal Reserve; the $2 note is too rare to suspect
 STRONG, POSSIBLE = "strong", "possible"
+_TITLES = {  # where the decisive title would name a receipt and may not
+    "void_cash_kept": "A voided receipt's cash still in the drawer",
+    "not_posted": "A payment taken and not posted",
+    "posted_twice": "One payment posted twice",
+    "wrong_tender": "A payment posted as another tender",
+}
 Clock = Callable[[int], str]  # Unix milliseconds -> how the office writes that time
 
 
@@ -52,8 +58,8 @@ def explain(proof: Reconciliation, clock: Clock = str) -> list[Variance]:
     for interval in proof.intervals:
         cents = interval.over_short_cents
         if cents:
-            causes = _limited(_cash_causes(proof, interval, cents, clock))
-            variances.append(Variance("cash", interval.number, cents, causes))
+            causes = _cash_causes(proof, interval, cents, clock)
+            variances.append(Variance("cash", interval.number, cents, _limited(causes)))
     for line in proof.lines:
         cents = line.over_short_cents or 0
         if cents and line.tender_type != "cash":
@@ -65,7 +71,15 @@ def explain(proof: Reconciliation, clock: Clock = str) -> list[Variance]:
 
 
 def _limited(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The first CAUSES_MAX, strong ones first. Two strong ones cannot both be decisive: then none names a receipt."""
     found = sorted(causes, key=lambda cause: cause.strength != STRONG)
+    if sum(cause.strength == STRONG for cause in found) > 1:
+        found = [
+            replace(cause, strength=POSSIBLE, receipt_no="", title=_TITLES.get(cause.kind, cause.title))
+            if cause.strength == STRONG
+            else cause
+            for cause in found
+        ]
     return tuple(found[:CAUSES_MAX])
 
 
@@ -152,7 +166,8 @@ def _void_kept(proof: Reconciliation, interval: Interval, cents: int, clock: Clo
     void = voids[0]
     evidence = [f"receipt {void.receipt_no} of {format_cents(cents)} was taken back at {clock(void.posted_ms)}"]
     check = f"Was the cash of receipt {void.receipt_no} handed back?"
-    if proof.session.openings and not _opened_near(proof, void.posted_ms, OPENING_NEAR_VOID_MS):
+    # Only a reversal has a time of its own: a receipt that is itself shown as void carries the time of the sale.
+    if void.void_of and proof.session.openings and not _opened_near(proof, void.posted_ms, OPENING_NEAR_VOID_MS):
         evidence.append("the drawer did not open within 120 seconds of it")
         title = f"Receipt {void.receipt_no} voided and its cash still in the drawer"
         return [Cause("void_cash_kept", STRONG, title, tuple(evidence), check, void.receipt_no)]
