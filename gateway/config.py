@@ -1,0 +1,282 @@
+"""till.toml: what the site is. Read whole, checked whole, every error at once with file:line:column.
+
+tomllib reads the values; it gives no positions. `_locate` finds them by scanning the lines for `[table]` and `key =`, which is
+all of TOML that this file needs. Where a key is written in another way (quoted or dotted keys, inline tables), an error points
+at the table or at line 1 instead: less exact, never wrong about the value.
+
+Secrets are files: `keys` is a folder, and no key of this file holds a secret.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+import tomllib
+import types
+import zoneinfo
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from gateway.errors import ConfigError, PermissionDenied
+from protocol import topics
+from protocol.compat import ProtocolError
+
+FILE_BYTES_MAX = 1_000_000
+ERRORS_SHOWN_MAX = 50
+
+_TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
+_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*")
+_TOML_PLACE = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Broker(_Strict):
+    """Where the MQTT broker listens. Loopback by default: nothing is opened to the network unless somebody says so."""
+
+    host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    embedded: bool = True  # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
+
+
+class Policy(_Strict):
+    """Thresholds of the office, in cents. Source: assumed, except report_cents (Corry, Pennsylvania: $25)."""
+
+    reason_cents: Annotated[int, Field(ge=1)] = 1
+    supervisor_cents: Annotated[int, Field(ge=1)] = 500
+    report_cents: Annotated[int, Field(ge=1)] = 2_500
+    incident_cents: Annotated[int, Field(ge=1)] = 10_000
+    no_sale_openings_max: Annotated[int, Field(ge=0)] = 3
+
+
+class Config(_Strict):
+    """The site. Relative folders are relative to the file that names them."""
+
+    site: Annotated[str, Field(min_length=1, max_length=24)]  # no default: it is part of every topic
+    zone: str  # no default: a guessed time zone moves receipts to another day
+    windows: Annotated[tuple[str, ...], Field(min_length=1, max_length=500)]  # no default: the devices that may speak
+    data: str = "data"
+    boards: str = "boards.toml"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    cut_off: datetime.time = datetime.time(16, 0)
+    broker: Broker = Broker()
+    policy: Policy = Policy()
+
+    @field_validator("windows", mode="before")
+    @classmethod
+    def _list_to_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("cut_off", mode="before")
+    @classmethod
+    def _clock_time(cls, value: object) -> object:
+        if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+            return datetime.time.fromisoformat(value)
+        if isinstance(value, datetime.time):
+            return value
+        raise ValueError("not a time of day such as 16:00")
+
+    @field_validator("site")
+    @classmethod
+    def _site_name(cls, value: str) -> str:
+        return _name(value)
+
+    @field_validator("windows")
+    @classmethod
+    def _window_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for window in value:
+            _name(window)
+        twice = sorted({window for window in value if value.count(window) > 1})
+        if twice:
+            raise ValueError(f"window {twice[0]!r} is named twice")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            near = _nearest(value, zoneinfo.available_timezones())
+            raise ValueError("not a time zone such as America/Chicago" + near) from None
+        return value
+
+
+@dataclass(frozen=True)
+class Site:
+    """A checked configuration and where it came from."""
+
+    path: Path
+    config: Config
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.path.parent / self.config.data
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.data / "ledger.db"
+
+    @property
+    def keys(self) -> Path:
+        """The folder with one key file a device."""
+        return self.data / "keys"
+
+    @property
+    def boards(self) -> Path:
+        """The boards file."""
+        return self.path.parent / self.config.boards
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The office's time zone."""
+        return zoneinfo.ZoneInfo(self.config.zone)
+
+
+def load(path: Path) -> Site:
+    """The configuration in a file. Raises ConfigError with every fault at once, PermissionDenied when it cannot be read."""
+    text = _text(path)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax_error(path, text, error)) from error
+    try:
+        return Site(path, Config.model_validate(values))
+    except ValidationError as error:
+        faults = [_fault(path, text, item) for item in error.errors(include_url=False)]
+        faults.sort(key=lambda fault: fault[0])
+        shown = [fault[1] for fault in faults[:ERRORS_SHOWN_MAX]]
+        count = f"{len(faults)} error{'s' if len(faults) > 1 else ''} in {path}; correct the file and run till check"
+        raise ConfigError("\n".join([*shown, count])) from error
+
+
+def show(site: Site) -> str:
+    """The merged result as TOML: what the file says and what the defaults add."""
+    values = site.config.model_dump()
+    tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+    lines = [f"{name} = {_toml(value)}" for name, value in values.items() if name not in tables]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def template(site: str, zone: str, windows: int) -> str:
+    """A new till.toml."""
+    names = ", ".join(f'"w{number}"' for number in range(1, windows + 1))
+    return f"""# What this site is. Every key, its unit and its default: docs/cli.md. What counts: till check --show
+site = "{site}"
+zone = "{zone}"
+windows = [{names}]
+data = "data"
+cut_off = "16:00"
+
+[broker]
+host = "127.0.0.1"
+port = 1883
+"""
+
+
+# --- errors with their place ------------------------------------------------------------------------------------------
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise ConfigError(f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; this is not a till.toml")
+        return path.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise ConfigError(f"{path}: no such file; make one with till init, or name it with --config") from error
+    except PermissionError as error:
+        raise PermissionDenied(f"{path}: not readable; run as its owner or give yourself access") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+
+
+def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    match = _TOML_PLACE.match(str(error))
+    if match is None:  # "at end of document"
+        lines = text.splitlines() or [""]
+        return _pointed(path, text, len(lines), len(lines[-1]) + 1, str(error))
+    return _pointed(path, text, int(match.group(2)), int(match.group(3)), match.group(1))
+
+
+def _fault(path: Path, text: str, item: Any) -> tuple[tuple[int, int], str]:
+    """((line, column), text) of one pydantic error."""
+    place = [str(part) for part in item["loc"] if isinstance(part, str)]
+    name = ".".join(place)
+    at_key, at_value = _locate(text, place)
+    kind, said = item["type"], str(item["msg"]).removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        known = _known_keys(place[:-1])
+        message, at = f"unknown key '{name}'" + _nearest(place[-1], known), at_key
+    elif kind == "missing":
+        message, at = f"'{name}' is missing and has no default", at_key
+    else:
+        message, at = f"{name}: {said[:1].lower() + said[1:]}", at_value
+    return at, _pointed(path, text, *at, message)
+
+
+def _known_keys(table: list[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in table:
+        inner = model.model_fields[part].annotation
+        if not isinstance(inner, type) or isinstance(inner, types.GenericAlias) or not issubclass(inner, BaseModel):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _nearest(word: str, known: Any) -> str:
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=3 / 5)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def _locate(text: str, place: list[str]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(line, column) of a key and of its value, both from 1; of its table, or (1, 1), when the key is not found."""
+    table: list[str] = []
+    nearest = (1, 1)
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := _TABLE.match(line):
+            table = match.group(1).split(".")
+            if table == place:
+                return (number, match.start(1) + 1), (number, match.start(1) + 1)
+            if table == place[:-1]:
+                nearest = (number, match.start(1) + 1)
+        elif (match := _KEY.match(line)) and [*table, match.group(1)] == place:
+            return (number, match.start(1) + 1), (number, match.end() + 1)
+        elif match and [*table, match.group(1)] == place[:-1]:
+            nearest = (number, match.start(1) + 1)
+    return nearest, nearest
+
+
+def _pointed(path: Path, text: str, line: int, column: int, message: str) -> str:
+    lines = text.splitlines() or [""]
+    shown = lines[min(line, len(lines)) - 1].replace("\t", " ")
+    return f"{path}:{line}:{column}: {message}\n  {shown}\n  {' ' * (column - 1)}^"
+
+
+def _name(value: str) -> str:
+    try:
+        return topics.check_name(value)
+    except ProtocolError as error:
+        raise ValueError(str(error).removeprefix("topic: ")) from None
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, datetime.time):
+        return f'"{value.isoformat("minutes")}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
