@@ -101,7 +101,9 @@ def test_no_changed_byte_states_other_money(machine, report):
     for at in range(len(good)):
         others = {good[at] ^ (1 << bit) for bit in range(8)} | set(b"\x00\r\n\x0c\x1b\x1d 0189.,-$?\xff") - {good[at]}
         for other in others:
-            events = Line(machine).send(good[:at] + bytes((other,)) + good[at + 1 :])
+            line = Line(machine)
+            line.send(good.replace(b"014", b"013").replace(b"00007", b"00006"))
+            events = line.send(good[:at] + bytes((other,)) + good[at + 1 :])
             stated = of_kind(events, "tally")
             assert [want["total_minor"]] * len(stated) == [event["total_minor"] for event in stated], (at, other)
             assert stated or of_kind(events, "quarantine"), (at, other)
@@ -120,6 +122,14 @@ def test_no_lost_or_doubled_byte_states_other_money(machine, report):
 
             assert [want] * len(stated) == [event["total_minor"] for event in stated], at
             assert stated or of_kind(events, "quarantine"), at
+
+
+def test_a_spoiled_header_behind_a_good_report_is_quarantined():
+    """Once raised KeyError: a body without its SUB line, refused, was compared with the batch before it."""
+    line = Line("mach")
+    line.send(mach(batch=13))
+
+    assert quarantine(line.send(mach(batch=14).replace(b"SUB 00", b"XUB 00")))
 
 
 def test_fee_and_customer_total_are_not_the_total():

@@ -107,7 +107,7 @@ class ReportMemory:
             self._entries = []
 
     def _is_other_group(self, numbers: dict) -> bool:
-        return "g" in numbers and (numbers["s"], numbers["g"]) != self._group
+        return "g" in numbers and (numbers.get("s"), numbers["g"]) != self._group
 
     def _is_backwards(self, numbers: dict) -> bool:
         if self._batch < 0 or self._is_other_group(numbers) or numbers["b"] >= self._batch:
