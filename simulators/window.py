@@ -68,7 +68,7 @@ class Window:
         on_line: Callable[[str], None] | None = None,
         console: Path | None = None,
     ) -> None:
-        """`byte_rate`: bytes a second of a report, None for as fast as the line takes them; `report_gap_ms`: between two reports.
+        """`byte_rate`: bytes a second of a report, None for as fast as the line takes; `report_gap_ms`: between two reports.
 
         `key_down_ms`, `key_up_ms`: how long a contact rests, bounce not counted. `console`: file for what the process prints.
         """
