@@ -1,5 +1,7 @@
 """The pad: debounce and ghosts, the adding machine against a plain model, and the marks."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -299,3 +301,26 @@ def test_lines_for_the_display_are_bounded_and_taken_once():
     assert pad.pad.take_lines() == []
     pad.keys("1 + " + "+ " * 40)
     assert len(pad.pad.take_lines()) == LINES_MAX
+
+
+def test_the_day_in_the_manual_is_what_the_pad_makes_of_its_keys():
+    """The third column of the table in docs/pad.md, typed."""
+    day = (Path(__file__).parent.parent / "docs" / "pad.md").read_text().partition("## A day at")[2].partition("## When")[0]
+    rows = [row.split("|")[2] for row in day.splitlines() if row.startswith("| 1") or row.startswith("| 0")]
+    events = Pad().keys(" ".join(rows).replace("`", " "))
+
+    assert [(event["mark"], event.get("value")) for event in events if event["kind"] == "mark"] == [
+        ("sign_on", 17),
+        ("opening_float", 15000),
+        ("done", None),
+        ("drop", 40000),
+        ("done", None),
+        ("checkpoint", None),
+        ("recount", None),
+        ("done", None),
+        ("checks_tape", None),
+        ("card_total", 31250),
+        ("close", None),
+        ("done", None),
+    ]
+    assert tape(events)[-1] == ("003", 25837, "*")
