@@ -114,7 +114,7 @@ def exact_pieces(rng: random.Random, cents: int) -> Pieces:
 
 
 def handed_over(rng: random.Random, cents: int) -> Pieces:
-    """At least the amount, from notes that a person would hand over; change is the rest, and may be nothing on a round amount."""
+    """At least the amount, from notes that a person would hand over; on a round amount there may be no change."""
     style = rng.randrange(100)
     if style < 45:
         return _made_of(_up_to(cents, 2_000), (2_000,), ())

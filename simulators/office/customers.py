@@ -44,7 +44,7 @@ def arrivals_ms(rng: random.Random, date: datetime.date, count: int) -> list[int
 
 
 def tenders(rng: random.Random, count: int, money_order_percent: int = 0) -> list[str]:
-    """So many tenders in the office's proportions, shuffled; the shares are kept and not drawn, so no day runs out of checks."""
+    """So many tenders in the office's proportions, shuffled: the shares are kept and not drawn, so no day lacks checks."""
     parts = dict(TENDER_PERCENT, check=TENDER_PERCENT["check"] - money_order_percent, money_order=money_order_percent)
     kinds = []
     owed = 50

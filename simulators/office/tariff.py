@@ -1,6 +1,6 @@
 """What a city's bill costs: a base charge and tiers for each service, in integer cents; only the use is random.
 
-The rates are invented in the range of published ones of cities in Texas; nothing is read from them but amounts that look like bills.
+The rates are invented, in the range of published ones of cities; all that matters is that amounts look like bills.
 """
 
 import random
@@ -65,7 +65,7 @@ def bill(rng: random.Random) -> dict[str, int]:
 
 
 def spread(lines: dict[str, int], paid_cents: int) -> dict[str, int]:
-    """{service: cents} of a payment over a bill, in proportion; odd cents to the largest remainders. Services at 0 are left out."""
+    """{service: cents} of a payment over a bill, in proportion; odd cents to the largest remainders; services at 0 left out."""
     total = sum(lines.values())
     parts = {name: divmod(cents * paid_cents, total) for name, cents in lines.items()}
     odd = paid_cents - sum(whole for whole, _ in parts.values())
