@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ def some_rows(maker: type[Machine]) -> st.SearchStrategy[list[tuple[int, int]]]:
     return pieces.map(lambda found: list(found.items()))
 
 
-def counter(maker: type[Machine], *armed: str, seed: int = 1, **options: object) -> Machine:
+def counter(maker: type[Machine], *armed: str, seed: int = 1, **options: Any) -> Machine:
     faults = Faults(seed)
     faults.arm(*armed)
     return maker(faults, **options)

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ PATIENCE = 20  # seconds, for a busy machine; nothing waits so long when all is 
 
 
 def with_window(
-    folder: Path, act: Callable[[Window], Awaitable[None]], interpreter: str = sys.executable, **options: object
+    folder: Path, act: Callable[[Window], Awaitable[None]], interpreter: str = sys.executable, **options: Any
 ) -> None:
     """Run `act` on a window whose board is the stand-in; options are Window's."""
     (folder / "main.py").write_text(STAND_IN)
