@@ -3,6 +3,7 @@
 ./run tables          a test fails when they are not current
 """
 
+import re
 from pathlib import Path
 
 from protocol import cbor, messages, records, seal
@@ -42,8 +43,8 @@ def cddl() -> str:
         f"; at most {cbor.DEPTH_MAX} levels, {cbor.ITEMS_MAX} items a container and {records.RECORD_BYTES_MAX} bytes a record.",
         "record = " + " / ".join(f"{kind}-record" for kind in kinds),
         *(_cddl_kind(number, kind) for number, kind in enumerate(kinds, 1)),
-        *(_cddl_choice(name, limit) for name, type_name, limit, _ in records.FIELDS.values() if type_name == "choice"),
-        *(f"{name} = [0*{limit} pair]" for name, type_name, limit, _ in records.FIELDS.values() if type_name == "pairs"),
+        *(_cddl_choice(name, limit) for name, type_name, limit in records.FIELDS.values() if type_name == "choice"),
+        *(f"{name} = [0*{limit} pair]" for name, type_name, limit in records.FIELDS.values() if type_name == "pairs"),
         "pair = [first: u32, second: u32]",
         _cddl_messages(),
         "u32 = 0..4294967295\nu48 = 0..281474976710655",
@@ -54,7 +55,7 @@ def cddl() -> str:
 def _cddl_kind(number: int, kind: str) -> str:
     must, may = records.KINDS[kind]
     lines = [f"{kind}-record = {{", f"  0 => {number}, ; kind: {kind}"]
-    for field, (name, type_name, limit, _) in records.FIELDS.items():
+    for field, (name, type_name, limit) in records.FIELDS.items():
         if name in ("boot", "uptime_ms") or name in must:
             lines.append(f"  {field} => {_cddl_type(name, type_name, limit)}, ; {name}")
         elif name == "utc_ms" or name in may:
@@ -126,6 +127,13 @@ sealed = [ ; COSE_Mac0 of RFC 9052, untagged
 algorithm = {{ 1 => 5 }} ; HMAC 256/256"""
 
 
+def field_meanings() -> dict[int, str]:
+    """{field number: its unit or meaning}: the comment behind each line of FIELDS, which costs a device nothing."""
+    source = (ROOT / "protocol" / "records.py").read_text()
+    table = source[source.index("FIELDS = {") : source.index("# kind: ")]
+    return {int(number): text for number, text in re.findall(r"^    (\d+): \(.*?  # (.*)$", table, re.MULTILINE)}
+
+
 # --- docs/records.md --------------------------------------------------------------------------------------------------
 
 
@@ -144,7 +152,7 @@ def page() -> str:
         out += _page_kind(number, kind)
     out.append("## Choices\n")
     out.append("A choice travels as its number.\n")
-    for name, type_name, limit, _ in records.FIELDS.values():
+    for name, type_name, limit in records.FIELDS.values():
         if type_name == "choice":
             out.append(f"- `{name}`: " + ", ".join(f"{number} {choice}" for number, choice in enumerate(limit, 1)))
     return "\n".join(out) + "\n"
@@ -153,11 +161,12 @@ def page() -> str:
 def _page_kind(number: int, kind: str) -> list[str]:
     must, may = records.KINDS[kind]
     rows = [f"## {kind} ({number})\n", "| number | field | | type | meaning |", "| ---: | --- | --- | --- | --- |"]
-    for field, (name, type_name, limit, meaning) in records.FIELDS.items():
+    meanings = field_meanings()
+    for field, (name, type_name, limit) in records.FIELDS.items():
         if name in ("boot", "uptime_ms") or name in must or name == "utc_ms" or name in may:
             presence = "may" if name == "utc_ms" or name in may else "must"
             wire = f"one of {len(limit)}" if type_name == "choice" else TYPES[type_name].format(limit)
-            rows.append(f"| {field} | `{name}` | {presence} | {wire} | {meaning} |")
+            rows.append(f"| {field} | `{name}` | {presence} | {wire} | {meanings[field]} |")
     return [*rows, ""]
 
 

@@ -99,10 +99,10 @@ class App:
             events = self._drawer.level(ports.drawer_level(), now)
             events.extend(self._drawer.poll(now))
             events.extend(self._pad.scan(ports.pad_rows(), now))
-            for line in self._pad.take_lines():
-                ports.show(line)
             self._take(events)
             self._commit()
+            for line in self._pad.take_lines():
+                ports.show(line)  # after the commit: a line that the cashier reads is on flash
             self.health.progress("scan")
             await asyncio.sleep_ms(_SCAN_MS)
 

@@ -16,59 +16,58 @@ FLAG_ACCUMULATE = const(2)  # the machine was adding to an earlier batch
 FLAG_DISCREPANCY = const(4)  # the machine itself said that some cash could not be included
 FLAG_SUB_BATCH = const(8)  # a part of a batch whose own report follows: not summed twice
 
-# number: (name, type, limit, unit or meaning)
+# number: (name, type, limit),  # unit or meaning: a comment, because it would cost the device 4 KB of heap as a value
 # types: uint (limit = highest value), int (limit = highest magnitude), text and bytes (limit = bytes),
 #        choice (limit = the names, numbered from 1), pairs (limit = how many pairs of unsigned integers),
 #        texts (limit = how many texts of at most 48 bytes)
 FIELDS = {
-    0: ("kind", "choice", ("boot", "tally", "drawer", "tape", "mark", "instrument", "quarantine"), "what was seen"),
-    1: ("boot", "uint", 0xFFFFFFFF, "which start of this device, from 1"),
-    2: ("uptime_ms", "uint", 0xFFFFFFFFFFFF, "milliseconds since that start"),
-    3: ("utc_ms", "uint", 0xFFFFFFFFFFFF, "the device's estimate of UTC, Unix milliseconds; absent before the gateway told it"),
-    10: ("instrument", "text", 24, "name of the instrument at this window, as boards.toml has it"),
-    11: ("batch_id", "text", 40, "the machine's own identity of the count batch"),
-    12: ("currency", "text", 3, "ISO 4217 alphabetic code"),
-    13: ("rows", "pairs", 32, "[denomination in minor units, pieces], highest first"),
-    14: ("total_minor", "uint", 0xFFFFFFFFFF, "the machine's own printed total, minor units"),
-    15: ("rejects", "pairs", 16, "[quality 1 fit 2 unfit 3 suspect 4 counterfeit 5 inked 6 unrecognized, pieces]"),
-    16: ("flags", "uint", 0xFF, "1 reprint, 2 accumulate, 4 discrepancy, 8 sub-batch"),
-    17: ("digest", "bytes", 8, "first bytes of SHA-256 of the report's body"),
-    18: ("evidence", "choice", ("specification", "manual", "capture", "guess"), "how the wire of this instrument is known"),
-    19: ("machine_time", "text", 24, "what the machine's clock printed; never a key"),
-    20: ("state", "choice", ("opened", "closed", "stuck", "open_too_long"), "of the drawer"),
-    21: ("cause", "choice", ("commanded", "key_or_manual", "unknown"), "why the drawer opened"),
-    22: ("dwell_ms", "uint", 0xFFFFFFFF, "how long the drawer was in the state it left"),
-    30: ("line_no", "uint", 0xFFFFFFFF, "line of the adding machine's tape, from 1 at each boot"),
-    31: ("left", "text", 16, "what stands at the left of the tape line (non-add, item count)"),
-    32: ("amount_minor", "int", 0xFFFFFFFFFF, "amount of the tape line, minor units"),
-    33: ("symbol", "text", 4, "+ - <> (subtotal) * (total) # (non-add) GT E C"),
-    40: (
-        "mark",
-        "choice",
+    0: ("kind", "choice", ("boot", "tally", "drawer", "tape", "mark", "instrument", "quarantine")),  # what was seen
+    1: ("boot", "uint", 0xFFFFFFFF),  # which start of this device, from 1
+    2: ("uptime_ms", "uint", 0xFFFFFFFFFFFF),  # milliseconds since that start
+    3: ("utc_ms", "uint", 0xFFFFFFFFFFFF),  # the device's estimate of UTC, Unix milliseconds; absent before the gateway told it
+    10: ("instrument", "text", 24),  # name of the instrument at this window, as boards.toml has it
+    11: ("batch_id", "text", 40),  # the machine's own identity of the count batch
+    12: ("currency", "text", 3),  # ISO 4217 alphabetic code
+    13: ("rows", "pairs", 32),  # [denomination in minor units, pieces], highest first
+    14: ("total_minor", "uint", 0xFFFFFFFFFF),  # the machine's own printed total, minor units
+    15: ("rejects", "pairs", 16),  # [quality 1 fit 2 unfit 3 suspect 4 counterfeit 5 inked 6 unrecognized, pieces]
+    16: ("flags", "uint", 255),  # 1 reprint, 2 accumulate, 4 discrepancy, 8 sub-batch
+    17: ("digest", "bytes", 8),  # first bytes of SHA-256 of the report's body
+    18: ("evidence", "choice", ("specification", "manual", "capture", "guess")),  # how the wire of this instrument is known
+    19: ("machine_time", "text", 24),  # what the machine's clock printed; never a key
+    20: ("state", "choice", ("opened", "closed", "stuck", "open_too_long")),  # of the drawer
+    21: ("cause", "choice", ("commanded", "key_or_manual", "unknown")),  # why the drawer opened
+    22: ("dwell_ms", "uint", 0xFFFFFFFF),  # how long the drawer was in the state it left
+    30: ("line_no", "uint", 0xFFFFFFFF),  # line of the adding machine's tape, from 1 at each boot
+    31: ("left", "text", 16),  # what stands at the left of the tape line (non-add, item count)
+    32: ("amount_minor", "int", 0xFFFFFFFFFF),  # amount of the tape line, minor units
+    33: ("symbol", "text", 4),  # + - <> (subtotal) * (total) # (non-add) GT E C
+    40: (  # what the cashier keyed
+        "mark", "choice",
         (
-            "sign_on", "opening_float", "drop", "checks_tape", "close",
-            "recount", "void_last_batch", "checkpoint", "done", "card_total",
+            "sign_on", "opening_float", "drop", "checks_tape", "close", "recount", "void_last_batch",
+            "checkpoint", "done", "card_total",
         ),
-        "what the cashier keyed",
     ),
-    41: ("value", "uint", 0xFFFFFFFFFF, "what was keyed with the mark: cashier number or declared minor units"),
-    50: (
-        "condition",
-        "choice",
-        ("back", "offline", "jam", "full", "empty", "key_stuck", "ghost_keys", "line_noise", "missing_report", "day_clear"),
-        "of the instrument",
+    41: ("value", "uint", 0xFFFFFFFFFF),  # what was keyed with the mark: cashier number or declared minor units
+    50: (  # of the instrument
+        "condition", "choice",
+        (
+            "back", "offline", "jam", "full", "empty", "key_stuck", "ghost_keys", "line_noise",
+            "missing_report", "day_clear",
+        ),
     ),
-    51: ("detail", "text", 96, "what a person should know about it"),
-    52: ("reason", "text", 96, "why a report was not counted"),
-    53: ("raw", "bytes", 512, "the report's own bytes"),
-    60: ("reset_cause", "choice", ("power_on", "hard", "watchdog", "deep_sleep", "soft", "unknown"), "why the device started"),
-    61: ("firmware", "text", 24, "version of the firmware"),
-    62: ("board", "text", 32, "board and revision, as boards.toml has it"),
-    63: ("board_hash", "bytes", 8, "first bytes of SHA-256 of the rendered board constants"),
-    64: ("lowest_kept", "uint", 0xFFFFFFFF, "lowest seq that the journal still holds; 0 for none"),
-    65: ("acked", "uint", 0xFFFFFFFF, "highest seq that the gateway acknowledged, as far as the journal knows"),
-    66: ("sectors", "uint", 0xFFFF, "flash sectors of the journal"),
-    67: ("instruments", "texts", 8, "name=driver/profile:evidence, one an instrument"),
+    51: ("detail", "text", 96),  # what a person should know about it
+    52: ("reason", "text", 96),  # why a report was not counted
+    53: ("raw", "bytes", 512),  # the report's own bytes
+    60: ("reset_cause", "choice", ("power_on", "hard", "watchdog", "deep_sleep", "soft", "unknown")),  # why the device started
+    61: ("firmware", "text", 24),  # version of the firmware
+    62: ("board", "text", 32),  # board and revision, as boards.toml has it
+    63: ("board_hash", "bytes", 8),  # first bytes of SHA-256 of the rendered board constants
+    64: ("lowest_kept", "uint", 0xFFFFFFFF),  # lowest seq that the journal still holds; 0 for none
+    65: ("acked", "uint", 0xFFFFFFFF),  # highest seq that the gateway acknowledged, as far as the journal knows
+    66: ("sectors", "uint", 65535),  # flash sectors of the journal
+    67: ("instruments", "texts", 8),  # name=driver/profile:evidence, one an instrument
 }  # fmt: skip
 
 # kind: (fields it must carry, fields it may carry); every kind carries kind, boot and uptime_ms and may carry utc_ms
@@ -156,7 +155,7 @@ def _check_fields(record: dict) -> None:
 
 def _checked(number: int, value):
     """The wire value of one field, or RecordError."""
-    name, type_name, limit, _ = FIELDS[number]
+    name, type_name, limit = FIELDS[number]
     if type_name == "choice":
         if value not in limit:
             raise RecordError("record: %s %r is not one of %s" % (name, value, ", ".join(limit)))

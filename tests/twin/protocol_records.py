@@ -51,7 +51,7 @@ def main():
             source = Seeded(seed)
             original = record(source, kind)
             out.append(outcome(original))
-            name, type_name, limit, _ = records.FIELDS[source.one_of(numbers)]
+            name, type_name, limit = records.FIELDS[source.one_of(numbers)]
             if type_name in ("uint", "int"):
                 original[name] = limit + 1
             elif type_name == "bytes":
