@@ -33,6 +33,7 @@ HEAP = "190K"  # what a board has free, on a 64-bit host the stricter of two rea
 DESCRIPTOR_SUFFIX = ".board.json"
 CONSOLE_BYTES_MAX = 64 * 1024  # of what the board printed, the newest part
 HELD_BYTES_MAX = 64 * 1024
+CHUNK_BYTES = 256
 RESTART_MS = 50
 RESTART_MS_MAX = 2000  # a main.py that fails at once would otherwise take a processor
 HEALTHY_MS = 1000
@@ -101,10 +102,9 @@ class VirtualBoard:
         self._port_ours, self._port_theirs = pty.openpty()
         self._console_ours, self._console_theirs = pty.openpty()
         tty.setraw(self._port_theirs)
-        attributes = termios.tcgetattr(self._console_theirs)
-        attributes[1] &= ~termios.OPOST  # mpremote looks for the prompt's own bytes
-        attributes[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C stays a signal while a program runs
-        termios.tcsetattr(self._console_theirs, termios.TCSANOW, attributes)
+        self._terminal = termios.tcgetattr(self._console_theirs)
+        self._terminal[1] &= ~termios.OPOST  # mpremote looks for the prompt's own bytes
+        self._terminal[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C stays a signal while a program runs
         os.set_blocking(self._port_ours, False)
         os.set_blocking(self._console_ours, False)
         self.port = os.ttyname(self._port_theirs)
@@ -143,6 +143,8 @@ class VirtualBoard:
         with self._process_lock:
             self._powered = False
             self._kill()
+            self._held.clear()
+            self._interrupts = 0
 
     def power_on(self) -> None:
         """Start it as a board starts, plugged in if it was not. Nothing happens when it has power."""
@@ -176,6 +178,7 @@ class VirtualBoard:
         command = [self._micropython, "-X", f"heapsize={self._heap}", "-i"]
         if (self.folder / "main.py").exists():
             command.append("main.py")
+        termios.tcsetattr(self._console_theirs, termios.TCSAFLUSH, self._terminal)  # a killed REPL leaves it to itself
         environment = dict(os.environ, **self._environment)
         environment.update({f"TILL_FD_{name}": str(descriptor) for name, descriptor in self._channels.items()})
         # The shell opens the console as leader of a new session and so makes it the terminal that Ctrl-C acts on.
@@ -219,9 +222,8 @@ class VirtualBoard:
             self._interrupt()
         while self._held and not self._interrupts:
             if self._repl_reads():
-                chunk = bytes(self._held[:256])
-                del self._held[: len(chunk)]
-                os.write(self._console_ours, chunk)
+                with contextlib.suppress(BlockingIOError):  # full: the rest waits
+                    del self._held[: os.write(self._console_ours, self._held[:CHUNK_BYTES])]
                 return
             at = self._held.find(_CTRL_C)
             if at < 0:
@@ -232,7 +234,8 @@ class VirtualBoard:
     def _interrupt(self) -> None:
         self._interrupts += 1
         self._interrupt_due = _now_ms() + CTRL_C_REPEAT_MS
-        os.write(self._console_ours, _CTRL_C)
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._console_ours, _CTRL_C)
 
     def _repl_reads(self) -> bool:
         """MicroPython's REPL has taken the terminal: it reads bytes, Ctrl-C among them."""
@@ -246,9 +249,6 @@ class VirtualBoard:
                     self._launch()
                 return
             self._process = None
-            attributes = termios.tcgetattr(self._console_theirs)
-            attributes[3] |= termios.ISIG  # an ended REPL may leave the terminal to itself
-            termios.tcsetattr(self._console_theirs, termios.TCSANOW, attributes)
             healthy = _now_ms() - self._started_ms >= HEALTHY_MS
             self._restart_ms = RESTART_MS if healthy else min(self._restart_ms * 2, RESTART_MS_MAX)
             self._restart_due = _now_ms() + self._restart_ms

@@ -1,5 +1,6 @@
 """`till flash` with the real mpremote, the real MicroPython behind a pseudo-terminal, the real firmware and a real broker."""
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -26,6 +27,7 @@ from gateway.fleet.stage import board_hash, stage
 from gateway.keys import DeviceKey
 from simulators.channels import PinLine, SerialLine
 from simulators.virtual_board import USB_ID, VirtualBoard
+from simulators.window import Window
 from tests.flash_story import wait_until
 
 KEY = DeviceKey("w1", 1, bytes(range(32)))
@@ -267,6 +269,25 @@ def test_the_flashed_board_is_heard_with_its_seal(tmp_path: Path) -> None:
             board.power_cut()
             board.power_on()
             wait_until(watch.seen)
+
+
+def test_a_flashed_board_counts_with_the_simulated_machines(tmp_path: Path) -> None:
+    window = Window("w1", byte_rate=None)
+    environment = {"TILL_FLASH": str(tmp_path / "journal.img")}
+    with VirtualBoard("w1", tmp_path / "flash", tmp_path / "run", window.channels, environment) as board:
+        flash(port_of(board), UNIX, SITE)
+        window.board = board
+
+        async def count() -> str:
+            assert await window.start()
+            await window.count_coins([(25, 8), (100, 3)])
+            beep = await window.wait_beep()
+            await window.stop()
+            return beep
+
+        beep = asyncio.run(count())
+
+    assert beep == "ok"
 
 
 def test_a_boot_sealed_with_another_key_is_no_boot() -> None:
