@@ -306,7 +306,7 @@ def test_lines_for_the_display_are_bounded_and_taken_once():
 def test_the_day_in_the_manual_is_what_the_pad_makes_of_its_keys():
     """The third column of the table in docs/pad.md, typed."""
     day = (Path(__file__).parent.parent / "docs" / "pad.md").read_text().partition("## A day at")[2].partition("## When")[0]
-    rows = [row.split("|")[2] for row in day.splitlines() if row.startswith("| 1") or row.startswith("| 0")]
+    rows = [row.split("|")[2] for row in day.splitlines() if row.startswith(("| 1", "| 0"))]
     events = Pad().keys(" ".join(rows).replace("`", " "))
 
     assert [(event["mark"], event.get("value")) for event in events if event["kind"] == "mark"] == [

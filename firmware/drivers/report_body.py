@@ -69,13 +69,10 @@ class ReportBody:
             self.refuse("report has more than %d lines; recount" % REPORT_LINES_MAX)
             self.ended = True
             return
-        named = None
-        for spec in self._grammar["lines"]:
-            literal, role, columns = spec
-            if not line.startswith(literal) or role == "S":
-                continue
-            named = named or (literal and spec)
-            if named and named[0] != literal:
+        named = b""
+        for literal, role, columns in specs_for(self._grammar, line):
+            named = named or literal
+            if named != literal:
                 break  # TOTAL COIN is not a TOTAL whose value reads "COIN"
             rest = line[len(literal) :].strip()
             if role == "N":
@@ -161,6 +158,15 @@ class ReportBody:
     def _check(self, name: str, value: int) -> None:
         if value != self._sum:
             self.refuse("printed %s %s, rows sum %s; recount" % (name, format_minor(value), format_minor(self._sum)))
+
+
+def specs_for(grammar: dict, line: bytes):
+    """(literal, role, columns) of each of the grammar's lines whose literal begins this line, in order."""
+    for spec in grammar["lines"].split(b"\n"):
+        at = spec.index(b"|")
+        if line.startswith(spec[:at]):
+            role, columns = spec[at + 1 :].decode().split("|")
+            yield spec[:at], role, columns
 
 
 def values_of(rest: bytes, columns: str):

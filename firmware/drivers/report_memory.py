@@ -32,11 +32,7 @@ class ReportMemory:
         self._date = ""
         self._subs = (-1, 0, 0)  # batch, its last sub-batch, value of the sub-batches that were reported
         self._sub_batch = grammar["sub_batch"]
-        self._widths = {}
-        for _, role, columns in grammar["lines"]:
-            if role in "SN" and columns:
-                for part in columns.split("-"):
-                    self._widths[part[0]] = int(part[1:])
+        self._batch_max = grammar["batch_max"]
 
     def place(self, numbers: dict, digest: bytes, date: str, total: int) -> tuple:
         """(batch_id, is_reprint, refusal, notes); notes are (condition, detail) of the instrument.
@@ -115,7 +111,7 @@ class ReportMemory:
         return not self._wraps(numbers["b"])
 
     def _wraps(self, batch: int) -> bool:
-        return batch <= _FIRST_BATCH and self._batch == 10 ** self._widths["b"] - 1
+        return batch <= _FIRST_BATCH and self._batch == self._batch_max
 
     def _follow(self, numbers: dict, notes: list) -> None:
         """Remember where the machine is, and say which batches nobody reported."""

@@ -6,7 +6,7 @@ its bytes. After either the stream is ready for the next report.
 """
 
 from firmware.drivers.base import cut_text, ticks_diff
-from firmware.drivers.report_body import REPORT_LINES_MAX, ReportBody, values_of
+from firmware.drivers.report_body import REPORT_LINES_MAX, ReportBody, specs_for, values_of
 from firmware.drivers.report_memory import ReportMemory
 from firmware.drivers.report_text import CUT, LINE_BYTES_MAX, LineReader, is_rule
 from protocol.compat import const
@@ -96,9 +96,9 @@ class ReportStream:
             if self._body:
                 self._body.refuse("a line of more than %d characters; print the report again or recount" % LINE_BYTES_MAX)
         line = reader.take_line()
-        at, spec = self._start_in(line)
-        if spec:
-            self._begin(line, at, spec, events)
+        at = line.rfind(self._grammar["start"][0])  # anywhere: noise or the rest of a cut report may stand in front
+        if at >= 0:
+            self._begin(line, at, events)
         elif line and self._body:
             self._body.read(line)
             if self._body.ended:
@@ -109,16 +109,7 @@ class ReportStream:
             reader.take_raw()
         reader.next_line()
 
-    def _start_in(self, line: bytes) -> tuple:
-        """(offset, spec) of a start literal anywhere in the line: noise or the rest of a cut report may stand in front."""
-        for spec in self._grammar["lines"]:
-            if spec[1] == "S":
-                at = line.rfind(spec[0])
-                if at >= 0:
-                    return at, spec
-        return -1, None
-
-    def _begin(self, line: bytes, at: int, spec: tuple, events: list) -> None:
+    def _begin(self, line: bytes, at: int, events: list) -> None:
         """A new report starts in this line; what was under way ends here."""
         if at and self._body:
             self._body.refuse(_CUT_INSIDE)
@@ -126,7 +117,8 @@ class ReportStream:
             self._stray_line(line[:at].strip(), events)
         self._end_report(events, self._reader.raw_before_line())
         self._body = ReportBody(self._grammar)
-        self._body.begin(line[at + len(spec[0]) :].strip(), spec[2])
+        literal, columns = self._grammar["start"]
+        self._body.begin(line[at + len(literal) :].strip(), columns)
 
     def _stray_line(self, line: bytes, events: list) -> None:
         """A line outside any report: noise, a banner, or a report whose start was spoiled."""
@@ -134,15 +126,13 @@ class ReportStream:
         if not is_rule(line):
             self._faults["stray_lines"] += 1
             line = line.lstrip(b"? ")
-            for literal, role, columns in self._grammar["lines"]:
-                if role == "S":
-                    is_part = bool(line) and (literal.startswith(line) or line.startswith(literal))
-                elif role in "RUG":
-                    is_part = line.startswith(literal) and values_of(line[len(literal) :], columns) is not None
-                else:
-                    is_part = role == "N" and line.startswith(literal)
-                if is_part:
-                    self._stray = _LOST
+            start = self._grammar["start"][0]
+            is_part = bool(line) and (start.startswith(line) or line.startswith(start))
+            for literal, role, columns in specs_for(self._grammar, line):
+                if role == "N" or (role in "RUG" and values_of(line[len(literal) :], columns) is not None):
+                    is_part = True
+            if is_part:
+                self._stray = _LOST
         self._stray_lines += 1
         if self._stray_lines >= REPORT_LINES_MAX:
             self._end_report(events)
