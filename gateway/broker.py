@@ -17,6 +17,7 @@ from gateway.errors import Unavailable
 
 HOST = "127.0.0.1"  # never 0.0.0.0 (iotcore's default): a broker that we start has no passwords and no certificates
 PACKET_BYTES_MAX = 4_096  # a sealed message is at most 1 KiB; max_packet_size disconnects, message_size_limit loses silently
+IN_FLIGHT_MAX = 1_000  # messages on their way to the gateway; iotcore's 100 and mosquitto's 20 keep group commit small
 START_MS = 10_000
 STOP_MS = 5_000
 _POLL_MS = 20
@@ -27,7 +28,8 @@ import os, sys, threading
 sys.path[:] = [folder for folder in sys.path if folder not in ("", ".")]
 from iotcore import IotCoreBroker
 threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-IotCoreBroker(listen=sys.argv[1], port=int(sys.argv[2]), max_payload_size=int(sys.argv[3])).run_forever()
+IotCoreBroker(listen=sys.argv[1], port=int(sys.argv[2]), max_payload_size=int(sys.argv[3]),
+    max_inflight_count=int(sys.argv[4])).run_forever()
 """
 
 
@@ -131,7 +133,7 @@ class EmbeddedBroker(Broker):
     name = "iotcore"
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", _EMBEDDED, self.host, str(self.port), str(PACKET_BYTES_MAX)]
+        command = [sys.executable, "-c", _EMBEDDED, self.host, str(self.port), str(PACKET_BYTES_MAX), str(IN_FLIGHT_MAX)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -161,6 +163,7 @@ class MosquittoBroker(Broker):
                 "autosave_interval 0",
                 "autosave_on_changes false",
                 "max_queued_messages 0",  # 0 = no limit: the default of 1000 loses acknowledged messages silently
+                f"max_inflight_messages {IN_FLIGHT_MAX}",
                 f"max_packet_size {PACKET_BYTES_MAX}",
                 "log_type error",
                 "log_type warning",

@@ -60,8 +60,10 @@ class KeyStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._cache: dict[str, tuple[tuple[int, int, int], dict[int, DeviceKey]]] = {}
+        self._cache: dict[str, tuple[tuple[int, int, int, int], dict[int, DeviceKey]]] = {}
         self._complained: set[str] = set()
+        # kid: (file, its stamp, key). Only known kids, so its size is bounded; every message comes through here.
+        self._quick: dict[bytes, tuple[str, tuple[int, int, int, int], bytes]] = {}
 
     def devices(self) -> list[str]:
         """Names of all devices that have a key."""
@@ -79,6 +81,9 @@ class KeyStore:
 
     def key_of(self, kid: bytes) -> bytes | None:
         """The 32-byte key of a kid, None for one nobody knows. Never raises: the kid comes from the line."""
+        quick = self._quick.get(kid)
+        if quick is not None and quick[1] == _stamp(quick[0]):
+            return quick[2]
         device, _, number = kid.decode("ascii", "replace").rpartition(".")
         try:
             topics.check_name(device)
@@ -91,25 +96,36 @@ class KeyStore:
                 log.error('key_unusable device=%s error="%s"', device, error)
             return None
         key = keys.get(int(number)) if number.isascii() and number.isdigit() and len(number) <= 9 else None
-        return key.secret if key and key.kid == kid else None
+        if key is None or key.kid != kid:
+            return None
+        path = str(self._folder / f"{device}.key")
+        self._quick[kid] = (path, self._cache[device][0], key.secret)
+        return key.secret
 
     def _load(self, device: str) -> dict[int, DeviceKey]:
         path = self._folder / f"{device}.key"
-        try:
-            status = path.stat()
-        except OSError:
+        stamp = _stamp(str(path))
+        if stamp is None:
             self._cache.pop(device, None)
             return {}
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         cached = self._cache.get(device)
         if cached is not None and cached[0] == stamp:
             return cached[1]
-        if stat.S_IMODE(status.st_mode) & 0o077:
+        if stat.S_IMODE(stamp[3]) & 0o077:
             raise PermissionDenied(f"key {path}: readable by others; chmod 600 it")
         keys = _parse(path, device)
         self._cache[device] = (stamp, keys)
         self._complained.discard(device)
         return keys
+
+
+def _stamp(path: str) -> tuple[int, int, int, int] | None:
+    """What changes when a file does, its mode included; None when there is no file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
 
 
 def _parse(path: Path, device: str) -> dict[int, DeviceKey]:

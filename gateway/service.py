@@ -149,9 +149,9 @@ class Service:
                 if arrived:
                     self._work(arrived, stop)
         finally:
+            self.connected.clear()
             self._client.disconnect()
             self._client.loop_stop()
-            self.connected.clear()
             log.info("gateway_stopped site=%s", self._settings.site)
 
     def wake(self) -> None:
