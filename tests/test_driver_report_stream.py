@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.drivers.report_stream import NOISE_EVENT_MS, ReportStream
+from firmware.drivers.report_text import minor_of
 from protocol.records import FLAG_REPRINT, FLAG_SUB_BATCH, decode_record, encode_record
 
 MACH_FEE = [(100, 16)]
@@ -186,6 +187,24 @@ def test_printed_pieces_are_checked_and_accepted():
     event = tally(Line("mach").send(mach(rows=(("1.00", "16", "16.00"), (".25", "20", "5.00")))))
 
     assert event["rows"] == [(100, 16), (25, 20)]
+
+
+def test_a_report_cut_inside_a_line_behind_its_total_is_quarantined():
+    """What follows the total is unknown on some machines: half a line of it is no whole report."""
+    assert "cut inside a line" in quarantine(Line("mach").send(mach() + b"PROCESS F"))["reason"]
+
+
+@pytest.mark.parametrize(
+    ("word", "minor"),
+    [
+        (b".80", 80), (b"0.80", 80), (b"$16.00", 1600), (b"1,234.56", 123456), (b"$12,345,678.90", 1234567890),
+        (b"16", -1), (b"16.0", -1), (b"16.000", -1), (b"1,6.00", -1), (b"1,23.00", -1), (b"1234,567.00", -1), (b",100.00", -1),
+        (b"-1.00", -1), (b"1.-0", -1),
+        (b".", -1), (b"", -1), (b"$", -1), (b"$$1.00", -1), (b"1234567890.00", -1), (b"1?.00", -1),
+    ],
+)  # fmt: skip
+def test_an_amount_has_two_decimals_and_commas_in_threes_or_none(word, minor):
+    assert minor_of(word) == minor
 
 
 def test_an_empty_report_is_a_tally_of_nothing():
