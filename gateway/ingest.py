@@ -57,6 +57,8 @@ class Ingest:
         now_ms = self._clock.utc_ms()
         try:
             recorded = self._ledger.record(batch, now_ms)
+        except sqlite3.IntegrityError:  # not the disk's fault: trying the same again would hold up every device for ever
+            raise
         except sqlite3.Error as error:
             if not self._failing_since_ms:
                 self._failing_since_ms = now_ms

@@ -188,7 +188,23 @@ class Service:
             except TryAgain:  # said once by ingest; nothing was acknowledged, the counts are held at the windows
                 stop.wait(pause_ms / 1000)
                 pause_ms = min(pause_ms * 2, longest_ms)
+            except Exception:  # a message that we did not foresee must not hold up the others
+                log.exception("commit_failed messages=%d", len(batch))
+                if len(batch) > 1:
+                    return self._commit_each(batch, stop)
+                batch = [_set_aside(batch[0])]
+                stop.wait(pause_ms / 1000)
+                pause_ms = min(pause_ms * 2, longest_ms)
         return None
+
+    def _commit_each(self, batch: list[Accepted | Rejected], stop: threading.Event) -> list[tuple[str, bytes]] | None:
+        acks: list[tuple[str, bytes]] = []
+        for outcome in batch:
+            answer = self._commit([outcome], stop)
+            if answer is None:
+                return None
+            acks += answer
+        return acks
 
     # -- paho's thread
 
@@ -257,6 +273,14 @@ class Service:
     def _absent(self, reason: str) -> str:
         s = self._settings
         return f"broker {s.broker_host}:{s.broker_port}: {reason}; start it, or set [broker] host and port"
+
+
+def _set_aside(outcome: Accepted | Rejected) -> Rejected:
+    """What goes to quarantine in place of a message that cannot be recorded; a rejected one that cannot be is only counted."""
+    if isinstance(outcome, Rejected):
+        return Rejected(outcome.reason, "", b"", outcome.received_ms, keep=False)
+    reason = "gateway: it could not be recorded, see the log"
+    return Rejected(reason, outcome.topic, outcome.sealed, outcome.received_ms, outcome.device)
 
 
 def follow_line(record: SeenRecord) -> str:

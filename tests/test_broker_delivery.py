@@ -4,6 +4,7 @@ import json
 import os
 import queue
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -272,6 +273,29 @@ def test_full_disk_holds_the_answer_back_until_there_is_room(office: Office, ser
     assert all(high_water <= durable for high_water in believed)
     assert list(range(1, 191)) == office.seqs()
     assert ["storage_failed"] == office.incident_kinds()
+
+
+def test_a_message_that_cannot_be_recorded_is_set_aside_and_holds_up_nobody(
+    office: Office, served: Served, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = office.device("w2")
+    other.say(1)
+    line.device.say(2)
+    record = office.ledger.record
+
+    def stumbling(batch, now_ms):
+        if any(getattr(item, "device", "") == "w2" and hasattr(item, "bodies") for item in batch):
+            raise sqlite3.IntegrityError("a rule that we broke")
+        return record(batch, now_ms)
+
+    monkeypatch.setattr(office.ledger, "record", stumbling)
+    line.send(other.ev(1, 1))
+
+    line.deliver(1, 2)
+
+    served.close()
+    assert ([1, 2], []) == (office.seqs("w1"), office.seqs("w2"))
+    assert ["gateway: it could not be recorded, see the log"] == [row["reason"] for row in office.ledger.quarantine()]
 
 
 def test_brokers_listen_on_this_machine_only_and_end_when_told(broker: Broker) -> None:
