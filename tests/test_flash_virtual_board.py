@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import pty
 import select
@@ -28,7 +29,7 @@ from gateway.keys import DeviceKey
 from simulators.channels import PinLine, SerialLine
 from simulators.virtual_board import USB_ID, VirtualBoard
 from simulators.window import Window
-from tests.flash_story import wait_until
+from tests.flash_support import wait_until
 
 KEY = DeviceKey("w1", 1, bytes(range(32)))
 SITE = site_of("hall", "w1", "127.0.0.1", 1, KEY, "USD")
@@ -199,11 +200,23 @@ def test_flash_copies_then_finds_nothing_to_copy_then_repairs_what_changed(board
     assert all(on_flash(board)[name] == digest for name, digest in staged.files.items())
 
 
-def test_a_dry_run_writes_nothing(board: VirtualBoard) -> None:
-    result = flash(port_of(board), UNIX, SITE, dry_run=True)
+def test_a_dry_run_writes_nothing(board: VirtualBoard, capsys: pytest.CaptureFixture[str]) -> None:
+    flash_command(SITE, run_folder=board.descriptor.parent, dry_run=True, as_json=True)
 
-    assert "main.py" in result.copied
+    told = json.loads(capsys.readouterr().out)
+    assert "main.py" in told["copied"]
+    assert told["booted"] is None
     assert on_flash(board) == {}
+
+
+def test_nothing_that_is_said_holds_the_key(board: VirtualBoard, capfd: pytest.CaptureFixture[str]) -> None:
+    flash_command(SITE, run_folder=board.descriptor.parent, booted=lambda: True)
+    board.stop()
+    with pytest.raises(UsageError):
+        flash_command(SITE, port=board.port, run_folder=board.descriptor.parent)
+
+    said = capfd.readouterr()
+    assert KEY.secret.hex() not in said.out + said.err
 
 
 def test_a_flash_killed_half_way_is_repaired_by_the_next(board: VirtualBoard, tmp_path: Path) -> None:
@@ -327,6 +340,25 @@ def test_a_board_that_is_unplugged_is_unavailable(board: VirtualBoard) -> None:
 
     with pytest.raises(Unavailable, match="mpremote"):
         Remote(port).survey()
+
+
+def test_a_board_that_comes_back_elsewhere_is_followed_and_its_old_port_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_usb(monkeypatch, "1A86:7523", "2E8A:0005")  # a cable now has the path that the board had
+    opened = []
+    monkeypatch.setattr(Remote, "_run", lambda self, *arguments: opened.append(self.port.path))
+    board = Remote(SerialPort("/dev/ttyUSB0", "2E8A:0005", "s1"))
+
+    board.wait_for_repl()
+
+    assert opened == ["/dev/ttyUSB1"]
+
+
+def test_a_board_that_does_not_come_back_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_usb(monkeypatch, "1A86:7523")
+    monkeypatch.setattr(remote, "RESTART_MS", -1)
+
+    with pytest.raises(Unavailable, match="did not come back"):
+        Remote(SerialPort("/dev/ttyUSB0", "2E8A:0005", "s1")).wait_for_repl()
 
 
 # ---- the virtual board itself ----

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import DataError, Unavailable
-from gateway.fleet.ports import SerialPort
+from gateway.fleet.ports import SerialPort, listed_ports
 
 CALL_S = 180  # a whole tree over a slow port
 RESTART_MS = 20_000  # a board with USB of its own vanishes and comes back
@@ -113,12 +113,26 @@ class Remote:
         deadline = time.monotonic_ns() // 1_000_000 + RESTART_MS
         while True:
             try:
+                self._find_again()
                 self._run("exec", "pass")
                 return
             except Unavailable:
                 if time.monotonic_ns() // 1_000_000 > deadline:
                     raise
                 time.sleep(RETRY_MS / 1000)
+
+    def _find_again(self) -> None:
+        """A board with USB of its own may come back under another path, and another device under its old one."""
+        if self.port.is_virtual:
+            return
+        for port in listed_ports():
+            is_same = (port.usb_id, port.serial_number) == (self.port.usb_id, self.port.serial_number)
+            if is_same and (port.serial_number or port.path == self.port.path):
+                self.port = port
+                return
+        raise Unavailable(
+            f"port {self.port.path}: the board did not come back after its restart; check the cable and flash again"
+        )
 
     def _run(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "mpremote", "connect", self.port.path, "resume", *arguments]
