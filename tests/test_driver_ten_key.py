@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from firmware.drivers.adding_machine import AMOUNT_MINOR_MAX, AddingMachine
 from firmware.drivers.key_matrix import KeyMatrix
+from firmware.drivers.marks import VALUE_MAX
 from firmware.drivers.ten_key import KEYS, LINES_MAX, TenKey
+from protocol.compat import ProtocolError
 from protocol.records import decode_record, encode_record
 
 SCAN_MS = 5
@@ -100,6 +102,22 @@ def test_overflow_locks_the_machine_until_it_is_cleared(keys):
 
     assert pressed("C . 0 5 + *", machine) == [("", 0, "C"), ("", 5, "+"), ("001", 5, "*")]
     assert pressed("GT", machine) == [("1", 5, "GT")]
+
+
+@pytest.mark.parametrize(
+    ("record", "limit"),
+    [
+        ({"kind": "tape", "line_no": 1, "symbol": "+", "amount_minor": 0}, AMOUNT_MINOR_MAX),
+        ({"kind": "mark", "mark": "drop", "value": 0}, VALUE_MAX),
+    ],
+)
+def test_the_limits_are_those_of_the_wire(record, limit):
+    name = list(record)[-1]
+    record = dict(record, boot=1, uptime_ms=2)
+    encode_record(record | {name: limit})
+
+    with pytest.raises(ProtocolError):
+        encode_record(record | {name: limit + 1})
 
 
 class Model:
@@ -270,6 +288,9 @@ def test_marks(keys, marks):
     events = Pad().keys(keys)
 
     assert [(event["mark"], event.get("value")) for event in events] == marks
+    for event in events:
+        record = dict(event, boot=1, uptime_ms=2)
+        assert decode_record(encode_record(record)) == record
 
 
 def test_while_a_mark_is_keyed_nothing_goes_to_the_adding_machine():
