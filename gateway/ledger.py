@@ -21,14 +21,14 @@ from protocol import records as wire
 class Ledger:
     """One open ledger file. Raises DataError, PermissionDenied or TryAgain (see gateway/ledger_file.py) when it cannot be."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, create: bool = True) -> None:
         self.path = Path(path)
-        self._db = open_ledger(self.path)
+        self._db = open_ledger(self.path, create)
 
     @classmethod
-    def open(cls, path: Path | str) -> "Ledger":
-        """The ledger at `path`, created when there never was one."""
-        return cls(path)
+    def open(cls, path: Path | str, create: bool = True) -> "Ledger":
+        """The ledger at `path`, created when there never was one; create=False (commands that only read) refuses."""
+        return cls(path, create)
 
     def close(self) -> None:
         """Give the file back."""

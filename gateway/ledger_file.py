@@ -9,21 +9,23 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.errors import DataError, PermissionDenied, TryAgain, Unavailable
+from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, Unavailable
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
 SCHEMA = Path(__file__).parent / "schema"
 BUSY_TIMEOUT_MS = 5_000  # the office's own writes (postings) are short; longer than this is a stuck process
 
 
-def open_ledger(path: Path) -> sqlite3.Connection:
-    """A connection to the ledger at `path`, migrated; the file is created when there never was one.
+def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
+    """A connection to the ledger at `path`, migrated; with `create` the file is made when there never was one.
 
-    Raises DataError for a file that is corrupt, foreign or newer than this program, PermissionDenied for an unwritable
-    folder or file, TryAgain when another process holds it.
+    Raises ConfigError when it is not there and may not be made, DataError for a file that is corrupt, foreign or newer than
+    this program, PermissionDenied for an unwritable folder or file, TryAgain when another process holds it.
     """
     try:
         if not path.exists():
+            if not create:
+                raise ConfigError(f"ledger {path}: not there; name the data folder, or start the gateway once")
             _create(path)
         _check_size(path)
         return _open_checked(path)

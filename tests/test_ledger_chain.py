@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import DataError, PermissionDenied
+from gateway.errors import ConfigError, DataError, PermissionDenied
 from gateway.ledger import Ledger
 from gateway.ledger_file import migrations
 from gateway.recording import GENESIS, QUARANTINE_ROWS, next_head, occurred_ms
@@ -290,6 +290,13 @@ def test_a_damaged_or_foreign_file_is_refused_and_left_as_it_is(office: Office, 
 def test_a_missing_folder_is_said_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(PermissionDenied, match="create it"):
         Ledger.open(tmp_path / "nowhere" / "ledger.db")
+
+
+def test_a_command_that_only_reads_creates_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not there"):
+        Ledger.open(tmp_path / "ledger.db", create=False)
+
+    assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
