@@ -28,6 +28,7 @@ CHUNK_MS = 10
 CHUNK_BYTES_MAX = 256
 FULL_MS = 5  # before a full line is tried again
 STALL_MS = 5000  # a line that takes nothing for so long belongs to a dead board: the bytes are lost
+KEY_MS = 50  # a quick hand; with 25 a board that debounces for 20 ms lost most keys, with 40 none in 8 amounts
 LINES_KEPT = 500
 ANSWERS = ("ok", "error", "full")  # beeps that answer a count or a mark; a warn may be about anything
 
@@ -63,8 +64,8 @@ class Window:
         pad: Pad | None = None,
         byte_rate: int | None = BYTES_PER_SECOND,
         report_gap_ms: int = 400,
-        key_down_ms: int = 25,
-        key_up_ms: int = 25,
+        key_down_ms: int = KEY_MS,
+        key_up_ms: int = KEY_MS,
         on_line: Callable[[str], None] | None = None,
         console: Path | None = None,
     ) -> None:
