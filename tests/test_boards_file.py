@@ -183,9 +183,10 @@ def test_show_as_json_holds_every_revision(capsys: pytest.CaptureFixture[str]) -
     show_boards("wesp32", as_json=True)
 
     shown = json.loads(capsys.readouterr().out)
-    assert [
-        (each["name"], each["revision"], each["tried"]) for each in shown
-    ] == [("wesp32", "7", False), ("wesp32", "6", False)]
+    assert [(each["name"], each["revision"], each["tried"]) for each in shown] == [
+        ("wesp32", "7", False),
+        ("wesp32", "6", False),
+    ]
 
 
 def test_show_lists_what_nobody_ran(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -198,18 +199,20 @@ def _as_json(board: Board) -> dict[str, Any]:
 
 
 def _overview(every: Mapping[str, list[Board]]) -> Table:
-    table = Table(title="Declared boards")
-    for heading in ("name", "what it is", "platform", "revisions", "network", "tried", "USB"):
-        table.add_column(heading)
+    caption = "tried = no: staged and type-checked, nobody has run it on a board yet"
+    table = Table(title="Declared boards", caption=caption, box=box.SIMPLE_HEAD)
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    for heading in ("revisions", "network", "tried", "USB"):
+        table.add_column(heading, no_wrap=True)
     for boards in every.values():
         board = boards[0]
         table.add_row(
             board.name,
             str(board.tables["title"]),
-            board.platform,
             ", ".join(board.revisions),
             str(board.tables["network"]["kind"]),
-            "yes" if board.tried else "no: nobody ran it",
+            "yes" if board.tried else "no",
             " ".join(board.usb_ids),
         )
     return table

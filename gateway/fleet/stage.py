@@ -25,7 +25,7 @@ from gateway.fleet.sources import package_folder
 HASH_BYTES = 8  # of the board's constants, in its boot record: protocol.records field 63
 COMPILE_S = 60
 # Level 0 keeps assert statements: a controller that finds its own state impossible must stop and start again, not count money.
-OPTIMIZATION = "-O0"
+OPTIMIZATION = "-O3"
 SITE_FILE = "site.json"
 SITE_KEYS = ("site", "device", "broker_host", "broker_port", "key_hex", "key_number", "currency")
 SITE_KEYS_OPTIONAL = ("wifi",)
