@@ -35,7 +35,7 @@ def files() -> dict[Path, str]:
 
 def cddl() -> str:
     """RFC 8610 for everything that crosses the line."""
-    kinds = records.FIELDS[0][2]
+    kinds = records.limit_of("kind")
     blocks = [
         "; What crosses the line between a counter controller and the gateway (RFC 8610).\n"
         "; Written by docs/generate.py from protocol/records.py: edit the tables there, then ./run tables.\n"
@@ -43,8 +43,8 @@ def cddl() -> str:
         f"; at most {cbor.DEPTH_MAX} levels, {cbor.ITEMS_MAX} items a container and {records.RECORD_BYTES_MAX} bytes a record.",
         "record = " + " / ".join(f"{kind}-record" for kind in kinds),
         *(_cddl_kind(number, kind) for number, kind in enumerate(kinds, 1)),
-        *(_cddl_choice(name, limit) for name, type_name, limit in records.FIELDS.values() if type_name == "choice"),
-        *(f"{name} = [0*{limit} pair]" for name, type_name, limit in records.FIELDS.values() if type_name == "pairs"),
+        *(_cddl_choice(name, limit) for name, type_name, limit in records.fields().values() if type_name == "choice"),
+        *(f"{name} = [0*{limit} pair]" for name, type_name, limit in records.fields().values() if type_name == "pairs"),
         "pair = [first: u32, second: u32]",
         _cddl_messages(),
         "u32 = 0..4294967295\nu48 = 0..281474976710655",
@@ -53,9 +53,9 @@ def cddl() -> str:
 
 
 def _cddl_kind(number: int, kind: str) -> str:
-    must, may = records.KINDS[kind]
+    must, may = records.kinds()[kind]
     lines = [f"{kind}-record = {{", f"  0 => {number}, ; kind: {kind}"]
-    for field, (name, type_name, limit) in records.FIELDS.items():
+    for field, (name, type_name, limit) in records.fields().items():
         if name in ("boot", "uptime_ms") or name in must:
             lines.append(f"  {field} => {_cddl_type(name, type_name, limit)}, ; {name}")
         elif name == "utc_ms" or name in may:
@@ -128,10 +128,16 @@ algorithm = {{ 1 => 5 }} ; HMAC 256/256"""
 
 
 def field_meanings() -> dict[int, str]:
-    """{field number: its unit or meaning}: the comment behind each line of FIELDS, which costs a device nothing."""
+    """{field number: its unit or meaning}: the comment behind each line of FIELDS, or above it, which costs a device nothing."""
     source = (ROOT / "protocol" / "records.py").read_text()
-    table = source[source.index("FIELDS = {") : source.index("# kind: ")]
-    return {int(number): text for number, text in re.findall(r"^    (\d+): \(.*?  # (.*)$", table, re.MULTILINE)}
+    meanings: dict[int, str] = {}
+    above = ""
+    for line in source[source.index("FIELDS = (") : source.index("# kind:")].splitlines():
+        found = re.match(r'    "(\d+):[^"]*"(?:  # (.*))?$', line)
+        if found:
+            meanings[int(found[1])] = found[2] or above
+        above = line.strip().removeprefix("# ").removesuffix(":")
+    return meanings
 
 
 # --- docs/records.md --------------------------------------------------------------------------------------------------
@@ -148,21 +154,21 @@ def page() -> str:
         "Money is whole minor units",
         "(cents). Every record carries `kind`, `boot` and `uptime_ms`, and `utc_ms` once the gateway has told the time.\n",
     ]
-    for number, kind in enumerate(records.FIELDS[0][2], 1):
+    for number, kind in enumerate(records.limit_of("kind"), 1):
         out += _page_kind(number, kind)
     out.append("## Choices\n")
     out.append("A choice travels as its number.\n")
-    for name, type_name, limit in records.FIELDS.values():
+    for name, type_name, limit in records.fields().values():
         if type_name == "choice":
             out.append(f"- `{name}`: " + ", ".join(f"{number} {choice}" for number, choice in enumerate(limit, 1)))
     return "\n".join(out) + "\n"
 
 
 def _page_kind(number: int, kind: str) -> list[str]:
-    must, may = records.KINDS[kind]
+    must, may = records.kinds()[kind]
     rows = [f"## {kind} ({number})\n", "| number | field | | type | meaning |", "| ---: | --- | --- | --- | --- |"]
     meanings = field_meanings()
-    for field, (name, type_name, limit) in records.FIELDS.items():
+    for field, (name, type_name, limit) in records.fields().items():
         if name in ("boot", "uptime_ms") or name in must or name == "utc_ms" or name in may:
             presence = "may" if name == "utc_ms" or name in may else "must"
             wire = f"one of {len(limit)}" if type_name == "choice" else TYPES[type_name].format(limit)

@@ -6,7 +6,7 @@ from protocol.compat import const
 
 _LOG_LINES_MAX = const(24)
 _LINE_CHARS_MAX = const(96)
-HEAP_THRESHOLD_BYTES = const(16384)  # collect after this much was allocated: the heap in use stays near what is alive
+HEAP_THRESHOLD_BYTES = const(2048)  # collect after this much was allocated: the heap in use stays near what is alive
 
 
 class Health:

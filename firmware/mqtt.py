@@ -27,31 +27,34 @@ def connect(client_id: str, keepalive_s: int, will_topic: str, will_payload: byt
     """CONNECT with a clean session and a retained last will at QoS 1."""
     flags = 0x02 | 0x04 | 0x08 | 0x20  # clean session, will, will QoS 1, will retain
     body = b"\x00\x04MQTT\x04" + struct.pack(">BH", flags, keepalive_s)
-    return _packet(0x10, body + _text(client_id) + _text(will_topic) + struct.pack(">H", len(will_payload)) + will_payload)
+    body += _text(client_id) + _text(will_topic) + struct.pack(">H", len(will_payload)) + will_payload
+    return _header(0x10, len(body)) + body
 
 
 def subscribe(packet_id: int, topic: str) -> bytes:
     """SUBSCRIBE to one topic at QoS 1."""
-    return _packet(0x82, struct.pack(">H", packet_id) + _text(topic) + b"\x01")
+    body = struct.pack(">H", packet_id) + _text(topic) + b"\x01"
+    return _header(0x82, len(body)) + body
 
 
 def publish(topic: str, payload: bytes, packet_id: int, retain: bool = False) -> bytes:
     """PUBLISH at QoS 1."""
-    return _packet(0x33 if retain else 0x32, _text(topic) + struct.pack(">H", packet_id) + payload)
+    head = _text(topic) + struct.pack(">H", packet_id)
+    return b"".join((_header(0x33 if retain else 0x32, len(head) + len(payload)), head, payload))
 
 
 def _puback(packet_id: int) -> bytes:
     return b"\x40\x02" + struct.pack(">H", packet_id)
 
 
-def _packet(first: int, body: bytes) -> bytes:
-    size = len(body)
+def _header(first: int, size: int) -> bytes:
+    """The fixed header of a packet whose other bytes are `size` many."""
     head = bytearray((first,))
     while True:
         head.append(size & 0x7F | (0x80 if size > 0x7F else 0))
         size >>= 7
         if not size:
-            return bytes(head) + body
+            return bytes(head)
 
 
 def _text(value: str) -> bytes:

@@ -9,5 +9,14 @@ except ImportError:  # CPython: a constant is just its value
         return value
 
 
+try:
+    from functools import cache as remember  # the gateway looks a field up a million times a day
+except ImportError:
+
+    def remember(function):
+        """The function itself: a device has no heap for answers that it can find again in 20 microseconds."""
+        return function
+
+
 class ProtocolError(ValueError):
     """Bytes or values that the protocol refuses. The text names the thing, the value and the limit."""

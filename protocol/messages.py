@@ -8,13 +8,16 @@ Identity of a record = (device, epoch, seq). The device comes from the topic and
 """
 
 from protocol import cbor
-from protocol.compat import ProtocolError, const
+from protocol.compat import ProtocolError, const, remember
 
-EVENT_BYTES_MAX = const(880)  # of record bytes, 3 more counted for each record, so that payload and seal fit in 1 KiB
+EVENT_BYTES_MAX = const(880)  # of record bytes in one message, so that payload and seal fit in 1 KiB
 STATUS = ("alive", "lost", "journal_full", "locked")
 HEAD_BYTES = const(32)
-_U32 = const(0xFFFFFFFF)
-_U48 = const(0xFFFFFFFFFFFF)
+
+# name:size of each element in order; size = bytes of an unsigned integer, s a status, h a ledger head, r records
+_EVENTS = "epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r"
+_STATE = "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4"
+_ACK = "epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4 echo_uptime_ms:6"
 
 
 class MessageError(ProtocolError):
@@ -28,58 +31,27 @@ def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, re
 
 def decode_events(payload: bytes) -> dict:
     """{epoch, boot, sent_uptime_ms, first_seq, records: list of bytes}; MessageError for any other shape."""
-    parts = _array(payload, 5, "ev")
-    _numbers(parts[:4], (_U32, _U32, _U48, _U32), "ev")
-    records = parts[4]
-    if parts[0] == 0 or parts[3] == 0:
+    event = _decode("ev", _EVENTS, payload)
+    if event["epoch"] == 0 or event["first_seq"] == 0:
         raise MessageError("ev: epoch and first_seq count from 1")
-    if not isinstance(records, list) or not records:
-        raise MessageError("ev: no records")
-    for raw in records:
-        if not isinstance(raw, bytes):
-            raise MessageError("ev: a record is not a byte string")
-    if parts[3] + len(records) - 1 > _U32:
+    if event["first_seq"] + len(event["records"]) - 1 > 0xFFFFFFFF:
         raise MessageError("ev: seq over 32 bits")
-    return {
-        "epoch": parts[0], "boot": parts[1], "sent_uptime_ms": parts[2], "first_seq": parts[3], "records": records,
-    }  # fmt: skip
+    return event
 
 
 def encode_state(state: dict) -> bytes:
     """The payload of one heartbeat; `state` has the keys that `decode_state` gives."""
-    return cbor.encode(
-        [
-            state["epoch"], state["boot"], state["uptime_ms"], STATUS.index(state["status"]), state["last_seq"],
-            state["lowest_kept"], state["acked"], state["ledger_n"], state["ledger_head"], state["heap_free"],
-            state["heap_low"],
-        ]
-    )  # fmt: skip
+    return _encode(_STATE, state)
 
 
 def decode_state(payload: bytes) -> dict:
-    """{epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low}.
-
-    status is one of STATUS; lowest_kept = 0: the journal holds nothing; heap_* in bytes.
-    """
-    parts = _array(payload, 11, "state")
-    _numbers(parts[:8], (_U32, _U32, _U48, len(STATUS) - 1, _U32, _U32, _U32, _U48), "state")
-    _numbers(parts[9:], (_U32, _U32), "state")
-    _head(parts[8], "state")
-    return {
-        "epoch": parts[0], "boot": parts[1], "uptime_ms": parts[2], "status": STATUS[parts[3]], "last_seq": parts[4],
-        "lowest_kept": parts[5], "acked": parts[6], "ledger_n": parts[7], "ledger_head": parts[8], "heap_free": parts[9],
-        "heap_low": parts[10],
-    }  # fmt: skip
+    """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low}."""
+    return _decode("state", _STATE, payload)
 
 
 def encode_ack(ack: dict) -> bytes:
     """The payload of one acknowledgement; `ack` has the keys that `decode_ack` gives."""
-    return cbor.encode(
-        [
-            ack["epoch"], ack["high_water"], ack["want_from"], ack["want_to"], ack["ledger_n"], ack["ledger_head"],
-            ack["utc_ms"], ack["echo_boot"], ack["echo_uptime_ms"],
-        ]
-    )  # fmt: skip
+    return _encode(_ACK, ack)
 
 
 def decode_ack(payload: bytes) -> dict:
@@ -88,29 +60,41 @@ def decode_ack(payload: bytes) -> dict:
     Every record up to high_water is durable. want_from = 0: nothing is missing; else the range is asked for again.
     echo_*: boot and uptime_ms of the device's message that this answers, for its clock; 0 for none.
     """
-    parts = _array(payload, 9, "ack")
-    _numbers(parts[:5], (_U32, _U32, _U32, _U32, _U48), "ack")
-    _head(parts[5], "ack")
-    _numbers(parts[6:], (_U48, _U32, _U48), "ack")
-    return {
-        "epoch": parts[0], "high_water": parts[1], "want_from": parts[2], "want_to": parts[3], "ledger_n": parts[4],
-        "ledger_head": parts[5], "utc_ms": parts[6], "echo_boot": parts[7], "echo_uptime_ms": parts[8],
-    }  # fmt: skip
+    return _decode("ack", _ACK, payload)
 
 
-def _array(payload: bytes, size: int, what: str) -> list:
+@remember
+def _shape(text: str):
+    return [word.split(":") for word in text.split()]
+
+
+def _encode(shape: str, values: dict) -> bytes:
+    return cbor.encode([STATUS.index(values[name]) if size == "s" else values[name] for name, size in _shape(shape)])
+
+
+def _decode(what: str, shape: str, payload: bytes) -> dict:
     parts = cbor.decode(payload)
-    if not isinstance(parts, list) or len(parts) != size:
-        raise MessageError("%s: not an array of %d" % (what, size))
-    return parts
+    names = _shape(shape)
+    if not isinstance(parts, list) or len(parts) != len(names):
+        raise MessageError("%s: not an array of %d" % (what, len(names)))
+    found = {}
+    for (name, size), value in zip(names, parts):
+        if size == "h":
+            if not isinstance(value, bytes) or len(value) != HEAD_BYTES:
+                raise MessageError("%s: the ledger head is not %d bytes" % (what, HEAD_BYTES))
+        elif size == "r":
+            _check_records(what, value)
+        else:
+            limit = len(STATUS) - 1 if size == "s" else (1 << 8 * int(size)) - 1
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
+                raise MessageError("%s: %r is not an integer of 0 to %d" % (what, value, limit))
+        found[name] = STATUS[value] if size == "s" else value
+    return found
 
 
-def _numbers(values, limits, what: str) -> None:
-    for value, limit in zip(values, limits):
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
-            raise MessageError("%s: %r is not an integer of 0 to %d" % (what, value, limit))
-
-
-def _head(value, what: str) -> None:
-    if not isinstance(value, bytes) or len(value) != HEAD_BYTES:
-        raise MessageError("%s: the ledger head is not %d bytes" % (what, HEAD_BYTES))
+def _check_records(what: str, value) -> None:
+    if not isinstance(value, list) or not value:
+        raise MessageError("%s: no records" % what)
+    for raw in value:
+        if not isinstance(raw, bytes):
+            raise MessageError("%s: a record is not a byte string" % what)

@@ -3,11 +3,14 @@
 A record is a map from field numbers to values. `FIELDS` gives each number its name, type, limit and unit; `KINDS` says which
 fields each kind must and may carry. The decoder's limits, till.cddl and docs/records.md all come from these two tables.
 
+The tables are two texts that are searched, not dicts of tuples: on the unix port's heap that is 3 KB instead of 13, and a
+record is encoded a few times a second at most.
+
 A record says what was seen, never what it means: money counted, a drawer opened, a key pressed. Only the gateway concludes.
 """
 
 from protocol import cbor
-from protocol.compat import ProtocolError, const
+from protocol.compat import ProtocolError, const, remember
 
 RECORD_BYTES_MAX = const(800)  # one record always fits in one sealed message
 
@@ -16,80 +19,113 @@ FLAG_ACCUMULATE = const(2)  # the machine was adding to an earlier batch
 FLAG_DISCREPANCY = const(4)  # the machine itself said that some cash could not be included
 FLAG_SUB_BATCH = const(8)  # a part of a batch whose own report follows: not summed twice
 
-# number: (name, type, limit),  # unit or meaning: a comment, because it would cost the device 4 KB of heap as a value
+# number:name:type:limit, and as a comment its unit or meaning
 # types: uint (limit = highest value), int (limit = highest magnitude), text and bytes (limit = bytes),
 #        choice (limit = the names, numbered from 1), pairs (limit = how many pairs of unsigned integers),
 #        texts (limit = how many texts of at most 48 bytes)
-FIELDS = {
-    0: ("kind", "choice", ("boot", "tally", "drawer", "tape", "mark", "instrument", "quarantine")),  # what was seen
-    1: ("boot", "uint", 0xFFFFFFFF),  # which start of this device, from 1
-    2: ("uptime_ms", "uint", 0xFFFFFFFFFFFF),  # milliseconds since that start
-    3: ("utc_ms", "uint", 0xFFFFFFFFFFFF),  # the device's estimate of UTC, Unix milliseconds; absent before the gateway told it
-    10: ("instrument", "text", 24),  # name of the instrument at this window, as boards.toml has it
-    11: ("batch_id", "text", 40),  # the machine's own identity of the count batch
-    12: ("currency", "text", 3),  # ISO 4217 alphabetic code
-    13: ("rows", "pairs", 32),  # [denomination in minor units, pieces], highest first
-    14: ("total_minor", "uint", 0xFFFFFFFFFF),  # the machine's own printed total, minor units
-    15: ("rejects", "pairs", 16),  # [quality 1 fit 2 unfit 3 suspect 4 counterfeit 5 inked 6 unrecognized, pieces]
-    16: ("flags", "uint", 255),  # 1 reprint, 2 accumulate, 4 discrepancy, 8 sub-batch
-    17: ("digest", "bytes", 8),  # first bytes of SHA-256 of the report's body
-    18: ("evidence", "choice", ("specification", "manual", "capture", "guess")),  # how the wire of this instrument is known
-    19: ("machine_time", "text", 24),  # what the machine's clock printed; never a key
-    20: ("state", "choice", ("opened", "closed", "stuck", "open_too_long")),  # of the drawer
-    21: ("cause", "choice", ("commanded", "key_or_manual", "unknown")),  # why the drawer opened
-    22: ("dwell_ms", "uint", 0xFFFFFFFF),  # how long the drawer was in the state it left
-    30: ("line_no", "uint", 0xFFFFFFFF),  # line of the adding machine's tape, from 1 at each boot
-    31: ("left", "text", 16),  # what stands at the left of the tape line (non-add, item count)
-    32: ("amount_minor", "int", 0xFFFFFFFFFF),  # amount of the tape line, minor units
-    33: ("symbol", "text", 4),  # + - <> (subtotal) * (total) # (non-add) GT E C
-    40: (  # what the cashier keyed
-        "mark", "choice",
-        (
-            "sign_on", "opening_float", "drop", "checks_tape", "close", "recount", "void_last_batch",
-            "checkpoint", "done", "card_total",
-        ),
-    ),
-    41: ("value", "uint", 0xFFFFFFFFFF),  # what was keyed with the mark: cashier number or declared minor units
-    50: (  # of the instrument
-        "condition", "choice",
-        (
-            "back", "offline", "jam", "full", "empty", "key_stuck", "ghost_keys", "line_noise",
-            "missing_report", "day_clear",
-        ),
-    ),
-    51: ("detail", "text", 96),  # what a person should know about it
-    52: ("reason", "text", 96),  # why a report was not counted
-    53: ("raw", "bytes", 512),  # the report's own bytes
-    60: ("reset_cause", "choice", ("power_on", "hard", "watchdog", "deep_sleep", "soft", "unknown")),  # why the device started
-    61: ("firmware", "text", 24),  # version of the firmware
-    62: ("board", "text", 32),  # board and revision, as boards.toml has it
-    63: ("board_hash", "bytes", 8),  # first bytes of SHA-256 of the rendered board constants
-    64: ("lowest_kept", "uint", 0xFFFFFFFF),  # lowest seq that the journal still holds; 0 for none
-    65: ("acked", "uint", 0xFFFFFFFF),  # highest seq that the gateway acknowledged, as far as the journal knows
-    66: ("sectors", "uint", 65535),  # flash sectors of the journal
-    67: ("instruments", "texts", 8),  # name=driver/profile:evidence, one an instrument
-}  # fmt: skip
+FIELDS = (
+    "\n"
+    "0:kind:choice:boot,tally,drawer,tape,mark,instrument,quarantine\n"  # what was seen
+    "1:boot:uint:4294967295\n"  # which start of this device, from 1
+    "2:uptime_ms:uint:281474976710655\n"  # milliseconds since that start
+    "3:utc_ms:uint:281474976710655\n"  # the device's estimate of UTC, Unix milliseconds; absent before the gateway told it
+    "10:instrument:text:24\n"  # name of the instrument at this window, as boards.toml has it
+    "11:batch_id:text:40\n"  # the machine's own identity of the count batch
+    "12:currency:text:3\n"  # ISO 4217 alphabetic code
+    "13:rows:pairs:32\n"  # [denomination in minor units, pieces], highest first
+    "14:total_minor:uint:1099511627775\n"  # the machine's own printed total, minor units
+    "15:rejects:pairs:16\n"  # [quality 1 fit 2 unfit 3 suspect 4 counterfeit 5 inked 6 unrecognized, pieces]
+    "16:flags:uint:255\n"  # 1 reprint, 2 accumulate, 4 discrepancy, 8 sub-batch
+    "17:digest:bytes:8\n"  # first bytes of SHA-256 of the report's body
+    "18:evidence:choice:specification,manual,capture,guess\n"  # how the wire of this instrument is known
+    "19:machine_time:text:24\n"  # what the machine's clock printed; never a key
+    "20:state:choice:opened,closed,stuck,open_too_long\n"  # of the drawer
+    "21:cause:choice:commanded,key_or_manual,unknown\n"  # why the drawer opened
+    "22:dwell_ms:uint:4294967295\n"  # how long the drawer was in the state it left
+    "30:line_no:uint:4294967295\n"  # line of the adding machine's tape, from 1 at each boot
+    "31:left:text:16\n"  # what stands at the left of the tape line (non-add, item count)
+    "32:amount_minor:int:1099511627775\n"  # amount of the tape line, minor units
+    "33:symbol:text:4\n"  # + - <> (subtotal) * (total) # (non-add) GT E C
+    # what the cashier keyed:
+    "40:mark:choice:sign_on,opening_float,drop,checks_tape,close,recount,void_last_batch,checkpoint,done,card_total\n"
+    "41:value:uint:1099511627775\n"  # what was keyed with the mark: cashier number or declared minor units
+    # of the instrument:
+    "50:condition:choice:back,offline,jam,full,empty,key_stuck,ghost_keys,line_noise,missing_report,day_clear\n"
+    "51:detail:text:96\n"  # what a person should know about it
+    "52:reason:text:96\n"  # why a report was not counted
+    "53:raw:bytes:512\n"  # the report's own bytes
+    "60:reset_cause:choice:power_on,hard,watchdog,deep_sleep,soft,unknown\n"  # why the device started
+    "61:firmware:text:24\n"  # version of the firmware
+    "62:board:text:32\n"  # board and revision, as boards.toml has it
+    "63:board_hash:bytes:8\n"  # first bytes of SHA-256 of the rendered board constants
+    "64:lowest_kept:uint:4294967295\n"  # lowest seq that the journal still holds; 0 for none
+    "65:acked:uint:4294967295\n"  # highest seq that the gateway acknowledged, as far as the journal knows
+    "66:sectors:uint:65535\n"  # flash sectors of the journal
+    "67:instruments:texts:8\n"  # name=driver/profile:evidence, one an instrument
+)  # fmt: skip
 
-# kind: (fields it must carry, fields it may carry); every kind carries kind, boot and uptime_ms and may carry utc_ms
-KINDS = {
-    "boot": (("reset_cause", "firmware", "board", "lowest_kept", "acked"), ("board_hash", "sectors", "instruments")),
-    "tally": (
-        ("instrument", "batch_id", "currency", "rows", "total_minor"),
-        ("rejects", "flags", "digest", "evidence", "machine_time"),
-    ),
-    "drawer": (("state",), ("instrument", "cause", "dwell_ms")),
-    "tape": (("line_no", "amount_minor", "symbol"), ("left", "currency")),
-    "mark": (("mark",), ("value",)),
-    "instrument": (("instrument", "condition"), ("detail", "evidence")),
-    "quarantine": (("instrument", "reason"), ("raw", "evidence")),
-}
+# kind:fields it must carry:fields it may carry; every kind carries kind, boot and uptime_ms and may carry utc_ms
+KINDS = (
+    "\n"
+    "boot:reset_cause,firmware,board,lowest_kept,acked:board_hash,sectors,instruments\n"
+    "tally:instrument,batch_id,currency,rows,total_minor:rejects,flags,digest,evidence,machine_time\n"
+    "drawer:state:instrument,cause,dwell_ms\n"
+    "tape:line_no,amount_minor,symbol:left,currency\n"
+    "mark:mark:value\n"
+    "instrument:instrument,condition:detail,evidence\n"
+    "quarantine:instrument,reason:raw,evidence\n"
+)  # fmt: skip
 
 _COMMON = ("kind", "boot", "uptime_ms")
-_NUMBER = {spec[0]: number for number, spec in FIELDS.items()}
 
 
 class RecordError(ProtocolError):
     """A record that breaks the wire dictionary. The text names the field, the value and the limit."""
+
+
+@remember
+def spec_of(number: int):
+    """(name, type, limit) of a field; the limit of a choice is the tuple of its names. None for a number that is no field."""
+    found = _line_from(FIELDS, FIELDS.find("\n%d:" % number))
+    if found is None:
+        return None
+    _, name, type_name, limit = found.split(":")
+    return name, type_name, tuple(limit.split(",")) if type_name == "choice" else int(limit)
+
+
+@remember
+def number_of(name: str) -> int:
+    """The number of the field with this name; RecordError when there is none."""
+    at = FIELDS.find(":" + name + ":")
+    if at < 0:
+        raise RecordError("record: no field %r" % name)
+    return int(FIELDS[FIELDS.rfind("\n", 0, at) + 1 : at])
+
+
+def limit_of(name: str):
+    """The limit of the field with this name, as `spec_of` has it."""
+    return spec_of(number_of(name))[2]
+
+
+@remember
+def fields_of(kind: str):
+    """(names that a record of this kind must carry, names that it may carry), the common ones left out; None for no kind."""
+    found = _line_from(KINDS, KINDS.find("\n" + kind + ":"))
+    return None if found is None else tuple([tuple(part.split(",")) for part in found.split(":")[1:]])
+
+
+def fields() -> dict:
+    """{number: (name, type, limit)} of all fields: for documentation and tests."""
+    return {number: spec_of(number) for number in [int(line.split(":")[0]) for line in FIELDS.split()]}
+
+
+def kinds() -> dict:
+    """{kind: (must carry, may carry)}: for documentation and tests."""
+    return {kind: fields_of(kind) for kind in limit_of("kind")}
+
+
+def _line_from(table: str, at: int):
+    return None if at < 0 else table[at + 1 : table.find("\n", at + 1)]
 
 
 def encode_record(record: dict) -> bytes:
@@ -100,8 +136,8 @@ def encode_record(record: dict) -> bytes:
     _check_fields(record)
     wire = {}
     for name, value in record.items():
-        number = _NUMBER[name]
-        wire[number] = _checked(number, value)
+        number = number_of(name)
+        wire[number] = _checked(spec_of(number), value)
     raw = cbor.encode(wire)
     if len(raw) > RECORD_BYTES_MAX:
         raise RecordError("record: %d bytes, limit %d" % (len(raw), RECORD_BYTES_MAX))
@@ -120,7 +156,7 @@ def decode_record(raw) -> dict:
         raise RecordError("record: not a map")
     record = {}
     for number, value in wire.items():
-        spec = FIELDS.get(number)
+        spec = spec_of(number)
         if spec is None:
             raise RecordError("record: unknown field number %d" % number)
         if spec[1] == "choice":
@@ -128,8 +164,9 @@ def decode_record(raw) -> dict:
         record[spec[0]] = value
     _check_fields(record)
     for name, value in record.items():
-        _checked(_NUMBER[name], value)
-        if FIELDS[_NUMBER[name]][1] == "pairs":
+        spec = spec_of(number_of(name))
+        _checked(spec, value)
+        if spec[1] == "pairs":
             record[name] = [(pair[0], pair[1]) for pair in value]
     return record
 
@@ -142,9 +179,10 @@ def _choice_name(spec: tuple, value) -> str:
 
 def _check_fields(record: dict) -> None:
     kind = record.get("kind")
-    if kind not in KINDS:
+    allowed = fields_of(kind) if isinstance(kind, str) else None
+    if allowed is None:
         raise RecordError("record: unknown kind %r" % (kind,))
-    must, may = KINDS[kind]
+    must, may = allowed
     for name in _COMMON + must:
         if name not in record:
             raise RecordError("record: %s lacks %s" % (kind, name))
@@ -153,9 +191,9 @@ def _check_fields(record: dict) -> None:
             raise RecordError("record: %s has no field %r" % (kind, name))
 
 
-def _checked(number: int, value):
+def _checked(spec: tuple, value):
     """The wire value of one field, or RecordError."""
-    name, type_name, limit = FIELDS[number]
+    name, type_name, limit = spec
     if type_name == "choice":
         if value not in limit:
             raise RecordError("record: %s %r is not one of %s" % (name, value, ", ".join(limit)))

@@ -56,10 +56,8 @@ def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise SealError("seal: payload of %d bytes, limit %d" % (len(payload), PAYLOAD_BYTES_MAX))
     tag = hmac_sha256(key, mac_structure(topic, payload))
-    return (
-        b"\x84\x43" + _PROTECTED + b"\xa1\x04" + cbor.head(2, len(kid)) + kid
-        + cbor.head(2, len(payload)) + payload + b"\x58\x20" + tag
-    )  # fmt: skip
+    head = b"\x84\x43" + _PROTECTED + b"\xa1\x04" + cbor.head(2, len(kid)) + kid + cbor.head(2, len(payload))
+    return b"".join((head, payload, b"\x58\x20", tag))  # one copy of the payload, not one for each plus sign
 
 
 def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
@@ -98,4 +96,5 @@ def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
 def mac_structure(topic: str, payload: bytes) -> bytes:
     """The bytes under the MAC: ["MAC0", protected, external_aad, payload]."""
     aad = topic.encode()
-    return b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload)) + payload
+    head = b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload))
+    return b"".join((head, payload))

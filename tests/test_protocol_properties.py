@@ -37,9 +37,9 @@ def field_value(type_name: str, limit):
 
 @st.composite
 def any_record(draw):
-    by_name = {name: field_value(type_name, limit) for name, type_name, limit in records.FIELDS.values()}
-    kind = draw(st.sampled_from(sorted(records.KINDS)))
-    must, may = records.KINDS[kind]
+    by_name = {name: field_value(type_name, limit) for name, type_name, limit in records.fields().values()}
+    kind = draw(st.sampled_from(sorted(records.kinds())))
+    must, may = records.kinds()[kind]
     names = ["boot", "uptime_ms", *must, *draw(st.lists(st.sampled_from(["utc_ms", *may]), unique=True))]
     return {"kind": kind} | {name: draw(by_name[name]) for name in names}
 

@@ -7,9 +7,9 @@ it at the left and adds nothing; `<>` prints and keeps; `*` prints and clears; G
 
 from firmware.drivers.base import format_minor
 from protocol.compat import const
-from protocol.records import FIELDS
+from protocol.records import limit_of
 
-AMOUNT_MINOR_MAX = FIELDS[32][2]  # what a tape line can carry; anything above is an overflow
+AMOUNT_MINOR_MAX = limit_of("amount_minor")  # what a tape line can carry; anything above is an overflow
 ENTRY_CHARS_MAX = const(13)  # twelve digits and a point
 ITEMS_MAX = const(999)
 _DECIMALS = const(2)

@@ -4,12 +4,12 @@ The device only says what was keyed. What a mark means for the money is the gate
 """
 
 from protocol.compat import const
-from protocol.records import FIELDS
+from protocol.records import limit_of
 
-VALUE_MAX = FIELDS[41][2]
+VALUE_MAX = limit_of("value")
 IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
 
-_NAMES = FIELDS[40][2]  # the marks of the digits 1 to 9 and 0, in this order
+_NAMES = limit_of("mark")  # the marks of the digits 1 to 9 and 0, in this order
 _MAY_HAVE_VALUE = (0, 1, 2, 3)  # card_total, sign_on, opening_float, drop
 _MUST_HAVE_VALUE = (0, 1)
 

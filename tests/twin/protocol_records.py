@@ -22,8 +22,8 @@ def field_value(source: Seeded, type_name: str, limit):
 
 
 def record(source: Seeded, kind: str) -> dict:
-    by_name = {spec[0]: spec for spec in records.FIELDS.values()}
-    must, may = records.KINDS[kind]
+    by_name = {spec[0]: spec for spec in records.fields().values()}
+    must, may = records.kinds()[kind]
     names = ("boot", "uptime_ms") + must
     for name in may + ("utc_ms",):
         if source.below(2):
@@ -44,14 +44,14 @@ def outcome(original: dict) -> bytes:
 
 
 def main():
-    numbers = sorted(records.FIELDS)
-    for kind in sorted(records.KINDS):
+    numbers = sorted(records.fields())
+    for kind in sorted(records.kinds()):
         out = []
         for seed in range(12):
             source = Seeded(seed)
             original = record(source, kind)
             out.append(outcome(original))
-            name, type_name, limit = records.FIELDS[source.one_of(numbers)]
+            name, type_name, limit = records.fields()[source.one_of(numbers)]
             if type_name in ("uint", "int"):
                 original[name] = limit + 1
             elif type_name == "bytes":
