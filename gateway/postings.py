@@ -92,11 +92,12 @@ def postings_between(db: sqlite3.Connection, window: str, business_date: str, si
     return [Posting(*row) for row in rows]
 
 
-def quarantined(db: sqlite3.Connection) -> list[dict[str, str | int]]:
-    """All rows that were not posted: file, line, reason; oldest first."""
+def quarantined(db: sqlite3.Connection, since_ms: int = 0) -> list[dict[str, str | int]]:
+    """Rows that were not posted: file, line, reason; oldest first. since_ms: of files imported from then on."""
     rows = db.execute(
         "SELECT name, file_line, posting_quarantine.reason FROM posting_quarantine JOIN posted_file ON posted_file.id = file_id"
-        " ORDER BY posting_quarantine.id"
+        " WHERE imported_ms >= ? ORDER BY posting_quarantine.id",
+        (since_ms,),
     )
     return [{"file": name, "line": line, "reason": reason} for name, line, reason in rows]
 

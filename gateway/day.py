@@ -1,0 +1,139 @@
+"""A business day out of the ledger: which records and postings belong together, and the proof of every drawer session.
+
+This is the one step between the ledger and the pure functions (sessions, reconcile, explain). Records: those of the calendar
+day in the office's zone; postings are those whose business date is this day, and those of another date that were posted on it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.errors import UsageError
+from gateway.explain import Variance, explain
+from gateway.ledger import Ledger
+from gateway.postings import postings_between, quarantined
+from gateway.reconcile import BALANCED, Deposit, Reconciliation, deposit_of, reconcile
+from gateway.sessions import DrawerSession, drawer_sessions
+
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MS = datetime.timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One session, its reconciliation and what may explain its differences."""
+
+    reconciliation: Reconciliation
+    variances: list[Variance]
+
+
+@dataclass(frozen=True)
+class Day:
+    """Everything the report of a business day says."""
+
+    business_date: str
+    from_ms: int
+    until_ms: int
+    proofs: list[Proof]
+    deposit: Deposit
+    idle_windows: list[str]  # declared, without a session and without postings
+    quarantined: list[dict[str, str | int]]
+    gaps: list[dict[str, Any]]
+    incidents: list[dict[str, Any]]
+    ledger_n: int
+    ledger_head: bytes
+    unassigned: list[str] = field(default_factory=list)  # windows with postings that the configuration does not name
+
+    @property
+    def is_balanced(self) -> bool:
+        """True when every tender of every session is balanced and the totals tie."""
+        return self.deposit.ties and all(proof.reconciliation.status == BALANCED for proof in self.proofs)
+
+
+def day_bounds(business_date: str, zone: zoneinfo.ZoneInfo) -> tuple[int, int]:
+    """(first millisecond, first of the next day), Unix milliseconds UTC; a day of the office's zone may have 23 or 25 hours."""
+    try:
+        date = datetime.date.fromisoformat(business_date)
+        following = date + datetime.timedelta(days=1)
+    except (ValueError, OverflowError):
+        raise UsageError(f"date {business_date!r}: not a date such as 2026-11-20") from None
+    return _midnight_ms(date, zone), _midnight_ms(following, zone)
+
+
+def business_date_of(at_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time) -> str:
+    """The business date of a receipt at that moment: from the cut-off on it is the next calendar day (rule R15)."""
+    local = (_EPOCH + at_ms * _MS).astimezone(zone)
+    late = local.time().replace(tzinfo=None) >= cut_off
+    return (local.date() + datetime.timedelta(days=1 if late else 0)).isoformat()
+
+
+def local_time(at_ms: int, zone: zoneinfo.ZoneInfo) -> str:
+    """10:42:08, on the office's clock."""
+    return (_EPOCH + at_ms * _MS).astimezone(zone).strftime("%H:%M:%S")
+
+
+def last_business_date(ledger: Ledger) -> str | None:
+    """The newest business date that anything was posted for."""
+    row = ledger.db.execute("SELECT max(business_date) FROM posting").fetchone()
+    return None if row[0] is None else str(row[0])
+
+
+def prove_day(
+    ledger: Ledger, windows: Iterable[str], business_date: str, zone: zoneinfo.ZoneInfo, currency: str = "USD"
+) -> Day:
+    """The proofs of all drawer sessions of a business day. Raises UsageError for a date that is none."""
+    from_ms, until_ms = day_bounds(business_date, zone)
+    declared = list(windows)
+    rows = ledger.db.execute("SELECT DISTINCT window_id FROM posting WHERE business_date = ? ORDER BY 1", (business_date,))
+    unassigned = [str(row[0]) for row in rows if row[0] not in declared]
+    proofs: list[Proof] = []
+    idle: list[str] = []
+    for window in [*declared, *unassigned]:
+        found = _prove_window(ledger, window, business_date, from_ms, until_ms, zone, currency)
+        proofs += found
+        if not found:
+            idle.append(window)
+    n, head = ledger.head()
+    return Day(
+        business_date=business_date,
+        from_ms=from_ms,
+        until_ms=until_ms,
+        proofs=proofs,
+        deposit=deposit_of([proof.reconciliation for proof in proofs]),
+        idle_windows=idle,
+        quarantined=quarantined(ledger.db, from_ms),
+        gaps=[gap for gap in ledger.gaps() if gap["noted_ms"] >= from_ms],
+        incidents=[incident for incident in ledger.incidents() if incident["at_ms"] >= from_ms],
+        ledger_n=n,
+        ledger_head=head,
+        unassigned=unassigned,
+    )
+
+
+def _prove_window(
+    ledger: Ledger, window: str, business_date: str, from_ms: int, until_ms: int, zone: zoneinfo.ZoneInfo, currency: str
+) -> list[Proof]:
+    epochs = [cursor["epoch"] for cursor in ledger.cursors() if cursor["device"] == window]
+    sessions = drawer_sessions(ledger.records(from_ms, until_ms, window), currency, epochs)
+    postings = postings_between(ledger.db, window, business_date, from_ms, until_ms)
+    if not sessions:
+        if not any(posting.business_date == business_date for posting in postings):
+            return []
+        sessions = [DrawerSession(window, 1, from_ms)]
+        sessions[0].note("no_session", from_ms, f"payments were posted at {window} and nothing was counted there")
+    proofs = []
+    for index, session in enumerate(sessions):
+        starts = None if index == 0 else session.started_ms
+        ends = sessions[index + 1].started_ms if index + 1 < len(sessions) else None
+        reconciliation = reconcile(session, postings, business_date, starts, ends)
+        proofs.append(Proof(reconciliation, explain(reconciliation, lambda at_ms: local_time(at_ms, zone))))
+    return proofs
+
+
+def _midnight_ms(date: datetime.date, zone: zoneinfo.ZoneInfo) -> int:
+    midnight = datetime.datetime.combine(date, datetime.time(), zone)
+    return (midnight - _EPOCH) // _MS
