@@ -71,6 +71,11 @@ def business_date_of(at_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time
     return (local.date() + datetime.timedelta(days=1 if late else 0)).isoformat()
 
 
+def local_date(at_ms: int, zone: zoneinfo.ZoneInfo) -> str:
+    """2026-11-20, on the office's calendar."""
+    return (_EPOCH + at_ms * _MS).astimezone(zone).date().isoformat()
+
+
 def local_time(at_ms: int, zone: zoneinfo.ZoneInfo) -> str:
     """10:42:08, on the office's clock."""
     return (_EPOCH + at_ms * _MS).astimezone(zone).strftime("%H:%M:%S")

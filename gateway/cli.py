@@ -1,0 +1,50 @@
+"""The `till` command: entry, exit codes, and the promise that no error of the world ends in a traceback.
+
+The commands are in gateway/commands.py; this file stays light, so that `till --version` needs none of their libraries.
+Exit codes: 0 done, 1 finding, 2 usage, 65 bad data, 69 unavailable, 75 try again, 77 permission, 78 configuration.
+"""
+
+import os
+import sqlite3
+import sys
+from typing import NoReturn
+
+from gateway.errors import GatewayError, PermissionDenied, TryAgain
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        print(f"till {version()}")
+        sys.exit(0)
+    try:
+        from gateway.commands import app
+
+        app(prog_name="till")
+    except GatewayError as error:
+        _leave(error)
+    except PermissionError as error:
+        _leave(PermissionDenied(f"{error.filename or 'file'}: {error.strerror}; run as its owner or give yourself access"))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nobody to tell
+        sys.exit(0)
+    except sqlite3.OperationalError as error:
+        _leave(TryAgain(f"ledger: {error}; free the disk or end the other process and try again"))
+    except OSError as error:
+        _leave(TryAgain(f"{error.filename or 'operating system'}: {error.strerror or error}; correct it and try again"))
+    sys.exit(0)
+
+
+def version() -> str:
+    """Of the installed distribution; of the source tree when there is none."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("tillstream")
+    except metadata.PackageNotFoundError:
+        return "0 (source tree)"
+
+
+def _leave(error: GatewayError) -> NoReturn:
+    print(f"till: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
