@@ -101,22 +101,36 @@ def _cash_causes(proof: Reconciliation, interval: Interval, cents: int, clock: C
 
 
 def unreceipted_openings(proof: Reconciliation, interval: Interval) -> list[DrawerOpening]:
-    """Openings of an interval that no receipt follows (or just precedes) within 90 s and that no count explains."""
-    session = proof.session
-    posted = [tender.posted_ms for tender in (*proof.tenders, *proof.other_day, *proof.unknown)]
-    counts = [group.started_ms for group in session.groups]
-    found = []
-    for opening in session.openings:
-        if not interval.from_ms <= opening.opened_ms < interval.to_ms:
-            continue
-        end_ms = opening.opened_ms + (opening.dwell_ms or 0) + RECEIPT_AFTER_OPENING_MS
-        start_ms = opening.opened_ms - RECEIPT_AFTER_OPENING_MS
-        if any(start_ms <= at_ms <= end_ms for at_ms in posted):
-            continue
-        counting = any(start_ms <= at_ms <= end_ms for at_ms in counts)
-        if not counting and opening.opened_ms > interval.from_ms + RECEIPT_AFTER_OPENING_MS:
-            found.append(opening)
-    return found
+    """Openings of an interval that no receipt and no count explains.
+
+    A receipt explains one opening, the nearest within 90 s: cash receipts choose first, then those of other tenders that go
+    into the drawer. A card payment opens no drawer.
+    """
+    inside = [opening for opening in proof.session.openings if interval.from_ms <= opening.opened_ms < interval.to_ms]
+    counts = [group.started_ms for group in proof.session.groups]
+    left = [opening for opening in inside if not any(_is_near(opening, at_ms) for at_ms in counts)]
+    receipts = [tender for tender in (*proof.tenders, *proof.other_day, *proof.unknown) if tender.tender_type != "card"]
+    for is_cash in (True, False):
+        times = [tender.posted_ms for tender in receipts if (tender.tender_type == "cash") is is_cash]
+        pairs = sorted(
+            (abs(at_ms - opening.opened_ms), place, index)
+            for index, opening in enumerate(left)
+            for place, at_ms in enumerate(times)
+            if _is_near(opening, at_ms)
+        )
+        taken_times: set[int] = set()
+        explained: set[int] = set()
+        for _, place, index in pairs:
+            if place not in taken_times and index not in explained:
+                taken_times.add(place)
+                explained.add(index)
+        left = [opening for index, opening in enumerate(left) if index not in explained]
+    return left
+
+
+def _is_near(opening: DrawerOpening, at_ms: int) -> bool:
+    end_ms = opening.opened_ms + (opening.dwell_ms or 0) + RECEIPT_AFTER_OPENING_MS
+    return opening.opened_ms - RECEIPT_AFTER_OPENING_MS <= at_ms <= end_ms
 
 
 def _not_posted(proof: Reconciliation, interval: Interval, cents: int, clock: Clock) -> list[Cause]:
@@ -126,7 +140,9 @@ def _not_posted(proof: Reconciliation, interval: Interval, cents: int, clock: Cl
     times = ", ".join(clock(opening.opened_ms) for opening in openings[:5])
     if len(openings) == 1:
         title = f"A payment of {format_cents(cents)} taken and not posted, about {times}"
-        evidence = f"drawer opened at {times}, no receipt within 90 seconds; no other opening of this interval lacks one"
+        evidence = (
+            f"drawer opened at {times}, no receipt of its own within 90 seconds; no other opening of this interval lacks one"
+        )
     else:
         title = f"A payment of {format_cents(cents)} taken and not posted"
         evidence = f"{len(openings)} drawer openings without a receipt within 90 seconds: {times}"

@@ -274,18 +274,20 @@ def long_date(business_date: str) -> str:
 
 def print_day(report: Json, console: Console) -> None:
     """The report on a terminal."""
-    console.print(f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]", highlight=False)
+    console.print(f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]", highlight=False, soft_wrap=True)
     for session in report["sessions"]:
         _print_session(session, console)
     for window in report["windows_without_session"]:
-        console.print(f"{window}: no session, nothing posted", highlight=False)
+        console.print(f"{window}: no session, nothing posted", highlight=False, soft_wrap=True)
     _print_deposit(report["deposit"], console)
     for line in report["quarantined_rows"]:
-        console.print(f"not posted: {line['file']}:{line['line']}: {line['reason']}", markup=False, highlight=False)
+        console.print(
+            f"not posted: {line['file']}:{line['line']}: {line['reason']}", markup=False, highlight=False, soft_wrap=True
+        )
     for gap in report["gaps"]:
         text = f"gap: {gap['device']} epoch {gap['epoch']}, records {gap['from_seq']} to {gap['to_seq']}: {gap['cause']}"
-        console.print(text, markup=False, highlight=False)
-    console.print(f"ledger n {report['ledger']['n']}, head {report['ledger']['head']}", highlight=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"ledger n {report['ledger']['n']}, head {report['ledger']['head']}", highlight=False, soft_wrap=True)
 
 
 def _print_session(session: Json, console: Console) -> None:
@@ -294,7 +296,7 @@ def _print_session(session: Json, console: Console) -> None:
     cashier = "nobody signed on" if session["cashier"] is None else f"cashier {session['cashier']}"
     title = f"Window {session['window']}, session {session['session']}, {cashier}: {marked(session['status'])}"
     console.print()
-    console.print(title, style="bold", markup=False, highlight=False)
+    console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("Tender", "Posted", "Expected", "Counted", "Over/short", "Status"):
         table.add_column(name, justify="left" if name in ("Tender", "Status") else "right", no_wrap=True)
@@ -306,16 +308,16 @@ def _print_session(session: Json, console: Console) -> None:
     for variance in session["variances"]:
         where = f"interval {variance['interval']}" if variance["interval"] else "session"
         text = f"  {variance['tender']} {_difference(variance['over_short_cents'])} in {where}:"
-        console.print(text, markup=False, highlight=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
         for cause in variance["causes"]:
-            console.print(f"    {cause['strength']}: {cause['title']}", markup=False, highlight=False)
+            console.print(f"    {cause['strength']}: {cause['title']}", markup=False, highlight=False, soft_wrap=True)
             for evidence in cause["evidence"]:
-                console.print(f"      {evidence}", markup=False, highlight=False)
-            console.print(f"      check: {cause['check']}", markup=False, highlight=False)
+                console.print(f"      {evidence}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"      check: {cause['check']}", markup=False, highlight=False, soft_wrap=True)
         if not variance["causes"]:
-            console.print("    unexplained", highlight=False)
+            console.print("    unexplained", highlight=False, soft_wrap=True)
     for finding in session["exceptions"]:
-        console.print(f"  {finding['at']} {finding['text']}", markup=False, highlight=False)
+        console.print(f"  {finding['at']} {finding['text']}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_deposit(deposit: Json, console: Console) -> None:
@@ -329,7 +331,7 @@ def _print_deposit(deposit: Json, console: Console) -> None:
     table.add_row("over/short", _difference(deposit["over_short_cents"]))
     console.print()
     console.print(table)
-    console.print(tie_line(deposit), highlight=False)
+    console.print(tie_line(deposit), highlight=False, soft_wrap=True)
 
 
 def tie_line(deposit: Json) -> str:
