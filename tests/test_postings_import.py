@@ -226,3 +226,9 @@ def test_postings_are_append_only(ledger, post):
         assert triggers.fetchone()[0] == 2
     with pytest.raises(Exception, match="append-only"):
         ledger.db.execute("UPDATE posting SET allocation_cents = 1")
+
+
+def test_the_example_in_the_documentation_is_posted_whole(ledger):
+    result = import_posted(ledger.db, Path(__file__).parent.parent / "examples" / "posted.csv", NOW_MS)
+
+    assert (result.state, result.added, result.refused) == ("posted", 4, 0)
