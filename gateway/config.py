@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.errors import ConfigError, PermissionDenied
 from protocol import topics
@@ -43,6 +43,12 @@ class Broker(_Strict):
     host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     embedded: bool = True  # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
+
+    @model_validator(mode="after")
+    def _embedded_is_local(self) -> Broker:
+        if self.embedded and self.host != "127.0.0.1":
+            raise ValueError(f"the embedded broker listens on 127.0.0.1 alone, not on {self.host!r}; set embedded = false")
+        return self
 
 
 class Policy(_Strict):
@@ -168,8 +174,9 @@ def show(site: Site) -> str:
     return "\n".join(lines) + "\n"
 
 
-def template(site: str, zone: str, windows: int) -> str:
-    """A new till.toml."""
+def template(site: str, zone: str, windows: int, broker: str = "") -> str:
+    """A new till.toml; `broker` is HOST:PORT of an installed one, without it the gateway starts its own on loopback."""
+    host, _, port = (broker or "127.0.0.1:1883").rpartition(":")
     names = ", ".join(f'"w{number}"' for number in range(1, windows + 1))
     return f"""# What this site is. Every key, its unit and its default: docs/cli.md. What counts: till check --show
 site = "{site}"
@@ -179,8 +186,9 @@ data = "data"
 cut_off = "16:00"
 
 [broker]
-host = "127.0.0.1"
-port = 1883
+host = "{host}"
+port = {port}
+embedded = {"false" if broker else "true"}
 """
 
 

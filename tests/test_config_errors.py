@@ -93,6 +93,12 @@ def test_syntax_errors_have_a_place_too(write, text):
     assert first.split(":")[2].isdigit()
 
 
+def test_an_embedded_broker_stays_on_this_machine(write):
+    said = fails(write(GOOD + '[broker]\nhost = "0.0.0.0"\n'))
+
+    assert said.startswith("till.toml:4:2: broker: the embedded broker listens on 127.0.0.1 alone")
+
+
 def test_names_of_windows_are_checked(write):
     assert "named twice" in fails(write(GOOD.replace('"w2"', '"w1"')))
     assert "windows: name 'W 2' may hold" in fails(write(GOOD.replace('"w2"', '"W 2"')))
