@@ -74,7 +74,9 @@ def measure(script: str, port: int, tree: Path) -> dict[str, int]:
     """{"heap": bytes, "rate": messages a second} as the script on MicroPython prints them."""
     code = script.replace("PORT", str(port)).replace("MESSAGES", str(MESSAGES))
     command = [str(Path(sys.executable).with_name("micropython")), "-X", "heapsize=190K", "-c", code]
-    done = subprocess.run(command, env={"MICROPYPATH": f"{tree}:.frozen"}, cwd=tree, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, env={"MICROPYPATH": f"{tree}:.frozen"}, cwd=tree, capture_output=True, text=True, timeout=120
+    )
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
     return {words[0]: int(words[1]) for words in (line.split() for line in done.stdout.splitlines())}
@@ -94,7 +96,9 @@ def main() -> None:
         ours, theirs = measure(OURS, port, tree), measure(LIBRARY, port, tree)
     print(f"heap, import and one client: ours {ours['heap']} bytes, chumicro-mqtt {theirs['heap']} bytes,", end=" ")
     print(f"ratio {ours['heap'] / theirs['heap']:.2f}")
-    print(f"QoS 1 messages/s, window 8: ours {ours['rate']}, chumicro-mqtt {theirs['rate']}, ratio {ours['rate'] / theirs['rate']:.2f}")
+    print(
+        f"QoS 1 messages/s, window 8: ours {ours['rate']}, chumicro-mqtt {theirs['rate']}, ratio {ours['rate'] / theirs['rate']:.2f}"
+    )
 
 
 if __name__ == "__main__":

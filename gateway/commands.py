@@ -61,6 +61,7 @@ def init(
     site: Annotated[str, typer.Option(help="Name of the site: a-z, 0-9 and '-'.")] = "city-hall",
     zone: Annotated[str, typer.Option(help="Time zone of the office, by its IANA name.")] = "America/Chicago",
     windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows: w1, w2, ...")] = 3,
+    broker: Annotated[str, typer.Option(help="HOST:PORT of an installed broker; default: one of our own on loopback.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Write till.toml, the data folder and a key for each window. Refuses to overwrite."""
@@ -71,7 +72,7 @@ def init(
     if path.exists():
         raise ConfigError(f"{path}: exists; edit it, or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(config.template(site, zone, windows), "utf-8")
+    path.write_text(config.template(site, zone, windows, _host_and_port(broker) if broker else None), "utf-8")
     try:
         made = config.load(path)
     except ConfigError:
@@ -83,6 +84,13 @@ def init(
             create_key(made.keys, window)
     result = {"config": str(path), "data": str(made.data), "windows": list(made.config.windows)}
     _tell(as_json, result, f"wrote {path}, {made.data} and {windows} keys; next: till check --config {path}")
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or len(port) > 5:
+        raise UsageError(f"broker {text!r}: not HOST:PORT, such as 127.0.0.1:1883")
+    return host, int(port)
 
 
 @app.command()
@@ -240,19 +248,44 @@ def flash(
 ) -> None:
     """Put the firmware and the window's key on a board. Refuses while its drawer session is open."""
     from gateway import config as configuration
-    from gateway.fleet.flash import flash_command, site_of
-    from gateway.keys import KeyStore
+    from gateway.fleet.flash import flash_command
 
     site = configuration.load(config)
+    flash_command(
+        _site_values(site, device, host), port, board, revision, serial_number, boards=_boards_path(site),
+        refuse=lambda: _open_session(site, device), dry_run=dry_run, as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command()
+def stage(
+    device: Annotated[str, typer.Argument(help="Which window the board is for, such as w1.")],
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
+    config: ConfigOption = CONFIG,
+    board: Annotated[str, typer.Option(help="Name of the board in boards.toml.")] = "unix",
+    revision: Annotated[str | None, typer.Option(help="Its revision.")] = None,
+    host: Annotated[str | None, typer.Option(help="Broker address as the board sees it; default: as in till.toml.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the files that `till flash` would put on a board, the window's key included, to a folder."""
+    from gateway import config as configuration
+    from gateway.fleet.stage import stage as stage_tree
+
+    site = configuration.load(config)
+    staged = stage_tree(board, revision, out, _site_values(site, device, host), _boards_path(site))
+    result = {"board": staged.board.label, "out": str(out), "files": len(staged.files), "mpy_bytes": staged.mpy_bytes}
+    _tell(as_json, result, f"staged {staged.board.label} for {device} in {out}: {staged.mpy_bytes} bytes of .mpy")
+
+
+def _site_values(site: Site, device: str, host: str | None) -> dict[str, Any]:
+    """What site.json on the board of a window says."""
+    from gateway.fleet.flash import site_of
+    from gateway.keys import KeyStore
+
     _known_window(site, device)
     broker = site.config.broker
-    values = site_of(
-        site.config.site, device, host or broker.host, broker.port, KeyStore(site.keys).current(device), site.config.currency
-    )
-    flash_command(
-        values, port, board, revision, serial_number, boards=_boards_path(site), refuse=lambda: _open_session(site, device),
-        dry_run=dry_run, as_json=as_json,
-    )  # fmt: skip
+    key = KeyStore(site.keys).current(device)
+    return site_of(site.config.site, device, host or broker.host, broker.port, key, site.config.currency)
 
 
 def _open_session(site: Site, device: str) -> str | None:

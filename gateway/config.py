@@ -174,21 +174,21 @@ def show(site: Site) -> str:
     return "\n".join(lines) + "\n"
 
 
-def template(site: str, zone: str, windows: int, broker: str = "") -> str:
-    """A new till.toml; `broker` is HOST:PORT of an installed one, without it the gateway starts its own on loopback."""
-    host, _, port = (broker or "127.0.0.1:1883").rpartition(":")
+def template(site: str, zone: str, windows: int, broker: tuple[str, int] | None = None) -> str:
+    """A new till.toml. `broker`: host and port of an installed one; None: the embedded one."""
     names = ", ".join(f'"w{number}"' for number in range(1, windows + 1))
+    host, port = broker or ("127.0.0.1", 1883)
     return f"""# What this site is. Every key, its unit and its default: docs/cli.md. What counts: till check --show
-site = "{site}"
-zone = "{zone}"
+site = {_toml(site)}
+zone = {_toml(zone)}
 windows = [{names}]
 data = "data"
 cut_off = "16:00"
 
 [broker]
-host = "{host}"
+host = {_toml(host)}
 port = {port}
-embedded = {"false" if broker else "true"}
+embedded = {_toml(broker is None)}
 """
 
 

@@ -1,7 +1,8 @@
 """A second reader of the journal's flash image, written from its layout and not from the firmware: the demo's witness.
 
-A sector of 4096 bytes is [header 28 bytes][entry]...; the header is magic "TJ01", epoch, generation, next seq, acked, boot, CRC-32;
-an entry is type u8, body length u16, number u32, body, CRC-32; everything big endian. Type 0x52 is a record and its number the seq.
+A sector of 4096 bytes is [header 28 bytes][entry]...; the header is magic "TJ01", epoch, generation, next seq, acked, boot,
+CRC-32; an entry is type u8, body length u16, number u32, body, CRC-32; everything big endian. Type 0x52 is a record and its
+number the seq.
 """
 
 import struct

@@ -1,8 +1,8 @@
 """The office's clock in a demo: real time plus jumps, shared by the gateway and by every board.
 
-A day has eight hours and a demo has seconds, so the clock jumps to the next thing that happens. It never jumps over something that
-has not happened yet: a window that waits for 10:15 holds the clock at 10:15, and a window in the middle of a count holds it where
-its next act begins. Within these bounds windows work at the same time.
+A day has eight hours and a demo has seconds, so the clock jumps to the next thing that happens. It never jumps over something
+that has not happened yet: a window that waits for 10:15 holds the clock at 10:15, and one in the middle of a count holds it
+where its next act begins. Within these bounds windows work at the same time.
 
 The gateway reads the offset (signed 64-bit little-endian milliseconds) from a file; boards get each jump on their line channel.
 """

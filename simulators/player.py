@@ -6,7 +6,7 @@ flash. Shown: the count is taken. Not shown: the money goes through the machine 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from simulators.office_clock import OfficeClock
@@ -26,7 +26,9 @@ class PlayError(Exception):
 class Player:
     """Plays one window's actions in order, holding the office's clock while it is busy."""
 
-    def __init__(self, window: Window, actions: list[Mapping[str, Any]], clock: OfficeClock, say: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, window: Window, actions: Sequence[Mapping[str, Any]], clock: OfficeClock, say: Callable[[str, str], None]
+    ) -> None:
         self.window = window
         self.actions = actions
         self._clock = clock

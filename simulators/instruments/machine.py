@@ -296,9 +296,7 @@ class Machine:
         if self.state != "waiting":
             raise MachineError(f"{type(self).__name__}: no counted batch to end, it is {self.state}")
 
-    def _print(
-        self, kind: str, sub_batch: int, rows: Rows, passed: Rows, now_ms: int, batch: int | None = None
-    ) -> None:
+    def _print(self, kind: str, sub_batch: int, rows: Rows, passed: Rows, now_ms: int, batch: int | None = None) -> None:
         self.report += 1
         batch = self.batch if batch is None else batch
         composed, total_end = self.compose(kind, batch, sub_batch, rows, now_ms)

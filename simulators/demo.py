@@ -1,0 +1,238 @@
+"""The demo: a seeded office day on real firmware in real MicroPython, with faults, its books measured against the truth.
+
+Everything of the product runs as its user runs it, in processes of its own: the broker, `till serve`, one MicroPython a window.
+This module plays the day (simulated machines and cashiers), breaks things, imports posted.csv, and compares the books with the
+truth that only the generator knows. Nothing here knows how the gateway works: it uses commands and reads the ledger as a file.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from protocol.records import FLAG_REPRINT, decode_record
+from simulators.demo_faults import Faults
+from simulators.demo_site import DemoError, DemoSite
+from simulators.demo_view import Silent, View
+from simulators.flash_image import records_on_flash
+from simulators.instruments.ten_key import Pad
+from simulators.office.day import OfficeDay, generate
+from simulators.office_clock import OfficeClock
+from simulators.player import Player, PlayError
+from simulators.window import Window
+
+LIVE_SPEED = 720  # office seconds a second when somebody watches: a day in about forty seconds
+DRAIN_S = 30
+UNAVAILABLE = 69
+HEAP = "190K"  # what a 32-bit board has free
+KEY_DOWN_MS, KEY_UP_MS = 35, 30  # a quick hand
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for."""
+
+    seed: int
+    once: bool
+    as_json: bool
+
+
+@dataclass
+class Score:
+    """The books against the truth. Amounts in cents."""
+
+    windows: list[dict[str, Any]] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    records: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    elapsed_s: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Nothing lost, nothing twice, and every book equal to the truth."""
+        return not (self.differences or self.lost or self.duplicates)
+
+
+def main(once: bool, as_json: bool, seed: int, windows: int, data: Path | None) -> int:
+    """Play the day; 0 when the books equal the truth, 1 when they do not, 69 when the demo itself cannot run."""
+    began = time.monotonic()
+    options = Options(seed, once, as_json)
+    site = DemoSite(data or Path("demo-data"), windows)
+    view = Silent(not as_json) if once or as_json or not sys.stdout.isatty() else View(windows)
+    day = generate(seed, windows)
+    try:
+        site.prepare()
+        asyncio.run(Demo(options, site, day, view).run())
+        site.close_the_day(day, quiet=as_json)
+    except (DemoError, PlayError) as error:
+        print(f"till demo: {error}", file=sys.stderr)
+        return UNAVAILABLE
+    finally:
+        site.stop()
+    score = judge(site, day)
+    score.elapsed_s = round(time.monotonic() - began)
+    tell(options, site, day, score)
+    return 0 if score.is_good else 1
+
+
+class Demo:
+    """The day as it is played."""
+
+    def __init__(self, options: Options, site: DemoSite, day: OfficeDay, view: View | Silent) -> None:
+        self._options = options
+        self._site = site
+        self._view = view
+        self._day = day
+        self.windows = [self._window(name) for name in day.windows]
+        start_ms = min(action["at_ms"] for action in day.plan) - 60_000
+        speed = 0 if isinstance(view, Silent) else LIVE_SPEED
+        self._clock = OfficeClock(site.clock_file, start_ms, speed, self._jump)
+        self.players = [Player(window, day.actions_of(window.name), self._clock, view.say) for window in self.windows]
+        for window, player in zip(self.windows, self.players, strict=True):
+            window.on_line = self._listener(window.name, player)
+        self.faults = Faults(random.Random(options.seed), site, self.windows, self.players, view.say)
+
+    def _window(self, name: str) -> Window:
+        board = self._site.boards / name
+        micropython = Path(sys.executable).with_name("micropython")
+        return Window(
+            name,
+            [str(micropython), "-X", f"heapsize={HEAP}", "main.py"],
+            board,
+            {"TILL_FLASH": str(self._site.flash_image(name))},
+            pad=Pad(bounce_ms=3),
+            key_down_ms=KEY_DOWN_MS,
+            key_up_ms=KEY_UP_MS,
+            console=self._site.folder / f"{name}.console",
+        )
+
+    def _listener(self, name: str, player: Player) -> Callable[[str], None]:
+        def hear(text: str) -> None:
+            player.heard(text)
+            self._view.heard(name, text)
+
+        return hear
+
+    def _jump(self, ms: int) -> None:
+        for window in self.windows:
+            window.jump(ms)
+        self._view.clock(self._clock.now_ms())
+
+    async def run(self) -> None:
+        """Start the windows, play, wait until the ledger has what is on flash, stop the windows."""
+        self._site.serve()
+        with self._view.open(self.faults):
+            spoke = await asyncio.gather(*[window.start() for window in self.windows])
+            silent = [window.name for window, has_spoken in zip(self.windows, spoke, strict=True) if not has_spoken]
+            if silent:
+                raise PlayError(f"{', '.join(silent)}: the firmware does not start; see {self._site.folder}/*.console")
+            self.faults.plan()
+            try:
+                await asyncio.gather(*[player.play() for player in self.players])
+                await self.faults.settle()
+                self._view.say("", "the day is over; waiting until the ledger has what is on flash")
+                await self._drain()
+            finally:
+                await asyncio.gather(*[window.stop() for window in self.windows])
+
+    async def _drain(self) -> None:
+        """Return when every record on flash is in the ledger, or when nothing has come for DRAIN_S."""
+        missing, quiet_since = -1, time.monotonic()
+        while time.monotonic() - quiet_since < DRAIN_S:
+            now_missing = len(missing_records(self._site))
+            if not now_missing:
+                return
+            if now_missing != missing:
+                missing, quiet_since = now_missing, time.monotonic()
+            await asyncio.sleep(1 / 10)
+
+
+def missing_records(site: DemoSite) -> list[tuple[str, int, int]]:
+    """(device, epoch, seq) of records that are on a board's flash and not, byte for byte, in the ledger."""
+    ledger = ledger_records(site)
+    return [
+        (name, epoch, seq)
+        for name in site.windows
+        for (epoch, seq), body in records_on_flash(site.flash_image(name)).items()
+        if ledger.get((name, epoch, seq)) != body
+    ]
+
+
+def ledger_records(site: DemoSite) -> dict[tuple[str, int, int], bytes]:
+    """{(device, epoch, seq): record bytes} as the ledger's file has them."""
+    with contextlib.closing(sqlite3.connect(f"file:{site.ledger_file}?mode=ro", uri=True)) as db:
+        return {
+            (device, epoch, seq): body for device, epoch, seq, body in db.execute("SELECT device, epoch, seq, body FROM record")
+        }
+
+
+def judge(site: DemoSite, day: OfficeDay) -> Score:
+    """Compare report.json and the ledger with the truth of the day."""
+    score = Score()
+    report = json.loads((site.folder / "report.json").read_text())
+    found = {session["window"]: session for session in report["sessions"]}
+    for name, truth in day.truth.windows.items():
+        tenders = {line["tender"]: line for line in found.get(name, {"tenders": []})["tenders"]}
+        row: dict[str, Any] = {"window": name}
+        for tender, true in truth.tenders.items():
+            line = tenders.get(tender, {})
+            book = {key: line.get(f"{key}_cents") for key in ("expected", "counted", "over_short")}
+            want = {"expected": true.expected_cents, "counted": true.counted_cents, "over_short": true.over_short_cents}
+            row[tender] = book
+            if book != want:
+                score.differences.append(f"{name} {tender}: books {book}, truth {want}")
+        score.windows.append(row)
+    ledger = ledger_records(site)
+    score.records = len(ledger)
+    score.lost = len(missing_records(site))
+    score.duplicates = counted_twice(ledger)
+    score.rejected = rejected(site)
+    return score
+
+
+def counted_twice(ledger: dict[tuple[str, int, int], bytes]) -> int:
+    """How many tallies in the ledger repeat a batch of the same machine and are not marked as reprints."""
+    seen: set[tuple[str, str, str, bytes]] = set()
+    twice = 0
+    for (device, _, _), body in ledger.items():
+        record = decode_record(body)
+        if record["kind"] != "tally" or record.get("flags", 0) & FLAG_REPRINT:
+            continue
+        batch = (device, record["instrument"], record["batch_id"], record.get("digest", b""))
+        twice += batch in seen
+        seen.add(batch)
+    return twice
+
+
+def rejected(site: DemoSite) -> int:
+    """How many messages the gateway refused and kept in quarantine."""
+    with contextlib.closing(sqlite3.connect(f"file:{site.ledger_file}?mode=ro", uri=True)) as db:
+        return int(db.execute("SELECT count(*) FROM quarantine").fetchone()[0])
+
+
+def tell(options: Options, site: DemoSite, day: OfficeDay, score: Score) -> None:
+    """The last words: what was hidden in the day, how the books compare, and where everything is."""
+    if options.as_json:
+        print(json.dumps({"seed": options.seed, **asdict(score)}))
+        return
+    for error in day.truth.errors:
+        what = error.kind.replace("_", " ")
+        print(f"\nHidden in this day: {what} at {error.window}, {error.amount_cents / 100:+.2f} in {error.tender}.")
+    print("The books " + ("DIFFER from the truth:" if score.differences else "equal the truth to the cent."))
+    for difference in score.differences:
+        print(f"  {difference}")
+    print(
+        f"{score.records} records in the ledger; lost {score.lost}, counted twice {score.duplicates}, refused {score.rejected}."
+    )
+    print(
+        f"Seed {options.seed}, {score.elapsed_s} s. Files: {site.folder} (report.html, report.csv, posted.csv, data/ledger.db)"
+    )

@@ -1,0 +1,109 @@
+"""What somebody who watches the demo sees: a panel a window, what goes wrong, and the keys. Silent when nobody watches."""
+
+import asyncio
+import contextlib
+import datetime
+import sys
+import termios
+import tty
+import zoneinfo
+from collections import deque
+from collections.abc import Iterator
+
+from rich.columns import Columns
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from simulators.demo_faults import Faults
+from simulators.demo_site import ZONE
+
+LINES = 8
+NEWS = 6
+KEYS = "keys: p cut a window's power   b kill the broker   j jam a bill counter"
+BEEPS = {"ok": ("beep", "green"), "warn": ("beep beep", "yellow"), "error": ("BEEEEP", "red"), "full": ("BEEEEEEP", "red")}
+
+
+class Silent:
+    """Nobody watches; a script gets one line for each thing that goes wrong, on standard error."""
+
+    def __init__(self, show: bool = True) -> None:
+        self._show = show
+
+    @contextlib.contextmanager
+    def open(self, faults: Faults) -> Iterator[None]:
+        yield
+
+    def say(self, window: str, text: str) -> None:
+        if self._show and (not window or text.isupper() or text.startswith("power")):
+            print(f"{window or 'office'}: {text}", file=sys.stderr)
+
+    def heard(self, window: str, text: str) -> None:
+        """Nothing: beeps are for cashiers."""
+
+    def clock(self, utc_ms: int) -> None:
+        """Nothing: the report has the times."""
+
+
+class View:
+    """A live terminal view."""
+
+    def __init__(self, windows: int) -> None:
+        self._lines: dict[str, deque[Text]] = {f"w{number}": deque(maxlen=LINES) for number in range(1, windows + 1)}
+        self._news: deque[Text] = deque(maxlen=NEWS)
+        self._zone = zoneinfo.ZoneInfo(ZONE)
+        self._time = ""
+        self._live = Live(get_renderable=self._render, refresh_per_second=12)
+
+    @contextlib.contextmanager
+    def open(self, faults: Faults) -> Iterator[None]:
+        """Show it; keys reach `faults` while it is shown, when a terminal has them."""
+        with self._live, self._keys(faults):
+            yield
+
+    def say(self, window: str, text: str) -> None:
+        """What a cashier does, or with window "" what happens in the office."""
+        style = "bold red" if text.isupper() else "bold green" if "is back" in text else ""
+        if window and not style:
+            self._lines[window].append(Text(text, style="dim"))
+        else:
+            self._news.append(Text(f"{self._time}  {window} {text}".strip(), style=style))
+
+    def heard(self, window: str, text: str) -> None:
+        """What the board says: its beeps, its display, its remarks."""
+        kind, _, rest = text.partition(" ")
+        if kind == "beep" and rest in BEEPS:
+            sound, style = BEEPS[rest]
+            self._lines[window].append(Text(f"  {sound}", style=style))
+        elif kind == "print":
+            self._lines[window].append(Text(f"  {rest}"))
+        elif kind == "log":
+            self._news.append(Text(f"{self._time}  {window} {rest}", style="dim"))
+
+    def clock(self, utc_ms: int) -> None:
+        self._time = datetime.datetime.fromtimestamp(utc_ms // 1000, self._zone).strftime("%H:%M")
+
+    def _render(self) -> Group:
+        panels = [
+            Panel(Text("\n").join(list(lines) + [Text("")] * (LINES - len(lines))), title=f"window {name}", width=38)
+            for name, lines in self._lines.items()
+        ]
+        news = Panel(Text("\n").join(self._news), title=f"office {self._time}", height=NEWS + 2)
+        return Group(Columns(panels), news, Text(KEYS, style="dim"))
+
+    @contextlib.contextmanager
+    def _keys(self, faults: Faults) -> Iterator[None]:
+        if not sys.stdin.isatty():
+            yield
+            return
+        terminal = sys.stdin.fileno()
+        before = termios.tcgetattr(terminal)
+        loop = asyncio.get_running_loop()
+        tty.setcbreak(terminal)
+        loop.add_reader(terminal, lambda: faults.press(sys.stdin.read(1)))
+        try:
+            yield
+        finally:
+            loop.remove_reader(terminal)
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
