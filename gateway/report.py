@@ -13,9 +13,11 @@ import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 from gateway.config import Config, Policy
-from gateway.day import Day, Proof, local_time
+from gateway.day import Day, Proof, business_date_of, local_time
+from gateway.explain import unreceipted_openings
 from gateway.money import format_cents, format_signed
 from gateway.reconcile import Reconciliation
+from gateway.sessions import Finding
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +44,7 @@ def day_report(day: Day, config: Config) -> Json:
         "currency": config.currency,
         "business_date": day.business_date,
         "balanced": day.is_balanced,
-        "sessions": [_session(proof, config.policy, zone) for proof in day.proofs],
+        "sessions": [_session(proof, config, zone) for proof in day.proofs],
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,
         "deposit": {
@@ -64,9 +66,10 @@ def day_report(day: Day, config: Config) -> Json:
     }
 
 
-def _session(proof: Proof, policy: Policy, zone: zoneinfo.ZoneInfo) -> Json:
+def _session(proof: Proof, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
     proved, session = proof.reconciliation, proof.reconciliation.session
-    openings = session.openings
+    policy = config.policy
+    findings = [*proved.findings, *_against_policy(proved, config, zone)]
     return {
         "window": session.device,
         "session": session.number,
@@ -128,13 +131,30 @@ def _session(proof: Proof, policy: Policy, zone: zoneinfo.ZoneInfo) -> Json:
             }
             for variance in proof.variances
         ],
-        "drawer_openings": len(openings),
+        "drawer_openings": len(session.openings),
         "exceptions": [
             {"kind": finding.kind, "at_ms": finding.at_ms, "at": local_time(finding.at_ms, zone), "text": finding.text}
-            for finding in proved.findings
+            for finding in findings
         ],
         "instruments": dict(sorted(session.instruments.items())),
     }
+
+
+def _against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneInfo) -> list[Finding]:
+    """What the office's own rules say: openings without a receipt (R11) and receipts dated before the cut-off (R15)."""
+    found = []
+    end_ms = proved.session.closed_ms or proved.session.started_ms
+    lonely = sum(len(unreceipted_openings(proved, interval)) for interval in proved.intervals)
+    if lonely > config.policy.no_sale_openings_max:
+        text = f"{lonely} drawer openings without a receipt, limit {config.policy.no_sale_openings_max}"
+        found.append(Finding("no_sale_openings", end_ms, text))
+    late = [
+        tender for tender in proved.tenders if business_date_of(tender.posted_ms, zone, config.cut_off) > tender.business_date
+    ]
+    if late:
+        text = f"{len(late)} receipts after the cut-off belong to this day, first {late[0].receipt_no}"
+        found.append(Finding("after_cut_off", late[0].posted_ms, text))
+    return found
 
 
 def _denominations(proved: Reconciliation) -> list[Json]:

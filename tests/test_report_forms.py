@@ -88,3 +88,15 @@ def test_days_follow_the_office_clock_and_the_cut_off():
     ]
     moments = (DAY_MS + 16 * 60 * MINUTE_MS - 1, DAY_MS + 16 * 60 * MINUTE_MS)
     assert [business_date_of(at_ms, zone, CONFIG.cut_off) for at_ms in moments] == ["2026-11-20", "2026-11-21"]
+
+
+def test_the_offices_own_rules_are_on_the_report():
+    tape = Tape().count(1, "opening_float", 20000)
+    for minute in (20, 30, 40, 50):
+        tape.opening(minute)
+    (session,) = drawer_sessions(tape.count(1000, "close", 25000).rows)
+    proved = reconcile(session, [posting("R1", 961, 5000)], DAY)
+    day = Day(DAY, 0, 1, [Proof(proved, [])], deposit_of([proved]), [], [], [], [], 0, bytes(32))
+    kinds = [item["kind"] for item in day_report(day, CONFIG)["sessions"][0]["exceptions"]]
+
+    assert kinds == ["no_sale_openings", "after_cut_off"]
