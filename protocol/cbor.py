@@ -7,7 +7,7 @@ bytes. General decoders accept most of these, so hostile bytes never meet one.
 
 from protocol.compat import ProtocolError, const
 
-BYTES_MAX = const(1024)
+_BYTES_MAX = const(1024)
 DEPTH_MAX = const(4)
 ITEMS_MAX = const(64)
 
@@ -30,8 +30,8 @@ def encode(value) -> bytes:
     """
     out = bytearray()
     _write(out, value, 1)
-    if len(out) > BYTES_MAX:
-        raise CborError("cbor: %d bytes, limit %d" % (len(out), BYTES_MAX))
+    if len(out) > _BYTES_MAX:
+        raise CborError("cbor: %d bytes, limit %d" % (len(out), _BYTES_MAX))
     return bytes(out)
 
 
@@ -40,8 +40,8 @@ def decode(data):
 
     Raises CborError for anything that `encode` would not have written, trailing bytes included.
     """
-    if len(data) > BYTES_MAX:
-        raise CborError("cbor: %d bytes, limit %d" % (len(data), BYTES_MAX))
+    if len(data) > _BYTES_MAX:
+        raise CborError("cbor: %d bytes, limit %d" % (len(data), _BYTES_MAX))
     value, end = _read(bytes(data), 0, 1)
     if end != len(data):
         raise CborError("cbor: %d trailing bytes" % (len(data) - end))
@@ -72,7 +72,12 @@ def _write(out: bytearray, value, depth: int) -> None:
         out.extend(head(_BYTES, len(value)))
         out.extend(value)
     elif isinstance(value, str):
-        raw = _utf8(value)
+        try:
+            raw = value.encode()
+        except UnicodeError:
+            raw = b""
+        if not _is_utf8(value, len(raw)):
+            raise CborError("cbor: text is not UTF-8")
         out.extend(head(_TEXT, len(raw)))
         out.extend(raw)
     elif isinstance(value, (list, tuple)):
@@ -91,16 +96,6 @@ def _write(out: bytearray, value, depth: int) -> None:
             _write(out, value[key], depth + 1)
     else:
         raise CborError("cbor: %s has no place in a record" % type(value).__name__)
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        raw = text.encode()
-    except UnicodeError:
-        raw = b""
-    if not _is_utf8(text, len(raw)):
-        raise CborError("cbor: text is not UTF-8")
-    return raw
 
 
 def _is_utf8(text: str, size: int) -> bool:
@@ -175,13 +170,9 @@ def _read(data: bytes, at: int, depth: int):
             item, at = _read(data, at, depth + 1)
             items.append(item)
         return items, at
-    return _read_map(data, at, number, depth)
-
-
-def _read_map(data: bytes, at: int, pairs: int, depth: int):
     found = {}
     last = -1
-    for _ in range(pairs):
+    for _ in range(number):
         major, key, at = _read_head(data, at)
         if major != _UINT:
             raise CborError("cbor: map key of major type %d is not an unsigned integer" % major)

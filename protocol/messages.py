@@ -15,13 +15,11 @@ STATUS = ("alive", "lost", "journal_full", "locked")
 HEAD_BYTES = const(32)
 
 # name:size of each element in order; size = bytes of an unsigned integer, s a status, h a ledger head, r records
-_EVENTS = "epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r"
-_STATE = "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4"
-_ACK = "epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4 echo_uptime_ms:6"
-
-
-class MessageError(ProtocolError):
-    """A payload that is not one of the three shapes above."""
+_EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r")
+_STATE = const(
+    "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4"
+)
+_ACK = const("epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4 echo_uptime_ms:6")
 
 
 def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, records) -> bytes:
@@ -30,12 +28,12 @@ def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, re
 
 
 def decode_events(payload: bytes) -> dict:
-    """{epoch, boot, sent_uptime_ms, first_seq, records: list of bytes}; MessageError for any other shape."""
+    """{epoch, boot, sent_uptime_ms, first_seq, records: list of bytes}; ProtocolError for any other shape."""
     event = _decode("ev", _EVENTS, payload)
     if event["epoch"] == 0 or event["first_seq"] == 0:
-        raise MessageError("ev: epoch and first_seq count from 1")
+        raise ProtocolError("ev: epoch and first_seq count from 1")
     if event["first_seq"] + len(event["records"]) - 1 > 0xFFFFFFFF:
-        raise MessageError("ev: seq over 32 bits")
+        raise ProtocolError("ev: seq over 32 bits")
     return event
 
 
@@ -76,25 +74,21 @@ def _decode(what: str, shape: str, payload: bytes) -> dict:
     parts = cbor.decode(payload)
     names = _shape(shape)
     if not isinstance(parts, list) or len(parts) != len(names):
-        raise MessageError("%s: not an array of %d" % (what, len(names)))
+        raise ProtocolError("%s: not an array of %d" % (what, len(names)))
     found = {}
     for (name, size), value in zip(names, parts):
         if size == "h":
             if not isinstance(value, bytes) or len(value) != HEAD_BYTES:
-                raise MessageError("%s: the ledger head is not %d bytes" % (what, HEAD_BYTES))
+                raise ProtocolError("%s: the ledger head is not %d bytes" % (what, HEAD_BYTES))
         elif size == "r":
-            _check_records(what, value)
+            if not isinstance(value, list) or not value:
+                raise ProtocolError("%s: no records" % what)
+            for raw in value:
+                if not isinstance(raw, bytes):
+                    raise ProtocolError("%s: a record is not a byte string" % what)
         else:
             limit = len(STATUS) - 1 if size == "s" else (1 << 8 * int(size)) - 1
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
-                raise MessageError("%s: %r is not an integer of 0 to %d" % (what, value, limit))
+                raise ProtocolError("%s: %r is not an integer of 0 to %d" % (what, value, limit))
         found[name] = STATUS[value] if size == "s" else value
     return found
-
-
-def _check_records(what: str, value) -> None:
-    if not isinstance(value, list) or not value:
-        raise MessageError("%s: no records" % what)
-    for raw in value:
-        if not isinstance(raw, bytes):
-            raise MessageError("%s: a record is not a byte string" % what)

@@ -1,6 +1,6 @@
 """The wire dictionary: what a device may state, as data.
 
-A record is a map from field numbers to values. `FIELDS` gives each number its name, type, limit and unit; `KINDS` says which
+A record is a map from field numbers to values. `FIELDS` gives each number its name, type, limit and unit; `_KINDS` says which
 fields each kind must and may carry. The decoder's limits, till.cddl and docs/records.md all come from these two tables.
 
 The tables are two texts that are searched, not dicts of tuples: on the unix port's heap that is 3 KB instead of 13, and a
@@ -65,7 +65,7 @@ FIELDS = (
 )  # fmt: skip
 
 # kind:fields it must carry:fields it may carry; every kind carries kind, boot and uptime_ms and may carry utc_ms
-KINDS = (
+_KINDS = const(
     "\n"
     "boot:reset_cause,firmware,board,lowest_kept,acked:board_hash,sectors,instruments\n"
     "tally:instrument,batch_id,currency,rows,total_minor:rejects,flags,digest,evidence,machine_time\n"
@@ -76,11 +76,7 @@ KINDS = (
     "quarantine:instrument,reason:raw,evidence\n"
 )  # fmt: skip
 
-_COMMON = ("kind", "boot", "uptime_ms")
-
-
-class RecordError(ProtocolError):
-    """A record that breaks the wire dictionary. The text names the field, the value and the limit."""
+_COMMON = const(("kind", "boot", "uptime_ms"))
 
 
 @remember
@@ -95,10 +91,10 @@ def spec_of(number: int):
 
 @remember
 def number_of(name: str) -> int:
-    """The number of the field with this name; RecordError when there is none."""
+    """The number of the field with this name; ProtocolError when there is none."""
     at = FIELDS.find(":" + name + ":")
     if at < 0:
-        raise RecordError("record: no field %r" % name)
+        raise ProtocolError("record: no field %r" % name)
     return int(FIELDS[FIELDS.rfind("\n", 0, at) + 1 : at])
 
 
@@ -110,7 +106,7 @@ def limit_of(name: str):
 @remember
 def fields_of(kind: str):
     """(names that a record of this kind must carry, names that it may carry), the common ones left out; None for no kind."""
-    found = _line_from(KINDS, KINDS.find("\n" + kind + ":"))
+    found = _line_from(_KINDS, _KINDS.find("\n" + kind + ":"))
     return None if found is None else tuple([tuple(part.split(",")) for part in found.split(":")[1:]])
 
 
@@ -131,7 +127,7 @@ def _line_from(table: str, at: int):
 def encode_record(record: dict) -> bytes:
     """The wire bytes of a record given as {field name: value}.
 
-    Raises RecordError when a field is unknown, missing, of the wrong type or over its limit.
+    Raises ProtocolError when a field is unknown, missing, of the wrong type or over its limit.
     """
     _check_fields(record)
     wire = {}
@@ -140,27 +136,29 @@ def encode_record(record: dict) -> bytes:
         wire[number] = _checked(spec_of(number), value)
     raw = cbor.encode(wire)
     if len(raw) > RECORD_BYTES_MAX:
-        raise RecordError("record: %d bytes, limit %d" % (len(raw), RECORD_BYTES_MAX))
+        raise ProtocolError("record: %d bytes, limit %d" % (len(raw), RECORD_BYTES_MAX))
     return raw
 
 
 def decode_record(raw) -> dict:
     """{field name: value} of a record's wire bytes; choices as their names, pairs as lists of (int, int).
 
-    Raises RecordError or cbor.CborError for anything that `encode_record` would not have written.
+    Raises ProtocolError or cbor.CborError for anything that `encode_record` would not have written.
     """
     if len(raw) > RECORD_BYTES_MAX:
-        raise RecordError("record: %d bytes, limit %d" % (len(raw), RECORD_BYTES_MAX))
+        raise ProtocolError("record: %d bytes, limit %d" % (len(raw), RECORD_BYTES_MAX))
     wire = cbor.decode(raw)
     if not isinstance(wire, dict):
-        raise RecordError("record: not a map")
+        raise ProtocolError("record: not a map")
     record = {}
     for number, value in wire.items():
         spec = spec_of(number)
         if spec is None:
-            raise RecordError("record: unknown field number %d" % number)
+            raise ProtocolError("record: unknown field number %d" % number)
         if spec[1] == "choice":
-            value = _choice_name(spec, value)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= len(spec[2]):
+                raise ProtocolError("record: %s %r is not one of 1 to %d" % (spec[0], value, len(spec[2])))
+            value = spec[2][value - 1]
         record[spec[0]] = value
     _check_fields(record)
     for name, value in record.items():
@@ -171,61 +169,55 @@ def decode_record(raw) -> dict:
     return record
 
 
-def _choice_name(spec: tuple, value) -> str:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= len(spec[2]):
-        raise RecordError("record: %s %r is not one of 1 to %d" % (spec[0], value, len(spec[2])))
-    return spec[2][value - 1]
-
-
 def _check_fields(record: dict) -> None:
     kind = record.get("kind")
     allowed = fields_of(kind) if isinstance(kind, str) else None
     if allowed is None:
-        raise RecordError("record: unknown kind %r" % (kind,))
+        raise ProtocolError("record: unknown kind %r" % (kind,))
     must, may = allowed
     for name in _COMMON + must:
         if name not in record:
-            raise RecordError("record: %s lacks %s" % (kind, name))
+            raise ProtocolError("record: %s lacks %s" % (kind, name))
     for name in record:
         if name not in _COMMON and name != "utc_ms" and name not in must and name not in may:
-            raise RecordError("record: %s has no field %r" % (kind, name))
+            raise ProtocolError("record: %s has no field %r" % (kind, name))
 
 
 def _checked(spec: tuple, value):
-    """The wire value of one field, or RecordError."""
+    """The wire value of one field, or ProtocolError."""
     name, type_name, limit = spec
     if type_name == "choice":
         if value not in limit:
-            raise RecordError("record: %s %r is not one of %s" % (name, value, ", ".join(limit)))
+            raise ProtocolError("record: %s %r is not one of %s" % (name, value, ", ".join(limit)))
         return limit.index(value) + 1
     if type_name in ("uint", "int"):
         if isinstance(value, bool) or not isinstance(value, int):
-            raise RecordError("record: %s %r is not an integer" % (name, value))
+            raise ProtocolError("record: %s %r is not an integer" % (name, value))
         if value > limit or value < (-limit if type_name == "int" else 0):
-            raise RecordError("record: %s %d is out of range (limit %d)" % (name, value, limit))
+            raise ProtocolError("record: %s %d is out of range (limit %d)" % (name, value, limit))
         return value
     if type_name in ("text", "bytes"):
         wanted = str if type_name == "text" else bytes
         if not isinstance(value, wanted):
-            raise RecordError("record: %s is not %s" % (name, type_name))
+            raise ProtocolError("record: %s is not %s" % (name, type_name))
         size = len(value.encode() if isinstance(value, str) else value)
         if size > limit:
-            raise RecordError("record: %s of %d bytes, limit %d" % (name, size, limit))
+            raise ProtocolError("record: %s of %d bytes, limit %d" % (name, size, limit))
         return value
     return _checked_list(name, type_name, limit, value)
 
 
 def _checked_list(name: str, type_name: str, limit: int, value):
     if not isinstance(value, (list, tuple)) or len(value) > limit:
-        raise RecordError("record: %s is not a list of at most %d" % (name, limit))
+        raise ProtocolError("record: %s is not a list of at most %d" % (name, limit))
     for item in value:
         if type_name == "texts":
             if not isinstance(item, str) or len(item.encode()) > 48:
-                raise RecordError("record: %s holds %r, want a text of at most 48 bytes" % (name, item))
+                raise ProtocolError("record: %s holds %r, want a text of at most 48 bytes" % (name, item))
             continue
         if not isinstance(item, (list, tuple)) or len(item) != 2:
-            raise RecordError("record: %s holds %r, want a pair" % (name, item))
+            raise ProtocolError("record: %s holds %r, want a pair" % (name, item))
         for part in item:
             if isinstance(part, bool) or not isinstance(part, int) or not 0 <= part <= 0xFFFFFFFF:
-                raise RecordError("record: %s holds %r, want unsigned 32-bit integers" % (name, item))
+                raise ProtocolError("record: %s holds %r, want unsigned 32-bit integers" % (name, item))
     return value

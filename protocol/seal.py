@@ -13,7 +13,7 @@ MESSAGE_BYTES_MAX = const(1024)  # what the broker is told to refuse above (max_
 PAYLOAD_BYTES_MAX = const(920)  # leaves room for headers, a kid of 48 bytes and the tag
 KEY_BYTES = const(32)
 TAG_BYTES = const(32)
-_PROTECTED = b"\xa1\x01\x05"  # {1: 5}: alg = HMAC 256/256
+_PROTECTED = const(b"\xa1\x01\x05")  # {1: 5}: alg = HMAC 256/256
 _BLOCK_BYTES = const(64)
 
 
@@ -55,7 +55,7 @@ def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
         raise SealError("seal: key of %d bytes, want %d" % (len(key), KEY_BYTES))
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise SealError("seal: payload of %d bytes, limit %d" % (len(payload), PAYLOAD_BYTES_MAX))
-    tag = hmac_sha256(key, mac_structure(topic, payload))
+    tag = hmac_sha256(key, _mac_structure(topic, payload))
     head = b"\x84\x43" + _PROTECTED + b"\xa1\x04" + cbor.head(2, len(kid)) + kid + cbor.head(2, len(payload))
     return b"".join((head, payload, b"\x58\x20", tag))  # one copy of the payload, not one for each plus sign
 
@@ -88,12 +88,12 @@ def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
     key = key_of(kid)
     if key is None:
         raise SealError("seal: unknown kid %r" % kid)
-    if not _same(tag, hmac_sha256(key, mac_structure(topic, payload))):
+    if not _same(tag, hmac_sha256(key, _mac_structure(topic, payload))):
         raise SealError("seal: wrong tag for kid %r on %s" % (kid, topic))
     return kid, payload
 
 
-def mac_structure(topic: str, payload: bytes) -> bytes:
+def _mac_structure(topic: str, payload: bytes) -> bytes:
     """The bytes under the MAC: ["MAC0", protected, external_aad, payload]."""
     aad = topic.encode()
     head = b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload))

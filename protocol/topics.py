@@ -6,37 +6,33 @@ state  device -> gateway, heartbeat, retained, last will "lost"      cmd  gatewa
 
 from protocol.compat import ProtocolError, const
 
-NAME_CHARS_MAX = const(24)
-_NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+_NAME_CHARS_MAX = const(24)
+_NAME_CHARS = const("abcdefghijklmnopqrstuvwxyz0123456789-")
 LEAVES = ("ev", "ack", "cmd", "state")
 
 
-class TopicError(ProtocolError):
-    """A topic, site or device name that is not of the form above."""
-
-
 def check_name(name: str) -> str:
-    """The name itself when it is 1 to 24 of a-z, 0-9 and '-'; TopicError otherwise."""
-    if not 1 <= len(name) <= NAME_CHARS_MAX:
-        raise TopicError("topic: name %r is not of 1 to %d characters" % (name, NAME_CHARS_MAX))
+    """The name itself when it is 1 to 24 of a-z, 0-9 and '-'; ProtocolError otherwise."""
+    if not 1 <= len(name) <= _NAME_CHARS_MAX:
+        raise ProtocolError("topic: name %r is not of 1 to %d characters" % (name, _NAME_CHARS_MAX))
     for char in name:
         if char not in _NAME_CHARS:
-            raise TopicError("topic: name %r may hold a-z, 0-9 and '-' only" % name)
+            raise ProtocolError("topic: name %r may hold a-z, 0-9 and '-' only" % name)
     return name
 
 
 def topic(site: str, device: str, leaf: str) -> str:
     """The topic of one leaf of one device."""
     if leaf not in LEAVES:
-        raise TopicError("topic: leaf %r is not one of %s" % (leaf, ", ".join(LEAVES)))
+        raise ProtocolError("topic: leaf %r is not one of %s" % (leaf, ", ".join(LEAVES)))
     return "till/1/%s/%s/%s" % (check_name(site), check_name(device), leaf)
 
 
 def parse_topic(name: str) -> tuple:
-    """(site, device, leaf) of a topic; TopicError when it is not one of ours."""
+    """(site, device, leaf) of a topic; ProtocolError when it is not one of ours."""
     parts = name.split("/")
     if len(parts) != 5 or parts[0] != "till" or parts[1] != "1" or parts[4] not in LEAVES:
-        raise TopicError("topic: %r is not till/1/<site>/<device>/<leaf>" % name)
+        raise ProtocolError("topic: %r is not till/1/<site>/<device>/<leaf>" % name)
     return check_name(parts[2]), check_name(parts[3]), parts[4]
 
 
