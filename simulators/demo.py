@@ -28,7 +28,8 @@ from simulators.office_clock import OfficeClock
 from simulators.player import Player, PlayError
 from simulators.window import Window
 
-LIVE_SPEED = 720  # office seconds a second when somebody watches: a day in about forty seconds
+SPEED = 2400  # office seconds a real second at most: what is in flight for 10 ms is stamped 24 s late
+LIVE_SPEED = 600  # when somebody watches
 DRAIN_S = 30
 UNAVAILABLE = 69
 HEAP = "190K"  # what a 32-bit board has free
@@ -94,8 +95,8 @@ class Demo:
         self._day = day
         self.windows = [self._window(name) for name in day.windows]
         start_ms = min(action["at_ms"] for action in day.plan) - 60_000
-        speed = 0 if isinstance(view, Silent) else LIVE_SPEED
-        self._clock = OfficeClock(site.clock_file, start_ms, speed, self._jump)
+        speed = SPEED if isinstance(view, Silent) else LIVE_SPEED
+        self._clock = OfficeClock(site.clock_file, start_ms, day.windows, speed, self._jump)
         self.players = [Player(window, day.actions_of(window.name), self._clock, view.say) for window in self.windows]
         for window, player in zip(self.windows, self.players, strict=True):
             window.on_line = self._listener(window.name, player)
@@ -185,12 +186,15 @@ def judge(site: DemoSite, day: OfficeDay) -> Score:
         row: dict[str, Any] = {"window": name}
         for tender, true in truth.tenders.items():
             line = tenders.get(tender, {})
-            book = {key: line.get(f"{key}_cents") for key in ("expected", "counted", "over_short")}
+            book = {key: line.get(f"{key}_cents", 0) for key in ("expected", "counted", "over_short")}
             want = {"expected": true.expected_cents, "counted": true.counted_cents, "over_short": true.over_short_cents}
             row[tender] = book
             if book != want:
                 score.differences.append(f"{name} {tender}: books {book}, truth {want}")
         score.windows.append(row)
+        spans = [span["over_short_cents"] for span in found.get(name, {"intervals": []})["intervals"]]
+        if spans != [span.over_short_cents for span in truth.intervals]:
+            score.differences.append(f"{name} intervals: books {spans}, truth {list(truth.intervals)}")
     ledger = ledger_records(site)
     score.records = len(ledger)
     score.lost = len(missing_records(site))

@@ -25,6 +25,11 @@ KEYS = "keys: p cut a window's power   b kill the broker   j jam a bill counter"
 BEEPS = {"ok": ("beep", "green"), "warn": ("beep beep", "yellow"), "error": ("BEEEEP", "red"), "full": ("BEEEEEEP", "red")}
 
 
+def is_trouble(text: str) -> bool:
+    """Something broke or was mended."""
+    return text.endswith((" LOST", "is back"))
+
+
 class Silent:
     """Nobody watches; a script gets one line for each thing that goes wrong, on standard error."""
 
@@ -36,7 +41,7 @@ class Silent:
         yield
 
     def say(self, window: str, text: str) -> None:
-        if self._show and (not window or text.isupper() or text.startswith("power")):
+        if self._show and (not window or is_trouble(text)):
             print(f"{window or 'office'}: {text}", file=sys.stderr)
 
     def heard(self, window: str, text: str) -> None:
@@ -64,7 +69,7 @@ class View:
 
     def say(self, window: str, text: str) -> None:
         """What a cashier does, or with window "" what happens in the office."""
-        style = "bold red" if text.isupper() else "bold green" if "is back" in text else ""
+        style = ("bold green" if "is back" in text else "bold red") if is_trouble(text) else ""
         if window and not style:
             self._lines[window].append(Text(text, style="dim"))
         else:

@@ -10,25 +10,26 @@ The gateway reads the offset (signed 64-bit little-endian milliseconds) from a f
 import asyncio
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-STEP_MS = 50  # real milliseconds between two steps of a paced clock
+STEP_MS = 10  # real milliseconds between two steps of a paced clock
 
 
 class OfficeClock:
     """A clock that starts at `start_ms` (Unix milliseconds UTC) and may run at most `speed` times as fast as the real one.
 
-    speed 0: as fast as the office allows. `on_jump(ms)` is told every jump, to move the boards' clocks by as much.
+    It does not jump further at once than a moment's worth of `speed`, because what is in flight meanwhile is stamped late
+    by as much. `on_jump(ms)` is told every jump, to move the boards' clocks along.
     """
 
-    def __init__(self, path: Path, start_ms: int, speed: int, on_jump: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, start_ms: int, windows: Iterable[str], speed: int, on_jump: Callable[[int], None]) -> None:
         self._path = path
         self._speed = speed
         self._on_jump = on_jump
         self._offset_ms = start_ms - _real_ms()
         self._stepped_ms = _real_ms()
-        self._limits: dict[str, int] = {}
+        self._limits: dict[str, int] = dict.fromkeys(windows, start_ms)  # nobody goes before all are there
         self._waiting: dict[str, tuple[int, asyncio.Event]] = {}
         self._write()
 
@@ -63,10 +64,9 @@ class OfficeClock:
         """Jump as far as nobody is overtaken, and wake who has arrived."""
         if self._limits:
             jump = min(self._limits.values()) - self.now_ms()
-            if self._speed:
-                real_ms = _real_ms()
-                jump = min(jump, (self._speed - 1) * (real_ms - self._stepped_ms))
-                self._stepped_ms = real_ms
+            real_ms = _real_ms()
+            jump = min(jump, (self._speed - 1) * min(real_ms - self._stepped_ms, 2 * STEP_MS))
+            self._stepped_ms = real_ms
             if jump > 0:
                 self._offset_ms += jump
                 self._write()

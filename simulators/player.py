@@ -12,8 +12,13 @@ from typing import Any
 from simulators.office_clock import OfficeClock
 from simulators.window import Window
 
-DRAWER_SLACK_MS = 45_000  # the office may go on by this much until the drawer's opening is recorded
-DWELL_MS = 60  # real milliseconds that the drawer stands open: twice its debounce
+WITH_CUSTOMER = ("payment", "open_drawer")  # these happen when they are planned; counting and keying when the cashier is free
+DRAWER_SLACK_MS = 20_000  # the office may go on by this much until the drawer's opening is recorded
+SEEN_MS = 55  # real milliseconds until it is: bounce, debounce, and the board's loop
+AROUND_CUSTOMER_MS = 60_000  # no count so near to a receipt that the seconds a demo takes could change their order
+CLOSING_MS = 3_600_000
+SHUT_MS = 60  # real milliseconds that it stays shut at least, for the same reason
+DWELL_MS = 80  # real milliseconds that the drawer stands open: twice its debounce
 TRIES_MAX = 4
 WAIT_S = 8
 PRINT_WAIT_MS = 1000
@@ -35,6 +40,7 @@ class Player:
         self._say = say
         self.done = 0
         self._lines_seen = 0
+        self._limit_ms = 0
         self.before: dict[int, Callable[[], None]] = {}  # index of an action: what happens as it begins (a fault)
 
     async def play(self) -> None:
@@ -42,10 +48,9 @@ class Player:
         name = self.window.name
         try:
             for index, action in enumerate(self.actions):
-                await self._clock.wait_until(name, action["at_ms"])
-                following = self.actions[index + 1]["at_ms"] if index + 1 < len(self.actions) else action["at_ms"] + 60_000
-                limit = action["at_ms"] + DRAWER_SLACK_MS if action["action"] == "open_drawer" else following
-                self._clock.hold(name, max(action["at_ms"], min(following, limit)))
+                self._limit_ms = self._next_customer_ms(index + 1) - AROUND_CUSTOMER_MS
+                await self._clock.wait_until(name, self._earliest_ms(index))
+                self._clock.hold(name, self._limit_ms)
                 fault = self.before.pop(index, None)
                 if fault is not None:
                     fault()
@@ -53,6 +58,19 @@ class Player:
                 self.done += 1
         finally:
             self._clock.release(name)
+
+    def _earliest_ms(self, index: int) -> int:
+        """A customer is served when he comes; counting and keying begin when the cashier is free, at most when planned."""
+        action = self.actions[index]
+        if action["action"] in WITH_CUSTOMER:
+            return int(action["at_ms"])
+        before = [done["at_ms"] for done in self.actions[:index] if done["action"] in WITH_CUSTOMER]
+        return int(min(action["at_ms"], before[-1] + AROUND_CUSTOMER_MS if before else self.actions[0]["at_ms"]))
+
+    def _next_customer_ms(self, index: int) -> int:
+        """When the next customer comes: until then this window may be busy, and the office's clock may go on."""
+        later = [action["at_ms"] for action in self.actions[index:] if action["action"] in WITH_CUSTOMER]
+        return int(later[0] if later else self.actions[-1]["at_ms"] + CLOSING_MS)
 
     async def _act(self, action: Mapping[str, Any]) -> None:
         kind = action["action"]
@@ -62,7 +80,13 @@ class Player:
             return
         await self._powered()
         if kind == "open_drawer":
-            await window.open_drawer(DWELL_MS)
+            self._clock.hold(window.name, action["at_ms"] + DRAWER_SLACK_MS)
+            seen = asyncio.get_running_loop().call_later(SEEN_MS / 1000, self._clock.hold, window.name, self._limit_ms)
+            try:
+                await window.open_drawer(DWELL_MS)
+                await asyncio.sleep(SHUT_MS / 1000)
+            finally:
+                seen.cancel()
         elif kind in ("count_bills", "count_coins"):
             self._say(window.name, f"counts {kind[6:]}")
             await self._count(kind[6:], action["rows"])

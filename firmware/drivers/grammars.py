@@ -9,7 +9,7 @@ A grammar is a dict:
   batch_max  the highest batch number; the next one is 0 or 1
   identity   the letters whose numbers name a count batch on this machine
   sub_batch  True: a number "s" other than 0 marks a part of a batch, whose own report follows
-  idle_ms    a gap this long ends a report
+  idle_ms    a gap this long ends a report; assumed: a cashier waits for it, a printer that pauses longer is quarantined
   answer     bytes to send after each report that ended; empty for none
 
 Roles: N number, T time, R row, U subtotal of the rows so far, G the machine's own total, F fee, C what the customer
@@ -39,7 +39,7 @@ MACH = {
     "batch_max": 999,
     "identity": "bsg",
     "sub_batch": False,
-    "idle_ms": 1500,
+    "idle_ms": 700,
     "answer": b"",
 }
 
@@ -65,7 +65,7 @@ JETSCAN = {
     "batch_max": 9999,
     "identity": "bs",
     "sub_batch": True,
-    "idle_ms": 1500,
+    "idle_ms": 700,
     "answer": b"",
 }
 
