@@ -126,7 +126,7 @@ class App:
     async def _keep(self) -> None:
         """Housekeeping: slow flash work while the instruments are idle, refusals, health."""
         while True:
-            if not self._busy():
+            if not (self._busy() or self._pad.busy):
                 self._journal.tidy()
             self._take(self._controller.refusals())
             self._uplink.health = self.health.heap()

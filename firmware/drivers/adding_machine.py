@@ -5,13 +5,12 @@ it at the left and adds nothing; `<>` prints and keeps; `*` prints and clears; G
 + and down with -, has three digits and starts again from zero. `+` again repeats the last entry: common usage, in no manual.
 """
 
-from firmware.drivers.base import format_minor
 from protocol.compat import const
 from protocol.records import limit_of
 
 AMOUNT_MINOR_MAX = limit_of("amount_minor")  # what a tape line can carry; anything above is an overflow
-ENTRY_CHARS_MAX = const(13)  # twelve digits and a point
-ITEMS_MAX = const(999)
+_ENTRY_CHARS_MAX = const(13)  # twelve digits and a point
+_ITEMS_MAX = const(999)
 _DECIMALS = const(2)
 
 
@@ -44,22 +43,13 @@ class AddingMachine:
             self.add_mode = not self.add_mode
         elif key in ("+", "-"):
             return self._add(key)
-        elif key == "#":
-            return self._non_add()
+        elif key == "#" and self._entry:
+            left, self._entry = self._entry, ""
+            self._repeat = None
+            return self._line(left, 0, key)
         elif key in ("<>", "*", "GT"):
             return self._print_total(key)
         return None
-
-    def display(self) -> str:
-        """What stands in the display: the entry while there is one, else the running total; E after an overflow."""
-        if self.overflow:
-            return "E"
-        return self._entry or format_minor(self._total)
-
-    @property
-    def has_entry(self) -> bool:
-        """True while something is typed that no key has used."""
-        return bool(self._entry)
 
     def _type(self, key: str):
         if key == ".":
@@ -69,7 +59,7 @@ class AddingMachine:
         _, point, decimals = self._entry.partition(".")
         if point:
             key = key[: _DECIMALS - len(decimals)]  # money has no third decimal: the key does nothing, as the display shows
-        if len(self._entry) + len(key) > ENTRY_CHARS_MAX or self._minor_of(self._entry + key) > AMOUNT_MINOR_MAX:
+        if len(self._entry) + len(key) > _ENTRY_CHARS_MAX or self._minor_of(self._entry + key) > AMOUNT_MINOR_MAX:
             return self._overflowed()
         self._entry += key
         return None
@@ -90,18 +80,11 @@ class AddingMachine:
             return self._overflowed()
         self._total = total
         self._items += 1 if key == "+" else -1
-        if abs(self._items) > ITEMS_MAX:
+        if abs(self._items) > _ITEMS_MAX:
             self._items = 0
         self._entry = ""
         self._repeat = amount
         return self._line("", amount, key)
-
-    def _non_add(self):
-        if not self._entry:
-            return None
-        left, self._entry = self._entry, ""
-        self._repeat = None
-        return self._line(left, 0, "#")
 
     def _print_total(self, key: str):
         self._entry = ""  # typed, but no + or - said what to do with it

@@ -7,9 +7,9 @@ which the alarm then tells; with a normally-open one it cannot be told.
 from firmware.drivers.base import ticks_diff
 from protocol.compat import const
 
-DEBOUNCE_MS_MIN = const(20)  # switches of cash drawers bounce for less than this
-DEBOUNCE_MS_MAX = const(50)  # longer would swallow a drawer that is pushed shut at once
-OPEN_WITHIN_MS = const(1500)  # a commanded drawer that is not open by then is stuck or locked
+_DEBOUNCE_MS_MIN = const(20)  # switches of cash drawers bounce for less than this
+_DEBOUNCE_MS_MAX = const(50)  # longer would swallow a drawer that is pushed shut at once
+_OPEN_WITHIN_MS = const(1500)  # a commanded drawer that is not open by then is stuck or locked
 _DWELL_STEP_MS = const(3600000)  # fold the dwell into a sum before ticks can wrap
 
 
@@ -18,7 +18,7 @@ class CashDrawer:
 
     def __init__(self, config: dict):
         self._open_level = config.get("open_level", 1)
-        self._debounce_ms = min(max(config.get("debounce_ms", 30), DEBOUNCE_MS_MIN), DEBOUNCE_MS_MAX)
+        self._debounce_ms = min(max(config.get("debounce_ms", 30), _DEBOUNCE_MS_MIN), _DEBOUNCE_MS_MAX)
         self._alarm_ms = config.get("open_alarm_s", 0) * 1000
         self._name = config.get("name")
         self._state = ""  # "opened", "closed" or "" before the first steady level
@@ -28,7 +28,6 @@ class CashDrawer:
         self._seen_ms = 0  # since when it says so
         self._commanded_ms = None  # when the kick was sent, while its drawer is not open yet
         self._alarmed = False
-        self._faults = {"bounces": 0, "stuck": 0, "opened": 0}
 
     def level(self, pin_level: int, now_ms: int) -> list:
         """Events after one raw sample of the pin; call it as often as the loop turns, or only when the level changes."""
@@ -36,8 +35,6 @@ class CashDrawer:
         events = []
         if seen != self._seen:
             events = self._settle(now_ms)  # the level before may have been steady long enough before this change
-            if self._seen and self._seen != self._state:
-                self._faults["bounces"] += 1
             self._seen = seen
             self._seen_ms = now_ms
         return events + self._settle(now_ms)
@@ -51,9 +48,8 @@ class CashDrawer:
         """Events that the passing of time makes: a level that is now steady, a stuck drawer, one left open."""
         events = self._settle(now_ms)
         waiting = self._commanded_ms is not None and self._seen != "opened"  # seen open: it is only being debounced
-        if waiting and ticks_diff(now_ms, self._commanded_ms) > OPEN_WITHIN_MS:
+        if waiting and ticks_diff(now_ms, self._commanded_ms) > _OPEN_WITHIN_MS:
             self._commanded_ms = None
-            self._faults["stuck"] += 1
             events.append(self._event("stuck", "commanded", self._age(now_ms)))
         if self._state:
             step = ticks_diff(now_ms, self._since_ms)
@@ -64,15 +60,6 @@ class CashDrawer:
             self._alarmed = True
             events.append(self._event("open_too_long", None, self._age(now_ms)))
         return events
-
-    def faults(self) -> dict:
-        """{counter: how often since the start}."""
-        return dict(self._faults)
-
-    @property
-    def is_open(self) -> bool:
-        """True while the steady level says open."""
-        return self._state == "opened"
 
     def _settle(self, now_ms: int) -> list:
         """The event of a level that has been steady for the debounce time; the edge is dated when it was first seen."""
@@ -85,10 +72,9 @@ class CashDrawer:
         self._alarmed = False
         if self._state == "closed":
             return [self._event("closed", None, dwell_ms)] if before else []
-        self._faults["opened"] += 1
         cause = "key_or_manual" if before else "unknown"
         if self._commanded_ms is not None:
-            if ticks_diff(self._seen_ms, self._commanded_ms) <= OPEN_WITHIN_MS:
+            if ticks_diff(self._seen_ms, self._commanded_ms) <= _OPEN_WITHIN_MS:
                 cause = "commanded"
             self._commanded_ms = None
         return [self._event("opened", cause, dwell_ms)]

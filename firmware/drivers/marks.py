@@ -10,8 +10,8 @@ VALUE_MAX = limit_of("value")
 IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
 
 _NAMES = limit_of("mark")  # the marks of the digits 1 to 9 and 0, in this order
-_MAY_HAVE_VALUE = (0, 1, 2, 3)  # card_total, sign_on, opening_float, drop
-_MUST_HAVE_VALUE = (0, 1)
+_MAY_HAVE_VALUE = const((0, 1, 2, 3))  # card_total, sign_on, opening_float, drop
+_MUST_HAVE_VALUE = const((0, 1))
 
 
 def name_of(digit: int) -> str:

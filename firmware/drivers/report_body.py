@@ -7,7 +7,7 @@ from firmware.drivers.report_text import is_rule, is_time, minor_of, number_of
 from protocol.compat import const
 
 REPORT_LINES_MAX = const(64)  # a report of all denominations has less than half of it
-DIGEST_BYTES = const(8)
+_DIGEST_BYTES = const(8)
 _TIME_CHARS_MAX = const(24)  # records.FIELDS 19
 
 _HEADER = const(0)
@@ -32,13 +32,9 @@ class ReportBody:
         self._fee = 0
         self._hash = hashlib.sha256()
 
-    def begin(self, rest: bytes, columns: str) -> None:
-        """What stands on the start line behind its literal."""
-        self._numbers_in(rest, columns)
-
     def digest(self) -> bytes:
         """First bytes of SHA-256 over rows and totals, header excluded: a reprint has the same."""
-        return self._hash.digest()[:DIGEST_BYTES]
+        return self._hash.digest()[:_DIGEST_BYTES]
 
     def date(self) -> str:
         """The date in the machine's time, "" for none."""
@@ -76,11 +72,14 @@ class ReportBody:
                 break  # TOTAL COIN is not a TOTAL whose value reads "COIN"
             rest = line[len(literal) :].strip()
             if role == "N":
-                self._numbers_in(rest, columns)
+                self.take_numbers(rest, columns)
                 return
-            if role == "X" or (role == "T" and is_time(rest)):
-                if role == "T":
-                    self._take_time(rest)
+            if role == "X":
+                return
+            if role == "T" and is_time(rest):
+                if self.time or self._stage != _HEADER:
+                    self.refuse("a second date in one report; print it again or recount")
+                self.time = rest[:_TIME_CHARS_MAX].decode()
                 return
             values = role != "T" and values_of(rest, columns)
             if values:
@@ -89,7 +88,7 @@ class ReportBody:
                 return
         self.refuse("cannot read the line %r; print the report again or recount" % cut_text(bytes(line[:24]).decode(), 24))
 
-    def _numbers_in(self, rest: bytes, columns: str) -> None:
+    def take_numbers(self, rest: bytes, columns: str) -> None:
         """Header numbers: 00007-0014-000 by "r5-b4-s3", each with exactly its digits."""
         parts = columns.split("-") if columns else []
         words = rest.split(b"-") if rest else []
@@ -101,11 +100,6 @@ class ReportBody:
                 return self.refuse("cannot read the report's numbers; print it again or recount")
             self.numbers[part[0]] = number
         return None
-
-    def _take_time(self, rest: bytes) -> None:
-        if self.time or self._stage != _HEADER:
-            self.refuse("a second date in one report; print it again or recount")
-        self.time = rest[:_TIME_CHARS_MAX].decode()
 
     # ---- arithmetic ----
 

@@ -7,7 +7,7 @@ cannot tell, the answer is a quarantine, never a guess. Nothing here survives a 
 from firmware.drivers.base import format_minor
 from protocol.compat import const
 
-IDENTITIES_MAX = const(16)  # how many batches back a reprint is recognised
+_IDENTITIES_MAX = const(16)  # how many batches back a reprint is recognised
 _FIRST_BATCH = const(1)
 _DIGEST_BYTES = const(8)
 
@@ -23,7 +23,7 @@ class ReportMemory:
     """
 
     def __init__(self, grammar: dict):
-        self._identity = grammar["identity"]
+        self._grammar = grammar
         self._entries = []
         self._epoch = 1
         self._report = -1  # number of the last report, where the machine prints one
@@ -31,8 +31,6 @@ class ReportMemory:
         self._group = ()  # the numbers within which batches count up
         self._date = ""
         self._subs = (-1, 0, 0)  # batch, its last sub-batch, value of the sub-batches that were reported
-        self._sub_batch = grammar["sub_batch"]
-        self._batch_max = grammar["batch_max"]
 
     def place(self, numbers: dict, digest: bytes, date: str, total: int) -> tuple:
         """(batch_id, is_reprint, refusal, notes); notes are (condition, detail) of the instrument.
@@ -46,9 +44,12 @@ class ReportMemory:
             notes.append(("day_clear", "report number %d after %d: its day total was cleared" % (report, self._report)))
             self._restart(report == 1)
         self._report = report
-        key = "-".join([str(numbers[letter]) for letter in self._identity])
-        known = self._find(key)
-        backwards = self._is_backwards(numbers)
+        key = "-".join([str(numbers[letter]) for letter in self._grammar["identity"]])
+        known = None  # digest, key, epoch, date and batch_id of the batch with these numbers
+        for entry in self._entries:
+            if _parts(entry)[1] == key:
+                known = _parts(entry)
+        backwards = batch < self._batch and not self._is_other_group(numbers) and not self._wraps(batch)
         other_day = bool(date) and bool(self._date) and date != self._date
         restarted = report < 0 and batch == _FIRST_BATCH and other_day
         refusal = ""
@@ -68,14 +69,14 @@ class ReportMemory:
             notes.append(("day_clear", "batch number went back from %d to %d" % (self._batch, batch)))
             self._restart(False)
         self._follow(numbers, notes)
-        if self._sub_batch and not refusal:
+        if self._grammar["sub_batch"] and not refusal:
             refusal = self._follow_subs(batch, numbers["s"], total, notes)
         self._date = date
         batch_id = "-".join([str(numbers[letter]) for letter in "rbsg" if letter in numbers])
         if self._epoch > 1:
             batch_id = "d%d:%s" % (self._epoch, batch_id)
         if not refusal:
-            entries = [entry for entry in self._entries if _parts(entry)[1] != key][-(IDENTITIES_MAX - 1) :]
+            entries = [entry for entry in self._entries if _parts(entry)[1] != key][-(_IDENTITIES_MAX - 1) :]
             entries.append(digest + ("%s|%d|%s|%s" % (key, self._epoch, date, batch_id)).encode())
             self._entries = entries
         return batch_id, False, refusal, notes
@@ -85,14 +86,6 @@ class ReportMemory:
         batch = numbers.get("b", -1)
         if batch == self._batch + 1 and self._batch >= 0 and not self._is_other_group(numbers):
             self._batch = batch
-
-    def _find(self, key: str):
-        """(digest, key, epoch, date, batch_id) of the batch with these numbers, or None."""
-        for entry in self._entries:
-            parts = _parts(entry)
-            if parts[1] == key:
-                return parts
-        return None
 
     def _restart(self, forget: bool) -> None:
         """A new epoch. `forget`: it is certain that no copy of an older batch can come."""
@@ -105,13 +98,8 @@ class ReportMemory:
     def _is_other_group(self, numbers: dict) -> bool:
         return "g" in numbers and (numbers.get("s"), numbers["g"]) != self._group
 
-    def _is_backwards(self, numbers: dict) -> bool:
-        if self._batch < 0 or self._is_other_group(numbers) or numbers["b"] >= self._batch:
-            return False
-        return not self._wraps(numbers["b"])
-
     def _wraps(self, batch: int) -> bool:
-        return batch <= _FIRST_BATCH and self._batch == self._batch_max
+        return batch <= _FIRST_BATCH and self._batch == self._grammar["batch_max"]
 
     def _follow(self, numbers: dict, notes: list) -> None:
         """Remember where the machine is, and say which batches nobody reported."""

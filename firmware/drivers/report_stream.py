@@ -12,12 +12,11 @@ from firmware.drivers.report_text import CUT, LINE_BYTES_MAX, LineReader, is_rul
 from protocol.compat import const
 from protocol.records import FLAG_REPRINT, FLAG_SUB_BATCH
 
-REASON_BYTES_MAX = const(96)  # records.FIELDS 52, also of a detail (51)
-NOISE_BYTES_MIN = const(16)  # this much noise is worth a line to a person
+_REASON_BYTES_MAX = const(96)  # records.FIELDS 52, also of a detail (51)
+_NOISE_BYTES_MIN = const(16)  # this much noise is worth a line to a person
 NOISE_EVENT_MS = const(60000)  # and not more often than this
 
-_CUT_INSIDE = "report was cut inside a line; print it again or recount"
-_NO_START = "a report's start was not seen; print it again or recount"
+_CUT_INSIDE = const("report was cut inside a line; print it again or recount")
 
 _NOTHING = const(0)
 _NOISE = const(1)  # lines outside a report that say nothing about money
@@ -40,7 +39,7 @@ class ReportStream:
         self._out = b""
         self._noise_told = 0  # noise that a line_noise event already told of
         self._noise_told_ms = None
-        self._faults = {"reports": 0, "reprints": 0, "quarantined": 0, "stray_lines": 0, "long_lines": 0}
+        self._strays = 0  # lines outside any report, since the start
 
     def feed(self, data: bytes, now_ms: int) -> list:
         """Events of the reports that these bytes ended; any split of the bytes gives the same events."""
@@ -70,12 +69,6 @@ class ReportStream:
         self._tell_noise(now_ms, events)
         return events
 
-    def faults(self) -> dict:
-        """{counter: how often since the start}."""
-        counters = dict(self._faults)
-        counters["noise_bytes"] = self._reader.noise
-        return counters
-
     @property
     def busy(self) -> bool:
         """True while something that began has not ended."""
@@ -91,10 +84,8 @@ class ReportStream:
     def _end_line(self, events: list) -> None:
         """Deal with the line that just ended."""
         reader = self._reader
-        if reader.overflow:
-            self._faults["long_lines"] += 1
-            if self._body:
-                self._body.refuse("a line of more than %d characters; print the report again or recount" % LINE_BYTES_MAX)
+        if reader.overflow and self._body:
+            self._body.refuse("a line of more than %d characters; print the report again or recount" % LINE_BYTES_MAX)
         line = reader.take_line()
         at = line.rfind(self._grammar["start"][0])  # anywhere: noise or the rest of a cut report may stand in front
         if at >= 0:
@@ -118,13 +109,13 @@ class ReportStream:
         self._end_report(events, self._reader.raw_before_line())
         self._body = ReportBody(self._grammar)
         literal, columns = self._grammar["start"]
-        self._body.begin(line[at + len(literal) :].strip(), columns)
+        self._body.take_numbers(line[at + len(literal) :].strip(), columns)
 
     def _stray_line(self, line: bytes, events: list) -> None:
         """A line outside any report: noise, a banner, or a report whose start was spoiled."""
         self._stray = max(self._stray, _NOISE)
         if not is_rule(line):
-            self._faults["stray_lines"] += 1
+            self._strays += 1
             line = line.lstrip(b"? ")
             start = self._grammar["start"][0]
             is_part = bool(line) and (start.startswith(line) or line.startswith(start))
@@ -155,7 +146,7 @@ class ReportStream:
             else:
                 self._state_tally(body, raw, events)
         elif stray == _LOST:
-            self._quarantine(_NO_START, {}, raw, events)
+            self._quarantine("a report's start was not seen; print it again or recount", {}, raw, events)
 
     def _state_tally(self, body, raw: bytes, events: list) -> None:
         """The event of a report whose arithmetic holds."""
@@ -166,7 +157,6 @@ class ReportStream:
         if refusal:
             self._quarantine(refusal, body.numbers, raw, events)
             return
-        self._faults["reprints" if is_reprint else "reports"] += 1
         flags = FLAG_REPRINT if is_reprint else 0
         if self._grammar["sub_batch"] and body.numbers["s"]:
             flags |= FLAG_SUB_BATCH
@@ -186,14 +176,13 @@ class ReportStream:
         events.append(event)
 
     def _quarantine(self, reason: str, numbers: dict, raw: bytes, events: list) -> None:
-        self._faults["quarantined"] += 1
         if "b" in numbers and not reason.startswith("batch"):
             reason = "batch %d: %s" % (numbers["b"], reason)
         events.append(
             {
                 "kind": "quarantine",
                 "instrument": self.instrument,
-                "reason": cut_text(reason, REASON_BYTES_MAX),
+                "reason": cut_text(reason, _REASON_BYTES_MAX),
                 "raw": raw,
                 "evidence": self._grammar["evidence"],
             }
@@ -204,12 +193,12 @@ class ReportStream:
             "kind": "instrument",
             "instrument": self.instrument,
             "condition": condition,
-            "detail": cut_text(detail, REASON_BYTES_MAX),
+            "detail": cut_text(detail, _REASON_BYTES_MAX),
         }
 
     def _tell_noise(self, now_ms: int, events: list) -> None:
-        noise = self._reader.noise + self._faults["stray_lines"]
-        if noise - self._noise_told < NOISE_BYTES_MIN:
+        noise = self._reader.noise + self._strays
+        if noise - self._noise_told < _NOISE_BYTES_MIN:
             return
         if self._noise_told_ms is not None and ticks_diff(now_ms, self._noise_told_ms) < NOISE_EVENT_MS:
             return

@@ -7,36 +7,36 @@ every other byte outside printable ASCII becomes "?", which no number and no lit
 from protocol.compat import const
 
 LINE_BYTES_MAX = const(80)  # the widest printers of these machines print 42 columns; noise may stand in front
-RAW_BYTES_MAX = const(512)  # what a quarantine record can carry (records.FIELDS 53)
+_RAW_BYTES_MAX = const(512)  # what a quarantine record can carry (records.FIELDS 53)
 _NUMBER_DIGITS_MAX = const(9)
 
-LINE = const(1)
+_LINE = const(1)
 CUT = const(2)
 
-_DROPPED = b"\x00\x02\x03\x07\x0e\x0f\x11\x12\x13\x14\x18"  # padding, framing, bell, print modes, XON and XOFF
-_ESC_1 = b" !-3=EGJMRVadrt{"
-_ESC_2 = b"$\\c"
-_GS_1 = b"!BHbfhwr"
-_GS_2 = b"LWP"
+_DROPPED = const(b"\x00\x02\x03\x07\x0e\x0f\x11\x12\x13\x14\x18")  # padding, framing, bell, print modes, XON and XOFF
+_ESC_1 = const(b" !-3=EGJMRVadrt{")
+_ESC_2 = const(b"$\\c")
+_GS_1 = const(b"!BHbfhwr")
+_GS_2 = const(b"LWP")
 
 
 class LineReader:
-    """Bytes in one at a time, lines out; the raw bytes kept beside them up to RAW_BYTES_MAX."""
+    """Bytes in one at a time, lines out; the raw bytes kept beside them up to _RAW_BYTES_MAX."""
 
     def __init__(self):
         self._line = bytearray(LINE_BYTES_MAX)
         self.size = 0  # characters of the line that has not ended yet
         self.overflow = False  # this line was longer than LINE_BYTES_MAX; its last part is kept
         self.noise = 0  # bytes that no report has, since the start
-        self._raw = bytearray(RAW_BYTES_MAX)
+        self._raw = bytearray(_RAW_BYTES_MAX)
         self._raw_size = 0
         self._mark = 0  # where in raw this line began
         self._escape = 0  # 0 text, 1 after ESC, 2 after GS, 3 after GS V, 4 skipping
         self._skip = 0
 
     def push(self, byte: int) -> int:
-        """LINE when the byte ends a line, CUT when it ends the page too (form feed, paper cut), otherwise 0."""
-        if self._raw_size < RAW_BYTES_MAX:
+        """1 when the byte ends a line, CUT when it ends the page too (form feed, paper cut), otherwise 0."""
+        if self._raw_size < _RAW_BYTES_MAX:
             self._raw[self._raw_size] = byte
             self._raw_size += 1
         if self._escape:
@@ -44,7 +44,7 @@ class LineReader:
         if 0x20 <= byte < 0x7F:
             self._put(byte)
         elif byte == 0x0A or byte == 0x0D:
-            return LINE
+            return _LINE
         elif byte == 0x0C:
             return CUT
         elif byte == 0x1B:

@@ -9,8 +9,8 @@ from firmware.drivers.key_matrix import KeyMatrix
 from firmware.drivers.marks import IDLE_MS, Marks
 from protocol.compat import const
 
-COLUMNS = const(5)
-ROWS = const(5)
+_COLUMNS = const(5)
+_ROWS = const(5)
 KEYS = (
     "C", "GT", "#", "<>", "*",
     "7", "8", "9", "-", "MARK",
@@ -26,7 +26,7 @@ class TenKey:
 
     def __init__(self, config: dict):
         self._name = config.get("name", "pad")
-        self._matrix = KeyMatrix(ROWS, COLUMNS)
+        self._matrix = KeyMatrix(_ROWS, _COLUMNS)
         self.machine = AddingMachine(config.get("currency", "USD"))
         self._marks = Marks()
         self._pressed_ms = 0
@@ -47,18 +47,15 @@ class TenKey:
             self._say(self._marks.cancel("too late")[1])
         return events
 
-    def poll(self, now_ms: int) -> list:
-        """Nothing happens on a pad that nobody scans; here so that every driver has it."""
-        return []
+    @property
+    def busy(self) -> bool:
+        """True while a finger is on the pad."""
+        return self._matrix.busy
 
     def take_lines(self) -> list:
         """The texts that the display has not shown yet, oldest first."""
         lines, self._lines = self._lines, []
         return lines
-
-    def faults(self) -> dict:
-        """{counter: how often since the start}."""
-        return self._matrix.faults()
 
     def _press(self, label: str, events: list) -> None:
         if not label:

@@ -18,6 +18,7 @@ STOPS_UART = False
 NETWORK_TASK = False
 _LINE_BYTES_MAX = const(80)
 _READ_BYTES = const(256)
+_SCANS_MAX = const(32)  # as many keys as anyone presses while the loop is held up
 
 
 class Channel:
@@ -89,7 +90,8 @@ class Ports:
         self._line = b""
         self._buf = bytearray(_READ_BYTES)
         self._level = 1 - board.DRAWER["open_level"]
-        self._rows = [0] * len(board.PAD["rows"])
+        self._rows = [0] * len(board.PAD["rows"])  # the contacts as they are
+        self._seen = []  # for each scan to come: the contacts that were closed at any time of it
         self._uptime_ms = 0
         self._ticks = time.ticks_ms()
 
@@ -117,11 +119,22 @@ class Ports:
             self._level = int(words[1])
         elif words[0] == "M":
             self._rows = [int(word, 16) for word in words[1:]]
+            self._latch(self._rows)
         elif words[0] == "W":
             self._uptime_ms += int(words[1])
 
+    def _latch(self, rows: list) -> None:
+        """What was read at once is one scan's, but for a key that closes after another one: it keeps its place behind that."""
+        last = self._seen[-1] if self._seen else None
+        if last is None or (any(last) and any([now & ~then for now, then in zip(rows, last)])):
+            if len(self._seen) < _SCANS_MAX:
+                self._seen.append(list(rows))
+            return
+        for row, bits in enumerate(rows):
+            last[row] |= bits
+
     def pad_rows(self) -> list:
-        return self._rows
+        return self._seen.pop(0) if self._seen else self._rows
 
     def drawer_level(self) -> int:
         return self._level

@@ -51,7 +51,6 @@ print("stuck")
 show(bench.hold(("GT",), 31000))
 for line in bench.pad.take_lines():
     print("|%s|" % line)
-print(sorted(bench.pad.faults().items()))
 
 drawer = CashDrawer({"open_level": 1, "debounce_ms": 30, "open_alarm_s": 60})
 for now_ms, level in ((0, 0), (1000, 1), (1004, 0), (1008, 1), (1500, 1), (9000, 0), (9100, 0)):
@@ -60,5 +59,4 @@ drawer.commanded(10000)
 show(drawer.poll(11400) + drawer.poll(11600))
 drawer.commanded(20000)
 show(drawer.level(1, 20200) + drawer.poll(20300) + drawer.poll(90000) + drawer.poll(95000))
-print(sorted(drawer.faults().items()), drawer.is_open)
 print(format_minor(-5), format_minor(123456), cut_text("abc\x01def", 5), ticks_diff(ticks_add(7, 5), 7))
