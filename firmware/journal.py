@@ -1,8 +1,8 @@
 """The journal: records on raw flash, in a ring of sectors, from append until the gateway's acknowledgement.
 
 A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a generation that only rises, the
-next seq, what was acknowledged, and the boot number. An entry is [type u8][length u16][number u32][body][CRC-32], big endian; it
-never crosses a sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
+next seq, what was acknowledged, and the boot number. An entry is [type u8][length u16][number u32][body][CRC-32], big endian,
+and never crosses a sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
 
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
 page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to.
@@ -19,13 +19,13 @@ import struct
 from protocol.compat import const
 
 SECTOR_BYTES = const(4096)
-PAGE_BYTES = const(256)
-BODY_BYTES_MAX = const(1024)
+_PAGE_BYTES = const(256)
+_BODY_BYTES_MAX = const(1024)
 
 _MAGIC = const(0x544A3031)  # "TJ01"
-_HEADER = ">IIIIIII"  # magic, epoch, generation, next seq, acked, boot, crc
+_HEADER = const(">IIIIIII")  # magic, epoch, generation, next seq, acked, boot, crc
 _HEADER_BYTES = const(28)
-_ENTRY = ">BHI"  # type, body length, number (seq of a record; boot; acked)
+_ENTRY = const(">BHI")  # type, body length, number (seq of a record; boot; acked)
 _ENTRY_BYTES = const(7)
 _CRC_BYTES = const(4)
 _RECORD = const(0x52)
@@ -52,22 +52,23 @@ class Journal:
     next_seq    seq that the next record gets, contiguous from 1
     acked       highest seq that the gateway holds durably; what lies above is never overwritten
     boot        number of this start, from 1
+    sectors     of its flash
     """
 
     def __init__(self, device, random_u32=None):
         self._device = device
-        self._sectors = device.ioctl(_BLOCK_COUNT, 0)
-        if self._sectors < 3:
-            raise JournalError("journal: %d sectors, want at least 3" % self._sectors)
-        self._page = bytearray(PAGE_BYTES)
+        self.sectors = device.ioctl(_BLOCK_COUNT, 0)
+        if self.sectors < 3:
+            raise JournalError("journal: %d sectors, want at least 3" % self.sectors)
+        self._page = bytearray(_PAGE_BYTES)
         self._head = bytearray(_HEADER_BYTES)
-        self._first = [0] * self._sectors  # seq of the first record in each live sector; 0 = not live
+        self._first = [0] * self.sectors  # seq of the first record in each live sector; 0 = not live
         self._erased = -1  # the sector that this boot erased and that is still blank
         self._cursor = (0, 0, 0)  # seq, sector and offset of the entry behind the last one read
         self._marked = 0  # acked as last written to flash
         self.ledger_n = 0
         self.ledger_head = bytes(32)
-        self._recover(random_u32 or _random_u32)
+        self._recover(random_u32)
 
     @property
     def last_seq(self) -> int:
@@ -83,18 +84,14 @@ class Journal:
                 lowest = first
         return lowest
 
-    @property
-    def sectors(self) -> int:
-        return self._sectors
-
     def append(self, body: bytes) -> int:
         """The seq of a record that is now on flash, read back and checked.
 
         Raises JournalFull, with nothing written, when the space it needs holds unacknowledged records; JournalError when two
         sectors in a row did not keep what was programmed.
         """
-        if not 0 < len(body) <= BODY_BYTES_MAX:
-            raise ValueError("journal: body of %d bytes, limit %d" % (len(body), BODY_BYTES_MAX))
+        if not 0 < len(body) <= _BODY_BYTES_MAX:
+            raise ValueError("journal: body of %d bytes, limit %d" % (len(body), _BODY_BYTES_MAX))
         seq = self.next_seq
         self._write_entry(_RECORD, seq, body)
         self.next_seq = seq + 1
@@ -102,7 +99,8 @@ class Journal:
 
     def read(self, seq: int):
         """The body of record `seq`, or None when it is not held (any more)."""
-        if not self._holds(seq):
+        lowest = self.lowest_kept
+        if not lowest or not lowest <= seq < self.next_seq:
             return None
         at, sector, offset = self._cursor
         if at == 0 or at > seq or self._sector_of(seq) != sector:
@@ -131,12 +129,12 @@ class Journal:
 
         Call it while the instruments are idle: on rp2 an erase stops the UARTs for about 45 ms.
         """
-        following = (self._sector + 1) % self._sectors
+        following = (self._sector + 1) % self.sectors
         if self._erased != following and self._may_reuse(following):
             self._erase(following)
             return True
         if self.acked - self._marked >= _ACK_MARK_RECORDS:
-            body = struct.pack(">I", self.ledger_n & 0xFFFFFFFF) + self.ledger_head
+            body = (self.ledger_n & 0xFFFFFFFF).to_bytes(4, "big") + self.ledger_head
             if self._offset + _ENTRY_BYTES + len(body) + _CRC_BYTES <= SECTOR_BYTES:
                 self._write_entry(_ACK, self.acked, body)
             self._marked = self.acked  # no room: the next sector's header carries it
@@ -146,7 +144,7 @@ class Journal:
     def room(self) -> int:
         """How many sectors may be written before the journal is full, the open one not counted."""
         free = 0
-        while free < self._sectors - 1 and self._may_reuse((self._sector + 1 + free) % self._sectors):
+        while free < self.sectors - 1 and self._may_reuse((self._sector + 1 + free) % self.sectors):
             free += 1
         return free
 
@@ -154,10 +152,10 @@ class Journal:
 
     def _write_entry(self, kind: int, number: int, body: bytes) -> None:
         entry = struct.pack(_ENTRY, kind, len(body), number) + body
-        entry += struct.pack(">I", binascii.crc32(entry))
+        entry += binascii.crc32(entry).to_bytes(4, "big")
         for _ in range(2):
             if self._offset + len(entry) > SECTOR_BYTES:
-                self._open_next(self.next_seq)
+                self._open_next()
             offset = self._offset
             self._offset = offset + len(entry)
             self._program(self._sector, offset, entry)
@@ -166,8 +164,8 @@ class Journal:
             self._offset = SECTOR_BYTES  # this sector's tail is bad: never append behind it
         raise JournalError("journal: sector %d does not keep what is written; replace the board" % self._sector)
 
-    def _open_next(self, next_seq: int) -> None:
-        following = (self._sector + 1) % self._sectors
+    def _open_next(self) -> None:
+        following = (self._sector + 1) % self.sectors
         if not self._may_reuse(following):
             raise JournalFull("journal: %d records wait for the gateway" % (self.last_seq - self.acked))
         if self._erased != following:
@@ -176,13 +174,10 @@ class Journal:
         self._sector = following
         self._generation += 1
         self._offset = _HEADER_BYTES
-        self._write_header(following, next_seq)
-        self._first[following] = next_seq
+        head = struct.pack(">IIIIII", _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot)
+        self._program(following, 0, head + binascii.crc32(head).to_bytes(4, "big"))
+        self._first[following] = self.next_seq
         self._marked = self.acked
-
-    def _write_header(self, sector: int, next_seq: int) -> None:
-        head = struct.pack(">IIIIII", _MAGIC, self.epoch, self._generation, next_seq, self.acked, self.boot)
-        self._program(sector, 0, head + struct.pack(">I", binascii.crc32(head)))
 
     def _may_reuse(self, sector: int) -> bool:
         """Nothing in `sector` would be lost: it is not live, or all its records are acknowledged."""
@@ -191,7 +186,7 @@ class Journal:
         first = self._first[sector]
         if first == 0:
             return True
-        behind = self._first[(sector + 1) % self._sectors]
+        behind = self._first[(sector + 1) % self.sectors]
         return (behind if behind > first else self.next_seq) - 1 <= self.acked
 
     def _erase(self, sector: int) -> None:
@@ -204,9 +199,9 @@ class Journal:
     def _program(self, sector: int, offset: int, data: bytes) -> None:
         at = 0
         while at < len(data):
-            within = (offset + at) % PAGE_BYTES
-            size = min(PAGE_BYTES - within, len(data) - at)
-            for i in range(PAGE_BYTES):
+            within = (offset + at) % _PAGE_BYTES
+            size = min(_PAGE_BYTES - within, len(data) - at)
+            for i in range(_PAGE_BYTES):
                 self._page[i] = _BLANK
             self._page[within : within + size] = data[at : at + size]
             self._device.writeblocks(sector, self._page, offset + at - within)
@@ -214,24 +209,19 @@ class Journal:
 
     # ---- reading ----
 
-    def _holds(self, seq: int) -> bool:
-        lowest = self.lowest_kept
-        return lowest != 0 and lowest <= seq < self.next_seq
-
     def _sector_of(self, seq: int) -> int:
-        best = -1
-        for sector in range(self._sectors):
+        best = youngest = -1
+        for sector in range(self.sectors):
             first = self._first[sector]
             if not first or first > seq:
                 continue
-            # two sectors may open at the same seq when the first of them kept nothing: the later one in the ring has it
-            if best < 0 or first > self._first[best] or (first == self._first[best] and self._behind(best, sector)):
+            # two sectors may open at the same seq when the first of them kept nothing: the later one has it, which is nearer to
+            # the open sector, going back round the ring
+            age = (self._sector - sector) % self.sectors
+            if best < 0 or first > self._first[best] or (first == self._first[best] and age < youngest):
                 best = sector
+                youngest = age
         return best
-
-    def _behind(self, one: int, other: int) -> bool:
-        """`other` was opened after `one`: it is nearer to the open sector, going back round the ring."""
-        return (self._sector - other) % self._sectors < (self._sector - one) % self._sectors
 
     def _read_entry(self, sector: int, offset: int):
         """(type, number, body, offset behind it), or None for a blank or torn place."""
@@ -240,7 +230,7 @@ class Journal:
         head = bytearray(_ENTRY_BYTES)
         self._device.readblocks(sector, head, offset)
         kind, size, number = struct.unpack(_ENTRY, head)
-        if kind not in (_RECORD, _BOOT, _ACK) or size > BODY_BYTES_MAX:
+        if kind not in (_RECORD, _BOOT, _ACK) or size > _BODY_BYTES_MAX:
             return None
         end = offset + _ENTRY_BYTES + size + _CRC_BYTES
         if end > SECTOR_BYTES:
@@ -248,13 +238,13 @@ class Journal:
         rest = bytearray(size + _CRC_BYTES)
         self._device.readblocks(sector, rest, offset + _ENTRY_BYTES)
         body = bytes(rest[:size])
-        if struct.unpack(">I", rest[size:])[0] != binascii.crc32(body, binascii.crc32(head)):
+        if int.from_bytes(rest[size:], "big") != binascii.crc32(body, binascii.crc32(head)):
             return None
         return kind, number, body, end
 
     def _is_blank(self, sector: int, offset: int) -> bool:
         while offset < SECTOR_BYTES:
-            size = min(PAGE_BYTES, SECTOR_BYTES - offset)
+            size = min(_PAGE_BYTES, SECTOR_BYTES - offset)
             view = memoryview(self._page)[:size]
             self._device.readblocks(sector, view, offset)
             for byte in view:
@@ -270,7 +260,7 @@ class Journal:
         newest = -1
         self._generation = 0
         heads = []
-        for sector in range(self._sectors):
+        for sector in range(self.sectors):
             head = self._read_header(sector)
             heads.append(head)
             if head is not None and head[2] > self._generation:
@@ -280,9 +270,9 @@ class Journal:
             return
         self._sector = newest
         _, self.epoch, _, self.next_seq, self.acked, self.boot, _ = heads[newest]
-        for sector in range(self._sectors):
+        for sector in range(self.sectors):
             head = heads[sector]
-            if head is not None and head[1] == self.epoch and self._generation - head[2] < self._sectors:
+            if head is not None and head[1] == self.epoch and self._generation - head[2] < self.sectors:
                 self._first[sector] = head[3]
         self._walk(newest)
         self._marked = self.acked
@@ -305,18 +295,18 @@ class Journal:
                 self.boot = number
             else:
                 self.acked = number
-                self.ledger_n = struct.unpack(">I", body[:4])[0]
+                self.ledger_n = int.from_bytes(body[:4], "big")
                 self.ledger_head = body[4:]
         self._offset = offset if self._is_blank(sector, offset) else SECTOR_BYTES
 
     def _start_epoch(self, random_u32) -> None:
-        self.epoch = random_u32() or 1
+        self.epoch = (random_u32() if random_u32 else int.from_bytes(os.urandom(4), "big")) or 1
         self.next_seq = 1
         self.acked = 0
         self.boot = 1
-        self._sector = self._sectors - 1
+        self._sector = self.sectors - 1
         self._offset = SECTOR_BYTES
-        self._open_next(1)
+        self._open_next()
         self._write_entry(_BOOT, 1, b"")
 
     def _read_header(self, sector: int):
@@ -325,7 +315,3 @@ class Journal:
         if head[0] != _MAGIC or head[6] != binascii.crc32(self._head[: _HEADER_BYTES - 4]):
             return None
         return head
-
-
-def _random_u32() -> int:
-    return int.from_bytes(os.urandom(4), "big")

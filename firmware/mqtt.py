@@ -5,18 +5,15 @@ sealed acknowledgement, and a PUBACK is not one. Why not a library: ARCHITECTURE
 Source: OASIS MQTT 3.1.1, sections 2 and 3.
 """
 
-import struct
-
 from protocol.compat import const
 
-PACKET_BYTES_MAX = const(1400)  # a sealed message of 1 KiB with its topic; more is the broker misbehaving
+_PACKET_BYTES_MAX = const(1400)  # a sealed message of 1 KiB with its topic; more is the broker misbehaving
 _CONNACK = const(2)
 _PUBLISH = const(3)
 _PUBACK = const(4)
 _SUBACK = const(9)
 _PINGRESP = const(13)
 PING = b"\xc0\x00"
-DISCONNECT = b"\xe0\x00"
 
 
 class MqttError(Exception):
@@ -26,25 +23,21 @@ class MqttError(Exception):
 def connect(client_id: str, keepalive_s: int, will_topic: str, will_payload: bytes) -> bytes:
     """CONNECT with a clean session and a retained last will at QoS 1."""
     flags = 0x02 | 0x04 | 0x08 | 0x20  # clean session, will, will QoS 1, will retain
-    body = b"\x00\x04MQTT\x04" + struct.pack(">BH", flags, keepalive_s)
-    body += _text(client_id) + _text(will_topic) + struct.pack(">H", len(will_payload)) + will_payload
+    body = b"\x00\x04MQTT\x04" + bytes((flags,)) + _u16(keepalive_s)
+    body += _text(client_id.encode()) + _text(will_topic.encode()) + _text(will_payload)
     return _header(0x10, len(body)) + body
 
 
 def subscribe(packet_id: int, topic: str) -> bytes:
     """SUBSCRIBE to one topic at QoS 1."""
-    body = struct.pack(">H", packet_id) + _text(topic) + b"\x01"
+    body = _u16(packet_id) + _text(topic.encode()) + b"\x01"
     return _header(0x82, len(body)) + body
 
 
 def publish(topic: str, payload: bytes, packet_id: int, retain: bool = False) -> bytes:
     """PUBLISH at QoS 1."""
-    head = _text(topic) + struct.pack(">H", packet_id)
+    head = _text(topic.encode()) + _u16(packet_id)
     return b"".join((_header(0x33 if retain else 0x32, len(head) + len(payload)), head, payload))
-
-
-def _puback(packet_id: int) -> bytes:
-    return b"\x40\x02" + struct.pack(">H", packet_id)
 
 
 def _header(first: int, size: int) -> bytes:
@@ -57,9 +50,12 @@ def _header(first: int, size: int) -> bytes:
             return bytes(head)
 
 
-def _text(value: str) -> bytes:
-    raw = value.encode()
-    return struct.pack(">H", len(raw)) + raw
+def _text(raw: bytes) -> bytes:
+    return _u16(len(raw)) + raw
+
+
+def _u16(number: int) -> bytes:
+    return number.to_bytes(2, "big")
 
 
 class Decoder:
@@ -120,8 +116,8 @@ class Decoder:
                 break
             if at > 4:
                 raise MqttError("mqtt: packet length over four bytes")
-        if size > PACKET_BYTES_MAX:
-            raise MqttError("mqtt: packet of %d bytes, limit %d" % (size, PACKET_BYTES_MAX))
+        if size > _PACKET_BYTES_MAX:
+            raise MqttError("mqtt: packet of %d bytes, limit %d" % (size, _PACKET_BYTES_MAX))
         if len(buffer) < at + size:
             return None
         self._buffer = buffer[at + size :]
@@ -130,13 +126,13 @@ class Decoder:
     def _message(self, first: int, body: bytes) -> tuple:
         if len(body) < 2:
             raise MqttError("mqtt: PUBLISH is cut short")
-        at = 2 + struct.unpack(">H", body[:2])[0]
+        at = 2 + int.from_bytes(body[:2], "big")
         topic = body[2:at]
         qos = first >> 1 & 3
         if qos:
             if qos != 1 or len(body) < at + 2:
                 raise MqttError("mqtt: PUBLISH of QoS %d" % qos)
-            self.reply.extend(_puback(struct.unpack(">H", body[at : at + 2])[0]))
+            self.reply.extend(b"\x40\x02" + body[at : at + 2])
             at += 2
         try:
             return topic.decode(), body[at:]
