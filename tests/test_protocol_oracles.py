@@ -1,7 +1,8 @@
 """Independent implementations agree with ours: cbor2 here; pycose, cwt and zcbor in an environment of their own.
 
-That environment is made once in .tools/oracles from tests/oracles/requirements.lock (a few seconds). The schema is judged by
-zcbor: pycddl 0.6 takes byte strings for integers and does not bound lists of lists.
+That environment is made once in .tools/oracles from tests/oracles/requirements.lock (a few seconds). pycddl, too, takes every
+golden record by the schema, but for tapes: pycddl 0.6 knows no range that begins below zero. What is refused is judged by zcbor
+alone, because pycddl takes byte strings for integers and does not bound lists of lists.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import cbor2
 import pytest
+from pycddl import Schema
 
 from protocol import cbor
 
@@ -72,6 +74,13 @@ def test_schema_takes_every_golden_vector(answers):
     golden = {row["name"] for name in ("records", "messages", "seals") for row in vectors(name)}
 
     assert {name for name in golden if not answers["cddl"][name]} == set()
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in vectors("records") if row["record"]["kind"] != "tape"], ids=lambda row: row["name"]
+)
+def test_a_second_schema_judge_takes_every_golden_record(row):
+    Schema((ROOT / "protocol" / "till.cddl").read_text()).validate_cbor(bytes.fromhex(row["hex"]))
 
 
 def test_schema_refuses_what_the_decoders_refuse(answers):
