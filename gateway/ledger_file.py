@@ -32,9 +32,7 @@ def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
     except PermissionError as error:
         raise PermissionDenied(f"ledger {path}: {error.strerror}; give the gateway's user the folder {path.parent}") from error
     except FileNotFoundError as error:
-        raise PermissionDenied(
-            f"ledger {path}: folder {path.parent} does not exist; create it for its user"
-        ) from error
+        raise PermissionDenied(f"ledger {path}: folder {path.parent} does not exist; create it for its user") from error
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -47,9 +45,7 @@ def migrations() -> list[tuple[int, str]]:
 def _create(path: Path) -> None:
     for leftover in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-journal")):
         if leftover.exists():
-            raise DataError(
-                f"ledger {path}: the file is gone but {leftover.name} is there; restore both from the backup"
-            )
+            raise DataError(f"ledger {path}: the file is gone but {leftover.name} is there; restore both from the backup")
     if not os.access(path.parent, os.W_OK | os.X_OK) and path.parent.exists():
         raise PermissionError(13, "Permission denied")
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
