@@ -84,7 +84,7 @@ class View:
         elif kind == "print":
             self._lines[window].append(Text(f"  {rest}"))
         elif kind == "log":
-            self._news.append(Text(f"{self._time}  {window} {rest}", style="dim"))
+            self._lines[window].append(Text(f"  ({rest})", style="dim"))
 
     def clock(self, utc_ms: int) -> None:
         self._time = datetime.datetime.fromtimestamp(utc_ms // 1000, self._zone).strftime("%H:%M")
