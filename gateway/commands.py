@@ -252,7 +252,7 @@ def flash(
 
     site = configuration.load(config)
     flash_command(
-        _site_values(site, device, host), port, board, revision, serial_number, boards=_boards_path(site),
+        _site_values(site, device, host), port, board, revision, serial_number, _bench_folder(site), _boards_path(site),
         refuse=lambda: _open_session(site, device), dry_run=dry_run, as_json=as_json,
     )  # fmt: skip
 
@@ -332,6 +332,25 @@ def sim_office(
     (out / "plan.json").write_text(json.dumps(day.plan, indent=1), "utf-8")
     (out / "truth.json").write_text(json.dumps(asdict(day.truth), indent=1), "utf-8")
     _tell(as_json, {"out": str(out), "seed": seed, "windows": windows}, f"wrote posted.csv, plan.json and truth.json to {out}")
+
+
+@sim_app.command("board")
+def sim_board(
+    device: Annotated[str, typer.Argument(help="Which window it stands for, such as w1.")] = "w1",
+    config: ConfigOption = CONFIG,
+) -> None:
+    """A virtual board with simulated machines: flash it with till flash, then type what happens at the window (help)."""
+    from gateway import config as configuration
+
+    site = configuration.load(config)
+    _known_window(site, device)
+    bench = _bench_folder(site)
+    raise typer.Exit(_simulator("simulators.bench").main(device, bench / device, bench))
+
+
+def _bench_folder(site: Site) -> Path:
+    """Where virtual boards keep their flash and declare their ports."""
+    return site.data / "bench"
 
 
 def _simulator(name: str) -> Any:

@@ -1,0 +1,99 @@
+"""A technician's bench: a virtual board with four simulated machines, on a port that `till flash` recognises.
+
+    bills 20.00x5 1.00x3     put notes through the bill counter            drawer            open and shut the drawer
+    coins 0.25x8             pour coins into the sorter                    key 12.34+        press keys (total, subtotal, 396#)
+    mark close [1500]        key a mark, with its value in cents           power off | on    cut the board's power, give it back
+    break bills jam          the next batch of a machine goes wrong        help, quit
+
+Lines come from standard input, so that a bench visit can be kept as a script.
+"""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from simulators.instruments.faults import KNOBS
+from simulators.instruments.machine import MachineError
+from simulators.instruments.ten_key import PadError
+from simulators.virtual_board import VirtualBoard
+from simulators.window import Window
+
+BEEP_S = 5
+
+
+class BenchError(ValueError):
+    """A line that the bench does not understand. The text says what would be understood."""
+
+
+def main(name: str, folder: Path, run_folder: Path) -> int:
+    """Plug in a board and do what the lines say until `quit` or the end of input.
+
+    folder      what is on the board's flash: survives this program       run_folder  where the board declares its port
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    window = Window(name, on_line=lambda text: print(f"  {text}", flush=True))
+    environment = {"TILL_FLASH": str(folder.resolve() / "journal.img")}
+    with VirtualBoard(name, folder / "flash", run_folder, window.channels, environment) as board:
+        window.board = board
+        print(f"board {name}: {board.port}, files in {folder / 'flash'}; flash it with: till flash {name}", flush=True)
+        asyncio.run(_serve(window))
+    return 0
+
+
+async def _serve(window: Window) -> None:
+    await window.start(timeout=1)  # silent until it is flashed
+    try:
+        while True:
+            line = await asyncio.to_thread(sys.stdin.readline)
+            if not line or line.strip() == "quit":
+                return
+            try:
+                await act(window, line)
+            except (BenchError, PadError, MachineError) as error:
+                print(f"  {error}", flush=True)
+    finally:
+        await window.stop()
+
+
+async def act(window: Window, line: str) -> None:
+    """Do what one line says; BenchError, PadError or MachineError when it cannot be."""
+    words = shlex.split(line, comments=True)
+    if not words:
+        return
+    verb, rest = words[0], words[1:]
+    if verb in ("bills", "coins") and rest:
+        rows = [rows_of(word) for word in rest]
+        await (window.count_bills(rows) if verb == "bills" else window.count_coins(rows))
+        print(f"  heard: {await window.wait_beep(BEEP_S) or 'no beep'}", flush=True)
+    elif verb == "drawer" and not rest:
+        await window.open_drawer(200)
+    elif verb == "key" and rest:
+        await window.key(" ".join(rest))
+    elif verb == "mark" and len(rest) in (1, 2):
+        await window.mark(rest[0], int(rest[1]) if len(rest) == 2 and rest[1].isdecimal() else None)
+    elif verb == "power" and rest in (["off"], ["on"]):
+        switch: Callable[[], None] = window.cut if rest == ["off"] else window.supply
+        switch()
+    elif verb == "break" and len(rest) == 2 and rest[0] in ("bills", "coins"):
+        if rest[1] not in KNOBS:
+            raise BenchError(f"no fault {rest[1]!r}; there are {', '.join(sorted(KNOBS))}")
+        (window.bills if rest[0] == "bills" else window.coins).faults.arm(rest[1])
+    else:
+        print(__doc__, flush=True)
+
+
+def rows_of(word: str) -> tuple[int, int]:
+    """(denomination in cents, pieces) of a word such as 20.00x5."""
+    amount, times, pieces = word.partition("x")
+    whole, _, cents = amount.partition(".")
+    if (
+        not times
+        or not whole.isdecimal()
+        or len(cents) not in (0, 2)
+        or not (cents or "0").isdecimal()
+        or not pieces.isdecimal()
+    ):
+        raise BenchError(f"{word!r} is no denomination and pieces, such as 20.00x5")
+    return int(whole) * 100 + int(cents or "0"), int(pieces)
