@@ -5,6 +5,7 @@ The only module that knows all of them. Each task is restarted when it fails; th
 
 import asyncio
 import binascii
+import gc
 import json
 import time
 
@@ -13,18 +14,19 @@ from firmware.drivers.cash_drawer import CashDrawer
 from firmware.drivers.grammars import GRAMMARS
 from firmware.drivers.report_stream import ReportStream
 from firmware.drivers.ten_key import TenKey
-from firmware.health import Health
 from firmware.journal import Journal
 from firmware.link import Link
 from firmware.uplink import Uplink
 from protocol.compat import const
 
-VERSION = "0.1.0"
+_VERSION = const("0.1.0")
 
 _SCAN_MS = const(5)  # four samples in the pad's 20 ms debounce
 _SERIAL_MS = const(10)  # at 9600 baud ten bytes come in this time
 _KEEP_MS = const(250)
 _READ_BYTES = const(128)
+_LOG_LINES_MAX = const(24)
+_LINE_CHARS_MAX = const(96)
 
 
 def main(board) -> None:
@@ -54,17 +56,18 @@ class App:
         self._drawer = CashDrawer(board.DRAWER)
         self._pad = TenKey(board.PAD)
         tasks = {"scan": self._scan, "keep": self._keep}
-        for number, (uart, driver) in enumerate(self._serial):
-            tasks["serial%d" % number] = lambda uart=uart, driver=driver, n=number: self._listen("serial%d" % n, uart, driver)
-        self.health = Health(list(tasks) + ["link"])
-        self._link = Link(
-            self._uplink, site, budget["backoff_ms"], ports.uptime_ms, lambda: self.health.progress("link"), self._note
-        )
-        tasks["link"] = self._link.run
+        for uart, driver in self._serial:
+            tasks[driver.instrument] = lambda uart=uart, driver=driver: self._listen(uart, driver)
+        tasks["link"] = Link(
+            self._uplink, site, budget["backoff_ms"], ports.uptime_ms, lambda: self._progress("link"), self._note
+        ).run
+        self._turns = dict.fromkeys(tasks, 0)  # how often each task came round since the watchdog was fed
         if traits.NETWORK_TASK:
             tasks["network"] = ports.connect_network
         self._tasks = tasks
-        self._take([boot_event(board, ports.reset_cause(), VERSION, self._journal)])
+        self._log = []
+        self._heap_low = gc.mem_free()
+        self._take([boot_event(board, ports.reset_cause(), _VERSION, self._journal)])
         self._ports.show(self._controller.last_count() or "ready")
 
     async def run(self) -> None:
@@ -75,7 +78,8 @@ class App:
             asyncio.create_task(self._supervise(name, task))
         while True:
             await asyncio.sleep_ms(_KEEP_MS)
-            if self.health.all_moved():
+            if all(self._turns.values()):
+                self._turns = dict.fromkeys(self._turns, 0)
                 self._ports.feed_watchdog()
 
     async def _supervise(self, name: str, task) -> None:
@@ -83,8 +87,7 @@ class App:
             try:
                 await task()
                 return
-            except Exception as error:  # a task's top: counted, said once, and the task starts again
-                self.health.restarts[name] = self.health.restarts.get(name, 0) + 1
+            except Exception as error:  # a task's top: said, and the task starts again
                 self._note("task %s restarts: %r" % (name, error))
             await asyncio.sleep_ms(500)
 
@@ -103,10 +106,10 @@ class App:
             self._commit()
             for line in self._pad.take_lines():
                 ports.show(line)  # after the commit: a line that the cashier reads is on flash
-            self.health.progress("scan")
+            self._progress("scan")
             await asyncio.sleep_ms(_SCAN_MS)
 
-    async def _listen(self, name: str, uart, driver) -> None:
+    async def _listen(self, uart, driver) -> None:
         """One serial line."""
         buf = bytearray(_READ_BYTES)
         while True:
@@ -117,7 +120,7 @@ class App:
             if answer:
                 uart.write(answer)
             self._take(events)
-            self.health.progress(name)
+            self._progress(driver.instrument)
             if size < _READ_BYTES:
                 await asyncio.sleep_ms(_SERIAL_MS)
             else:
@@ -129,9 +132,11 @@ class App:
             if not (self._busy() or self._pad.busy):
                 self._journal.tidy()
             self._take(self._controller.refusals())
-            self._uplink.health = self.health.heap()
+            free = gc.mem_free()  # without collecting first: garbage counts as used
+            self._heap_low = min(self._heap_low, free)
+            self._uplink.health = free, self._heap_low
             self._uplink.status = "alive" if self._journal.room() else "journal_full"
-            self.health.progress("keep")
+            self._progress("keep")
             await asyncio.sleep_ms(_KEEP_MS)
 
     # ---- what the tasks share ----
@@ -156,5 +161,10 @@ class App:
             if text:
                 self._ports.show(text)
 
+    def _progress(self, name: str) -> None:
+        self._turns[name] += 1
+
     def _note(self, line: str) -> None:
-        self._ports.remark(self.health.note(line))
+        """A line for whoever looks: said now, and kept for a while."""
+        self._log = self._log[1 - _LOG_LINES_MAX :] + [line[:_LINE_CHARS_MAX]]
+        self._ports.remark(self._log[-1])

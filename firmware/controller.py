@@ -13,15 +13,14 @@ from protocol.compat import ProtocolError
 class Controller:
     """Events in, (beep, text) out.
 
-    pending_max  how many stamped records may wait for a quiet moment of the instruments (budget `pending_records`)
+    limit  how many stamped records may wait for a quiet moment of the instruments (budget `pending_records`)
     """
 
-    def __init__(self, journal, pending_max: int):
+    def __init__(self, journal, limit: int):
         self._journal = journal
-        self._pending_max = pending_max
+        self._limit = limit
         self._pending = []
         self.refused = 0  # records that the journal had no room for, or that came faster than flash; told once there is room
-        self.invalid = 0  # events of ours that break the wire dictionary: a programming error, counted and shown
 
     @property
     def waiting(self) -> int:
@@ -35,7 +34,7 @@ class Controller:
             event["uptime_ms"] = uptime_ms
             if utc_ms:
                 event["utc_ms"] = utc_ms
-            if len(self._pending) >= self._pending_max:
+            if len(self._pending) >= self._limit:
                 self.refused += 1
                 signals.append(("full", "busy: count again"))
             else:
@@ -59,8 +58,7 @@ class Controller:
             except JournalError as error:
                 self.refused += 1
                 signals.append(("error", str(error)))
-            except ProtocolError as error:
-                self.invalid += 1
+            except ProtocolError as error:  # an event of ours that breaks the wire dictionary: a programming error, shown
                 signals.append(("error", str(error)))
             else:
                 signals.append((beep_of(event), text_of(event)))
@@ -123,12 +121,12 @@ def text_of(event: dict) -> str:
     """The line on the pad's display for this record; "" for none."""
     kind = event["kind"]
     if kind == "tally":
-        text = "%s %s %s" % (event["instrument"], event["batch_id"], format_minor(event["total_minor"]))
+        text = " ".join((event["instrument"], event["batch_id"], format_minor(event["total_minor"])))
         return text + (" reprint, not counted" if event.get("flags", 0) & records.FLAG_REPRINT else "")
     if kind == "mark":
-        return event["mark"] + (" %d" % event["value"] if "value" in event else "")
+        return " ".join((event["mark"], str(event.get("value", "")))).strip()
     if kind == "quarantine":
         return event["reason"]
     if kind == "instrument":
-        return "%s %s" % (event["instrument"], event["condition"])
+        return " ".join((event["instrument"], event["condition"]))
     return ""

@@ -2,7 +2,7 @@
 
 A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a generation that only rises, the
 next seq, what was acknowledged, and the boot number. An entry is [type u8][length u16][number u32][body][CRC-32], big endian,
-and never crosses a sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
+within one sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
 
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
 page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to.
@@ -23,7 +23,7 @@ _PAGE_BYTES = const(256)
 _BODY_BYTES_MAX = const(1024)
 
 _MAGIC = const(0x544A3031)  # "TJ01"
-_HEADER = const(">IIIIIII")  # magic, epoch, generation, next seq, acked, boot, crc
+_HEADER = const(">IIIIII")  # magic, epoch, generation, next seq, acked, boot; then the CRC of these
 _HEADER_BYTES = const(28)
 _ENTRY = const(">BHI")  # type, body length, number (seq of a record; boot; acked)
 _ENTRY_BYTES = const(7)
@@ -174,7 +174,7 @@ class Journal:
         self._sector = following
         self._generation += 1
         self._offset = _HEADER_BYTES
-        head = struct.pack(">IIIIII", _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot)
+        head = struct.pack(_HEADER, _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot)
         self._program(following, 0, head + binascii.crc32(head).to_bytes(4, "big"))
         self._first[following] = self.next_seq
         self._marked = self.acked
@@ -269,7 +269,7 @@ class Journal:
             self._start_epoch(random_u32)
             return
         self._sector = newest
-        _, self.epoch, _, self.next_seq, self.acked, self.boot, _ = heads[newest]
+        _, self.epoch, _, self.next_seq, self.acked, self.boot = heads[newest]
         for sector in range(self.sectors):
             head = heads[sector]
             if head is not None and head[1] == self.epoch and self._generation - head[2] < self.sectors:
@@ -311,7 +311,8 @@ class Journal:
 
     def _read_header(self, sector: int):
         self._device.readblocks(sector, self._head, 0)
-        head = struct.unpack(_HEADER, self._head)
-        if head[0] != _MAGIC or head[6] != binascii.crc32(self._head[: _HEADER_BYTES - 4]):
+        head = struct.unpack_from(_HEADER, self._head)
+        crc = int.from_bytes(self._head[_HEADER_BYTES - _CRC_BYTES :], "big")
+        if head[0] != _MAGIC or crc != binascii.crc32(self._head[: _HEADER_BYTES - _CRC_BYTES]):
             return None
         return head

@@ -1,7 +1,11 @@
 """What the board runs at power-up."""
 
-import board
+import gc
 
-from firmware.app import main
+gc.threshold(2048)  # collect after so many bytes: the heap in use stays near what is alive, from the first import on
+
+import board  # noqa: E402
+
+from firmware.app import main  # noqa: E402
 
 main(board)

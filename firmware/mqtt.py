@@ -20,11 +20,11 @@ class MqttError(Exception):
     """A broker that refuses us or breaks the protocol: close the connection and try again later."""
 
 
-def connect(client_id: str, keepalive_s: int, will_topic: str, will_payload: bytes) -> bytes:
-    """CONNECT with a clean session and a retained last will at QoS 1."""
+def connect(client_id: str, keepalive_s: int, topic: str, payload: bytes) -> bytes:
+    """CONNECT with a clean session and a retained last will at QoS 1, whose topic and payload these are."""
     flags = 0x02 | 0x04 | 0x08 | 0x20  # clean session, will, will QoS 1, will retain
     body = b"\x00\x04MQTT\x04" + bytes((flags,)) + _u16(keepalive_s)
-    body += _text(client_id.encode()) + _text(will_topic.encode()) + _text(will_payload)
+    body += _text(client_id.encode()) + _text(topic.encode()) + _text(payload)
     return _header(0x10, len(body)) + body
 
 
@@ -40,9 +40,9 @@ def publish(topic: str, payload: bytes, packet_id: int, retain: bool = False) ->
     return b"".join((_header(0x33 if retain else 0x32, len(head) + len(payload)), head, payload))
 
 
-def _header(first: int, size: int) -> bytes:
+def _header(kind: int, size: int) -> bytes:
     """The fixed header of a packet whose other bytes are `size` many."""
-    head = bytearray((first,))
+    head = bytearray((kind,))
     while True:
         head.append(size & 0x7F | (0x80 if size > 0x7F else 0))
         size >>= 7
@@ -123,12 +123,12 @@ class Decoder:
         self._buffer = buffer[at + size :]
         return buffer[0], buffer[at : at + size]
 
-    def _message(self, first: int, body: bytes) -> tuple:
+    def _message(self, kind: int, body: bytes) -> tuple:
         if len(body) < 2:
             raise MqttError("mqtt: PUBLISH is cut short")
         at = 2 + int.from_bytes(body[:2], "big")
         topic = body[2:at]
-        qos = first >> 1 & 3
+        qos = kind >> 1 & 3
         if qos:
             if qos != 1 or len(body) < at + 2:
                 raise MqttError("mqtt: PUBLISH of QoS %d" % qos)

@@ -25,36 +25,28 @@ class Uplink:
         self._journal = journal
         self._key = identity["key"]
         self._kid = kid(identity["device"], identity["key_number"])
-        self.events_topic = topic(identity["site"], identity["device"], "ev")
+        self._events_topic = topic(identity["site"], identity["device"], "ev")
         self.state_topic = topic(identity["site"], identity["device"], "state")
         self.ack_topic = topic(identity["site"], identity["device"], "ack")
-        self._window = limits["window_records"]
-        self._heartbeat_ms = limits["heartbeat_ms"]
-        self._resend_first_ms = limits["resend_ms"]
-        self.online = False
+        self._limits = limits
         self.refused = 0  # acks that were not ours, not sealed, or not of this epoch
         self.status = "alive"
         self.health = (0, 0)  # heap free and its low-water mark, bytes
         self._sent = journal.acked
-        self._ack_utc_ms = 0
+        self._echo_ms = -1  # of this boot: uptime in the newest of our messages that the gateway answered
         self._clock = None  # (utc - uptime, round trip, uptime of the sample), all in ms
-        self._reset_timers(0)
-
-    def _reset_timers(self, now_ms: int) -> None:
-        self._heartbeat_due = now_ms
-        self._resend_ms = self._resend_first_ms
-        self._resend_due = now_ms
-        self._wanted = 0  # want_from that was already answered, so that a burst of acks causes one repeat
-        self._want_due = now_ms
+        self.connected(0)
+        self.online = False  # whoever sees the connection go sets it False again
 
     def connected(self, now_ms: int) -> None:
         """The broker took our connection: start again behind the last acknowledgement, with a heartbeat first."""
         self.online = True
         self._sent = self._journal.acked
-        self._reset_timers(now_ms)
-
-    def disconnected(self) -> None:
-        self.online = False
+        self._heartbeat_due = now_ms
+        self._resend_ms = self._limits["resend_ms"]
+        self._resend_due = now_ms
+        self._wanted = 0  # want_from that was already answered, so that a burst of acks causes one repeat
+        self._want_due = now_ms
 
     def utc_ms(self, uptime_ms: int) -> int:
         """The estimate of UTC at an uptime of this boot, Unix milliseconds; 0 before the gateway told it."""
@@ -69,13 +61,13 @@ class Uplink:
         if not self.online:
             return None
         if ticks_diff(now_ms, self._heartbeat_due) >= 0:
-            self._heartbeat_due = ticks_add(now_ms, self._heartbeat_ms)
+            self._heartbeat_due = ticks_add(now_ms, self._limits["heartbeat_ms"])
             return self.state_topic, self._sealed_state(self.status, uptime_ms), True
         journal = self._journal
         if self._sent > journal.acked and ticks_diff(now_ms, self._resend_due) >= 0:
             self._sent = journal.acked
             self._resend_ms = min(self._resend_ms * 2, _RESEND_MS_MAX)
-        last = min(journal.last_seq, journal.acked + self._window)
+        last = min(journal.last_seq, journal.acked + self._limits["window_records"])
         if self._sent >= last:
             return None
         if self._sent == journal.acked:
@@ -98,7 +90,7 @@ class Uplink:
             return None
         self._sent = seq - 1
         payload = messages.encode_events(self._journal.epoch, self._journal.boot, uptime_ms, first, records)
-        return self.events_topic, seal.seal(self._key, self._kid, self.events_topic, payload), False
+        return self._events_topic, seal.seal(self._key, self._kid, self._events_topic, payload), False
 
     def _sealed_state(self, status: str, uptime_ms: int) -> bytes:
         journal = self._journal
@@ -120,47 +112,45 @@ class Uplink:
         return seal.seal(self._key, self._kid, self.state_topic, payload)
 
     def message(self, name: str, sealed: bytes, now_ms: int, uptime_ms: int) -> bool:
-        """Take a message; True when it acknowledges this journal. Anything else is counted as refused."""
+        """Take a message; True when it acknowledges this journal. Anything else is counted as refused.
+
+        An acknowledgement that is higher than all before is true whenever it comes. A lower one takes back what we were told
+        (the gateway lost its newest rows): it must answer the newest of our messages that was ever answered, or a later one.
+        No clock of the gateway's decides that: it may be set back.
+        """
         if name != self.ack_topic:
             self.refused += 1
             return False
         try:
-            _, payload = seal.open_seal(sealed, name, self._key_of)
+            _, payload = seal.open_seal(sealed, name, lambda kid: self._key if kid == self._kid else None)
             ack = messages.decode_ack(payload)
         except ProtocolError:
             self.refused += 1
             return False
         journal = self._journal
-        if ack["epoch"] != journal.epoch or ack["high_water"] > journal.last_seq or ack["utc_ms"] < self._ack_utc_ms:
+        high_water = ack["high_water"]
+        echo_ms = ack["echo_uptime_ms"] if ack["echo_boot"] == journal.boot else -1
+        stale = high_water < journal.acked and (echo_ms < 0 or echo_ms < self._echo_ms)
+        if ack["epoch"] != journal.epoch or high_water > journal.last_seq or stale:
             self.refused += 1  # another life of this board, a clone's records, or an old message played again
             return False
-        self._ack_utc_ms = ack["utc_ms"]
-        self._set_clock(ack, uptime_ms)
-        if ack["high_water"] > journal.acked:
-            self._resend_ms = self._resend_first_ms
+        if echo_ms >= 0:
+            self._echo_ms = max(self._echo_ms, echo_ms)
+            self._set_clock(ack["utc_ms"], uptime_ms, uptime_ms - echo_ms)
+        if high_water > journal.acked:
+            self._resend_ms = self._limits["resend_ms"]
             self._resend_due = ticks_add(now_ms, self._resend_ms)
-        journal.mark_acked(ack["high_water"], ack["ledger_n"], ack["ledger_head"])
+        journal.mark_acked(high_water, ack["ledger_n"], ack["ledger_head"])
         self._sent = max(self._sent, journal.acked)
-        self._repeat_wanted(ack["want_from"], now_ms)
+        want_from = ack["want_from"]
+        if want_from and (want_from != self._wanted or ticks_diff(now_ms, self._want_due) >= 0):
+            self._wanted = want_from
+            self._want_due = ticks_add(now_ms, self._limits["resend_ms"])
+            self._sent = min(self._sent, max(want_from, journal.lowest_kept) - 1)
         return True
 
-    def _repeat_wanted(self, want_from: int, now_ms: int) -> None:
-        if not want_from or (want_from == self._wanted and ticks_diff(now_ms, self._want_due) < 0):
-            return
-        self._wanted = want_from
-        self._want_due = ticks_add(now_ms, self._resend_first_ms)
-        self._sent = min(self._sent, max(want_from, self._journal.lowest_kept) - 1)
-
-    def _key_of(self, key_id: bytes):
-        return self._key if key_id == self._kid else None
-
-    def _set_clock(self, ack: dict, uptime_ms: int) -> None:
+    def _set_clock(self, utc_ms: int, uptime_ms: int, trip_ms: int) -> None:
         """Cristian's estimate: the sample with the shortest round trip is the best, until it is too old for the crystal."""
-        if ack["echo_boot"] != self._journal.boot:
-            return
-        trip = uptime_ms - ack["echo_uptime_ms"]
-        if trip < 0:
-            return
         best = self._clock
-        if best is None or trip <= best[1] or uptime_ms - best[2] > _SAMPLE_KEPT_MS:
-            self._clock = (ack["utc_ms"] - uptime_ms + trip // 2, trip, uptime_ms)
+        if trip_ms >= 0 and (best is None or trip_ms <= best[1] or uptime_ms - best[2] > _SAMPLE_KEPT_MS):
+            self._clock = (utc_ms - uptime_ms + trip_ms // 2, trip_ms, uptime_ms)

@@ -43,7 +43,7 @@ def encode_state(state: dict) -> bytes:
 
 
 def decode_state(payload: bytes) -> dict:
-    """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low}."""
+    """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low}"""
     return _decode("state", _STATE, payload)
 
 
@@ -66,29 +66,29 @@ def _shape(text: str):
     return [word.split(":") for word in text.split()]
 
 
-def _encode(shape: str, values: dict) -> bytes:
-    return cbor.encode([STATUS.index(values[name]) if size == "s" else values[name] for name, size in _shape(shape)])
+def _encode(text: str, values: dict) -> bytes:
+    return cbor.encode([STATUS.index(values[name]) if size == "s" else values[name] for name, size in _shape(text)])
 
 
-def _decode(what: str, shape: str, payload: bytes) -> dict:
+def _decode(leaf: str, text: str, payload: bytes) -> dict:
     parts = cbor.decode(payload)
-    names = _shape(shape)
+    names = _shape(text)
     if not isinstance(parts, list) or len(parts) != len(names):
-        raise ProtocolError("%s: not an array of %d" % (what, len(names)))
+        raise ProtocolError("%s: not an array of %d" % (leaf, len(names)))
     found = {}
     for (name, size), value in zip(names, parts):
         if size == "h":
             if not isinstance(value, bytes) or len(value) != HEAD_BYTES:
-                raise ProtocolError("%s: the ledger head is not %d bytes" % (what, HEAD_BYTES))
+                raise ProtocolError("%s: the ledger head is not %d bytes" % (leaf, HEAD_BYTES))
         elif size == "r":
             if not isinstance(value, list) or not value:
-                raise ProtocolError("%s: no records" % what)
+                raise ProtocolError("%s: no records" % leaf)
             for raw in value:
                 if not isinstance(raw, bytes):
-                    raise ProtocolError("%s: a record is not a byte string" % what)
+                    raise ProtocolError("%s: a record is not a byte string" % leaf)
         else:
             limit = len(STATUS) - 1 if size == "s" else (1 << 8 * int(size)) - 1
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
-                raise ProtocolError("%s: %r is not an integer of 0 to %d" % (what, value, limit))
+                raise ProtocolError("%s: %r is not an integer of 0 to %d" % (leaf, value, limit))
         found[name] = STATUS[value] if size == "s" else value
     return found

@@ -120,8 +120,8 @@ def kinds() -> dict:
     return {kind: fields_of(kind) for kind in limit_of("kind")}
 
 
-def _line_from(table: str, at: int):
-    return None if at < 0 else table[at + 1 : table.find("\n", at + 1)]
+def _line_from(text: str, at: int):
+    return None if at < 0 else text[at + 1 : text.find("\n", at + 1)]
 
 
 def encode_record(record: dict) -> bytes:
@@ -204,10 +204,6 @@ def _checked(spec: tuple, value):
         if size > limit:
             raise ProtocolError("record: %s of %d bytes, limit %d" % (name, size, limit))
         return value
-    return _checked_list(name, type_name, limit, value)
-
-
-def _checked_list(name: str, type_name: str, limit: int, value):
     if not isinstance(value, (list, tuple)) or len(value) > limit:
         raise ProtocolError("record: %s is not a list of at most %d" % (name, limit))
     for item in value:

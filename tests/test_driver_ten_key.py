@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from firmware.drivers.adding_machine import AMOUNT_MINOR_MAX, AddingMachine
 from firmware.drivers.key_matrix import KeyMatrix
-from firmware.drivers.marks import VALUE_MAX
-from firmware.drivers.ten_key import KEYS, LINES_MAX, TenKey
+from firmware.drivers.ten_key import KEYS, LINES_MAX, VALUE_MAX, TenKey
 from protocol.compat import ProtocolError
 from protocol.records import decode_record, encode_record
 

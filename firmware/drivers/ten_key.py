@@ -1,13 +1,14 @@
 """The cashier's pad: scanned keys go to the adding machine, or to the mark that is being keyed.
 
-The line of a mark or tape is printed for the cashier's eyes; the record is the event.
+The line of a mark or tape is printed for the cashier's eyes; the record is the event. The device only says what was keyed: what
+a mark means for the money is the gateway's business.
 """
 
 from firmware.drivers.adding_machine import AddingMachine
 from firmware.drivers.base import format_minor, ticks_diff
 from firmware.drivers.key_matrix import KeyMatrix
-from firmware.drivers.marks import IDLE_MS, Marks
 from protocol.compat import const
+from protocol.records import limit_of
 
 _COLUMNS = const(5)
 _ROWS = const(5)
@@ -19,6 +20,13 @@ KEYS = (
     "0", "000", ".", "", "",
 )  # fmt: skip
 LINES_MAX = const(16)  # lines that wait to be shown; older ones go
+
+VALUE_MAX = limit_of("value")
+_IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
+
+_MARK_NAMES = limit_of("mark")  # the marks of the digits 1 to 9 and 0, in this order
+_MAY_HAVE_VALUE = const((0, 1, 2, 3))  # card_total, sign_on, opening_float, drop
+_MUST_HAVE_VALUE = const((0, 1))
 
 
 class TenKey:
@@ -43,7 +51,7 @@ class TenKey:
         for key in pressed:
             self._pressed_ms = now_ms
             self._press(KEYS[key], events)
-        if self._marks.active and ticks_diff(now_ms, self._pressed_ms) > IDLE_MS:
+        if self._marks.active and ticks_diff(now_ms, self._pressed_ms) > _IDLE_MS:
             self._say(self._marks.cancel("too late")[1])
         return events
 
@@ -83,3 +91,61 @@ def tape_text(line: dict) -> str:
     symbol = line["symbol"]
     amount = "" if symbol in ("#", "C", "E") else format_minor(line["amount_minor"])
     return "%-8s%14s %s" % (line["left"], amount, symbol)
+
+
+class Marks:
+    """The marks between counts: MARK, which, an optional value, MARK.
+
+    `press` every key while `active`, and MARK at any time: (event or None, message or "") comes back.
+    """
+
+    def __init__(self):
+        self.active = False
+        self._which = -1
+        self._value = ""
+
+    def press(self, key: str) -> tuple:
+        """The mark's event when this key confirmed it; else what the display should say."""
+        if not self.active:
+            self.active = key == "MARK"
+            self._which = -1
+            self._value = ""
+            return None, "mark? 1 sign on 2 float 3 drop" if self.active else ""
+        if key == "MARK":
+            return self._confirm()
+        if key == "C":
+            return self.cancel("cleared")
+        if self._which < 0:
+            if len(key) == 1 and key.isdigit():
+                self._which = int(key)
+                return None, "mark " + _MARK_NAMES[self._which - 1]
+            return self.cancel("no mark %s" % key)
+        name = _MARK_NAMES[self._which - 1]
+        if key == "BS":
+            self._value = self._value[:-1]
+        elif not key.isdigit():
+            return self.cancel("key %s" % key)
+        elif self._which not in _MAY_HAVE_VALUE:
+            return self.cancel("%s takes no value" % name)
+        elif int(self._value + key) > VALUE_MAX:
+            return self.cancel("value too high")
+        else:
+            self._value += key
+        return None, ("mark %s %s" % (name, self._value)).rstrip()
+
+    def cancel(self, why: str) -> tuple:
+        """Nothing was marked."""
+        self.active = False
+        return None, "mark cancelled: " + why
+
+    def _confirm(self) -> tuple:
+        if self._which < 0:
+            return self.cancel("no digit")
+        name = _MARK_NAMES[self._which - 1]
+        if self._which in _MUST_HAVE_VALUE and not self._value:
+            return self.cancel("%s needs a number" % name)
+        self.active = False
+        event = {"kind": "mark", "mark": name}
+        if self._value:
+            event["value"] = int(self._value)
+        return event, ""

@@ -126,7 +126,7 @@ class Ports:
     def _latch(self, rows: list) -> None:
         """What was read at once is one scan's, but for a key that closes after another one: it keeps its place behind that."""
         last = self._seen[-1] if self._seen else None
-        if last is None or (any(last) and any([now & ~then for now, then in zip(rows, last)])):
+        if last is None or (any(last) and any(now & ~then for now, then in zip(rows, last))):
             if len(self._seen) < _SCANS_MAX:
                 self._seen.append(list(rows))
             return

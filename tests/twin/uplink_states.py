@@ -1,4 +1,4 @@
-"""The uplink against a gateway of ten lines, over a line that drops, repeats and reorders: everything arrives, in order, once."""
+"""The uplink against a gateway of ten lines, over a line that drops, repeats and reorders: all arrives, in order, once."""
 
 from firmware.journal import SECTOR_BYTES, Journal
 from firmware.uplink import Uplink
@@ -91,7 +91,7 @@ def history(seed):
         if not uplink.online and dice.roll(20) == 0:
             uplink.connected(now)
         elif uplink.online and dice.roll(100) == 0:
-            uplink.disconnected()
+            uplink.online = False
             line = []
         message = uplink.poll(now, now)
         while message is not None:
@@ -132,6 +132,32 @@ def hostile():
     print("utc", uplink.utc_ms(500))
 
 
+def freshness():
+    """No clock of the gateway's decides what is new: our own uptime does, echoed, where an ack takes something back."""
+    journal = Journal(Ram(3), lambda: 9)
+    for number in range(9):
+        journal.append(b"record %d" % number)
+    uplink = Uplink(journal, IDENTITY, LIMITS)
+    gateway = Gateway()
+    boot = journal.boot
+    for name, utc_ms, high_water, echo_boot, echo_ms in (
+        ("first", 5000, 4, boot, 100),
+        ("clock set back, higher", 1000, 6, boot, 200),
+        ("clock set back, the same", 900, 6, boot, 250),
+        ("higher, answers nothing", 800, 7, 0, 0),
+        ("lower, older echo", 9000, 5, boot, 200),
+        ("lower, answers nothing", 9000, 5, 0, 0),
+        ("lower, echo of another boot", 9000, 5, boot + 1, 9000),
+        ("restored from a backup", 700, 3, boot, 300),
+        ("higher again, late", 600, 8, boot, 220),
+        ("lower, older than the newest echo", 9000, 2, boot, 299),
+    ):
+        gateway.utc_ms = utc_ms
+        gateway.high_water = high_water
+        print(name, uplink.message(ACK, gateway.ack(9, 0, echo_boot, echo_ms), 0, 400), journal.acked)
+    print("refused", uplink.refused)
+
+
 def main():
     whole = 0
     for seed in range(1, 41):
@@ -141,6 +167,7 @@ def main():
             print("seed", seed, "same", same, "acked", acked, "now", now)
     print("histories whole:", whole, "of 40")
     hostile()
+    freshness()
 
 
 main()
