@@ -127,11 +127,6 @@ class Broker(ABC):
         self.stop()
 
 
-def own_broker(folder: Path, port: int) -> "Broker":
-    """The broker that the gateway starts itself: mosquitto when it is installed, with its state in `folder`, else iotcore."""
-    return MosquittoBroker(folder, port) if MosquittoBroker.is_installed() else EmbeddedBroker(port)
-
-
 class EmbeddedBroker(Broker):
     """iotcore from the Python environment. Keeps sessions in memory only; refuses a keepalive of 0."""
 
