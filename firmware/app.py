@@ -66,8 +66,7 @@ class App:
             tasks["network"] = ports.connect_network
         self._tasks = tasks
         self._log = []
-        self._heap_low = gc.mem_free()
-        self._take([boot_event(board, ports.reset_cause(), _VERSION, self._journal)])
+        self._take([boot_event(board, GRAMMARS, ports.reset_cause(), _VERSION, self._journal)])
         self._ports.show(self._controller.last_count() or "ready")
 
     async def run(self) -> None:
@@ -127,15 +126,15 @@ class App:
                 await asyncio.sleep_ms(0)
 
     async def _keep(self) -> None:
-        """Housekeeping: slow flash work while the instruments are idle, refusals, health."""
+        """Housekeeping: slow flash work while the instruments are idle, refusals, the heap."""
+        uplink = self._uplink
         while True:
             if not (self._busy() or self._pad.busy):
                 self._journal.tidy()
             self._take(self._controller.refusals())
-            free = gc.mem_free()  # without collecting first: garbage counts as used
-            self._heap_low = min(self._heap_low, free)
-            self._uplink.health = free, self._heap_low
-            self._uplink.status = "alive" if self._journal.room() else "journal_full"
+            uplink.heap_free = gc.mem_free()  # without collecting first: garbage counts as used
+            uplink.heap_low = min(uplink.heap_low or uplink.heap_free, uplink.heap_free)
+            uplink.status = "alive" if self._journal.room() else "journal_full"
             self._progress("keep")
             await asyncio.sleep_ms(_KEEP_MS)
 

@@ -87,8 +87,8 @@ class Controller:
         return ""
 
 
-def boot_event(board, reset_cause: str, version: str, journal) -> dict:
-    """What the first record of every boot says: why the device started, what it is, and what its journal holds."""
+def boot_event(board, grammars: dict, reset_cause: str, version: str, journal) -> dict:
+    """What the first record of every boot says: why the device started, what it is, how its wires are known, what it holds."""
     return {
         "kind": "boot",
         "reset_cause": reset_cause,
@@ -98,6 +98,10 @@ def boot_event(board, reset_cause: str, version: str, journal) -> dict:
         "lowest_kept": journal.lowest_kept,
         "acked": journal.acked,
         "sectors": journal.sectors,
+        "instruments": [
+            "%s=%s/%s:%s" % (each["name"], each["driver"], each["profile"], grammars[each["profile"]]["evidence"])
+            for each in board.INSTRUMENTS
+        ],
     }
 
 
