@@ -31,7 +31,8 @@ class Uplink:
         self._limits = limits
         self.refused = 0  # acks that were not ours, not sealed, or not of this epoch
         self.status = "alive"
-        self.health = (0, 0)  # heap free and its low-water mark, bytes
+        self.heap_free = 0  # and its low-water mark, bytes
+        self.heap_low = 0
         self._sent = journal.acked
         self._echo_ms = -1  # of this boot: uptime in the newest of our messages that the gateway answered
         self._clock = None  # (utc - uptime, round trip, uptime of the sample), all in ms
@@ -105,8 +106,8 @@ class Uplink:
                 "acked": journal.acked,
                 "ledger_n": journal.ledger_n,
                 "ledger_head": journal.ledger_head,
-                "heap_free": self.health[0],
-                "heap_low": self.health[1],
+                "heap_free": self.heap_free,
+                "heap_low": self.heap_low,
             }
         )
         return seal.seal(self._key, self._kid, self.state_topic, payload)

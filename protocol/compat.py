@@ -10,12 +10,17 @@ except ImportError:  # CPython: a constant is just its value
 
 
 try:
-    from functools import cache as remember  # the gateway looks a field up a million times a day
+    from functools import cache  # pyright: ignore
 except ImportError:
+    cache = None
 
-    def remember(function):
-        """The function itself: a device has no heap for answers that it can find again in 20 microseconds."""
-        return function
+
+def remember(function):
+    """A function that keeps its answers on CPython: the gateway looks a field up a million times a day.
+
+    A device has no heap for answers that it can find again in 20 microseconds.
+    """
+    return cache(function) if cache else function
 
 
 class ProtocolError(ValueError):

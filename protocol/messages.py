@@ -90,5 +90,5 @@ def _decode(leaf: str, text: str, payload: bytes) -> dict:
             limit = len(STATUS) - 1 if size == "s" else (1 << 8 * int(size)) - 1
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
                 raise ProtocolError("%s: %r is not an integer of 0 to %d" % (leaf, value, limit))
-        found[name] = STATUS[value] if size == "s" else value
+        found[name] = STATUS[value] if size == "s" else value  # pyright: ignore[reportArgumentType, reportCallIssue]
     return found

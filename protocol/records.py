@@ -80,11 +80,11 @@ _COMMON = const(("kind", "boot", "uptime_ms"))
 
 
 @remember
-def spec_of(number: int):
-    """(name, type, limit) of a field; the limit of a choice is the tuple of its names. None for a number that is no field."""
+def spec_of(number: int) -> tuple:
+    """(name, type, limit) of a field; the limit of a choice is the tuple of its names. Empty for a number that is no field."""
     found = _line_from(FIELDS, FIELDS.find("\n%d:" % number))
     if found is None:
-        return None
+        return ()
     _, name, type_name, limit = found.split(":")
     return name, type_name, tuple(limit.split(",")) if type_name == "choice" else int(limit)
 
@@ -153,7 +153,7 @@ def decode_record(raw) -> dict:
     record = {}
     for number, value in wire.items():
         spec = spec_of(number)
-        if spec is None:
+        if not spec:
             raise ProtocolError("record: unknown field number %d" % number)
         if spec[1] == "choice":
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= len(spec[2]):

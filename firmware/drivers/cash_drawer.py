@@ -47,8 +47,8 @@ class CashDrawer:
     def poll(self, now_ms: int) -> list:
         """Events that the passing of time makes: a level that is now steady, a stuck drawer, one left open."""
         events = self._settle(now_ms)
-        waiting = self._commanded_ms is not None and self._seen != "opened"  # seen open: it is only being debounced
-        if waiting and ticks_diff(now_ms, self._commanded_ms) > _OPEN_WITHIN_MS:
+        commanded_ms = None if self._seen == "opened" else self._commanded_ms  # seen open: it is only being debounced
+        if commanded_ms is not None and ticks_diff(now_ms, commanded_ms) > _OPEN_WITHIN_MS:
             self._commanded_ms = None
             events.append(self._event("stuck", "commanded", self._age(now_ms)))
         if self._state:

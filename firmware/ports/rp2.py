@@ -30,7 +30,8 @@ class Ports(McuPorts):
                 wiring["spi"], baudrate=wiring["baud"],
                 sck=machine.Pin(wiring["sck"]), mosi=machine.Pin(wiring["mosi"]), miso=machine.Pin(wiring["miso"]),
             )  # fmt: skip
-            nic = network.WIZNET5K(spi, machine.Pin(wiring["cs"]), machine.Pin(wiring["reset"]))
+            chip = network.WIZNET5K  # pyright: ignore[reportAttributeAccessIssue]  (the stubs are of the Pico W)
+            nic = chip(spi, machine.Pin(wiring["cs"]), machine.Pin(wiring["reset"]))
             nic.active(True)
         else:
             nic = network.WLAN(network.STA_IF)
