@@ -1,15 +1,19 @@
 """The `till` command: entry, exit codes, and the promise that no error of the world ends in a traceback.
 
-The commands are in gateway/commands.py; this file stays light, so that `till --version` needs none of their libraries.
+A module for each area of commands; each reads the configuration, calls one function and prints its result. This file stays
+light, so that `till --version` needs none of their libraries.
 Exit codes: 0 done, 1 finding, 2 usage, 65 bad data, 69 unavailable, 75 try again, 77 permission, 78 configuration.
 """
 
 import os
 import sqlite3
 import sys
+from importlib import import_module
 from typing import NoReturn
 
 from gateway.errors import GatewayError, PermissionDenied, TryAgain
+
+AREAS = ("setup", "running", "office", "fleet", "simulated")  # in the order of till --help
 
 
 def main() -> NoReturn:
@@ -18,8 +22,10 @@ def main() -> NoReturn:
         print(f"till {version()}")
         sys.exit(0)
     try:
-        from gateway.commands import app
+        from gateway.cli.app import app
 
+        for area in AREAS:
+            import_module(f"gateway.cli.{area}")
         app(prog_name="till")
     except GatewayError as error:
         _leave(error)

@@ -1,0 +1,74 @@
+"""The Typer application, and what several commands share. docs/cli.md is the page about all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.errors import PermissionDenied, UsageError
+
+if TYPE_CHECKING:
+    from gateway.config import Site
+    from gateway.ledger import Ledger
+
+FINDING = 1  # exit code: the command worked and found something that a person should look at
+
+app = typer.Typer(
+    help="Money counted at a window reaches the ledger exactly once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+boards_app = typer.Typer(help="What hardware is declared.", no_args_is_help=True)
+device_app = typer.Typer(help="The devices and their keys.", no_args_is_help=True)
+sim_app = typer.Typer(help="Simulated parts, for tests and training.", no_args_is_help=True)
+app.add_typer(boards_app, name="boards")
+app.add_typer(device_app, name="device")
+app.add_typer(sim_app, name="sim")
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", envvar="TILL_CONFIG", help="The site's till.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+DateOption = Annotated[str | None, typer.Option("--date", help="Business date, YYYY-MM-DD; default: the last one posted.")]
+CONFIG = Path("till.toml")
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
+    if version:
+        from gateway.cli import version as installed
+
+        print(f"till {installed()}")
+        raise typer.Exit
+
+
+@contextmanager
+def opened(site: Site) -> Iterator[Ledger]:
+    from gateway.ledger import Ledger
+
+    if not site.data.is_dir():
+        raise PermissionDenied(f"folder {site.data} does not exist; make it for the gateway's user, or run till init")
+    with Ledger(site.ledger) as ledger:
+        yield ledger
+
+
+def known_window(site: Site, device: str) -> None:
+    if device not in site.config.windows:
+        raise UsageError(f"device {device!r}: not one of {', '.join(site.config.windows)}; add it to windows in {site.path}")
+
+
+def tell(as_json: bool, result: dict[str, Any], text: str, compact: bool = False) -> None:
+    print(json.dumps(result, indent=None if compact else 2) if as_json else text, flush=True)
+
+
+def boards_path(site: Site) -> Path | None:
+    return site.boards if site.boards.is_file() else None
+
+
+def bench_folder(site: Site) -> Path:
+    """Where virtual boards keep their flash and declare their ports."""
+    return site.data / "bench"

@@ -1,0 +1,106 @@
+"""till flash, stage and boards show: what concerns the boards at the windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.app import (
+    CONFIG,
+    ConfigOption,
+    JsonOption,
+    app,
+    bench_folder,
+    boards_app,
+    boards_path,
+    known_window,
+    opened,
+    tell,
+)
+from gateway.clock import clock_from_env
+
+if TYPE_CHECKING:
+    from gateway.config import Site
+
+
+@app.command()
+def flash(
+    device: Annotated[str, typer.Argument(help="Which window the board is for, such as w1.")],
+    config: ConfigOption = CONFIG,
+    port: Annotated[str | None, typer.Option(help="Serial port; default: the one that boards.toml recognises.")] = None,
+    board: Annotated[str | None, typer.Option(help="Name of the board in boards.toml.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Its revision.")] = None,
+    serial_number: Annotated[str | None, typer.Option(help="USB serial number of the board.")] = None,
+    host: Annotated[str | None, typer.Option(help="Broker address as the board sees it; default: as in till.toml.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be copied.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the firmware and the window's key on a board. Refuses while its drawer session is open."""
+    from gateway import config as configuration
+    from gateway.fleet.flash import flash_command
+
+    site = configuration.load(config)
+    flash_command(
+        _site_values(site, device, host), port, board, revision, serial_number, bench_folder(site), boards_path(site),
+        refuse=lambda: _open_session(site, device), dry_run=dry_run, as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command()
+def stage(
+    device: Annotated[str, typer.Argument(help="Which window the board is for, such as w1.")],
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
+    config: ConfigOption = CONFIG,
+    board: Annotated[str, typer.Option(help="Name of the board in boards.toml.")] = "unix",
+    revision: Annotated[str | None, typer.Option(help="Its revision.")] = None,
+    host: Annotated[str | None, typer.Option(help="Broker address as the board sees it; default: as in till.toml.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the files that `till flash` would put on a board, the window's key included, to a folder."""
+    from gateway import config as configuration
+    from gateway.fleet.stage import stage as stage_tree
+
+    site = configuration.load(config)
+    staged = stage_tree(board, revision, out, _site_values(site, device, host), boards_path(site))
+    result = {"board": staged.board.label, "out": str(out), "files": len(staged.files), "mpy_bytes": staged.mpy_bytes}
+    tell(as_json, result, f"staged {staged.board.label} for {device} in {out}: {staged.mpy_bytes} bytes of .mpy")
+
+
+def _site_values(site: Site, device: str, host: str | None) -> dict[str, Any]:
+    """What site.json on the board of a window says."""
+    from gateway.fleet.flash import site_of
+    from gateway.keys import KeyStore
+
+    known_window(site, device)
+    broker = site.config.broker
+    key = KeyStore(site.keys).current(device)
+    return site_of(site.config.site, device, host or broker.host, broker.port, key, site.config.currency)
+
+
+def _open_session(site: Site, device: str) -> str | None:
+    """Why the board of a window must not be touched now; None when nothing speaks against it."""
+    from gateway.day import day_bounds, local_date, local_time
+    from gateway.sessions import drawer_sessions
+
+    if not site.ledger.exists():
+        return None
+    from_ms, until_ms = day_bounds(local_date(clock_from_env().utc_ms(), site.zone), site.zone)
+    with opened(site) as ledger:
+        sessions = drawer_sessions(ledger.records(from_ms, until_ms, device), site.config.currency)
+    if sessions and sessions[-1].groups and sessions[-1].close is None:
+        return f"its drawer session is open since {local_time(sessions[-1].started_ms, site.zone)}; close it first"
+    return None
+
+
+@boards_app.command("show")
+def boards_show(
+    name: Annotated[str | None, typer.Argument(help="One board; default: all.")] = None,
+    boards: Annotated[Path | None, typer.Option(help="Another boards.toml.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What boards.toml declares."""
+    from gateway.fleet.boards import show_boards
+
+    show_boards(name, as_json, boards)

@@ -1,0 +1,99 @@
+"""till import, reconcile and report: the office's day."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOption, app, opened
+from gateway.clock import clock_from_env
+from gateway.errors import DataError, UsageError
+
+
+@app.command("import")
+def import_(
+    posted: Annotated[list[Path], typer.Argument(help="posted.csv files.")],
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Read what the cashiering system posted. The same file, or the same row, again changes nothing."""
+    from gateway import config as configuration
+    from gateway.postings import import_posted
+
+    site = configuration.load(config)
+    with opened(site) as ledger:
+        results = [import_posted(ledger.db, path, clock_from_env().utc_ms()) for path in posted]
+    if as_json:
+        print(json.dumps([vars(result) for result in results], indent=2))
+    for result in [] if as_json else results:
+        if result.state == "unposted":
+            print(f"{result.name}: nothing posted: {result.reason}")
+        else:
+            again = "already posted: " if result.state == "already" else ""
+            print(f"{result.name}: {again}{result.added} rows new, {result.known} known, {result.refused} refused")
+        for line, reason in result.shown:
+            print(f"  {result.name}:{line}: {reason}")
+    if any(result.state == "unposted" for result in results):
+        raise typer.Exit(DataError.exit_code)
+    if any(result.refused for result in results):
+        raise typer.Exit(FINDING)
+
+
+@app.command()
+def reconcile(config: ConfigOption = CONFIG, date: DateOption = None, as_json: JsonOption = False) -> None:
+    """Prove every drawer session of a day and name what may explain a difference. Exit code 1 when a drawer is not balanced."""
+    from rich.console import Console
+
+    from gateway.report import print_day, to_json
+
+    day = _day_report(config, date)
+    if as_json:
+        print(to_json(day), end="")
+    else:
+        print_day(day, Console())
+    if not day["balanced"]:
+        raise typer.Exit(FINDING)
+
+
+@app.command()
+def report(
+    config: ConfigOption = CONFIG,
+    date: DateOption = None,
+    html: Annotated[bool, typer.Option("--html", help="A page that prints.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One flat table.")] = False,
+    as_json: JsonOption = False,
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+) -> None:
+    """The report of a business day."""
+    from gateway import report as reports
+
+    if html + as_csv + as_json > 1:
+        raise UsageError("report: --html, --csv and --json exclude each other; choose one")
+    day = _day_report(config, date)
+    if not (html or as_csv or as_json) and out is None:
+        from rich.console import Console
+
+        reports.print_day(day, Console())
+        return
+    text = reports.to_html(day) if html else reports.to_csv(day) if as_csv else reports.to_json(day)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, "utf-8", newline="")
+        print(f"wrote {out}")
+
+
+def _day_report(config: Path, date: str | None) -> dict[str, Any]:
+    from gateway import config as configuration
+    from gateway.day import last_business_date, local_date, prove_day
+    from gateway.report import day_report
+
+    site = configuration.load(config)
+    with opened(site) as ledger:
+        business_date = date or last_business_date(ledger) or local_date(clock_from_env().utc_ms(), site.zone)
+        day = prove_day(ledger, site.config.windows, business_date, site.zone, site.config.currency)
+        return day_report(day, site.config)

@@ -1,0 +1,59 @@
+"""till serve."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, opened, tell
+from gateway.clock import clock_from_env
+
+
+@app.command()
+def serve(
+    config: ConfigOption = CONFIG,
+    follow: Annotated[bool, typer.Option("--follow", help="Print every record as a line of JSON once it is durable.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the gateway until it is told to stop (SIGINT, SIGTERM). Prints one line when it is ready."""
+    import logging
+
+    from gateway import config as configuration
+    from gateway.broker import EmbeddedBroker
+    from gateway.ingest import Ingest
+    from gateway.keys import KeyStore
+    from gateway.service import Service, ServiceSettings, follow_line
+
+    site = configuration.load(config)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    stop = threading.Event()
+    with ExitStack() as stack, opened(site) as ledger:
+        broker = site.config.broker
+        if broker.embedded:
+            stack.enter_context(EmbeddedBroker(broker.port))
+        service = Service(
+            ServiceSettings(site.config.site, broker.host, broker.port),
+            Ingest(ledger, KeyStore(site.keys), clock_from_env(), site.config.site),
+            (lambda record: print(follow_line(record), flush=True)) if follow else None,
+        )
+
+        def end(*_: object) -> None:
+            stop.set()
+            service.wake()
+
+        def say_ready() -> None:
+            service.connected.wait()
+            if not stop.is_set():
+                where = f"{broker.host}:{broker.port}"
+                result = {"ready": True, "site": site.config.site, "broker": where, "ledger": str(site.ledger)}
+                tell(as_json, result, f"ready site={site.config.site} broker={where} ledger={site.ledger}", compact=True)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, end)
+        threading.Thread(target=say_ready, daemon=True).start()
+        service.run(stop)
