@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.config import Config, Policy
 from gateway.day import Day, Proof, business_date_of, local_time
-from gateway.explain import unreceipted_openings
+from gateway.explain import Variance, unreceipted_openings
 from gateway.money import format_cents, format_signed
-from gateway.reconcile import Reconciliation
+from gateway.reconcile import Interval, Reconciliation
 from gateway.sessions import Finding
 
 if TYPE_CHECKING:
@@ -93,50 +93,52 @@ def _session(proof: Proof, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
             for line in proved.lines
             if line.posted_cents or line.counted_cents or line.tender_type == "cash"
         ],
-        "intervals": [
-            {
-                "interval": interval.number,
-                "from": interval.from_kind,
-                "to": interval.to_kind,
-                "from_ms": interval.from_ms,
-                "to_ms": interval.to_ms,
-                "start_cents": interval.start_cents,
-                "tendered_cents": interval.tendered_cents,
-                "change_cents": interval.change_cents,
-                "drops_cents": interval.drops_cents,
-                "expected_cents": interval.expected_cents,
-                "counted_cents": interval.counted_cents,
-                "over_short_cents": interval.over_short_cents,
-            }
-            for interval in proved.intervals
-        ],
+        "intervals": [_interval(interval) for interval in proved.intervals],
         "close": _denominations(proved),
-        "variances": [
-            {
-                "tender": variance.tender_type,
-                "interval": variance.interval,
-                "over_short_cents": variance.over_short_cents,
-                "explained": bool(variance.causes),
-                "causes": [
-                    {
-                        "kind": cause.kind,
-                        "strength": cause.strength,
-                        "title": cause.title,
-                        "receipt_no": cause.receipt_no or None,
-                        "evidence": list(cause.evidence),
-                        "check": cause.check,
-                    }
-                    for cause in variance.causes
-                ],
-            }
-            for variance in proof.variances
-        ],
+        "variances": [_variance(variance) for variance in proof.variances],
         "drawer_openings": len(session.openings),
         "exceptions": [
             {"kind": finding.kind, "at_ms": finding.at_ms, "at": local_time(finding.at_ms, zone), "text": finding.text}
             for finding in findings
         ],
         "instruments": dict(sorted(session.instruments.items())),
+    }
+
+
+def _interval(interval: Interval) -> Json:
+    return {
+        "interval": interval.number,
+        "from": interval.from_kind,
+        "to": interval.to_kind,
+        "from_ms": interval.from_ms,
+        "to_ms": interval.to_ms,
+        "start_cents": interval.start_cents,
+        "tendered_cents": interval.tendered_cents,
+        "change_cents": interval.change_cents,
+        "drops_cents": interval.drops_cents,
+        "expected_cents": interval.expected_cents,
+        "counted_cents": interval.counted_cents,
+        "over_short_cents": interval.over_short_cents,
+    }
+
+
+def _variance(variance: Variance) -> Json:
+    return {
+        "tender": variance.tender_type,
+        "interval": variance.interval,
+        "over_short_cents": variance.over_short_cents,
+        "explained": bool(variance.causes),
+        "causes": [
+            {
+                "kind": cause.kind,
+                "strength": cause.strength,
+                "title": cause.title,
+                "receipt_no": cause.receipt_no or None,
+                "evidence": list(cause.evidence),
+                "check": cause.check,
+            }
+            for cause in variance.causes
+        ],
     }
 
 
