@@ -138,7 +138,7 @@ class Uplink:
         if echo_ms >= 0:
             self._echo_ms = max(self._echo_ms, echo_ms)
             self._set_clock(ack["utc_ms"], uptime_ms, uptime_ms - echo_ms)
-        if high_water > journal.acked:
+        if high_water > journal.acked or self._resend_ms > self._limits["resend_ms"]:  # the gateway is there (again)
             self._resend_ms = self._limits["resend_ms"]
             self._resend_due = ticks_add(now_ms, self._resend_ms)
         journal.mark_acked(high_water, ack["ledger_n"], ack["ledger_head"])

@@ -1,0 +1,153 @@
+"""The real firmware process for tests: the staged tree on MicroPython, at a bench, and a gateway to talk to."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from firmware.journal import SECTOR_BYTES, Journal, JournalFull
+from gateway.broker import HOST, EmbeddedBroker
+from gateway.clock import Clock
+from gateway.fleet.boards import load_board
+from gateway.fleet.stage import stage
+from gateway.ingest import Ingest
+from gateway.keys import KeyStore, create_key
+from gateway.ledger import Ledger
+from gateway.rows import SeenRecord
+from gateway.service import Service, ServiceSettings
+from protocol.records import encode_record
+from simulators.window import Window
+
+SITE = "city"
+DEVICE = "w1"
+MICROPYTHON = str(Path(sys.executable).with_name("micropython"))
+HEAP = "heapsize=190K"  # what a board has
+PATIENCE = 20  # seconds, for a busy machine; nothing waits so long when all is well
+
+
+def staged(folder: Path, port: int, key_hex: str, tables: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
+    """The unix board's tree in `folder`/tree; `tables` overrides values of boards.toml, {"journal": {"sectors": 3}}."""
+    board = load_board("unix")
+    if tables:
+        board = replace(
+            board, tables={**board.tables, **{name: {**board.tables[name], **more} for name, more in tables.items()}}
+        )
+    site = {
+        "site": SITE, "device": DEVICE, "broker_host": HOST, "broker_port": port, "key_hex": key_hex, "key_number": 1,
+        "currency": "USD",
+    }  # fmt: skip
+    return stage(board, None, folder / "tree", site).folder
+
+
+def bench(folder: Path, tree: Path, **options: Any) -> Window:
+    """A window whose board runs the tree; its flash is `folder`/flash.img."""
+    environment = {"TILL_FLASH": str(folder / "flash.img"), "MICROPYPATH": ".:.frozen"}
+    argv = [MICROPYTHON, "-X", HEAP, "main.py"]
+    return Window(DEVICE, argv, tree, environment, console=folder / "console.txt", **{"byte_rate": None, **options})
+
+
+class FileFlash:
+    """A blank NOR flash image in a file, as the journal wants it."""
+
+    def __init__(self, path: Path, sectors: int) -> None:
+        path.write_bytes(b"\xff" * SECTOR_BYTES * sectors)
+        self._file = path.open("r+b")
+        self._sectors = sectors
+
+    def ioctl(self, op: int, arg: int) -> int:
+        if op == 6:
+            self._file.seek(arg * SECTOR_BYTES)
+            self._file.write(b"\xff" * SECTOR_BYTES)
+        return self._sectors if op == 4 else 0
+
+    def readblocks(self, block: int, buf: bytearray, offset: int) -> None:
+        self._file.seek(block * SECTOR_BYTES + offset)
+        self._file.readinto(buf)
+
+    def writeblocks(self, block: int, buf: bytes, offset: int) -> None:
+        before = bytearray(len(buf))
+        self.readblocks(block, before, offset)
+        self._file.seek(block * SECTOR_BYTES + offset)
+        self._file.write(bytes(a & b for a, b in zip(before, buf, strict=True)))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def fill(path: Path, sectors: int, records_max: int = 1 << 31) -> int:
+    """A flash image with a journal that holds unacknowledged tallies of quarters, full or of so many; how many it holds."""
+    flash = FileFlash(path, sectors)
+    journal = Journal(flash)
+    try:
+        while journal.last_seq < records_max:
+            rows = [(25, journal.last_seq)]
+            tally = {
+                "kind": "tally", "boot": 1, "uptime_ms": 123456789, "instrument": "coins", "batch_id": "1-2-3",
+                "currency": "USD", "rows": rows, "total_minor": 25 * journal.last_seq, "evidence": "manual", "digest": bytes(8),
+            }  # fmt: skip
+            journal.append(encode_record(tally))
+    except JournalFull:
+        pass
+    flash.close()
+    return journal.last_seq
+
+
+async def until(window: Window, is_so: Callable[[], Any], what: str) -> Any:
+    """What `is_so` gives once it gives something: asked whenever the board speaks, and now and then."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = is_so()
+                if found:
+                    return found
+                window._news.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(window._news.wait(), 1 / 50)
+    except TimeoutError:
+        raise AssertionError(f"not within {PATIENCE} s: {what}; board: {list(window.remarks)[-5:]}") from None
+
+
+class Office:
+    """A broker, a ledger and a gateway that serves until `close`. `seen` is every record, in the order of its COMMIT."""
+
+    def __init__(self, folder: Path) -> None:
+        self.key = create_key(folder / "keys", DEVICE)
+        self.broker = EmbeddedBroker().start()
+        self.ledger_file = folder / "ledger.db"
+        self.seen: list[SeenRecord] = []
+        self._keys = KeyStore(folder / "keys")
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> "Office":
+        """Serve from now on."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(PATIENCE), "the gateway does not come up"
+        return self
+
+    def _serve(self) -> None:
+        ledger = Ledger.open(self.ledger_file)
+        settings = ServiceSettings(SITE, broker_host=HOST, broker_port=self.broker.port)
+        self.service = Service(settings, Ingest(ledger, self._keys, Clock(), SITE), self.seen.append)
+        self._ready.set()
+        self.service.run(self._stop)
+        ledger.close()
+
+    def close(self) -> None:
+        """Stop serving and end the broker."""
+        self._stop.set()
+        if self._thread is not None:
+            self.service.wake()
+            self._thread.join(PATIENCE)
+        self.broker.stop()
+
+    def kinds(self, kind: str) -> list[dict[str, Any]]:
+        """The fields of every record of a kind."""
+        return [record.fields for record in list(self.seen) if record.kind == kind]

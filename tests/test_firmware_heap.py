@@ -1,0 +1,140 @@
+"""The firmware's heap on real MicroPython, from the staged tree: its peak when all is full, and that it does not grow."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from firmware_support import DEVICE, HEAP, MICROPYTHON, SITE, bench, fill, staged, until
+
+from gateway.broker import EmbeddedBroker
+from gateway.fleet.boards import load_board
+from protocol import messages, seal
+from protocol.topics import topic
+
+PEAK_BYTES_MAX = load_board("unix").tables["budget"]["heap_bytes_max"]
+KEY = b"k" * 32
+ROWS = [(100, 7), (25, 40), (10, 50), (5, 40), (1, 50)]
+
+
+def heap_bytes() -> int:
+    """What the collector has in all under HEAP, its own tables left out."""
+    command = [MICROPYTHON, "-X", HEAP, "-c", "import gc; print(gc.mem_alloc() + gc.mem_free())"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_peak_with_a_full_journal_and_nothing_acknowledged(tmp_path: Path) -> None:
+    """The broker takes everything and nobody answers: the window is full, records are sent again, new ones are refused."""
+    states: list[dict] = []
+    sent: set[int] = set()
+
+    def on_message(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        _, payload = seal.open_seal(message.payload, message.topic, lambda kid: KEY)
+        if message.topic.endswith("/state"):
+            states.append(messages.decode_state(payload))
+        else:
+            event = messages.decode_events(payload)
+            sent.update(range(event["first_seq"], event["first_seq"] + len(event["records"])))
+
+    with EmbeddedBroker() as broker:
+        listener = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        listener.on_message = on_message
+        listener.connect(broker.host, broker.port)
+        listener.subscribe([(topic(SITE, DEVICE, "ev"), 1), (topic(SITE, DEVICE, "state"), 1)])
+        listener.loop_start()
+        tree = staged(tmp_path, broker.port, KEY.hex(), {"budget": {"heartbeat_ms": 250, "resend_ms": 1000}})
+        held = fill(tmp_path / "flash.img", load_board("unix").tables["journal"]["sectors"])
+
+        async def whole() -> None:
+            window = bench(tmp_path, tree, report_gap_ms=1)
+            try:
+                assert await window.start()
+                await until(window, lambda: len(sent) >= 64, "64 records sent")
+                for _ in range(4):
+                    await window.count_coins(ROWS)
+                    await window.count_bills([(2000, 5), (500, 3)])
+                    await window.open_drawer()
+                    await window.key("12.34+")
+                seen = len(states)
+                await until(window, lambda: len(states) >= seen + 6, "six more heartbeats")
+            finally:
+                await window.stop()
+
+        asyncio.run(whole())
+        listener.loop_stop()
+    peak = heap_bytes() - min(state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"])
+    print(f"peak {peak} bytes of {PEAK_BYTES_MAX}, {held} records held, {len(sent)} sent")
+
+    assert {"journal_full"} <= {state["status"] for state in states}
+    assert {0} == {state["acked"] for state in states}
+    assert len(sent) == 64
+    assert peak <= PEAK_BYTES_MAX
+
+
+GROWTH = """
+import gc
+from firmware.controller import Controller
+from firmware.drivers.grammars import GRAMMARS
+from firmware.drivers.report_stream import ReportStream
+from firmware.journal import SECTOR_BYTES, Journal
+from firmware.uplink import Uplink
+from protocol import messages, seal
+from protocol.topics import kid
+
+class Ram:
+    def __init__(self, sectors):
+        self.sectors = [bytearray(b"\\xff" * SECTOR_BYTES) for _ in range(sectors)]
+    def ioctl(self, op, arg):
+        if op == 6:
+            self.sectors[arg][:] = b"\\xff" * SECTOR_BYTES
+        return len(self.sectors) if op == 4 else 0
+    def readblocks(self, n, buf, offset):
+        buf[:] = memoryview(self.sectors[n])[offset : offset + len(buf)]
+    def writeblocks(self, n, buf, offset):
+        self.sectors[n][offset : offset + len(buf)] = bytes(
+            [a & b for a, b in zip(memoryview(self.sectors[n])[offset : offset + len(buf)], buf)])
+
+KEY = b"k" * 32
+journal = Journal(Ram(4), lambda: 9)
+stream = ReportStream("coins", GRAMMARS["mach"], "USD")
+controller = Controller(journal, 16)
+uplink = Uplink(journal, {"site": "city", "device": "w1", "key": KEY, "key_number": 1},
+    {"window_records": 64, "heartbeat_ms": 1 << 29, "resend_ms": 4000})
+uplink.connected(0)
+uplink.poll(0, 0)
+taken = 0
+for batch in range(1, 10001):
+    now = batch * 2000 & 0x1FFFFFFF
+    report = (b"BATCH ACCEPT\\r\\nTIME 09:15 09/21/2002\\r\\nBATCH %03d\\r\\nSUB 00\\r\\nGRAND 00\\r\\n0.25 16.00\\r\\n"
+        b"TOTAL COIN 16.00\\r\\nTOTAL 16.00\\r\\nPROCESS FEE .80\\r\\nCUST. TOTAL 15.20\\r\\n" % ((batch - 1) % 999 + 1))
+    controller.take(stream.feed(report, now), now, 0)
+    for beep, _ in controller.commit():
+        taken += beep == "ok"
+    message = uplink.poll(now, now)
+    while message:
+        ack = messages.encode_ack({"epoch": 9, "high_water": journal.last_seq, "want_from": 0, "want_to": 0, "ledger_n": batch,
+            "ledger_head": bytes(32), "utc_ms": batch, "echo_boot": 1, "echo_uptime_ms": now})
+        assert uplink.message(uplink.ack_topic, seal.seal(KEY, kid("w1", 1), uplink.ack_topic, ack), now, now)
+        message = uplink.poll(now, now)
+    journal.tidy()
+    if batch in (1000, 10000):
+        gc.collect()
+        print(gc.mem_alloc(), taken, journal.acked)
+"""
+
+
+def test_ten_thousand_batches_leave_nothing_behind(tmp_path: Path) -> None:
+    tree = staged(tmp_path, 1, KEY.hex())
+    (tmp_path / "growth.py").write_text(GROWTH)
+    command = [MICROPYTHON, "-X", HEAP, tmp_path / "growth.py"]
+    environment = {"PATH": os.environ["PATH"], "MICROPYPATH": ".:.frozen"}
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    printed = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
+    (early, early_taken, _), (late, late_taken, late_acked) = printed
+    print(f"{early} bytes after 1,000 batches, {late} after 10,000")
+
+    assert (1000, 10000) == (early_taken, late_taken)
+    assert late_acked >= 10000
+    assert abs(late - early) <= 512
