@@ -25,7 +25,6 @@ _SCAN_MS = const(5)  # four samples in the pad's 20 ms debounce
 _SERIAL_MS = const(10)  # at 9600 baud ten bytes come in this time
 _KEEP_MS = const(250)
 _READ_BYTES = const(128)
-_LOG_LINES_MAX = const(24)
 _LINE_CHARS_MAX = const(96)
 
 
@@ -54,7 +53,7 @@ class App:
             if each["driver"] == "report_stream"
         ]
         self._drawer = CashDrawer(board.DRAWER)
-        self._pad = TenKey(board.PAD)
+        self._pad = TenKey(dict(board.PAD, currency=site["currency"]))
         tasks = {"scan": self._scan, "keep": self._keep}
         for uart, driver in self._serial:
             tasks[driver.instrument] = lambda uart=uart, driver=driver: self._listen(uart, driver)
@@ -65,7 +64,6 @@ class App:
         if traits.NETWORK_TASK:
             tasks["network"] = ports.connect_network
         self._tasks = tasks
-        self._log = []
         self._take([boot_event(board, GRAMMARS, ports.reset_cause(), _VERSION, self._journal)])
         self._ports.show(self._controller.last_count() or "ready")
 
@@ -164,6 +162,5 @@ class App:
         self._turns[name] += 1
 
     def _note(self, line: str) -> None:
-        """A line for whoever looks: said now, and kept for a while."""
-        self._log = self._log[1 - _LOG_LINES_MAX :] + [line[:_LINE_CHARS_MAX]]
-        self._ports.remark(self._log[-1])
+        """A line for whoever looks at the console."""
+        self._ports.remark(line[:_LINE_CHARS_MAX])

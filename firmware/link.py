@@ -119,15 +119,15 @@ class Link:
             written = await self._until(sock.write, packet, _DRAIN_MS, "broker stalls")
             packet = packet[written:]
 
-    async def _until(self, attempt, argument, limit_ms: int, problem: str):
+    async def _until(self, attempt, argument, ms: int, why: str):
         """What `attempt(argument)` gives once it gives something; OSError when that takes longer than the limit."""
         began = time.ticks_ms()
         while True:
             result = attempt(argument)
             if result:
                 return result
-            if ticks_diff(time.ticks_ms(), began) > limit_ms:
-                raise OSError(problem)
+            if ticks_diff(time.ticks_ms(), began) > ms:
+                raise OSError(why)
             self._progress()
             await asyncio.sleep_ms(_PUMP_MS)
 

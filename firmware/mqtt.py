@@ -62,7 +62,7 @@ class Decoder:
     """Bytes from the broker in, (topic, payload) of its messages out; what must be answered gathers in `reply`."""
 
     def __init__(self):
-        self._buffer = b""
+        self._buf = b""
         self.reply = bytearray()
         self.connected = False
         self.subscribed = False
@@ -73,7 +73,7 @@ class Decoder:
 
         Raises MqttError when the broker refuses the connection or the subscription, or sends what is not MQTT.
         """
-        self._buffer += data
+        self._buf += data
         messages = []
         while True:
             packet = self._next_packet()
@@ -103,7 +103,7 @@ class Decoder:
         return reply
 
     def _next_packet(self):
-        buffer = self._buffer
+        buffer = self._buf
         size = shift = 0
         at = 1
         while True:
@@ -120,7 +120,7 @@ class Decoder:
             raise MqttError("mqtt: packet of %d bytes, limit %d" % (size, _PACKET_BYTES_MAX))
         if len(buffer) < at + size:
             return None
-        self._buffer = buffer[at + size :]
+        self._buf = buffer[at + size :]
         return buffer[0], buffer[at : at + size]
 
     def _message(self, kind: int, body: bytes) -> tuple:

@@ -21,4 +21,4 @@ def format_minor(amount: int) -> str:
 
 def cut_text(text: str, limit: int) -> str:
     """The text in at most `limit` bytes of ASCII; anything else in it becomes a question mark."""
-    return "".join([char if " " <= char <= "~" else "?" for char in text[:limit]])
+    return "".join([char if 31 < ord(char) < 127 else "?" for char in text[:limit]])

@@ -29,9 +29,9 @@ class CashDrawer:
         self._commanded_ms = None  # when the kick was sent, while its drawer is not open yet
         self._alarmed = False
 
-    def level(self, pin_level: int, now_ms: int) -> list:
+    def level(self, level: int, now_ms: int) -> list:
         """Events after one raw sample of the pin; call it as often as the loop turns, or only when the level changes."""
-        seen = "opened" if bool(pin_level) == bool(self._open_level) else "closed"
+        seen = "opened" if bool(level) == bool(self._open_level) else "closed"
         events = []
         if seen != self._seen:
             events = self._settle(now_ms)  # the level before may have been steady long enough before this change

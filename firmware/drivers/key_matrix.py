@@ -19,7 +19,7 @@ class KeyMatrix:
 
     def __init__(self, rows: int, columns: int):
         self._columns = columns
-        self._changed_ms = [0] * (rows * columns)  # when the raw state of each key last changed
+        self._since_ms = [0] * (rows * columns)  # when the raw state of each key last changed
         self._start_afresh(rows)
 
     def _start_afresh(self, rows: int) -> None:
@@ -62,13 +62,13 @@ class KeyMatrix:
             bit = 1 << column
             key = row * self._columns + column
             if changed & bit:
-                self._changed_ms[key] = now_ms
+                self._since_ms[key] = now_ms
             if not self._down[row] & bit:
                 if bits & bit:
                     self._down[row] |= bit
                     self._pressed.append((key, now_ms))
                 continue
-            steady_ms = ticks_diff(now_ms, self._changed_ms[key])
+            steady_ms = ticks_diff(now_ms, self._since_ms[key])
             if not bits & bit:
                 if steady_ms >= _RELEASE_MS:
                     self._down[row] &= ~bit

@@ -35,7 +35,7 @@ class ReportStream:
         self._body = None  # the report under way
         self._stray = _NOTHING
         self._stray_lines = 0  # of the present run
-        self._last_ms = 0
+        self._seen_ms = 0
         self._out = b""
         self._noise_told = 0  # noise that a line_noise event already told of
         self._noise_told_ms = None
@@ -52,13 +52,13 @@ class ReportStream:
                 if end == CUT:
                     self._end_report(events)
         if data:
-            self._last_ms = now_ms
+            self._seen_ms = now_ms
         return events
 
     def poll(self, now_ms: int) -> list:
         """Events that the passing of time makes: a gap of `idle_ms` ends whatever was under way."""
         events = []
-        if self.busy and ticks_diff(now_ms, self._last_ms) > self._grammar["idle_ms"]:
+        if self.busy and ticks_diff(now_ms, self._seen_ms) > self._grammar["idle_ms"]:
             line = self._reader.take_line()
             self._reader.end_command()
             if line and self._body:
@@ -66,7 +66,13 @@ class ReportStream:
             elif line:
                 self._stray_line(line, events)
             self._end_report(events)
-        self._tell_noise(now_ms, events)
+        noise = self._reader.noise + self._strays - self._noise_told
+        told_ms = self._noise_told_ms
+        if noise >= _NOISE_BYTES_MIN and (told_ms is None or ticks_diff(now_ms, told_ms) >= NOISE_EVENT_MS):
+            detail = "%d bytes or lines that no report has: check cable and speed" % noise
+            events.append(self._condition("line_noise", detail))
+            self._noise_told += noise
+            self._noise_told_ms = now_ms
         return events
 
     @property
@@ -195,14 +201,3 @@ class ReportStream:
             "condition": condition,
             "detail": cut_text(detail, _REASON_BYTES_MAX),
         }
-
-    def _tell_noise(self, now_ms: int, events: list) -> None:
-        noise = self._reader.noise + self._strays
-        if noise - self._noise_told < _NOISE_BYTES_MIN:
-            return
-        if self._noise_told_ms is not None and ticks_diff(now_ms, self._noise_told_ms) < NOISE_EVENT_MS:
-            return
-        detail = "%d bytes or lines that no report has: check cable and speed" % (noise - self._noise_told)
-        events.append(self._condition("line_noise", detail))
-        self._noise_told = noise
-        self._noise_told_ms = now_ms

@@ -95,13 +95,13 @@ class LineReader:
         self._mark = 0
         return raw
 
-    def _put(self, char: int) -> None:
+    def _put(self, byte: int) -> None:
         if self.size == LINE_BYTES_MAX:
             half = LINE_BYTES_MAX // 2
             self._line[:half] = self._line[half:]
             self.size = half
             self.overflow = True
-        self._line[self.size] = char
+        self._line[self.size] = byte
         self.size += 1
 
     def _command(self, byte: int) -> int:

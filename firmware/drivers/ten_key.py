@@ -19,7 +19,7 @@ KEYS = (
     "1", "2", "3", "00", "BS",
     "0", "000", ".", "", "",
 )  # fmt: skip
-LINES_MAX = const(16)  # lines that wait to be shown; older ones go
+_LINES_MAX = const(16)  # lines that wait to be shown; older ones go
 
 VALUE_MAX = limit_of("value")
 _IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
@@ -65,25 +65,25 @@ class TenKey:
         lines, self._lines = self._lines, []
         return lines
 
-    def _press(self, label: str, events: list) -> None:
-        if not label:
+    def _press(self, key: str, events: list) -> None:
+        if not key:
             return
-        if self._marks.active or label == "MARK":
-            event, message = self._marks.press(label)
+        if self._marks.active or key == "MARK":
+            event, message = self._marks.press(key)
             if message:
                 self._say(message)
         else:
-            event = self.machine.press(label)
+            event = self.machine.press(key)
             if event:
                 self._say(tape_text(event))
-            elif label == "ADD":
+            elif key == "ADD":
                 self._say("add mode on" if self.machine.add_mode else "add mode off")
         if event:
             events.append(event)
 
     def _say(self, line: str) -> None:
         if line:
-            self._lines = self._lines[-(LINES_MAX - 1) :] + [line]
+            self._lines = self._lines[-(_LINES_MAX - 1) :] + [line]
 
 
 def tape_text(line: dict) -> str:
@@ -112,9 +112,18 @@ class Marks:
             self._value = ""
             return None, "mark? 1 sign on 2 float 3 drop" if self.active else ""
         if key == "MARK":
-            return self._confirm()
+            if self._which < 0:
+                return self.cancel("no mark")
+            name = _MARK_NAMES[self._which - 1]
+            if self._which in _MUST_HAVE_VALUE and not self._value:
+                return self.cancel("%s needs a number" % name)
+            self.active = False
+            event = {"kind": "mark", "mark": name}
+            if self._value:
+                event["value"] = int(self._value)
+            return event, ""
         if key == "C":
-            return self.cancel("cleared")
+            return self.cancel("key C")
         if self._which < 0:
             if len(key) == 1 and key.isdigit():
                 self._which = int(key)
@@ -137,15 +146,3 @@ class Marks:
         """Nothing was marked."""
         self.active = False
         return None, "mark cancelled: " + why
-
-    def _confirm(self) -> tuple:
-        if self._which < 0:
-            return self.cancel("no digit")
-        name = _MARK_NAMES[self._which - 1]
-        if self._which in _MUST_HAVE_VALUE and not self._value:
-            return self.cancel("%s needs a number" % name)
-        self.active = False
-        event = {"kind": "mark", "mark": name}
-        if self._value:
-            event["value"] = int(self._value)
-        return event, ""

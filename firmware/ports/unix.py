@@ -45,7 +45,7 @@ class FileFlash:
     """A NOR flash in a file: programming only clears bits, as the real part does."""
 
     def __init__(self, path: str, sectors: int):
-        self._sectors = sectors
+        self.sectors = sectors
         try:
             self._file = open(path, "r+b")
         except OSError:
@@ -54,23 +54,23 @@ class FileFlash:
                     image.write(b"\xff" * SECTOR_BYTES)
             self._file = open(path, "r+b")
 
-    def ioctl(self, op: int, arg: int) -> int:
-        if op == 4:
-            return self._sectors
-        if op == 5:
+    def ioctl(self, kind: int, arg: int) -> int:
+        if kind == 4:
+            return self.sectors
+        if kind == 5:
             return SECTOR_BYTES
-        if op == 6:
+        if kind == 6:
             self._file.seek(arg * SECTOR_BYTES)
             self._file.write(b"\xff" * SECTOR_BYTES)
             self._file.flush()
         return 0
 
-    def readblocks(self, block: int, buf, offset: int) -> None:
-        self._file.seek(block * SECTOR_BYTES + offset)
+    def readblocks(self, sector: int, buf, offset: int) -> None:
+        self._file.seek(sector * SECTOR_BYTES + offset)
         self._file.readinto(buf)
 
-    def writeblocks(self, block: int, buf, offset: int) -> None:
-        at = block * SECTOR_BYTES + offset
+    def writeblocks(self, sector: int, buf, offset: int) -> None:
+        at = sector * SECTOR_BYTES + offset
         now = bytearray(len(buf))
         self._file.seek(at)
         self._file.readinto(now)
@@ -110,9 +110,10 @@ class Ports:
             lines = (self._line + bytes(self._buf[:size])).split(b"\n")
             self._line = lines.pop()[-_LINE_BYTES_MAX:]
             for line in lines:
-                self._take(line.decode().split())
+                self._take(line)
 
-    def _take(self, words: list) -> None:
+    def _take(self, line: bytes) -> None:
+        words = line.decode().split()
         if not words:
             return
         if words[0] == "D":
