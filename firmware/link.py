@@ -41,15 +41,17 @@ class Link:
         pause_ms = self._backoff_ms
         up = True
         while True:
-            sock = socket.socket()
+            sock = None
             try:
+                sock = socket.socket()
                 await self._serve(sock)
             except (OSError, mqtt.MqttError) as error:
                 if up:
                     self._note("link lost: %r" % error)
                 up = False
             finally:
-                sock.close()
+                if sock:
+                    sock.close()
             if uplink.online:
                 up = True
                 pause_ms = self._backoff_ms
