@@ -9,17 +9,18 @@ import asyncio
 import contextlib
 import json
 import random
+import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from protocol.records import FLAG_REPRINT, decode_record
 from simulators.demo_faults import Faults
-from simulators.demo_site import DemoError, DemoSite
+from simulators.demo_site import MICROPYTHON, DemoError, DemoSite
 from simulators.demo_view import Silent, View
 from simulators.flash_image import records_on_flash
 from simulators.instruments.ten_key import Pad
@@ -32,6 +33,7 @@ SPEED = 2400  # office seconds a real second at most: what is in flight for 10 m
 LIVE_SPEED = 600  # when somebody watches
 DRAIN_S = 30
 UNAVAILABLE = 69
+INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
 HEAP = "190K"  # what a 32-bit board has free
 KEY_DOWN_MS, KEY_UP_MS = 35, 30  # a quick hand
 
@@ -63,13 +65,15 @@ class Score:
         return not (self.differences or self.lost or self.duplicates)
 
 
-def main(once: bool, as_json: bool, seed: int, windows: int, data: Path | None) -> int:
-    """Play the day; 0 when the books equal the truth, 1 when they do not, 69 when the demo itself cannot run."""
+def main(once: bool, as_json: bool, seed: int, windows: int, data: Path) -> int:
+    """Play the day; 0 when the books equal the truth, 1 when they do not, 69 when the demo cannot run, 130 after Ctrl-C."""
     began = time.monotonic()
     options = Options(seed, once, as_json)
-    site = DemoSite(data or Path("demo-data"), windows)
+    site = DemoSite(data, windows)
     view = Silent(not as_json) if once or as_json or not sys.stdout.isatty() else View(windows)
     day = generate(seed, windows)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # end as by Ctrl-C, so that no process of ours stays behind
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         site.prepare()
         asyncio.run(Demo(options, site, day, view).run())
@@ -77,6 +81,9 @@ def main(once: bool, as_json: bool, seed: int, windows: int, data: Path | None) 
     except (DemoError, PlayError) as error:
         print(f"till demo: {error}", file=sys.stderr)
         return UNAVAILABLE
+    except KeyboardInterrupt:
+        print(f"till demo: stopped; what was played so far is in {site.folder}", file=sys.stderr)
+        return INTERRUPTED
     finally:
         site.stop()
     score = judge(site, day)
@@ -104,10 +111,9 @@ class Demo:
 
     def _window(self, name: str) -> Window:
         board = self._site.boards / name
-        micropython = Path(sys.executable).with_name("micropython")
         return Window(
             name,
-            [str(micropython), "-X", f"heapsize={HEAP}", "main.py"],
+            [str(MICROPYTHON), "-X", f"heapsize={HEAP}", "main.py"],
             board,
             {"TILL_FLASH": str(self._site.flash_image(name))},
             pad=Pad(bounce_ms=3),
@@ -129,21 +135,23 @@ class Demo:
         self._view.clock(self._clock.now_ms())
 
     async def run(self) -> None:
-        """Start the windows, play, wait until the ledger has what is on flash, stop the windows."""
+        """Start the windows, play, wait until the ledger has what is on flash. However it ends, no board keeps running."""
         self._site.serve()
         with self._view.open(self.faults):
-            spoke = await asyncio.gather(*[window.start() for window in self.windows])
-            silent = [window.name for window, has_spoken in zip(self.windows, spoke, strict=True) if not has_spoken]
-            if silent:
-                raise PlayError(f"{', '.join(silent)}: the firmware does not start; see {self._site.folder}/*.console")
-            self.faults.plan()
             try:
-                await asyncio.gather(*[player.play() for player in self.players])
+                await together(self._start(window) for window in self.windows)
+                self.faults.plan()
+                await together(player.play() for player in self.players)
                 await self.faults.settle()
                 self._view.say("", "the day is over; waiting until the ledger has what is on flash")
                 await self._drain()
             finally:
+                await self.faults.stop()
                 await asyncio.gather(*[window.stop() for window in self.windows])
+
+    async def _start(self, window: Window) -> None:
+        if not await window.start():
+            raise PlayError(f"{window.name}: the firmware does not start; see {self._site.folder / window.name}.console")
 
     async def _drain(self) -> None:
         """Return when every record on flash is in the ledger, or when nothing has come for DRAIN_S."""
@@ -155,6 +163,17 @@ class Demo:
             if now_missing != missing:
                 missing, quiet_since = now_missing, time.monotonic()
             await asyncio.sleep(1 / 10)
+
+
+async def together(works: Iterable[Coroutine[None, None, None]]) -> None:
+    """Do them at the same time; the first that fails ends the others and is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def missing_records(site: DemoSite) -> list[tuple[str, int, int]]:
@@ -193,8 +212,9 @@ def judge(site: DemoSite, day: OfficeDay) -> Score:
                 score.differences.append(f"{name} {tender}: books {book}, truth {want}")
         score.windows.append(row)
         spans = [span["over_short_cents"] for span in found.get(name, {"intervals": []})["intervals"]]
-        if spans != [span.over_short_cents for span in truth.intervals]:
-            score.differences.append(f"{name} intervals: books {spans}, truth {list(truth.intervals)}")
+        true_spans = [span.over_short_cents for span in truth.intervals]
+        if spans != true_spans:
+            score.differences.append(f"{name} over_short_cents of the intervals: books {spans}, truth {true_spans}")
     ledger = ledger_records(site)
     score.records = len(ledger)
     score.lost = len(missing_records(site))

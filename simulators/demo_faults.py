@@ -33,6 +33,7 @@ class Faults:
         self._players = list(players)
         self._say = say
         self._running: set[asyncio.Task[None]] = set()
+        self._failures: list[BaseException] = []
         self._turn = 0
         self.power_losses = 0
         self.network_losses = 0
@@ -51,9 +52,17 @@ class Faults:
         other.before[index] = self.network_loss
 
     async def settle(self) -> None:
-        """Return when everything that was broken is mended."""
+        """Return when everything that was broken is mended; raises what went wrong while it was."""
         while self._running:
-            await asyncio.gather(*self._running)
+            await asyncio.wait(self._running)
+        if self._failures:
+            raise self._failures[0]
+
+    async def stop(self) -> None:
+        """Break and mend nothing any more."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     def press(self, key: str) -> None:
         """p: the power of a window, each press the next one. b: the broker. j: a jam in a bill counter."""
@@ -74,13 +83,19 @@ class Faults:
 
     def network_loss(self) -> None:
         """Kill the broker, and start it again."""
-        if self.network_losses == 0 or not any(task.get_name() == "network" for task in self._running):
+        if not any(task.get_name() == "network" for task in self._running):
             self._start(self._network_loss(), "network")
 
     def _start(self, work: Coroutine[None, None, None], name: str = "power") -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None:
+            self._failures.append(failure)
 
     async def _power_loss(self, window: Window, delay_s: float) -> None:
         await asyncio.sleep(delay_s)

@@ -20,6 +20,7 @@ HOST = "127.0.0.1"
 ZONE = "America/Chicago"
 READY_S = 20
 STOP_S = 10
+MICROPYTHON = Path(sys.executable).with_name("micropython")
 MARKER = "till-demo"  # in a folder that the demo made: no other folder is ever cleared
 
 
@@ -49,6 +50,10 @@ class DemoSite:
 
     def prepare(self) -> None:
         """A fresh folder with configuration, keys and staged boards, and a broker."""
+        if not MICROPYTHON.exists():
+            raise DemoError(f"{MICROPYTHON}: not there; install the package's dependencies, in a checkout with ./run setup")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise DemoError(f"demo folder {self.folder}: is a file; name a folder with --data")
         if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / MARKER).exists():
             raise DemoError(f"demo folder {self.folder}: holds files that no demo made; name another one with --data")
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -58,7 +63,7 @@ class DemoSite:
         self._till("init", str(self.folder), "--zone", ZONE, "--windows", str(len(self.windows)), "--broker", broker)
         for window in self.windows:
             self._till("stage", window, "--out", str(self.boards / window), *self._with_config())
-        self._broker.start()
+        self.start_broker()
 
     def serve(self) -> None:
         """Start the gateway, and return when it says that it is ready. The office's clock must have its file by now."""
@@ -78,8 +83,11 @@ class DemoSite:
         self._broker.stop()
 
     def start_broker(self) -> None:
-        """The broker comes back on the same port."""
-        self._broker.start()
+        """Start it, always on the same port."""
+        try:
+            self._broker.start()
+        except (OSError, RuntimeError) as error:
+            raise DemoError(f"broker on port {self._port}: {error}; start the demo again") from error
 
     def close_the_day(self, day: OfficeDay, quiet: bool) -> None:
         """Import what the cashiering system posted, and report."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import os
 import sys
 import termios
 import tty
@@ -21,7 +22,8 @@ from simulators.demo_site import ZONE
 
 LINES = 8
 NEWS = 6
-KEYS = "keys: p cut a window's power   b kill the broker   j jam a bill counter"
+KEYS_MAX = 64  # read at once
+KEYS = "keys: p cut a window's power   b kill the broker   j jam a bill counter   Ctrl-C end"
 BEEPS = {"ok": ("beep", "green"), "warn": ("beep beep", "yellow"), "error": ("BEEEEP", "red"), "full": ("BEEEEEEP", "red")}
 
 
@@ -95,7 +97,7 @@ class View:
             for name, lines in self._lines.items()
         ]
         news = Panel(Text("\n").join(self._news), title=f"office {self._time}", height=NEWS + 2)
-        return Group(Columns(panels), news, Text(KEYS, style="dim"))
+        return Group(Columns(panels), news, *([Text(KEYS, style="dim")] if sys.stdin.isatty() else []))
 
     @contextlib.contextmanager
     def _keys(self, faults: Faults) -> Iterator[None]:
@@ -105,8 +107,13 @@ class View:
         terminal = sys.stdin.fileno()
         before = termios.tcgetattr(terminal)
         loop = asyncio.get_running_loop()
+
+        def pressed() -> None:
+            for key in os.read(terminal, KEYS_MAX):
+                faults.press(chr(key))
+
         tty.setcbreak(terminal)
-        loop.add_reader(terminal, lambda: faults.press(sys.stdin.read(1)))
+        loop.add_reader(terminal, pressed)
         try:
             yield
         finally:

@@ -20,22 +20,32 @@ class OfficeClock:
     """A clock that starts at `start_ms` (Unix milliseconds UTC) and may run at most `speed` times as fast as the real one.
 
     It does not jump further at once than a moment's worth of `speed`, because what is in flight meanwhile is stamped late
-    by as much. `on_jump(ms)` is told every jump, to move the boards' clocks along.
+    by as much. `on_jump(ms)` is told every jump, to move the boards' clocks along. `real_ms()` is the real
+    one, Unix milliseconds.
     """
 
-    def __init__(self, path: Path, start_ms: int, windows: Iterable[str], speed: int, on_jump: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        start_ms: int,
+        windows: Iterable[str],
+        speed: int,
+        on_jump: Callable[[int], None],
+        real_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._real_ms = real_ms
         self._path = path
         self._speed = speed
         self._on_jump = on_jump
-        self._offset_ms = start_ms - _real_ms()
-        self._stepped_ms = _real_ms()
+        self._offset_ms = start_ms - real_ms()
+        self._stepped_ms = real_ms()
         self._limits: dict[str, int] = dict.fromkeys(windows, start_ms)  # nobody goes before all are there
         self._waiting: dict[str, tuple[int, asyncio.Event]] = {}
         self._write()
 
     def now_ms(self) -> int:
         """The office's time, Unix milliseconds UTC."""
-        return _real_ms() + self._offset_ms
+        return self._real_ms() + self._offset_ms
 
     def hold(self, window: str, until_ms: int) -> None:
         """The window is busy: the clock does not pass `until_ms` before it says something else."""
@@ -64,7 +74,7 @@ class OfficeClock:
         """Jump as far as nobody is overtaken, and wake who has arrived."""
         if self._limits:
             jump = min(self._limits.values()) - self.now_ms()
-            real_ms = _real_ms()
+            real_ms = self._real_ms()
             jump = min(jump, (self._speed - 1) * min(real_ms - self._stepped_ms, 2 * STEP_MS))
             self._stepped_ms = real_ms
             if jump > 0:
@@ -80,7 +90,3 @@ class OfficeClock:
         """Replace the eight bytes in one write: a reader sees the old or the new offset."""
         with self._path.open("r+b" if self._path.exists() else "wb", buffering=0) as file:
             file.write(struct.pack("<q", self._offset_ms))
-
-
-def _real_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -15,14 +15,16 @@ from gateway.errors import Unavailable
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End with the reconciliation instead of staying up.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="As fast as it goes: no live view, no keys.")] = False,
     as_json: JsonOption = False,
     seed: Annotated[int, typer.Option(help="Which day is played.")] = 1,
     windows: Annotated[int, typer.Option(min=1, max=8, help="How many windows.")] = 3,
-    data: Annotated[Path | None, typer.Option(help="Keep ledger and files here; default: a temporary folder.")] = None,
+    data: Annotated[Path, typer.Option(help="Folder of ledger and files; clears what an earlier demo left there.")] = Path(
+        "demo-data"
+    ),
 ) -> None:
     """The whole system on this machine: simulated windows, one day, its reconciliation."""
-    play = simulator("simulators.demo")
+    play = _simulator("simulators.demo")
     raise typer.Exit(play.main(once=once, as_json=as_json, seed=seed, windows=windows, data=data) or 0)
 
 
@@ -36,7 +38,7 @@ def sim_office(
     """A synthetic office day: what was posted, what the cashiers do, and what really happened."""
     from dataclasses import asdict
 
-    day = simulator("simulators.office.day").generate(seed, windows)
+    day = _simulator("simulators.office.day").generate(seed, windows)
     out.mkdir(parents=True, exist_ok=True)
     day.posted_csv(out / "posted.csv")
     (out / "plan.json").write_text(json.dumps(day.plan, indent=1), "utf-8")
@@ -55,10 +57,10 @@ def sim_board(
     site = configuration.load(config)
     known_window(site, device)
     bench = bench_folder(site)
-    raise typer.Exit(simulator("simulators.bench").main(device, bench / device, bench))
+    raise typer.Exit(_simulator("simulators.bench").main(device, bench / device, bench))
 
 
-def simulator(name: str) -> Any:
+def _simulator(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
