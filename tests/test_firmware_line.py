@@ -185,3 +185,19 @@ def test_a_full_journal_takes_no_count_and_says_so_later(tmp_path: Path) -> None
     assert {"ok"} == set(beeps)
     assert held + len(beeps) == len(totals(office))
     assert ["2 records were refused"] == told
+
+
+def test_keys_of_25_ms_are_all_on_the_tape(tmp_path: Path) -> None:
+    """With a debounce that waited for 20 quiet milliseconds a mark of 15000 was recorded as 500."""
+    amounts = [1234, 99, 100005, 1100, 88877, 1500000]
+
+    async def act(window: Window, office: Office) -> None:
+        for cents in amounts:
+            await window.tape_check(cents)
+        await window.mark(3, 15000)
+        await until(window, lambda: office.kinds("mark"), "the mark in the ledger")
+
+    office = with_line(tmp_path, act, key_down_ms=25, key_up_ms=25)
+
+    assert amounts == [line["amount_minor"] for line in office.kinds("tape")]
+    assert [("drop", 15000)] == [(mark["mark"], mark["value"]) for mark in office.kinds("mark")]
