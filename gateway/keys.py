@@ -76,7 +76,7 @@ class KeyStore:
         """
         keys = self._load(_name(device))
         if not keys:
-            raise ConfigError(f"device {device}: no key in {self._folder}; create one")
+            raise ConfigError(f"device {device}: no key in {self._folder}; make one: till device key {device}")
         return list(keys.values())[-1]
 
     def key_of(self, kid: bytes) -> bytes | None:

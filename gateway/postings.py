@@ -165,7 +165,8 @@ def _check_header(first: tuple[int, bytes | None], path: Path) -> None:
     for index, column in enumerate(COLUMNS):
         found = names[index] if index < len(names) else ""
         if found != column:
-            shown = "something else" if holds_card_number(found) or len(found) > 24 else repr(found)
+            is_shown = len(found) <= 24 and found.isprintable() and not holds_card_number(found)
+            shown = repr(found) if is_shown else "something else"
             raise DataError(f"{path}:{first[0]}: column {index + 1} is {shown}, expected '{column}'; see docs/posted-csv.md")
     if len(names) > len(COLUMNS):
         raise DataError(f"{path}:{first[0]}: {len(names)} columns, expected {len(COLUMNS)}; see docs/posted-csv.md")

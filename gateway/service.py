@@ -252,6 +252,8 @@ class Service:
         if self.connected.is_set():
             self.connected.clear()
             log.warning('broker_lost reason="%s" next="reconnecting with back-off"', reason)
+        elif reason.is_failure:
+            self._note_absent(f"it closed the connection ({reason})")
 
     def _on_message(self, _client: mqtt.Client, _data: Any, m: mqtt.MQTTMessage) -> None:
         try:

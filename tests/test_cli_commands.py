@@ -1,24 +1,11 @@
 """The till command as people run it: exit codes, one clear message, never a traceback."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.cli_support import till
 from tests.test_postings_import import row, text_of
-
-ROOT = Path(__file__).parent.parent
-
-
-def till(*args, cwd=None):
-    command = [sys.executable, "-m", "gateway", *map(str, args)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=cwd or ROOT, env=env, capture_output=True, text=True, timeout=60)
-    assert "Traceback" not in done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")

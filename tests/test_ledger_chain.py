@@ -3,6 +3,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from gateway.ledger import Ledger
 from gateway.ledger_file import migrations
 from gateway.recording import GENESIS, QUARANTINE_ROWS, next_head, occurred_ms
 from protocol import records
+from tests.cli_support import environment, without_privilege
 from tests.ingest_support import NOW_MS, Office, a_tally
 
 
@@ -299,9 +302,18 @@ def test_a_command_that_only_reads_creates_nothing(tmp_path: Path) -> None:
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
+    code = f"from pathlib import Path; from gateway.ledger import Ledger; Ledger.open(Path({str(tmp_path / 'ledger.db')!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        preexec_fn=without_privilege,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    tmp_path.chmod(0o700)
 
-    with pytest.raises(PermissionDenied):
-        Ledger.open(tmp_path / "ledger.db")
+    assert "PermissionDenied: ledger" in done.stderr
+    assert [] == list(tmp_path.iterdir())

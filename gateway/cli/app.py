@@ -31,7 +31,10 @@ app.add_typer(boards_app, name="boards")
 app.add_typer(device_app, name="device")
 app.add_typer(sim_app, name="sim")
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", envvar="TILL_CONFIG", help="The site's till.toml.")]
+# readable=False on every path: our own message says which access is missing and how to give it.
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", envvar="TILL_CONFIG", readable=False, help="The site's till.toml.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 DateOption = Annotated[str | None, typer.Option("--date", help="Business date, YYYY-MM-DD; default: the last one posted.")]
 CONFIG = Path("till.toml")

@@ -51,7 +51,7 @@ def flash(
 @app.command()
 def stage(
     device: Annotated[str, typer.Argument(help="Which window the board is for, such as w1.")],
-    out: Annotated[Path, typer.Option(help="A folder that does not exist yet, or is empty.")],
+    out: Annotated[Path, typer.Option(readable=False, help="A folder that does not exist yet, or is empty.")],
     config: ConfigOption = CONFIG,
     board: Annotated[str, typer.Option(help="Name of the board in boards.toml.")] = "unix",
     revision: Annotated[str | None, typer.Option(help="Its revision.")] = None,
@@ -97,7 +97,7 @@ def _open_session(site: Site, device: str) -> str | None:
 @boards_app.command("show")
 def boards_show(
     name: Annotated[str | None, typer.Argument(help="One board; default: all.")] = None,
-    boards: Annotated[Path | None, typer.Option(help="Another boards.toml.")] = None,
+    boards: Annotated[Path | None, typer.Option(readable=False, help="Another boards.toml.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """What boards.toml declares."""

@@ -11,12 +11,12 @@ import typer
 
 from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOption, app, opened
 from gateway.clock import clock_from_env
-from gateway.errors import DataError, UsageError
+from gateway.errors import DataError, TryAgain, UsageError
 
 
 @app.command("import")
 def import_(
-    posted: Annotated[list[Path], typer.Argument(help="posted.csv files.")],
+    posted: Annotated[list[Path], typer.Argument(readable=False, help="posted.csv files.")],
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -31,12 +31,12 @@ def import_(
         print(json.dumps([vars(result) for result in results], indent=2))
     for result in [] if as_json else results:
         if result.state == "unposted":
-            print(f"{result.name}: nothing posted: {result.reason}")
+            print(f"till: {result.name}: nothing posted: {result.reason}", file=sys.stderr)
         else:
             again = "already posted: " if result.state == "already" else ""
             print(f"{result.name}: {again}{result.added} rows new, {result.known} known, {result.refused} refused")
         for line, reason in result.shown:
-            print(f"  {result.name}:{line}: {reason}")
+            print(f"  {result.name}:{line}: {reason}", file=sys.stderr)
     if any(result.state == "unposted" for result in results):
         raise typer.Exit(DataError.exit_code)
     if any(result.refused for result in results):
@@ -66,7 +66,7 @@ def report(
     html: Annotated[bool, typer.Option("--html", help="A page that prints.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One flat table.")] = False,
     as_json: JsonOption = False,
-    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    out: Annotated[Path | None, typer.Option(readable=False, help="File to write; default: standard output.")] = None,
 ) -> None:
     """The report of a business day."""
     from gateway import report as reports
@@ -83,7 +83,12 @@ def report(
     if out is None:
         sys.stdout.write(text)
     else:
-        out.write_text(text, "utf-8", newline="")
+        try:
+            out.write_text(text, "utf-8", newline="")
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise TryAgain(f"{out}: {error.strerror}; the report is not whole: name another file with --out") from error
         print(f"wrote {out}")
 
 

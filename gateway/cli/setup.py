@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, boards_path, device_app, opened, tell
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, boards_path, device_app, known_window, opened, tell
 from gateway.errors import ConfigError, DataError, GatewayError, PermissionDenied, Unavailable, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where till.toml and the data folder go.")] = Path("."),
+    folder: Annotated[Path, typer.Argument(readable=False, help="Where till.toml and the data folder go.")] = Path("."),
     site: Annotated[str, typer.Option(help="Name of the site: a-z, 0-9 and '-'.")] = "city-hall",
     zone: Annotated[str, typer.Option(help="Time zone of the office, by its IANA name.")] = "America/Chicago",
     windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows: w1, w2, ...")] = 3,
@@ -206,3 +206,20 @@ def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> N
     for row in rows:
         counts = ", ".join(f"{row[name]} {name}" for name in ("records", "duplicates", "rejected", "missing"))
         print(f"{row['device'] or '(unknown sender)'}: {'key' if row['key'] else 'no key'}, {counts}")
+
+
+@device_app.command("key")
+def device_key(
+    device: Annotated[str, typer.Argument(help="Which window, such as w4; it is in till.toml by now.")],
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the key of a window that has none, such as one that was added to till.toml. A key in use is never overwritten."""
+    from gateway import config as configuration
+    from gateway.keys import create_key
+
+    site = configuration.load(config)
+    known_window(site, device)
+    key = create_key(site.keys, device)
+    result = {"device": device, "key": key.number, "file": str(site.keys / f"{device}.key")}
+    tell(as_json, result, f"made key {key.number} of {device}; next: till flash {device}")

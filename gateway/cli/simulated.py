@@ -19,9 +19,9 @@ def demo(
     as_json: JsonOption = False,
     seed: Annotated[int, typer.Option(help="Which day is played.")] = 1,
     windows: Annotated[int, typer.Option(min=1, max=8, help="How many windows.")] = 3,
-    data: Annotated[Path, typer.Option(help="Folder of ledger and files; clears what an earlier demo left there.")] = Path(
-        "demo-data"
-    ),
+    data: Annotated[
+        Path, typer.Option(readable=False, help="Folder of ledger and files; clears what an earlier demo left there.")
+    ] = Path("demo-data"),
 ) -> None:
     """The whole system on this machine: simulated windows, one day, its reconciliation."""
     play = _simulator("simulators.demo")
@@ -30,7 +30,7 @@ def demo(
 
 @sim_app.command("office")
 def sim_office(
-    out: Annotated[Path, typer.Option(help="Folder for posted.csv, plan.json and truth.json.")],
+    out: Annotated[Path, typer.Option(readable=False, help="Folder for posted.csv, plan.json and truth.json.")],
     seed: Annotated[int, typer.Option(help="Which day.")] = 1,
     windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows.")] = 3,
     as_json: JsonOption = False,

@@ -15,6 +15,7 @@ from serial.tools import list_ports  # type: ignore[import-untyped]
 
 from gateway.errors import Unavailable, UsageError
 from gateway.fleet.boards import Board
+from gateway.fleet.problems import did_you_mean
 
 DESCRIPTORS = "*.board.json"
 DESCRIPTOR_BYTES_MAX = 4096
@@ -67,8 +68,10 @@ def recognise(
 ) -> tuple[SerialPort, str]:
     """(the port, the name of the board on it). Without `port` the one board that is plugged in.
 
-    Raises UsageError when a port is not recognised or somebody has to say which board it is, Unavailable when none is there.
+    Raises UsageError when a port is not recognised or somebody has to say which board it is, Unavailable when it is not there.
     """
+    if board is not None and board not in revisions:
+        raise UsageError(f"board {board!r}: not declared{did_you_mean(board, revisions)}; `till boards show` lists them")
     ports = listed_ports(run_folder)
     if serial_number is not None:
         ports = [each for each in ports if each.serial_number == serial_number]
@@ -86,13 +89,14 @@ def recognise(
         chosen = found[0]
     else:
         named = [each for each in ports if os.path.realpath(each.path) == os.path.realpath(port)]
+        if not named and not os.path.exists(port):
+            there = ", ".join(each.path for each in ports) or "none"
+            raise Unavailable(f"port {port}: not there; plug the board in, or name one of these: {there}")
         if not named or not _names(named[0], revisions, None, with_bridges=True):
             seen = f"its USB id {named[0].usb_id} is not in boards.toml" if named and named[0].usb_id else "no USB id is known"
             raise UsageError(f"port {port}: not recognised, {seen}; it was not opened, since it may be an instrument")
         chosen = named[0]
     names = _names(chosen, revisions, board, with_bridges=port is not None and board is not None)
-    if board is not None and board not in revisions:
-        raise UsageError(f"board {board!r}: not declared; `till boards show` lists them")
     if board is not None and not names:
         raise UsageError(f"port {chosen.path}: USB id {chosen.usb_id} is not one of board {board}'s; it was not opened")
     if len(names) != 1:
