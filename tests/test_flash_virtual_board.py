@@ -212,7 +212,7 @@ def test_a_dry_run_writes_nothing(board: VirtualBoard, capsys: pytest.CaptureFix
 def test_nothing_that_is_said_holds_the_key(board: VirtualBoard, capfd: pytest.CaptureFixture[str]) -> None:
     flash_command(SITE, run_folder=board.descriptor.parent, booted=lambda: True)
     board.stop()
-    with pytest.raises(UsageError):
+    with pytest.raises((UsageError, Unavailable)):
         flash_command(SITE, port=board.port, run_folder=board.descriptor.parent)
 
     said = capfd.readouterr()
