@@ -35,7 +35,6 @@ DRAIN_S = 30
 UNAVAILABLE = 69
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
 HEAP = "190K"  # what a 32-bit board has free
-KEY_DOWN_MS, KEY_UP_MS = 35, 30  # a quick hand
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,6 @@ class Demo:
             board,
             {"TILL_FLASH": str(self._site.flash_image(name))},
             pad=Pad(bounce_ms=3),
-            key_down_ms=KEY_DOWN_MS,
-            key_up_ms=KEY_UP_MS,
             console=self._site.folder / f"{name}.console",
         )
 

