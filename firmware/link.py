@@ -46,14 +46,13 @@ class Link:
                 sock = socket.socket()
                 await self._serve(sock)
             except (OSError, mqtt.MqttError) as error:
-                if up:
+                if up or uplink.online:  # once an outage, not at each try
                     self._note("link lost: %r" % error)
                 up = False
             finally:
                 if sock:
                     sock.close()
             if uplink.online:
-                up = True
                 pause_ms = self._backoff_ms
                 uplink.online = False
             # up to a quarter more, so that windows that lost one broker do not all come back in the same instant

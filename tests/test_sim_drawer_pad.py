@@ -92,7 +92,7 @@ def test_a_stuck_key_stays_down_and_a_chord_shows_its_ghost() -> None:
     assert [] == pad.release("7", 50)
 
 
-@given(amount=st.integers(-10**9, 10**9))
+@given(amount=st.integers(-(10**9), 10**9))
 def test_keyed_amounts_read_back_as_the_same_cents(amount: int) -> None:
     keys = keys_for(f"{abs(amount) // 100}.{abs(amount) % 100:02d}{'-' if amount < 0 else '+'}")
 
