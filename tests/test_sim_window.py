@@ -14,7 +14,7 @@ from simulators.instruments.bill_counter import BillCounter
 from simulators.instruments.faults import Faults
 from simulators.window import Window
 
-STAND_IN = '''
+STAND_IN = """
 import os, select
 
 def channel(name):
@@ -45,7 +45,7 @@ while True:
             gpio.write(b"P heard " + line + b"\\n")
         if line == b"D 1":
             gpio.write(b"K 20\\n")
-'''
+"""
 INTERPRETERS = [sys.executable, str(Path(sys.executable).with_name("micropython"))]
 ROWS = [(2000, 5), (100, 12)]
 PATIENCE = 20  # seconds, for a busy machine; nothing waits so long when all is well
