@@ -9,8 +9,10 @@ Lines come from standard input, so that a bench visit can be kept as a script.
 """
 
 import asyncio
+import contextlib
 import shlex
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,15 +40,19 @@ def main(name: str, folder: Path, run_folder: Path) -> int:
     with VirtualBoard(name, folder / "flash", run_folder, window.channels, environment) as board:
         window.board = board
         print(f"board {name}: {board.port}, files in {folder / 'flash'}; flash it with: till flash {name}", flush=True)
-        asyncio.run(_serve(window))
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_serve(window))
     return 0
 
 
 async def _serve(window: Window) -> None:
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    reading = threading.Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True)  # it never holds up the end
     await window.start(timeout=1)  # silent until it is flashed
+    reading.start()
     try:
         while True:
-            line = await asyncio.to_thread(sys.stdin.readline)
+            line = await lines.get()
             if not line or line.strip() == "quit":
                 return
             try:
@@ -55,6 +61,19 @@ async def _serve(window: Window) -> None:
                 print(f"  {error}", flush=True)
     finally:
         await window.stop()
+
+
+def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str]) -> None:
+    """Every line of standard input, then an empty one. By its descriptor: sys.stdin's lock would be in the way of Ctrl-C."""
+    rest = b""
+    gone = contextlib.suppress(RuntimeError)  # the loop has ended: nobody listens any more
+    with gone, open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as file:
+        while data := file.read(4096):
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace") + "\n")
+        for line in (rest, b""):
+            loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace"))
 
 
 async def act(window: Window, line: str) -> None:
