@@ -128,7 +128,7 @@ algorithm = {{ 1 => 5 }} ; HMAC 256/256"""
 
 
 def field_meanings() -> dict[int, str]:
-    """{field number: its unit or meaning}: the comment behind each line of FIELDS, or above it, which costs a device nothing."""
+    """{field number: its unit or meaning}: the comment behind or above each line of FIELDS, which costs a device nothing."""
     source = (ROOT / "protocol" / "records.py").read_text()
     meanings: dict[int, str] = {}
     above = ""
