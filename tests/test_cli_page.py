@@ -56,6 +56,15 @@ def test_every_option_on_the_page_is_there() -> None:
     assert {} == {name: gone for name, options in on_the_page().items() if (gone := options - real[name] - EVERYWHERE)}
 
 
+def test_every_command_takes_a_configuration_and_prints_json_but_those_the_page_names() -> None:
+    real = in_the_app()
+
+    assert {"init", "boards show", "demo", "sim office"} == {
+        name for name, options in real.items() if "--config" not in options
+    }
+    assert {"sim board"} == {name for name, options in real.items() if "--json" not in options}
+
+
 def test_every_key_of_till_toml_is_on_the_page_with_its_default() -> None:
     rows = re.findall(r"^\| (`[a-z_.`, ]+`) \| ([^|]+) \|", PAGE.partition("## till.toml")[2], re.MULTILINE)
     told = {key: default for keys, default in rows for key in re.findall(r"[a-z_.]+", keys)}
