@@ -187,7 +187,8 @@ class Journal:
         if first == 0:
             return True
         behind = self._first[(sector + 1) % self.sectors]
-        return (behind if behind > first else self.next_seq) - 1 <= self.acked
+        # the next one opened at the same seq: this one kept nothing; an older one or none: this is the last before the open one
+        return (behind if behind >= first else self.next_seq) - 1 <= self.acked
 
     def _erase(self, sector: int) -> None:
         self._first[sector] = 0
