@@ -160,3 +160,20 @@ def test_a_sector_that_kept_nothing_is_free_again_when_the_ring_comes_round():
             written += 1
 
     assert written == 16
+
+
+def test_a_worn_place_in_the_flash_costs_a_sectors_tail_and_no_record():
+    class Worn(Nor):
+        def writeblocks(self, block: int, buf: bytes, offset: int) -> None:
+            super().writeblocks(block, buf, offset)
+            self.sectors[0][1000] = 0x55
+
+    nor = Worn(4, random.Random(1))
+    journal = Journal(nor, lambda: 77)
+    bodies = [bytes([number]) * 300 for number in range(1, 9)]
+    for body in bodies:
+        journal.append(body)
+    again = Journal(nor, lambda: 78)
+
+    assert (again.epoch, again.last_seq) == (77, 8)
+    assert bodies == [again.read(seq) for seq in range(1, 9)]
