@@ -159,13 +159,12 @@ def decode_record(raw) -> dict:
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= len(spec[2]):
                 raise ProtocolError("record: %s %r is not one of 1 to %d" % (spec[0], value, len(spec[2])))
             value = spec[2][value - 1]
+        else:
+            _checked(spec, value)
+            if spec[1] == "pairs":
+                value = [(pair[0], pair[1]) for pair in value]
         record[spec[0]] = value
     _check_fields(record)
-    for name, value in record.items():
-        spec = spec_of(number_of(name))
-        _checked(spec, value)
-        if spec[1] == "pairs":
-            record[name] = [(pair[0], pair[1]) for pair in value]
     return record
 
 
