@@ -127,6 +127,7 @@ class Player:
             if await self.window.wait_beep(WAIT_S) == "ok":
                 return
             await self._powered()
+            await self.window.key(["C"])  # whatever the pad took of it: a second try begins from nothing
         raise PlayError(f"{self.window.name}: mark {code} was keyed {TRIES_MAX} times and no beep; see its console")
 
     async def _until_printed(self, press: Callable[[], Awaitable[Any]]) -> None:
