@@ -50,10 +50,12 @@ FIELDS = (
     "40:mark:choice:sign_on,opening_float,drop,checks_tape,close,recount,void_last_batch,checkpoint,done,card_total\n"
     "41:value:uint:1099511627775\n"  # what was keyed with the mark: cashier number or declared minor units
     # of the instrument:
-    "50:condition:choice:back,offline,jam,full,empty,key_stuck,ghost_keys,line_noise,missing_report,day_clear\n"
+    "50:condition:choice:back,offline,jam,full,empty,key_stuck,ghost_keys,line_noise,missing_report,day_clear,"
+    "reset,discrepancy,cleared_unreported,fraud,fault,stopped,swapped\n"
     "51:detail:text:96\n"  # what a person should know about it
     "52:reason:text:96\n"  # why a report was not counted
     "53:raw:bytes:512\n"  # the report's own bytes
+    "54:pieces:uint:4294967295\n"  # how many pieces it concerns; absent when that cannot be known
     "60:reset_cause:choice:power_on,hard,watchdog,deep_sleep,soft,unknown\n"  # why the device started
     "61:firmware:text:24\n"  # version of the firmware
     "62:board:text:32\n"  # board and revision, as boards.toml has it
@@ -72,7 +74,7 @@ _KINDS = const(
     "drawer:state:instrument,cause,dwell_ms\n"
     "tape:line_no,amount_minor,symbol:left,currency\n"
     "mark:mark:value\n"
-    "instrument:instrument,condition:detail,evidence\n"
+    "instrument:instrument,condition:detail,pieces,evidence\n"
     "quarantine:instrument,reason:raw,evidence\n"
 )  # fmt: skip
 

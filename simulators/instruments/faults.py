@@ -1,4 +1,4 @@
-"""Seeded faults of a counter: which of them strike a batch, and what the line does to the bytes of its report."""
+"""Seeded faults of the machines: which of them strike a batch or a piece, and what the line does to the bytes of a report."""
 
 import random
 from collections import Counter
@@ -7,7 +7,19 @@ from collections.abc import Iterable
 PIECE_KNOBS = ("jam", "reject", "suspect", "double", "double_unseen", "power_loss")  # strike at one piece of the batch
 WIRE_KNOBS = ("truncate", "noise", "nuls", "garble")  # change the bytes of the batch report
 DESK_KNOBS = ("reprint", "day_clear", "sub_and_batch", "clock_skew", "fee")  # what a person did, or had set
-KNOBS = PIECE_KNOBS + WIRE_KNOBS + DESK_KNOBS
+MACHINE_KNOBS = (
+    "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count", "burst", "wrap",
+    "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite", "require_ack", "swap",
+)  # fmt: skip
+LINE_KNOBS = (
+    "drop_reply",
+    "repeat_reply",
+    "drop",
+    "flip",
+    "echo",
+    "wrong_baud",
+)  # of any line: line.py
+KNOBS = PIECE_KNOBS + WIRE_KNOBS + DESK_KNOBS + MACHINE_KNOBS + LINE_KNOBS
 PERMILLE = 1000
 NOISE_BYTES_MAX = 12
 
