@@ -1,0 +1,4 @@
+"""Proofs that anyone can replay from a seed: ./run proof NAME. The tests run a slice of each.
+
+instruments   driver, lossy line and simulated machine in virtual time: nothing counted twice, nothing lost silently
+"""
