@@ -1,8 +1,8 @@
 """One history: a driver, a lossy line and a simulated machine in virtual time, and what must hold when it is over.
 
-The law: truth = credited + explicit discrepancy. A history has a storm, in which seeded faults strike the mechanism, the line and
-our own controller (it restarts between any two calls, with only its events on flash), and then a calm, in which both sides must
-come to terms. `Outcome.wrong` says what broke the law.
+The law: truth = credited + explicit discrepancy. A history has a storm, in which seeded faults strike the mechanism, the line
+and our own controller (it restarts between any two calls, with only its events on flash), and then a calm, in which both sides
+must come to terms. `Outcome.wrong` says what broke the law.
 """
 
 import random

@@ -110,8 +110,10 @@ def _prove(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "faults": dict(sorted(struck.items())), "per_minute": int(len(outcomes) * 60 / seconds), "failed": len(wrong),
     }  # fmt: skip
     if not options.json:
-        print("{driver}: {histories} histories, {pieces} pieces, twice {twice}, lost silently {lost_silently}, missing and said "
-              "{missing_and_said}, {restarts} restarts, {failed} failed, {per_minute} a minute".format(**result))  # fmt: skip
+        print(
+            "{driver}: {histories} histories, {pieces} pieces, twice {twice}, lost silently {lost_silently}, missing and "
+            "said {missing_and_said}, {restarts} restarts, {failed} failed, {per_minute} a minute".format(**result)
+        )
         print("  faults: " + " ".join(f"{knob} {count}" for knob, count in result["faults"].items()))
         for outcome in wrong[:10]:
             print(f"  seed {outcome.seed}: {'; '.join(outcome.wrong)}")
