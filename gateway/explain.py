@@ -20,6 +20,13 @@ RECEIPT_AFTER_OPENING_MS = 90_000  # rule R11: an opening wants a receipt within
 OPENING_NEAR_VOID_MS = 120_000  # rule R10: a cash void wants an opening within 120 s
 CAUSES_MAX = 3
 NOTES_CENTS = (100, 500, 1000, 2000, 5000, 10000)  # US notes in use, Federal Reserve; the $2 note is too rare to suspect
+COUNT_LACKS = (  # findings by which a machine's own count is too low
+    "instrument_discrepancy",
+    "instrument_cleared_unreported",
+    "instrument_missing_report",
+    "machine_discrepancy",
+    "quarantined_report",
+)
 STRONG, POSSIBLE = "strong", "possible"
 _TITLES = {  # where the decisive title would name a receipt and may not
     "void_cash_kept": "A voided receipt's cash still in the drawer",
@@ -96,6 +103,7 @@ def _cash_causes(proof: Reconciliation, interval: Interval, cents: int, clock: C
     causes += _wrong_tender(proof, interval, cents)
     causes += _unknown_posting(proof, interval, cents)
     causes += _cut_off(proof, interval, cents)
+    causes += _left_out(proof, interval, cents, clock)
     causes += _wrong_change(interval, cents)
     return causes
 
@@ -248,6 +256,22 @@ def _cut_off(proof: Reconciliation, interval: Interval, cents: int) -> list[Caus
 def _inside(tender: Tender, interval: Interval, proof: Reconciliation) -> bool:
     after_start = interval.number == 1 or tender.posted_ms >= interval.from_ms
     return after_start and (interval.number == len(proof.intervals) or tender.posted_ms < interval.to_ms)
+
+
+def _left_out(proof: Reconciliation, interval: Interval, cents: int, clock: Clock) -> list[Cause]:
+    """A machine said itself, while the drawer was counted at the interval's end, that its count may lack money."""
+    later = [each.to_ms for each in proof.intervals if each.to_ms > interval.to_ms]
+    until_ms = min(later, default=None)
+    found = [
+        finding
+        for finding in proof.session.findings
+        if finding.kind in COUNT_LACKS and finding.at_ms >= interval.to_ms and (until_ms is None or finding.at_ms < until_ms)
+    ]
+    if cents > 0 or not found:
+        return []
+    evidence = tuple(f"{clock(finding.at_ms)} {finding.text}" for finding in found[:3])
+    title = f"{format_cents(-cents)} not in a machine's count"
+    return [Cause("left_out_of_count", POSSIBLE, title, evidence, "Count the drawer again")]
 
 
 def _wrong_change(interval: Interval, cents: int) -> list[Cause]:

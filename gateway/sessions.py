@@ -380,7 +380,9 @@ class _Reader:
             self._instruments[name] = record.fields["evidence"]
         if condition in ("back", "day_clear"):
             return
-        detail = record.fields.get("detail")
+        pieces = record.fields.get("pieces")
+        said = [record.fields.get("detail", ""), "" if pieces is None else f"{pieces} piece{'s' * (pieces != 1)}"]
+        detail = "; ".join(part for part in said if part)
         text = f"{name}: {condition.replace('_', ' ')}" + (f" ({detail})" if detail else "")
         self.session(record).note("instrument_" + condition, record.occurred_ms, text)
 

@@ -137,3 +137,18 @@ def test_two_strong_causes_name_no_receipt_and_at_most_three_are_shown():
     assert [cause.receipt_no for cause in variance.causes] == [""] * len(variance.causes)
     assert len(variance.causes) == 2
     assert {cause.strength for cause in variance.causes} == {"possible"}
+
+
+def test_a_machine_that_left_money_out_of_the_closing_count_is_the_possible_cause():
+    tape = Tape().count(0, "opening_float", 20000)
+    for minute, _ in SALES:
+        tape.opening(minute)
+    tape.mark(90, "close").tally(90, TOTAL - 1733)
+    tape.add("instrument", 91, instrument="coins", condition="discrepancy", detail="counter from 48 to 54", pieces=1)
+    (session,) = drawer_sessions(tape.mark(92, "done").rows)
+
+    (variance,) = explain(reconcile(session, sales(), DAY))
+    (cause,) = variance.causes
+
+    assert (cause.kind, cause.strength) == ("left_out_of_count", "possible")
+    assert cause.evidence[0].endswith("coins: discrepancy (counter from 48 to 54; 1 piece)")
