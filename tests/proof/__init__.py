@@ -1,4 +1,5 @@
 """Proofs that anyone can replay from a seed: ./run proof NAME. The tests run a slice of each.
 
 instruments   driver, lossy line and simulated machine in virtual time: nothing counted twice, nothing lost silently
+fuzz          coverage-guided bytes for every driver: no exception, bounded, only events that can be written down
 """

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-PROOFS = ("instruments",)
+PROOFS = ("instruments", "fuzz")
 
 
 def main() -> int:

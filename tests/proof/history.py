@@ -58,6 +58,7 @@ class Outcome:
     restarts: int
     clean: bool  # no fault was switched on
     wrong: list[str]
+    heard: list[tuple[int, bytes]]  # (now_ms, bytes) that the driver was fed
 
 
 def play(case: Case, driver_class: Any, settings: dict[str, Any], simulator_class: Any, seed: int, baud: int = 9600) -> Outcome:
@@ -77,7 +78,7 @@ def play(case: Case, driver_class: Any, settings: dict[str, Any], simulator_clas
     case.settle(machine, case.storm_ms)
     bench.run(case.storm_ms, case.storm_ms + case.calm_ms, 0, acting=False)
     struck = Counter(faults.struck) + line.struck
-    return judge(machine, bench.events, seed, clean, struck, bench.restarts)
+    return judge(machine, bench, seed, clean, struck)
 
 
 def _swarm(case: Case, simulator_class: Any, rng: random.Random) -> tuple[dict[str, int], dict[str, int]]:
@@ -104,6 +105,7 @@ class _Bench:
         self._line = line
         self._rng = rng
         self.events: list[dict[str, Any]] = []
+        self.heard: list[tuple[int, bytes]] = []
         self.restarts = 0
         self._last_batch: dict[str, str] = {}
         self._driver = self._start()
@@ -131,7 +133,9 @@ class _Bench:
                 continue  # our controller has no power: what comes is lost
             if self._driver is None:
                 self._driver = self._start()
-            self._take(self._driver.feed(data, now_ms) if data else [])
+            if data:
+                self.heard.append((now_ms, data))
+                self._take(self._driver.feed(data, now_ms))
             self._take(self._driver.poll(now_ms))
             if restart_every_ms and self._rng.randrange(restart_every_ms) < STEP_MS:
                 self.restarts += 1
@@ -148,8 +152,9 @@ class _Bench:
             self.events.append(event)
 
 
-def judge(machine: Any, events: list[dict[str, Any]], seed: int, clean: bool, struck: Counter[str], restarts: int) -> Outcome:
+def judge(machine: Any, bench: _Bench, seed: int, clean: bool, struck: Counter[str]) -> Outcome:
     """Compare what was credited with what really happened."""
+    events = bench.events
     truth = true_pieces(machine)
     credited: Counter[int] = Counter()
     explicit = 0
@@ -177,7 +182,7 @@ def judge(machine: Any, events: list[dict[str, Any]], seed: int, clean: bool, st
         wrong.append("the simulator itself lost a piece")
     if len(events) > EVENTS_KEPT:
         wrong.append(f"{len(events)} events: a condition is told again and again")
-    return Outcome(seed, events, truth, credited, explicit, struck, restarts, clean, wrong)
+    return Outcome(seed, events, truth, credited, explicit, struck, bench.restarts, clean, wrong, bench.heard)
 
 
 def true_pieces(machine: Any) -> Counter[int]:

@@ -1,0 +1,16 @@
+"""The process of one fuzzer: python -m proof.fuzz_one PROFILE [libFuzzer options]. `./run proof fuzz` starts it."""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["firmware.drivers"]):
+    from firmware.drivers import (  # noqa: F401
+        registry,
+    )
+    from proof.fuzz import target
+
+    run = target(sys.argv[1])
+
+atheris.Setup([sys.argv[0], *sys.argv[2:]], run)
+atheris.Fuzz()
