@@ -4,7 +4,7 @@
     --json          machine-readable
 
 An input is a run of chunks, each [size][10 ms steps before it][bytes]. With an odd first byte each chunk is the inside of a
-frame that is given its right length and checksum, since chance finds none. The first inputs are what drivers heard in histories.
+frame that is given its right length and checksum: chance finds none. The first inputs are what drivers heard in histories.
 """
 
 import argparse
