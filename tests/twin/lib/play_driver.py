@@ -1,6 +1,6 @@
 """Feeds a driver what it heard in a history, and prints its events, its heap and its speed; on both interpreters.
 
-play_driver.py FOLDER [GARBAGE_BYTES]: FOLDER/played.py has DRIVER, SETTINGS, END_MS; heard.txt there a line `<ms> <hex>` a burst.
+play_driver.py FOLDER [GARBAGE_BYTES]: played.py there has DRIVER, SETTINGS, END_MS; heard.txt a line `<ms> <hex>` a burst.
 """
 
 import binascii
