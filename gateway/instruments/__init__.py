@@ -1,0 +1,1 @@
+"""What the back office knows of instruments: their profiles, the grammars that profiles hold, captures of their wires."""
