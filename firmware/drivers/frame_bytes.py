@@ -131,4 +131,4 @@ def field_of(frame: bytes, kind: str, at: int, size: int):
                 return -1
             value = value * 100 + (byte >> 4) * 10 + (byte & 15)
         return value
-    return int.from_bytes(raw, kind)
+    return int.from_bytes(raw, "big" if kind == "big" else "little")

@@ -248,7 +248,7 @@ class FrameStream:
         batch.keep(frame)
         if before is None:
             batch.refuse("display held %d pieces when it was first seen; recount" % pieces)
-        elif (pieces - before - _SLACK_PIECES) * 1000 > self._grammar["pieces_per_s"] * ticks_diff(now_ms, self._frame_ms):
+        elif (pieces - before - _SLACK_PIECES) * 1000 > self._grammar["pieces_per_s"] * ticks_diff(now_ms, self._frame_ms or 0):
             batch.refuse("display went from %d to %d at once: recalled? recount" % (before, pieces))
         for denomination, count in shown:
             if count:
@@ -264,7 +264,7 @@ class FrameStream:
         batch.keep(frame)
         if pieces:
             batch.refuse("display fell from %d to %d, zero was not seen; recount" % (before, pieces))
-        elif ticks_diff(self._fall_ms, self._steady_ms) < self._grammar["stable_ms"]:
+        elif ticks_diff(self._fall_ms or 0, self._steady_ms) < self._grammar["stable_ms"]:
             batch.refuse("display was cleared while it counted (%d pieces); recount" % before)
         self._close(events)
 
