@@ -11,8 +11,7 @@ import time
 
 from firmware.controller import Controller, boot_event
 from firmware.drivers.cash_drawer import CashDrawer
-from firmware.drivers.grammars import GRAMMARS
-from firmware.drivers.report_stream import ReportStream
+from firmware.drivers.registry import driver_for
 from firmware.drivers.ten_key import TenKey
 from firmware.journal import Journal
 from firmware.link import Link
@@ -47,11 +46,12 @@ class App:
         self._journal = Journal(ports.flash())
         self._controller = Controller(self._journal, budget["pending_records"])
         self._uplink = Uplink(self._journal, site, budget)
-        self._serial = [
-            (ports.uart(each), ReportStream(each["name"], GRAMMARS[each["profile"]], site["currency"]))
-            for each in board.INSTRUMENTS
-            if each["driver"] == "report_stream"
-        ]
+        self._serial = []
+        for each in board.INSTRUMENTS:
+            driver = driver_for(each["driver"])(each["name"], each["settings"], site["currency"])
+            if hasattr(driver, "resume"):
+                driver.resume(self._controller.last_batch(each["name"]))
+            self._serial.append((ports.uart(each), driver))
         self._drawer = CashDrawer(board.DRAWER)
         self._pad = TenKey(dict(board.PAD, currency=site["currency"]))
         tasks = {"scan": self._scan, "keep": self._keep}
@@ -64,7 +64,7 @@ class App:
         if traits.NETWORK_TASK:
             tasks["network"] = ports.connect_network
         self._tasks = tasks
-        self._take([boot_event(board, GRAMMARS, ports.reset_cause(), _VERSION, self._journal)])
+        self._take([boot_event(board, ports.reset_cause(), _VERSION, self._journal)])
         self._ports.show(self._controller.last_count() or "ready")
 
     async def run(self) -> None:
@@ -107,16 +107,19 @@ class App:
             await asyncio.sleep_ms(_SCAN_MS)
 
     async def _listen(self, uart, driver) -> None:
-        """One serial line."""
+        """One serial line. What the machine is told goes out behind what it said: on flash first, acknowledged afterwards."""
         buf = bytearray(_READ_BYTES)
         while True:
             size = uart.readinto(buf)
             now = time.ticks_ms()
-            events = driver.feed(bytes(buf[:size]), now) if size else driver.poll(now)
-            answer = driver.take_output()
-            if answer:
-                uart.write(answer)
+            events = driver.feed(bytes(buf[:size]), now) if size else []
+            events.extend(driver.poll(now))
             self._take(events)
+            self._commit()
+            if not self._controller.waiting:
+                answer = driver.take_output()
+                if answer:
+                    uart.write(answer)
             self._progress(driver.instrument)
             if size < _READ_BYTES:
                 await asyncio.sleep_ms(_SERIAL_MS)
@@ -130,6 +133,9 @@ class App:
             if not (self._busy() or self._pad.busy):
                 self._journal.tidy()
             self._take(self._controller.refusals())
+            for _, driver in self._serial:
+                if hasattr(driver, "allow"):
+                    driver.allow(self._journal.room())
             uplink.heap_free = gc.mem_free()  # without collecting first: garbage counts as used
             uplink.heap_low = min(uplink.heap_low or uplink.heap_free, uplink.heap_free)
             uplink.status = "alive" if self._journal.room() else "journal_full"

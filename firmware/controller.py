@@ -7,7 +7,9 @@ The beep of a count is the promise that it is on flash, so it is only ever retur
 from firmware.drivers.base import format_minor
 from firmware.journal import JournalError, JournalFull
 from protocol import records
-from protocol.compat import ProtocolError
+from protocol.compat import ProtocolError, const
+
+_RESUME_RECORDS = const(256)  # read in less time than the watchdog allows; an older count is a discrepancy, not a guess
 
 
 class Controller:
@@ -73,6 +75,20 @@ class Controller:
             {"kind": "instrument", "instrument": "journal", "condition": "full", "detail": "%d records were refused" % count}
         ]
 
+    def last_batch(self, instrument: str) -> str:
+        """batch_id of this instrument's newest tally among the last records on flash, "" for none: its driver resumes there."""
+        seq = self._journal.last_seq
+        for _ in range(_RESUME_RECORDS):
+            raw = self._journal.read(seq) if seq else None
+            if raw is None:
+                return ""
+            if instrument.encode() in raw:
+                record = records.decode_record(raw)
+                if record["kind"] == "tally" and record["instrument"] == instrument:
+                    return record["batch_id"]
+            seq -= 1
+        return ""
+
     def last_count(self) -> str:
         """The newest tally on flash, in words: after a power cut the cashier sees whether the count was taken."""
         seq = self._journal.last_seq
@@ -87,7 +103,7 @@ class Controller:
         return ""
 
 
-def boot_event(board, grammars: dict, reset_cause: str, version: str, journal) -> dict:
+def boot_event(board, reset_cause: str, version: str, journal) -> dict:
     """What the first record of every boot says: why the device started, what it is, how its wires are known, what it holds."""
     return {
         "kind": "boot",
@@ -99,7 +115,7 @@ def boot_event(board, grammars: dict, reset_cause: str, version: str, journal) -
         "acked": journal.acked,
         "sectors": journal.sectors,
         "instruments": [
-            "%s=%s/%s:%s" % (each["name"], each["driver"], each["profile"], grammars[each["profile"]]["evidence"])
+            "%s=%s/%s:%s" % (each["name"], each["driver"], each["profile"], each["settings"]["evidence"])
             for each in board.INSTRUMENTS
         ],
     }

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from firmware.drivers import registry
 from gateway.errors import ConfigError, UsageError
 from gateway.fleet.boards import boards_file, load_board, load_boards, load_revisions, show_boards
-from gateway.fleet.check import DRIVERS, KICK_MS_MAX, expand, profiles
+from gateway.fleet.check import KICK_MS_MAX, expand
 from gateway.fleet.sources import package_folder
+from gateway.instruments.profiles import DRIVERS, profile_names, profiles_folder
 
 GOOD = """\
 [board.base]
@@ -21,7 +23,6 @@ source = "none: a test"
 pins = "2, 4-5, 12-15, 18, 23, 32-36, 39"
 input_only = "34-36, 39"
 [board.base.instrument.bills]
-driver = "report_stream"
 profile = "jetscan"
 uart = 1
 tx = 33
@@ -113,7 +114,7 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
     report = errors_of(tmp_path, text)
 
     assert f"boards.toml:{line_of(text, 'pin = 13')}:1: one: pin 13 of drawer.pin is also instrument.bills.tx" in report
-    assert "no profile 'jetscam'; did you mean 'jetscan'?" in report
+    assert "instrument bills: no instrument 'jetscam'; did you mean 'jetscan'?" in report
     assert f"boards.toml:{line_of(text, 'pin = 34')}:1: one: pin 34 of beeper.pin is an output, the pin can only be" in report
     assert len(re.findall(r"^boards\.toml:", report, re.M)) == 3
 
@@ -124,7 +125,8 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
         ("pin = 13", "pin = 6", "pin 6 of drawer.pin is not one of the board's free pins"),
         ("pin = 13", "pin = 36", "needs a pull-up, an input-only pin has none"),
         ("sda = 15", "sda = 16", "pin 16 of pad.expander.sda is also network.mdc"),
-        ('driver = "report_stream"', 'driver = "cctalk2"', "not one of report_stream"),
+        ("baud = 9600", 'driver = "cctalk2"', "unknown key 'driver' in board.base.instrument.bills"),
+        ("baud = 9600", 'settings = { anwser = "06" }', "jetscan has no setting 'anwser'; did you mean 'answer'?"),
         ('parity = "none"', "parity = true", "not one of none, even, odd"),
         ('inherit = "base"', 'inherit = "bass"', "no board 'bass'; did you mean 'base'?"),
         ('inherit = "base"', 'inherit = "one"', "inherit goes round in a circle"),
@@ -174,8 +176,9 @@ def test_unknown_board_and_revision_are_usage_errors() -> None:
 def test_drivers_and_limits_agree_with_the_firmware() -> None:
     firmware = package_folder("firmware")
 
-    assert {"mach", "jetscan"} <= set(profiles())
-    assert all(f'"{driver}"' in (firmware / "app.py").read_text() for driver in DRIVERS)
+    assert {"mach", "jetscan"} <= set(profile_names())
+    assert all((firmware / "drivers" / f"{driver}.py").is_file() for driver in DRIVERS)
+    assert [f" {driver}." in f" {registry.DRIVERS}" for driver in DRIVERS] == [True] * len(DRIVERS)
     assert f"_KICK_MS_MAX = const({KICK_MS_MAX})" in (firmware / "ports" / "mcu.py").read_text()
 
 
@@ -203,3 +206,13 @@ def test_no_two_revisions_have_the_same_label() -> None:
     labels = [board.label for boards in load_revisions().values() for board in boards]
 
     assert len(labels) == len(set(labels))
+
+
+def test_a_board_may_name_a_profile_that_the_site_wrote(tmp_path: Path) -> None:
+    profile = (profiles_folder() / "jetscan.toml").read_text()
+    (tmp_path / "ours.toml").write_text(profile.replace('evidence = "guess"', 'evidence = "capture"', 1))
+    (tmp_path / "boards.toml").write_text(GOOD.replace('profile = "jetscan"', 'profile = "ours.toml"'))
+
+    board = load_boards(tmp_path / "boards.toml")["one"]
+
+    assert (board.profiles["bills"].name, board.profiles["bills"].evidence) == ("ours", "capture")

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def test_a_reference_designator_is_for_people_and_not_on_the_board() -> None:
 def test_code_over_the_budget_is_refused(tmp_path: Path) -> None:
     board = load_board("unix")
     tables = {**board.tables, "budget": {**board.tables["budget"], "mpy_bytes_max": 1000}}
-    small = Board(board.name, board.revision, board.revisions, board.platform, tables)
+    small = replace(board, tables=tables)
 
     with pytest.raises(DataError, match="budget mpy_bytes_max = 1000"):
         stage(small, None, tmp_path / "tree")
@@ -115,7 +116,7 @@ def test_an_unknown_site_key_is_told_without_its_value() -> None:
 
 
 def test_main_is_source_and_not_compiled_twice() -> None:
-    names = [name for _, name in sources("unix")]
+    names = [name for _, name in sources(load_board("unix"))]
 
     assert "firmware/main.py" not in names
     assert names == sorted(names)
@@ -136,3 +137,18 @@ def test_the_real_micropython_loads_the_staged_constants(tmp_path: Path) -> None
     )  # fmt: skip
 
     assert done.stdout == "unix unix\n"
+
+
+def test_a_board_carries_the_drivers_of_its_own_instruments_and_no_other(tmp_path: Path) -> None:
+    drivers = {name for name in stage("unix", None, tmp_path / "tree").files if name.startswith("firmware/drivers/")}
+
+    assert {"firmware/drivers/report_stream.mpy", "firmware/drivers/ten_key.mpy"} <= drivers
+    assert not {name for name in drivers if "cctalk" in name or "frame" in name}
+
+
+def test_each_report_machine_knows_how_the_others_reports_begin() -> None:
+    bills, coins = constants(load_board("unix"))["INSTRUMENTS"]
+
+    assert bills["settings"]["strangers"] == (("mach", b"BATCH ACCEPT"),)
+    assert coins["settings"]["strangers"] == (("jetscan", b"AUDIT:"),)
+    assert bills["settings"]["evidence"] == "guess"

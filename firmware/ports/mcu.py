@@ -10,7 +10,7 @@ import machine
 from firmware.drivers.base import ticks_add, ticks_diff
 from protocol.compat import const
 
-_RX_BYTES = const(512)  # half a second at 9600 baud, longer than any other task holds the loop
+_RX_BYTES = const(512)  # half a second at 9600 baud, 44 ms at 115200: longer than any other task holds the loop
 _WATCHDOG_MS = const(8000)  # rp2 allows 8388 at most
 _SETTLE_US = const(5)  # a driven matrix row has to pull the column's wire
 _KICK_MS_MAX = const(510)  # drawers name this limit for their solenoid
@@ -50,7 +50,7 @@ class McuPorts:
     def uart(self, instrument: dict):
         parity = {"none": None, "even": 0, "odd": 1}[instrument["parity"]]
         uart = machine.UART(
-            instrument["uart"], baudrate=instrument["baud"], bits=8, parity=parity, stop=1,
+            instrument["uart"], baudrate=instrument["baud"], bits=instrument["bits"], parity=parity, stop=instrument["stop"],
             tx=instrument["tx"], rx=instrument["rx"], rxbuf=_RX_BYTES, timeout=0,
         )  # fmt: skip
         return Serial(uart)

@@ -9,7 +9,7 @@ import importlib.util
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rich.table import Table
 from gateway.errors import ConfigError, UsageError
 from gateway.fleet.check import check_board, check_tables
 from gateway.fleet.problems import Problems, did_you_mean
+from gateway.instruments.profiles import Profile
 
 TITLE_CHARS_MAX = 32  # of name and revision together: the limit of the wire's field `board`
 
@@ -33,6 +34,7 @@ class Board:
     revisions: tuple[str, ...]
     platform: str
     tables: Mapping[str, Any]
+    profiles: Mapping[str, Profile] = field(default_factory=dict)  # instrument: what is known of its machine
 
     @property
     def label(self) -> str:
@@ -102,12 +104,12 @@ def load_revisions(path: Path | None = None) -> dict[str, list[Board]]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     problems = Problems(path.name, text)
-    found = _resolve_all(raw, problems)
+    found = _resolve_all(raw, problems, path.parent)
     problems.raise_if_any()
     return found
 
 
-def _resolve_all(raw: dict[str, Any], problems: Problems) -> dict[str, list[Board]]:
+def _resolve_all(raw: dict[str, Any], problems: Problems, folder: Path) -> dict[str, list[Board]]:
     for key in raw:
         if key != "board":
             problems.add((key,), f"unknown key {key!r}{did_you_mean(key, ['board'])}")
@@ -134,8 +136,10 @@ def _resolve_all(raw: dict[str, Any], problems: Problems) -> dict[str, list[Boar
         for revision in order:
             tables = copy.deepcopy(merged)
             _merge(tables, revisions.get(revision, {}))
-            board = Board(name, revision, tuple(sorted(revisions)), str(tables.get("platform", "")), tables)
-            check_board(board.label, tables, places(name, revision, lineage), problems)
+            platform = str(tables.get("platform", ""))
+            label = Board(name, revision, (), platform, tables).label
+            profiles = check_board(label, tables, places(name, revision, lineage), problems, folder)
+            board = Board(name, revision, tuple(sorted(revisions)), platform, tables, profiles)
             if len(board.label) > TITLE_CHARS_MAX:
                 problems.add(("board", name), f"{board.label!r} is longer than {TITLE_CHARS_MAX} characters")
             found[name].append(board)

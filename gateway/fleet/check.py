@@ -1,14 +1,14 @@
-"""What a board may and may not say: keys and types of each table, then pins, drivers and profiles of each resolved board."""
+"""What a board may and may not say: keys and types of each table, then pins and profiles of each resolved board."""
 
-import ast
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from gateway.errors import ConfigError
 from gateway.fleet.problems import Problems, did_you_mean
-from gateway.fleet.sources import package_folder
+from gateway.instruments.profiles import Profile, load_profile
 
 PLATFORMS = ("unix", "rp2", "esp32")
-DRIVERS = ("report_stream",)  # the serial drivers that firmware/app.py wires; drawer and pad have tables of their own
 PARITIES = ("none", "even", "odd")
 NETWORKS = {  # kind: keys that it must have
     "host": (),
@@ -25,8 +25,8 @@ SECTORS = (3, 1024)  # fewer cannot rotate; more is beyond the parts declared he
 # key: type, a tuple of choices, or a table. "*" = any name. Types: text, flag, uint, pin, pins (a list), ranges ("0-15, 22"),
 # texts, uart (a number, or the channel's name on the unix port).
 _INSTRUMENT = {
-    "driver": DRIVERS, "profile": "text", "uart": "uart", "tx": "pin", "rx": "pin", "baud": "uint", "parity": PARITIES,
-    "stop": "uint", "refdes": "text",
+    "profile": "text", "uart": "uart", "tx": "pin", "rx": "pin", "baud": "uint", "bits": (7, 8), "parity": PARITIES,
+    "stop": (1, 2), "settings": {"*": "any"}, "refdes": "text",
 }  # fmt: skip
 _PARTS: dict[str, Any] = {
     "instrument": {"*": _INSTRUMENT},
@@ -90,6 +90,8 @@ def _why_not(value: Any, wanted: str | tuple[str, ...]) -> str:
         return "" if value in wanted else f"not one of {', '.join(wanted)}{hint}"
     if wanted in ("uint", "pin"):
         return "" if is_number else "not a whole number from 0"
+    if wanted == "any":  # the instrument's own profile knows its settings
+        return ""
     if wanted == "uart":
         return "" if is_number or isinstance(value, str) else "neither the number of a UART nor the name of a channel"
     if wanted == "flag":
@@ -118,22 +120,15 @@ def expand(ranges: str) -> set[int]:
     return found
 
 
-def profiles() -> tuple[str, ...]:
-    """Names of the grammars that the firmware has, read from its source: the gateway never imports firmware."""
-    tree = ast.parse((package_folder("firmware") / "drivers" / "grammars.py").read_text("utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            if names == ["GRAMMARS"]:
-                return tuple(str(key.value) for key in node.value.keys if isinstance(key, ast.Constant))
-    raise AssertionError("firmware/drivers/grammars.py has no GRAMMARS")
-
-
 class _Check:
     """One resolved board; an error is placed where the culprit was written, in the revision, the board or an ancestor."""
 
-    def __init__(self, label: str, tables: Mapping[str, Any], places: Sequence[tuple[str, ...]], problems: Problems) -> None:
+    def __init__(
+        self, label: str, tables: Mapping[str, Any], places: Sequence[tuple[str, ...]], problems: Problems, folder: Path
+    ) -> None:
         self.label = label
+        self.folder = folder
+        self.profiles: dict[str, Profile] = {}
         self.tables = tables
         self.platform = tables.get("platform", "")
         self._places = places
@@ -171,14 +166,19 @@ class _Check:
         return not missing
 
 
-def check_board(label: str, tables: Mapping[str, Any], places: Sequence[tuple[str, ...]], problems: Problems) -> None:
-    """Pins, UARTs, driver profiles and limits of one resolved board; every error goes to `problems`."""
+def check_board(
+    label: str, tables: Mapping[str, Any], places: Sequence[tuple[str, ...]], problems: Problems, folder: Path
+) -> dict[str, Profile]:
+    """Pins, UARTs, profiles and limits of one resolved board; every error goes to `problems`. {instrument: its profile}.
+
+    `folder`: where the profiles that a board names by file lie.
+    """
     missing = [key for key in _MUST if key not in tables]
     for key in missing:
         problems.add(places[0], f"{label} lacks {key}")
     if missing:
-        return
-    check = _Check(label, tables, places, problems)
+        return {}
+    check = _Check(label, tables, places, problems, folder)
     _check_network(check)
     _check_instruments(check)
     _check_drawer_and_pad(check)
@@ -187,6 +187,7 @@ def check_board(label: str, tables: Mapping[str, Any], places: Sequence[tuple[st
         parts = usb_id.split(":")
         if len(parts) != 2 or any(len(part) != 4 or not set(part) <= set("0123456789ABCDEF") for part in parts):
             check.fail(("usb_ids",), f"usb id {usb_id!r} is not VID:PID, four capital hex digits each")
+    return check.profiles
 
 
 def _check_network(check: _Check) -> None:
@@ -204,28 +205,27 @@ def _check_network(check: _Check) -> None:
 
 
 def _check_instruments(check: _Check) -> None:
-    known = profiles()
     uarts: dict[Any, str] = {}
     for name, instrument in check.tables["instrument"].items():
         at = ("instrument", name)
-        for key in ("driver", "profile", "uart", "baud", "parity", *(() if check.platform == "unix" else ("tx", "rx"))):
+        for key in ("profile", "uart", *(() if check.platform == "unix" else ("tx", "rx"))):
             if key not in instrument:
                 check.fail(at, f"instrument {name} lacks {key}")
-        profile = instrument.get("profile")
-        if profile is not None and profile not in known:
-            check.fail((*at, "profile"), f"no profile {profile!r}{did_you_mean(profile, known)}; known: {', '.join(known)}")
         uart = instrument.get("uart")
         if uart in uarts:
             check.fail((*at, "uart"), f"uart {uart!r} of {name} is also that of {uarts[uart]}")
         uarts[uart] = name
         if isinstance(uart, str) != (check.platform == "unix"):
             check.fail((*at, "uart"), f"uart {uart!r}: a channel's name on unix, a number on a board")
-        if instrument.get("stop", 1) != 1:
-            check.fail((*at, "stop"), "the firmware opens UARTs with one stop bit only")
         for key, is_output in (("tx", True), ("rx", False)):
             if key in instrument:
                 check.use(instrument[key], (*at, key), is_output=is_output)
                 _check_rp2_uart(check, (*at, key), uart, instrument[key], 0 if is_output else 1)
+        if "profile" in instrument:
+            try:
+                check.profiles[name] = load_profile(instrument["profile"], check.folder, instrument.get("settings", {}))
+            except ConfigError as error:
+                check.fail((*at, "profile"), f"instrument {name}: {error}")
 
 
 def _check_rp2_uart(check: _Check, path: Sequence[str], uart: Any, pin: int, column: int) -> None:

@@ -1,7 +1,7 @@
 """Board -> the files that its flash holds: rendered constants, compiled code, main.py. The same input gives the same bytes.
 
 board.mpy            the constants of boards.toml: the device parses no TOML
-firmware/**.mpy      all of firmware/ but the ports of other platforms
+firmware/**.mpy      all of firmware/ but the ports of other platforms and the drivers of other instruments
 protocol/*.mpy       all of it
 main.py              as source: what MicroPython runs at power-up
 site.json            site, device, broker and key, when they are given; no part of the tree's hash
@@ -27,9 +27,10 @@ COMPILE_S = 60
 # Level 0 keeps assert statements: a controller that finds its own state impossible must stop and start again, not count money.
 OPTIMIZATION = "-O3"
 SITE_FILE = "site.json"
+_DESK = ("registry", "cash_drawer", "ten_key")  # what every window has, beside its serial instruments
 SITE_KEYS = ("site", "device", "broker_host", "broker_port", "key_hex", "key_number", "currency")
 SITE_KEYS_OPTIONAL = ("wifi",)
-_HOST_ONLY = ("refdes", "stop", "fixed_pins", "chip", "interrupt")  # for people and for checks, not for the device
+_HOST_ONLY = ("refdes", "fixed_pins", "chip", "interrupt")  # for people and for checks, not for the device
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def stage(
     rendered.write_text(render(board), "utf-8")
     _compile(rendered, "board.py", out_dir / "board.mpy")
     rendered.unlink()
-    for source, name in sources(board.platform):
+    for source, name in sources(board):
         _compile(source, name, (out_dir / name).with_suffix(".mpy"))
     (out_dir / "main.py").write_bytes((package_folder("firmware") / "main.py").read_bytes())
     files = hashes(out_dir)
@@ -93,7 +94,7 @@ def hashes(folder: Path) -> dict[str, str]:
 def render(board: Board) -> str:
     """The source of the module `board` on the device: the constants that firmware reads, in a fixed order."""
     tables = board.tables
-    instruments = [{"name": name, **_for_device(table, board.platform)} for name, table in sorted(tables["instrument"].items())]
+    instruments = [_instrument(board, name) for name in sorted(tables["instrument"])]
     lines = [
         f"NAME = {board.label!r}",
         f"PLATFORM = {board.platform!r}",
@@ -109,6 +110,17 @@ def render(board: Board) -> str:
     return text + f"HASH = {digest!r}\n"
 
 
+def _instrument(board: Board, name: str) -> dict[str, Any]:
+    """What the firmware is told of one instrument: its wire and its driver's settings, the board's own over the profile's."""
+    profile = board.profiles[name]
+    settings = dict(profile.settings)
+    strangers = {(each.name, each.start) for other, each in board.profiles.items() if other != name and each.start}
+    if profile.start:  # to tell that two cables were swapped
+        settings["strangers"] = tuple((other, start.encode()) for other, start in sorted(strangers) if start != profile.start)
+    table = _for_device(board.tables["instrument"][name], board.platform)
+    return {"name": name, "driver": profile.driver, **profile.wire, **table, "profile": profile.name, "settings": settings}
+
+
 def board_hash(board: Board) -> bytes:
     """The 8 bytes that this board's boot record carries."""
     return hashlib.sha256(render(board).rpartition("HASH = ")[0].encode()).digest()[:HASH_BYTES]
@@ -120,40 +132,48 @@ def _for_device(table: Mapping[str, Any], platform: str) -> dict[str, Any]:
 
 
 def _literal(value: Any) -> str:
+    if isinstance(value, list):
+        value = tuple(value)  # constants of a module: a tuple is loaded as it is
+    if isinstance(value, tuple):
+        return "(" + "".join(_literal(each) + ", " for each in value) + ")"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {_literal(value[key])}" for key in sorted(value)) + "}"
     return repr(value)
 
 
-def sources(platform: str) -> list[tuple[Path, str]]:
-    """(file, path in the repository) of every module that the platform's board gets, main.py left out.
+def sources(board: Board) -> list[tuple[Path, str]]:
+    """(file, path in the repository) of every module that the board gets, main.py left out.
 
-    Of firmware/ports only the platform's own module and what that one imports from there.
+    Of firmware/ports only the platform's own module, of firmware/drivers only those that the board's instruments, its drawer
+    and its pad need, each with what it imports from there.
     """
     firmware, protocol = package_folder("firmware"), package_folder("protocol")
-    ports = _ports_needed(firmware / "ports", platform)
+    wanted = {
+        "ports": _needed(firmware, "ports", {"__init__", board.platform}),
+        "drivers": _needed(firmware, "drivers", {"__init__", *_DESK, *(each.driver for each in board.profiles.values())}),
+    }
     found = []
     for path in sorted(firmware.rglob("*.py")):
         name = path.relative_to(firmware)
-        if name.as_posix() == "main.py" or (name.parts[0] == "ports" and name.stem not in ports):
+        if name.as_posix() == "main.py" or path.stem not in wanted.get(name.parts[0], {path.stem}):
             continue
         found.append((path, f"firmware/{name.as_posix()}"))
-    found += [(path, f"protocol/{path.name}") for path in sorted(protocol.glob("*.py"))]
-    return found
+    return found + [(path, f"protocol/{path.name}") for path in sorted(protocol.glob("*.py"))]
 
 
-def _ports_needed(folder: Path, platform: str) -> set[str]:
-    needed = {"__init__"}
-    waiting = [platform]
+def _needed(firmware: Path, package: str, first: set[str]) -> set[str]:
+    """The names of the modules of firmware/<package> that `first` import from there, themselves included."""
+    needed: set[str] = set()
+    waiting = list(first)
     while waiting:
         name = waiting.pop()
         if name in needed:
             continue
         needed.add(name)
-        for node in ast.walk(ast.parse((folder / f"{name}.py").read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("firmware.ports."):
+        for node in ast.walk(ast.parse((firmware / package / f"{name}.py").read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"firmware.{package}."):
                 waiting.append(str(node.module).split(".")[2])
-            elif isinstance(node, ast.ImportFrom) and node.module == "firmware.ports":
+            elif isinstance(node, ast.ImportFrom) and node.module == f"firmware.{package}":
                 waiting += [alias.name for alias in node.names]
     return needed
 
