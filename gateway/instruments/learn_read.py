@@ -69,8 +69,9 @@ class Columns:
 
     def words(self) -> str:
         """As a person says it."""
-        return " ".join(COLUMNS[letter] + (" (in cents)" if letter == "d" and self.denomination == "minor" else "")
-                        for letter in self.letters)  # fmt: skip
+        forms = {"d": self.denomination, "v": self.value}
+        units = {"minor": " (cents)", "any": " (whole units)"}
+        return " ".join(COLUMNS[letter] + units.get(forms.get(letter, ""), "") for letter in self.letters)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ class Told:
         return next((role for literal, role in self.roles if literal in (line.literal, line.line.text)), "")
 
 
+def prints_decimals(reports: list[list[Parsed]]) -> bool:
+    """Whether any amount has two decimals: then money in whole units is no reading, for a machine prints money in one way."""
+    return any(word.kind == "a" for report in reports for line in report for word in line.words)
+
+
 def readings(reports: list[list[Parsed]], told: Told) -> list[Reading]:
     """All readings that add up in every report, those that explain less than another left out."""
     found: list[Reading] = []
@@ -146,6 +152,7 @@ def _combinations(choices: dict[Kind, list[Columns]]) -> Iterator[dict[Kind, Col
 def _choices(reports: list[list[Parsed]], told: Told, with_skips: bool) -> dict[Kind, list[Columns]]:
     """{kind: columns that fit all its lines}."""
     lines = [line for report in reports for line in report if told.role_of(line) in ("", "row")]
+    whole_values = () if prints_decimals(reports) else ("any",)
     kinds: dict[Kind, None] = {}
     for line in lines:
         for kind in _kinds_of(line):
@@ -153,7 +160,7 @@ def _choices(reports: list[list[Parsed]], told: Told, with_skips: bool) -> dict[
     found = {}
     for kind in kinds:
         blocks = [(numbers, line.name) for line in lines for numbers in kind.blocks_of(line)]
-        options = [one for one in _columns(kind, blocks, told, with_skips) if _fits(one, blocks, told.denominations)]
+        options = [one for one in _columns(kind, blocks, told, with_skips, whole_values) if _fits(one, blocks, told.denominations)]
         if options:
             found[kind] = options
     return found
@@ -172,7 +179,9 @@ def _kinds_of(line: Parsed) -> Iterator[Kind]:
             yield Kind(line.lead, block)
 
 
-def _columns(kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told, with_skips: bool) -> Iterator[Columns]:
+def _columns(
+    kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told, with_skips: bool, whole_values: tuple[str, ...]
+) -> Iterator[Columns]:
     """All columns that this kind may have; the narrowest form that all its words have."""
     count = kind.block.count("#")
     named = kind.lead == "@"
@@ -180,7 +189,7 @@ def _columns(kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told,
         if told.columns and " ".join(COLUMNS[letter] for letter in letters) != told.columns:
             continue
         forms_d = _forms(letters, "d", blocks, ("any", "minor")) if "d" in letters else [""]
-        forms_v = _forms(letters, "v", blocks, ("any",)) if "v" in letters else [""]
+        forms_v = _forms(letters, "v", blocks, whole_values) if "v" in letters else [""]
         for form_d, form_v in product(forms_d, forms_v):
             yield Columns(letters, form_d, form_v)
 
@@ -248,6 +257,7 @@ def _totals(reports: list[list[Parsed]], reading: Reading, told: Told) -> list[T
     behind = [
         [line for line in report if line.index > max(lines)] for report, lines in zip(reports, reading.row_lines, strict=True)
     ]
+    has_decimals = prints_decimals(reports)
     found = []
     for line in behind[0]:
         if told.role_of(line) not in ("", "total", "subtotal", "customer_total"):
@@ -256,7 +266,7 @@ def _totals(reports: list[list[Parsed]], reading: Reading, told: Told) -> list[T
         if any(len(lines) != 1 for lines in alike):
             continue
         for at, word in enumerate(line.words):
-            if not word.is_number:
+            if not word.is_number or (has_decimals and word.kind != "a"):
                 continue
             form = "two" if word.kind == "a" else "any"
             if all(lines[0].words[at].minor(form) == total for lines, total in zip(alike, reading.sums, strict=True)):

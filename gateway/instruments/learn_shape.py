@@ -14,6 +14,7 @@ ROLES = ("row", "subtotal", "total", "pieces_total", "other", "fee", "customer_t
 _START_LETTERS_MIN = 3
 _LITERAL_CHARS_MAX = 40
 _PRINTS = ("REPORT", "AUDIT", "RECEIPT", "TICKET", "PRINT", "SEQ", "TAPE", "DOC")  # rise with every print, copies too
+_PEOPLE = ("OPERATOR", "TELLER", "CASHIER", "CLERK", "USER", "NAME", "OFFICER")  # a name follows, not the same every day
 _BATCHES = ("BATCH", "COUNT", "RUN", "BAG", "DEPOSIT", "JOB", "LOT")
 
 
@@ -139,7 +140,8 @@ def _rows(shape: Shape, kind: Kind, columns: Columns) -> None:
 
 
 def _constant(word: str) -> str:
-    return f"'{word}'" if word and not set(word) & set("'|\" ") else "skip"
+    """A column for a word that always stands there; "skip" for one that a grammar cannot quote."""
+    return f"'{word}'" if word.strip("-=_*") and not set(word) & set("'|\" ") else "skip"
 
 
 def _is_row(shape: Shape, line: Parsed) -> bool:
@@ -288,7 +290,7 @@ def _numbers(shape: Shape) -> None:
         lines = [line for report in shape.reports for line in report if line.literal == literal]
         parts = [_parts(line.rest) for line in lines]
         one_each = [line.report for line in lines] == list(range(len(shape.reports)))
-        if not one_each or any(line.index > shape.first_row(line) for line in lines) or (told and told != literal):
+        if not one_each or any(line.index >= shape.first_row(line) for line in lines) or (told and told != literal):
             continue
         if any(len(each) != len(parts[0]) or not each for each in parts):
             continue
@@ -384,6 +386,7 @@ def _times(shape: Shape) -> None:
     found = [
         (literal, lines) for literal, lines in by_literal.items()
         if [line.report for line in lines] == list(range(len(shape.reports))) and all(is_time(line.rest) for line in lines)
+        and not _calendar(literal)
     ]  # fmt: skip
     found.sort(key=lambda item: (bool(item[0]), "/" not in item[1][0].rest))
     if found:
@@ -397,16 +400,17 @@ def _ignored(shape: Shape) -> None:
         literal = _literal_to_ignore(shape, line)
         if len(re.findall("[A-Za-z#]", literal)) < 1 + ("#" not in literal):
             raise LearnRefusal("bare line", f"line {line.line.text!r}: no words begin it, and it fits nothing that adds up")
-        first = re.match("[A-Za-z]+", literal)
-        family = next((words for words in (MONTHS, WEEKDAYS) if first and _is_short_for(first[0], words)), ())
+        family = _calendar(literal)
         style = str.upper if literal.isupper() else str.title
         for begins in [style(word[:3]) for word in family] or [literal]:
             shape.add([line], begins.partition("|")[0][:_LITERAL_CHARS_MAX].rstrip(), "ignored")
 
 
-def _is_short_for(word: str, names: tuple[str, ...]) -> bool:
-    """Whether the word is the name of a month or weekday, whole or by its first three letters."""
-    return any(name.startswith(word.upper()) and len(word) >= 3 for name in names)
+def _calendar(literal: str) -> tuple[str, ...]:
+    """The months or weekdays when the literal begins with one of them, whole or by its first three letters."""
+    first = re.match("[A-Za-z]{3,}", literal)
+    families = (words for words in (MONTHS, WEEKDAYS) if first and any(name.startswith(first[0].upper()) for name in words))
+    return next(families, ())
 
 
 def _literal_to_ignore(shape: Shape, line: Parsed) -> str:
@@ -415,6 +419,8 @@ def _literal_to_ignore(shape: Shape, line: Parsed) -> str:
     head, colon, _ = literal.partition(":")
     if colon and len(re.findall("[A-Za-z]", head)) >= _START_LETTERS_MIN:
         return head + colon
+    if literal.split(" ")[0].upper() in _PEOPLE:
+        return literal.split(" ")[0]
     if all(any(other.literal == literal for other in report) for report in shape.reports):
         return literal
     mine = literal.split()

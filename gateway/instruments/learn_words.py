@@ -193,12 +193,14 @@ def _without_signs(word: str) -> tuple[str, list[str]]:
     for sign in SIGNS:
         if word == sign:
             return "", [sign]
-        if word.startswith(sign) and re.match(r"[\d.]", word[len(sign) :]):
+        behind = word.removeprefix(sign).lstrip()
+        if word.startswith(sign) and re.match(r"[\d.]", behind):
             used.append(sign)
-            word = word[len(sign) :]
-        if word.endswith(sign) and word[: -len(sign)][-1:].isdigit():
+            word = behind
+        before = word.removesuffix(sign).rstrip()
+        if word.endswith(sign) and before[-1:].isdigit():
             used.append(sign)
-            word = word[: -len(sign)]
+            word = before
     return word, used
 
 
