@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simulators.instruments.cctalk_bill import BillValidator
 from simulators.instruments.cctalk_coin import CoinAcceptor
 from simulators.instruments.cctalk_wire import BUSY, NAK, CctalkBus, CctalkDevice, EventBuffer, crc16, frame
-from simulators.instruments.faults import Faults
+from simulators.instruments.faults import KNOBS, Faults
 from simulators.instruments.machine import MachineError
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -351,3 +351,24 @@ def test_pieces_neither_appear_nor_vanish_whatever_happens(seed: int, device_cla
 
         assert device.truth.is_conserved()
         assert len(device.events.read()) == 11
+
+
+@pytest.mark.parametrize("device_class", [CoinAcceptor, BillValidator])
+def test_every_setup_starts_and_says_what_it_is(device_class: Any) -> None:
+    found = {setup: device_class(setup=setup) for setup in device_class.setups}
+
+    assert set(device_class.supported) <= set(KNOBS)
+    assert "off" == found["power_off"].state
+    assert device_class().serial + 1 == found["swapped"].serial
+    assert 240 < found["near_wrap"].events.counter
+    assert found["jammed"].events.read()[2] in (6, 14)
+    with pytest.raises(MachineError, match="want one of"):
+        device_class(setup="on fire")
+
+
+def test_an_order_that_nobody_understands_is_answered_with_what_would_be() -> None:
+    for device in (CoinAcceptor(), BillValidator()):
+        with pytest.raises(MachineError, match="insert AMOUNT"):
+            device.do("kick", 0)
+        with pytest.raises(MachineError, match="it takes"):
+            device.do("insert 3.00", 0)
