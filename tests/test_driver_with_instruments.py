@@ -11,9 +11,10 @@ from simulators.instruments.machine import count_batch
 
 COINS = [(25, 40), (100, 7), (10, 13), (1, 22)]
 NOTES = [(2000, 12), (100, 9), (5000, 2)]
+UNHEARD = ("swap", "wrong_baud")  # nothing of the report reaches the driver, so there is nothing to state
 KNOBS = {
-    "mach": (CoinSorter, COINS, [knob for knob in CoinSorter.supported if knob != "clock_skew"]),
-    "jetscan": (BillCounter, NOTES, list(BillCounter.supported)),
+    "mach": (CoinSorter, COINS, [knob for knob in CoinSorter.supported if knob not in ("clock_skew", *UNHEARD)]),
+    "jetscan": (BillCounter, NOTES, [knob for knob in BillCounter.supported if knob not in UNHEARD]),
 }
 
 
@@ -56,6 +57,8 @@ def test_under_all_faults_no_money_is_stated_that_was_not_printed(machine_name, 
         assert stated or of_kind(events, "quarantine"), context
         for event in stated:
             assert event["total_minor"] == printed.total_cents, context
+            if "garble" in printed.harm:
+                continue  # it may have hit the number that says which batch or sub-batch it is
             is_copy = bool(event["flags"] & FLAG_REPRINT)
             if printed.kind != "reprint":
                 assert not is_copy, context

@@ -16,15 +16,17 @@ since nobody has seen either.
 
 from datetime import datetime
 
+from simulators.instruments.coin_sorter import CABLE_KNOBS, audit_tape
 from simulators.instruments.faults import WIRE_KNOBS, Faults
-from simulators.instruments.machine import Machine, Rows, value_cents
+from simulators.instruments.hands import CLOCK_START, ReportMachine
+from simulators.instruments.machine import Rows, value_cents
 
 EVIDENCE = "manual"  # the header; the body is a guess
 PAPER_FEED_LINES = 2
 REPORT_NUMBER_MAX = 99999  # five digits; after that 1, which no manual says
 
 
-class BillCounter(Machine):
+class BillCounter(ReportMachine):
     """The scanner: pour notes, `poll`, `end_sub_batch`, `end_batch`; the report is in `take_output`."""
 
     denominations = (100, 200, 500, 1000, 2000, 5000, 10000)
@@ -32,20 +34,29 @@ class BillCounter(Machine):
     supported = (
         "jam", "reject", "suspect", "double", "double_unseen", "power_loss",
         "reprint", "day_clear", "sub_and_batch", "clock_skew", *WIRE_KNOBS,
+        "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count", "clear_silent", "wrap",
+        *CABLE_KNOBS,
     )  # fmt: skip
+    foreign = audit_tape(3, CLOCK_START, [(10, 20), (25, 8)])[0]
 
     def __init__(
         self,
         faults: Faults | None = None,
-        clock_start: datetime = datetime(2026, 3, 2, 7, 30),
+        setup: str = "",
+        clock_start: datetime = CLOCK_START,
         batch: int = 0,
         report: int = 0,
         dollar_signs: bool = False,
+        on_stop: str = "excluded",
     ) -> None:
-        """`batch` and `report`: the numbers of the last report before the first of this simulation."""
-        super().__init__(faults, clock_start, batch)
+        """`batch` and `report`: the numbers of the last report before the first of this simulation.
+
+        `on_stop`: the guide does not say, and gives no line for it.
+        """
+        super().__init__(faults, setup, clock_start, batch, on_stop)
         self.report = report
         self.dollar_signs = dollar_signs
+        self.start()
 
     def compose(self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int) -> tuple[bytes, int]:
         """The report; a copy has a number and a time of its own and the same batch, sub-batch and body."""

@@ -22,32 +22,41 @@ paper feed at the end, and a copy that equals its original byte for byte. The ta
 from datetime import datetime
 
 from simulators.instruments.faults import PERMILLE, WIRE_KNOBS, Faults
-from simulators.instruments.machine import Machine, MachineError, Rows, dollars, value_cents
+from simulators.instruments.hands import CLOCK_START, ReportMachine
+from simulators.instruments.machine import MachineError, Rows, dollars, value_cents
 
 EVIDENCE = "manual"
 PAPER_FEED_LINES = 2
+PATH_KNOBS = ("batch_full", "hopper_empty", "door_mid_count", "clear_silent", "wrap")  # batch_full: a bag limit
+CABLE_KNOBS = ("wrong_baud", "gap", "swap")
+NOTE_REPORT = b"AUDIT: 00003-0002-000\r\n03/02/2026 09:00:00\r\n\r\n20 4 80.00\r\n1 6 6.00\r\nTOTAL 10 86.00\r\n\r\n\r\n"
 
 
-class CoinSorter(Machine):
+class CoinSorter(ReportMachine):
     """The sorter: pour coins, `poll`, `end_batch`; the tape is in `take_output`."""
 
     denominations = (1, 5, 10, 25, 50, 100)
+    setups = ("power_off", "counting", "waiting", "jammed", "wrap")
     ms_per_piece = 100  # a round figure: 600 coins a minute
-    supported = ("jam", "reject", "power_loss", "reprint", "clock_skew", "fee", *WIRE_KNOBS)
+    supported = ("jam", "reject", "power_loss", "reprint", "clock_skew", "fee", *WIRE_KNOBS, *PATH_KNOBS, *CABLE_KNOBS)
+    verbs = {verb: told for verb, told in ReportMachine.verbs.items() if verb != "sub"}
+    foreign = NOTE_REPORT
     batch_number_max = 999  # three digits on the tape
     batch_after_max = 0
 
     def __init__(
         self,
         faults: Faults | None = None,
-        clock_start: datetime = datetime(2026, 3, 2, 7, 30),
+        setup: str = "",
+        clock_start: datetime = CLOCK_START,
         batch: int = 0,
         fee_permille: int = 50,
     ) -> None:
         """`fee_permille`: what PROCESS FEE takes of the total when the `fee` fault is drawn: somebody switched it on."""
-        super().__init__(faults, clock_start, batch)
+        super().__init__(faults, setup, clock_start, batch)
         self.fee_permille = fee_permille
         self._tape = (b"", 0)
+        self.start()
 
     def end_sub_batch(self, now_ms: int) -> None:
         """Raises MachineError: the guide does not show what the SUB key prints."""

@@ -9,7 +9,7 @@ WIRE_KNOBS = ("truncate", "noise", "nuls", "garble")  # change the bytes of the 
 DESK_KNOBS = ("reprint", "day_clear", "sub_and_batch", "clock_skew", "fee")  # what a person did, or had set
 MACHINE_KNOBS = (
     "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count", "burst", "wrap",
-    "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite", "require_ack", "swap",
+    "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite", "require_ack", "swap", "gap",
 )  # fmt: skip
 LINE_KNOBS = (
     "drop_reply",
@@ -19,6 +19,7 @@ LINE_KNOBS = (
     "echo",
     "wrong_baud",
 )  # of any line: line.py
+RUBBISH = (0x00, 0x80, 0xE0, 0xF8, 0xFE, 0xFF)  # what a UART at the wrong speed mostly sees
 KNOBS = PIECE_KNOBS + WIRE_KNOBS + DESK_KNOBS + MACHINE_KNOBS + LINE_KNOBS
 PERMILLE = 1000
 NOISE_BYTES_MAX = 12
@@ -46,10 +47,16 @@ class Faults:
             self.armed[knob] += 1
 
     def draw(self, supported: Iterable[str]) -> set[str]:
-        """The faults of the batch that begins now, out of those that this machine can play."""
+        """The faults of the batch that begins now, out of those that this machine can play.
+
+        A knob of the machine or the line costs no random number while it has no rate: a seed keeps its meaning when a simulator
+        learns one more of them.
+        """
         drawn = set()
         for knob in supported:
-            by_rate = self.random.randrange(PERMILLE) < self.permille.get(knob, 0)
+            rate = self.permille.get(knob, 0)
+            is_free = not rate and (knob in MACHINE_KNOBS or knob in LINE_KNOBS)
+            by_rate = not is_free and self.random.randrange(PERMILLE) < rate
             if self.armed[knob]:
                 self.armed[knob] -= 1
                 drawn.add(knob)
@@ -75,6 +82,8 @@ class Faults:
         if "noise" in active:
             burst = bytes(self.random.randrange(0x80, 0x100) for _ in range(self.random.randrange(1, NOISE_BYTES_MAX + 1)))
             report = burst + report
+        if "wrong_baud" in active:
+            report = bytes(self.random.choice(RUBBISH) for _ in report)
         return report
 
 

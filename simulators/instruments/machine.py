@@ -2,62 +2,37 @@
 
 States: off; idle (no batch open); counting; waiting (hopper empty, batch open: that ends nothing); stopped (somebody must act).
 The `Truth` beside it records what metal and paper really did, which is what a test compares the ledger with.
+
+Stops differ by maker, so `on_stop` is a setting: "excluded", the piece that a machine stopped on is not in its count (Cassida
+leaves a suspect note out); "included", it is (SBM counts the note it stopped on); "recount_all", a double or a chain voids the
+batch, whose pieces go through once more (Cassida asks for it). A batch or bag limit, a full stacker and an empty hopper are
+pauses. Assumed of every machine: a batch that power took gives its number to the next one, a batch cleared without a report
+uses its number up, and a door opened in mid-count lets one piece past the sensor or takes one counted piece out again.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from simulators.instruments.faults import PIECE_KNOBS, WIRE_KNOBS, Faults
+from simulators.instruments.truth import Printed, Truth, Untold
+from simulators.instruments.truth import Rows as Rows
+from simulators.instruments.truth import rows_of as rows_of
+from simulators.instruments.truth import value_cents as value_cents
 
-Rows = list[tuple[int, int]]  # (denomination in cents, pieces), lowest first
+PAUSE_KNOBS = ("chain", "batch_full", "stacker_full", "hopper_empty", "door_mid_count")  # strike at a piece, like PIECE_KNOBS
+ON_STOP = ("included", "excluded", "recount_all")
+
 SKEW_MINUTES_MAX = 14 * 24 * 60
 REPRINT_AFTER_MS = 4000
+HOPPER_EMPTY_MS = (1000, 20_000)  # how long the cashier takes to bring the next handful
+GAPS_MS = ((50, 500), (1500, 4000))  # inside a report: a printer that feeds paper, and one whose paper is changed
+ACCUMULATED_BATCHES = (2, 5)  # how many batches run into one sum before somebody clears it
 STOPS_MAX = 64  # how often one batch may stop before the cashier gives up: a bound, not a habit of any machine
 
 
 class MachineError(ValueError):
     """Something that this machine cannot do, or not in the state it is in."""
-
-
-@dataclass(frozen=True)
-class Printed:
-    """One report as the machine meant it, before the cable had its say."""
-
-    kind: str  # batch | sub_batch | reprint
-    batch: int
-    sub_batch: int  # 0 for the report of a whole batch
-    report: int  # number of this report since the day total was cleared
-    rows: Rows  # what the machine says it counted
-    passed: Rows  # what really passed
-    faults: frozenset[str]
-    sent: bytes  # what left on the wire
-
-    @property
-    def total_cents(self) -> int:
-        return value_cents(self.rows)
-
-
-@dataclass
-class Truth:
-    """Where every piece is, and what was printed. poured = hopper + passed + tray + set_aside at any moment."""
-
-    poured: Counter[int] = field(default_factory=Counter)  # put in by the cashier, each piece once
-    hopper: Counter[int] = field(default_factory=Counter)
-    passed: Counter[int] = field(default_factory=Counter)  # lies in a bin or pocket as counted money
-    tray: Counter[int] = field(default_factory=Counter)  # refused, still to be dealt with
-    set_aside: Counter[int] = field(default_factory=Counter)  # suspect, kept out of the money
-    printed: list[Printed] = field(default_factory=list)
-
-    def is_conserved(self) -> bool:
-        """True when no piece appeared or vanished."""
-        return +self.poured == +(self.hopper + self.passed + self.tray + self.set_aside)
-
-    def move(self, denomination: int, source: Counter[int], target: Counter[int], pieces: int = 1) -> None:
-        assert source[denomination] >= pieces, f"no {denomination} to move"
-        source[denomination] -= pieces
-        target[denomination] += pieces
 
 
 class Machine:
@@ -69,8 +44,13 @@ class Machine:
     batch_number_max = 9999
     batch_after_max = 1
 
-    def __init__(self, faults: Faults | None, clock_start: datetime, batch: int) -> None:
+    foreign = b""  # a report of some other machine, for the `swap` fault: the cable was put into that one
+
+    def __init__(self, faults: Faults | None, clock_start: datetime, batch: int, on_stop: str = "excluded") -> None:
         """`clock_start`: what the machine's own clock shows at now_ms = 0. `batch`: number of the batch before the first."""
+        if on_stop not in ON_STOP:
+            raise ValueError(f"on_stop {on_stop!r}: want one of {', '.join(ON_STOP)}")
+        self.on_stop = on_stop
         self.faults = faults or Faults()
         self.clock_start = clock_start
         self.skew = timedelta()
@@ -83,7 +63,11 @@ class Machine:
         self._last_ms = 0
         self._last_report: tuple[int, int, Rows, Rows] | None = None
         self._output = bytearray()
-        self._unreported: Counter[int] = Counter()  # passed in a batch that a power loss wiped out
+        self._later: deque[tuple[int, bytes]] = deque()  # (not before, bytes): the rest of a report behind a gap
+        self._unreported: Counter[int] = Counter()  # passed in a batch that a power loss or the clear key wiped out
+        self._sum: Counter[int] = Counter()  # of the batches that are accumulated
+        self._sum_batches = 0  # how many more will be
+        self._now_ms = 0
         self._clear_batch()
 
     # what the cashier does
@@ -96,6 +80,7 @@ class Machine:
             raise MachineError(f"{type(self).__name__}: a batch of {pieces} pieces")
         self._begin_batch(pieces)
         self.state = "waiting"
+        self.stop_reason = ""
 
     def pour(self, rows: Iterable[tuple[int, int]], now_ms: int) -> None:
         """Put pieces in the hopper, in an order of the seed. The first pieces begin a batch.
@@ -120,6 +105,7 @@ class Machine:
 
     def poll(self, now_ms: int) -> None:
         """Count as many pieces as the time since the last call allows."""
+        self._now_ms = max(self._now_ms, now_ms)
         while self.state == "counting" and now_ms - self._last_ms >= self.ms_per_piece:
             self._last_ms += self.ms_per_piece
             self._count_one()
@@ -140,6 +126,8 @@ class Machine:
             self.truth.set_aside.update(tray)
         else:
             self._load(tray, from_tray=True)
+        if self.stop_reason in ("double", "chain") and self.on_stop == "recount_all":
+            self._void()
         self.stop_reason = ""
         self.state = "counting" if self._hopper else "waiting"
         self._last_ms = now_ms
@@ -147,8 +135,12 @@ class Machine:
     def end_batch(self, now_ms: int) -> None:
         """The batch key: the report goes out, the counters of the batch go to zero. Needs an open batch, the hopper empty."""
         self._need_waiting()
-        rows, passed = rows_of(self._counted), rows_of(self._batch_passed)
-        self._print("batch", 0, rows, passed, now_ms)
+        self._end(now_ms)
+
+    def clear(self) -> None:
+        """The clear key in place of the batch key: the counters go to zero and nothing is printed."""
+        self._need_waiting()
+        self._forget("clear_silent")
         self._clear_batch()
         self.state = "idle"
 
@@ -187,6 +179,7 @@ class Machine:
             self.truth.tray[denomination] -= 1
         if not pieces and not tray and not self._hopper:
             return 0
+        self.truth.untold = [each for each in self.truth.untold if each.reason not in ("power_loss", "clear_silent")]
         self._load(pieces + tray, from_tray=True)
         self._begin_batch(len(self._hopper))
         self.state = "counting"
@@ -199,11 +192,12 @@ class Machine:
         Numbers of finished batches are kept and that of the lost one is used again, unless a sub-batch bore it: a guess.
         """
         if self.state not in ("off", "idle"):
-            self._unreported.update(self._batch_passed)
+            self._forget("power_loss")
             if not self.sub_batch:
                 self.batch = self._batch_before
         self._clear_batch()
         self._output.clear()
+        self._later.clear()
         self.state = "off"
         self.stop_reason = ""
 
@@ -213,10 +207,31 @@ class Machine:
             self._last_ms = now_ms
 
     def take_output(self) -> bytes:
-        """The bytes sent since the last call."""
+        """The bytes sent since the last call, as far as `poll` has let the time pass."""
+        while self._later and self._later[0][0] <= self._now_ms:
+            self._output += self._later.popleft()[1]
         sent = bytes(self._output)
         self._output.clear()
         return sent
+
+    @property
+    def is_starved(self) -> bool:
+        """The hopper ran empty and the cashier brings the rest later: nothing moves, and the batch is not over."""
+        return self.state == "counting" and self._last_ms > self._now_ms
+
+    def true_pieces(self) -> Counter[int]:
+        """{denomination: pieces} of every batch that bore a number and was not counted again: what a ledger should hold.
+
+        What power took is not in it: no later number tells of that, so nobody who only reads reports could know.
+        """
+        counted: Counter[int] = Counter()
+        for printed in self.truth.printed:
+            if printed.kind == "batch":
+                counted.update(dict(printed.own))
+        for each in self.truth.untold:
+            if each.reason != "power_loss":
+                counted.update(dict(each.rows))
+        return +counted
 
     def clock(self, now_ms: int) -> datetime:
         """What the machine's own clock shows; nobody sets it, so `skew` grows by the `clock_skew` fault."""
@@ -241,6 +256,8 @@ class Machine:
         self.drawn: frozenset[str] = frozenset()
         self._strikes: dict[int, str] = {}
         self._piece_no = 0
+        self._first_denomination = 0  # in single-denomination mode, until a stranger stopped the machine
+        self._rejects: Counter[str] = Counter()  # pieces refused in this batch, by reason
 
     def _begin_batch(self, pieces: int) -> None:
         self._clear_batch()
@@ -251,6 +268,14 @@ class Machine:
         self._strikes = {
             self.faults.random.randrange(max(1, pieces - 1)): knob for knob in PIECE_KNOBS if knob in self.active
         }  # two faults on one piece: the later in the table wins
+        for knob in PAUSE_KNOBS:
+            if knob in self.active:
+                self._strikes[self.faults.random.randrange(max(1, pieces - 1))] = knob
+        if "wrap" in self.active and not self.truth.printed:
+            self.batch = self.batch_number_max  # a machine with a past; later on it would only meet its own numbers again
+        if "accumulate" in self.active and not self._sum_batches:
+            self._sum.clear()
+            self._sum_batches = self.faults.random.randrange(*ACCUMULATED_BATCHES)
         if "day_clear" in self.active:
             self.clear_day()
         if "clock_skew" in self.active:
@@ -268,17 +293,64 @@ class Machine:
         self._piece_no += 1
         if strike in ("jam", "reject", "suspect"):
             self._refuse(1, strike)
-        elif strike == "double":
-            self._refuse(min(2, len(self._hopper)), strike)
+        elif strike in ("double", "chain"):
+            self._refuse(min(3 if strike == "chain" else 2, len(self._hopper)), strike)
         elif strike == "power_loss":
             self.power_off()
+        elif strike == "hopper_empty":
+            self._last_ms += self.faults.random.randrange(*HOPPER_EMPTY_MS)
+        elif strike == "door_mid_count":
+            self._open_door()
+        elif self._is_stranger():
+            self._first_denomination = 0
+            self._refuse(1, "denomination_change")
         else:
             denomination = self._hopper.popleft()
             self._pass_one(denomination)
-            self._counted[denomination] += 1
-            self._sub_counted[denomination] += 1
+            self._count(denomination)
             if strike == "double_unseen" and self._hopper:
                 self._pass_one(self._hopper.popleft())
+            if strike in ("batch_full", "stacker_full"):
+                self._stop(strike)
+
+    def _is_stranger(self) -> bool:
+        """In single-denomination mode: the next piece is another one than the first of the batch."""
+        if "denomination_change" not in self.active:
+            return False
+        if self._piece_no == 1:
+            self._first_denomination = self._hopper[0]
+        return self._first_denomination not in (0, self._hopper[0])
+
+    def _open_door(self) -> None:
+        """Somebody reaches into the path."""
+        counted = list(self._counted.elements())
+        if counted and self.faults.random.randrange(2):
+            denomination = self.faults.random.choice(counted)
+            if self._batch_passed[denomination]:
+                self._take_out(denomination)
+        else:
+            self._pass_one(self._hopper.popleft())
+        self._stop("door_mid_count")
+
+    def _take_out(self, denomination: int) -> None:
+        """A piece that was counted comes out of its bin again, to be poured once more."""
+        self.truth.move(denomination, self.truth.passed, self.truth.tray)
+        self._batch_passed[denomination] -= 1
+        if self._sub_passed[denomination]:
+            self._sub_passed[denomination] -= 1
+
+    def _void(self) -> None:
+        """The whole batch goes back into the hopper and counts from nought."""
+        pieces = list((+self._batch_passed).elements())
+        for denomination in pieces:
+            self.truth.passed[denomination] -= 1
+        for counter in (self._counted, self._sub_counted, self._batch_passed, self._sub_passed, self._rejects):
+            counter.clear()
+        self._load(pieces, from_tray=True)
+
+    def _count(self, denomination: int) -> None:
+        self._counted[denomination] += 1
+        self._sub_counted[denomination] += 1
 
     def _pass_one(self, denomination: int) -> None:
         self.truth.move(denomination, self.truth.hopper, self.truth.passed)
@@ -286,33 +358,96 @@ class Machine:
         self._sub_passed[denomination] += 1
 
     def _refuse(self, pieces: int, reason: str) -> None:
-        """Pieces leave the path uncounted; the machine stops until somebody acts."""
+        """Pieces leave the path, all but the first uncounted or the first too, by `on_stop`; the machine stops."""
+        self._rejects[reason] += pieces
+        if self.on_stop == "included" and reason in ("double", "chain", "suspect", "denomination_change"):
+            self._count(self._hopper[0])
+            if reason != "suspect":  # that one is counted, and set aside all the same
+                self._pass_one(self._hopper.popleft())
+                pieces -= 1
         for _ in range(pieces):
             self.truth.move(self._hopper.popleft(), self.truth.hopper, self.truth.tray)
+        self._stop(reason)
+
+    def _stop(self, reason: str) -> None:
         self.state = "stopped"
         self.stop_reason = reason
+
+    def _end(self, now_ms: int) -> None:
+        own, passed = rows_of(self._counted), rows_of(self._batch_passed)
+        rows = own
+        if self._sum_batches:
+            self._sum.update(self._counted)
+            rows = rows_of(self._sum)
+        self._print("batch", 0, rows, passed, now_ms, own=own)
+        self._sum_batches -= bool(self._sum_batches)
+        self._clear_batch()
+        self.state = "idle"
+        self.stop_reason = ""
+
+    def _forget(self, reason: str) -> None:
+        """The open batch is gone from the machine's memory; the pieces lie where they fell."""
+        self._unreported.update(self._batch_passed)
+        untold = Untold(reason, self.batch, rows_of(self._counted), rows_of(self._batch_passed))
+        if untold.rows or untold.passed:
+            self.truth.untold.append(untold)
 
     def _need_waiting(self) -> None:
         if self.state != "waiting":
             raise MachineError(f"{type(self).__name__}: no counted batch to end, it is {self.state}")
 
-    def _print(self, kind: str, sub_batch: int, rows: Rows, passed: Rows, now_ms: int, batch: int | None = None) -> None:
+    def _print(
+        self,
+        kind: str,
+        sub_batch: int,
+        rows: Rows,
+        passed: Rows,
+        now_ms: int,
+        batch: int | None = None,
+        own: Rows | None = None,
+    ) -> None:  # fmt: skip
         self.report += 1
+        self._now_ms = max(self._now_ms, now_ms)
         batch = self.batch if batch is None else batch
         composed, total_end = self.compose(kind, batch, sub_batch, rows, now_ms)
         sent = composed
-        if kind == "batch":  # the cable spoils the batch report, never its sub-batches or copies: one fault, one effect
-            sent = self.faults.on_the_wire(composed, total_end, self.active & set(WIRE_KNOBS))
-        self.truth.printed.append(Printed(kind, batch, sub_batch, self.report, rows, passed, self.drawn, sent))
+        harm = self.active & {*WIRE_KNOBS, "wrong_baud", "gap"} if kind == "batch" else set[str]()
+        if harm:  # the cable spoils the batch report, never its sub-batches or copies: one fault, one effect
+            sent = self.faults.on_the_wire(composed, total_end, harm)
+        own = rows if own is None else own
         self._last_report = (batch, sub_batch, rows, passed)
-        self._output += sent
+        if kind == "batch" and "swap" in self.active:
+            self.truth.untold.append(Untold("swap", batch, own, passed))
+            self._send(self.foreign, now_ms)
+            return
+        stop = self.stop_reason if kind == "batch" else ""
+        made = Printed(kind, batch, sub_batch, self.report, rows, passed, self.drawn, sent, own, frozenset(harm), stop)
+        self._deliver(made, now_ms)
+
+    def _deliver(self, printed: Printed, now_ms: int) -> None:
+        """The report leaves for the cable. A machine that stores or repeats reports has a way of its own."""
+        self.truth.printed.append(printed)
+        self._send(printed.sent, now_ms, has_gap="gap" in printed.harm)
+
+    def _send(self, data: bytes, now_ms: int, has_gap: bool = False) -> None:
+        if has_gap and len(data) > 1:
+            at = self.faults.random.randrange(1, len(data))
+            gap_ms = self.faults.random.randrange(*self.faults.random.choice(GAPS_MS))
+            data, rest = data[:at], data[at:]
+            self._later.append((now_ms + gap_ms, rest))
+            self._output += data
+        elif self._later:
+            self._later.append((self._later[-1][0], data))  # behind what is still to come
+        else:
+            self._output += data
 
 
 def count_batch(machine: Machine, rows: Iterable[tuple[int, int]], now_ms: int) -> int:
     """One batch as a cashier runs it: pour, clear every stop, end the batch; the time when the batch key was pressed.
 
     After a power loss of the machine the pieces are taken back and counted again. `sub_and_batch` pours in two parts and
-    presses the sub-batch key after each; `reprint` asks for a copy at the end. The reports: `take_output`, `truth.printed`.
+    presses the sub-batch key after each; `reprint` asks for a copy at the end, `clear_silent` presses the clear key in place of
+    the batch key. The reports: `take_output`, `truth.printed`.
     """
     rows = list(rows)
     machine.open_batch(sum(pieces for _, pieces in rows))
@@ -327,8 +462,11 @@ def count_batch(machine: Machine, rows: Iterable[tuple[int, int]], now_ms: int) 
         if "sub_and_batch" in machine.drawn:
             machine.end_sub_batch(now_ms)
     drawn = machine.drawn
+    if "clear_silent" in drawn:
+        machine.clear()
+        return now_ms
     machine.end_batch(now_ms)
-    if "reprint" in drawn:
+    if "reprint" in drawn and machine.truth.printed:
         machine.reprint(now_ms + REPRINT_AFTER_MS)
     return now_ms
 
@@ -343,19 +481,11 @@ def _count_through(machine: Machine, now_ms: int) -> int:
         elif machine.state == "off":
             machine.power_on(now_ms)
             machine.take_back(now_ms)
-        else:
+        elif machine.is_starved:
+            now_ms += HOPPER_EMPTY_MS[1]
+        elif machine.state != "counting":
             return now_ms
     raise MachineError(f"{type(machine).__name__}: stopped {STOPS_MAX} times in one batch")
-
-
-def rows_of(counted: Mapping[int, int]) -> Rows:
-    """The rows of a counter, lowest denomination first, without empty ones."""
-    return sorted((denomination, pieces) for denomination, pieces in counted.items() if pieces)
-
-
-def value_cents(rows: Iterable[tuple[int, int]]) -> int:
-    """What the rows are worth."""
-    return sum(denomination * pieces for denomination, pieces in rows)
 
 
 def dollars(cents: int) -> str:
