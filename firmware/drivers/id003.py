@@ -1,0 +1,293 @@
+"""JCM ID-003: a bill acceptor that is asked for its status; a note is counted at VEND VALID, which is answered with ACK.
+
+What makes a credit count once:
+- VEND VALID carries no value and no number. It is the note of the STACK command that went before it: one STACK, one credit.
+  Without a STACK of ours it is a repetition, because the ACK was lost.
+- ACK goes out only after the tally is on flash.
+- After a restart of ours a VEND VALID may be the last tally again or a note that nobody counted: a discrepancy of one piece.
+- A note sent to the stacker that ends without VEND VALID is a discrepancy of one piece, unless it was seen to come back.
+Source: ID-003 communication specification rev. 05, codes as public hosts use them; CRC-16/KERMIT from FC to the last byte.
+"""
+
+from firmware.drivers.acceptor import Acceptor
+from firmware.drivers.base import ticks_add, ticks_diff
+from firmware.drivers.id003_frames import Reader, frame
+from protocol.compat import const
+
+_GAP_MS = const(100)
+_REPLY_MS = const(300)
+_OFFLINE_MS = const(2500)
+
+_STATUS = const(0x11)  # as a question
+_RESET = const(0x40)
+_STACK = const(0x41)
+_RETURN = const(0x43)
+_ACK = const(0x50)
+_ASSIGNMENT = const(0x8A)
+_DENOMINATIONS = const(0xC0)
+_SECURITY = const(0xC1)
+_INHIBIT = const(0xC3)
+
+_IDLING = const(0x11)  # as an answer
+_ACCEPTING = const(0x12)
+_ESCROW = const(0x13)
+_STACKING = const(0x14)
+_VEND_VALID = const(0x15)
+_STACKED = const(0x16)
+_REJECTING = const(0x17)
+_RETURNING = const(0x18)
+_INHIBITED = const(0x1A)
+_INITIALIZE = const(0x1B)
+_POWER_UP = const(0x40)
+_POWER_UP_STACKER = const(0x42)
+_CHEATED = const(0x48)
+_FAILURE = const(0x49)
+_INVALID = const(0x4B)
+# code, condition and text of each state that wants a person
+_TROUBLES = const(
+    "43 full stacker full;44 stopped stacker open;45 jam jam in acceptor;46 jam jam in stacker;"
+    "47 stopped pause: a second note in the mouth;49 fault failure"
+)
+_CODE_FIRST = const(0x61)  # of eight denominations
+
+
+class Id003(Acceptor):
+    """One acceptor. Settings: poll_ms, denominations, unit_minor, country (profiles/id003.toml)."""
+
+    def __init__(self, instrument: str, settings: dict, currency: str):
+        super().__init__(instrument, settings, currency)
+        self._reader = Reader()
+        self._host = None
+        self._seen_ms = 0  # last byte
+        self._heard_ms = None  # last good frame
+        self._asked_ms = None  # None: not waiting
+        self._due_ms = None
+        self._question = 0
+        self._todo = [_ASSIGNMENT, _INHIBIT]  # settings that the machine must hear
+        self._values = list(settings["denominations"])
+        self._last = 0  # last status
+        self._code = 0  # denomination in escrow
+        self._note = 0  # denomination that was sent to the stacker and is not counted yet
+        self._obeyed = False  # and the machine began to
+        self._stated = False  # a VEND VALID without a STACK is a repetition
+        self._inhibited = None
+        self._resumed = False
+
+    def resume(self, batch_id: str) -> None:
+        """What the last tally on flash was: "number-code"."""
+        number = batch_id.split("-")[0]
+        if number.isdigit():
+            self._batch = int(number)
+            self._resumed = True
+
+    @property
+    def busy(self) -> bool:
+        """True in the middle of a frame."""
+        return self._reader.size > 0
+
+    # ---- bytes ----
+
+    def feed(self, data: bytes, now_ms: int) -> list:
+        """Events of these bytes."""
+        reader = self._reader
+        for byte in data:
+            body = reader.push(byte)
+            if reader.wrong:
+                reader.wrong = 0
+                self._count("noise_bytes")
+            if body:
+                if self._asked_ms is None or self._out:
+                    self._count("repeats")  # an answer that nobody waits for
+                else:
+                    self._answer(body, now_ms)
+        if data:
+            self._seen_ms = now_ms
+        return self._take()
+
+    def overhear(self, data: bytes, now_ms: int) -> None:
+        """What another host asks; from here on the driver only listens."""
+        self._passive = True
+        self._out = b""
+        if self._host is None:
+            self._host = Reader()
+        for byte in data:
+            body = self._host.push(byte)
+            if body and body[0] != _ACK:
+                self._question = body[0]
+                self._asked_ms = now_ms
+                if body[0] == _STACK or body[0] == _STACK + 1:
+                    self._note = self._code
+
+    def poll(self, now_ms: int) -> list:
+        """Ask what is due, ask again what was not answered."""
+        if self._reader.size and ticks_diff(now_ms, self._seen_ms) > _GAP_MS:
+            self._reader.size = 0
+            self._count("cut_frames")
+        if self._heard_ms is None:
+            self._heard_ms = now_ms
+        if ticks_diff(now_ms, self._heard_ms) >= _OFFLINE_MS and not self._out:
+            self._heard_ms = ticks_add(now_ms, -_OFFLINE_MS)  # ticks wrap
+            self._state = "offline"
+            self._begin("offline", "no answer to ID-003 status requests: check power and cable")
+        if self._passive:
+            return self._take()
+        if self._out:
+            self._asked_ms = now_ms if self._asked_ms is not None else None  # not sent yet: the journal is busy
+        elif self._asked_ms is not None:
+            if ticks_diff(now_ms, self._asked_ms) >= _REPLY_MS:
+                self._count("timeouts")
+                self._ask(_STATUS, b"", now_ms)
+        elif self._due_ms is None or ticks_diff(now_ms, self._due_ms) >= 0:
+            self._ask(_STATUS, b"", now_ms)
+        return self._take()
+
+    def _ask(self, command: int, data: bytes, now_ms: int) -> None:
+        self._question = command
+        self._asked_ms = now_ms
+        self._out = frame(command, data)
+
+    # ---- answers ----
+
+    def _answer(self, body: bytes, now_ms: int) -> None:
+        """One whole frame of the machine: a status, or the answer to a command."""
+        status = body[0]
+        self._asked_ms = None
+        self._heard_ms = now_ms
+        self._due_ms = ticks_add(now_ms, self._settings["poll_ms"])
+        self._mend("offline")
+        if self._question in self._todo and status in (self._question, _INVALID):
+            self._todo.remove(self._question)
+            if status == _ASSIGNMENT:
+                self._assign(body)
+            elif status == _INHIBIT:
+                self._inhibited = body[-1] & 1
+            if self._question == _ASSIGNMENT and not self._values:
+                self._begin("fault", "no denominations known: set denominations")
+            self._due_ms = now_ms
+        elif status == _ACK:
+            self._obeyed = self._obeyed or self._question == _STACK
+            self._due_ms = now_ms
+        elif _IDLING <= status <= _INITIALIZE or _POWER_UP <= status <= _FAILURE:
+            self._status(status, body, now_ms)
+            self._last = status
+            self._resumed = False
+        else:
+            self._count("refusals")
+
+    def _assign(self, body: bytes) -> None:
+        """The currency assignment: code, country, value and power of ten for each denomination."""
+        if self._settings["denominations"]:
+            return
+        values = [0] * 8
+        for at in range(1, len(body) - 3, 4):
+            code, country, value, power = body[at : at + 4]
+            if _CODE_FIRST <= code < _CODE_FIRST + 8 and power < 6:
+                if self._settings["country"] in (0, country):
+                    values[code - _CODE_FIRST] = value * 10**power * self._settings["unit_minor"]
+                elif value:
+                    self._begin("fault", "notes of country %d, not %d" % (country, self._settings["country"]))
+        self._values = values if any(values) else []
+
+    def _status(self, status: int, body: bytes, now_ms: int) -> None:
+        """What the machine does now."""
+        if status == _ESCROW:
+            self._escrow(body, now_ms)
+        elif status == _STACKING:
+            self._obeyed = True
+        elif status == _VEND_VALID:
+            self._vend_valid(body)
+        elif status in (_REJECTING, _RETURNING):
+            if status == _REJECTING and self._last != _REJECTING:
+                self._count("rejects")
+            self._note = 0
+        elif _POWER_UP <= status <= _POWER_UP_STACKER:
+            self._power_up(status, now_ms)
+        elif status == _CHEATED:
+            if self._last != _CHEATED:
+                self._tell("fraud", "cheated: a note was pulled back")
+        elif status in (_IDLING, _ACCEPTING, _STACKED, _INHIBITED, _INITIALIZE):
+            self._lose_note("status %02X without VEND VALID" % status)
+            self._settle(status, now_ms)
+        at = _TROUBLES.find("%02X " % status)
+        if at < 0:
+            self._state = "counting" if _ACCEPTING <= status <= _STACKED else "idle"
+            self._mend("jam", "full", "stopped", "fault" if self._values else "jam")
+        else:
+            condition, _, text = _TROUBLES[at + 3 :].split(";")[0].partition(" ")
+            self._state = "jam" if condition == "jam" else "stopped"
+            self._begin(condition, "%02X: %s" % (status, text) + "".join([" %02X" % each for each in body[1:2]]))
+
+    def _settle(self, status: int, now_ms: int) -> None:
+        """Nothing is under way: what the machine has to hear is sent now."""
+        if self._todo:
+            data = {_DENOMINATIONS: b"\0\0", _SECURITY: b"\0\0", _INHIBIT: bytes((not self._allowed,))}
+            if not self._passive:
+                self._ask(self._todo[0], data.get(self._todo[0], b""), now_ms)
+        elif status != _INITIALIZE and self._inhibited != (not self._allowed) or (status == _INHIBITED and self._allowed):
+            self._todo = [_INHIBIT]
+            self._due_ms = now_ms
+
+    def _escrow(self, body: bytes, now_ms: int) -> None:
+        """A note waits: to the stacker when its value is known and money may be taken, otherwise back."""
+        code = body[1] if len(body) > 1 else 0
+        if self._note and code != self._note:
+            self._lose_note("another note is in escrow")
+        self._code = code
+        if self._passive:
+            return
+        if self._allowed and self._value(code):
+            self._note = code
+            self._ask(_STACK, b"", now_ms)
+        else:
+            self._count("returned")
+            self._note = 0
+            self._ask(_RETURN, b"", now_ms)
+
+    def _vend_valid(self, body: bytes) -> None:
+        """The note is safe in the stacker."""
+        if self._note:
+            value = self._value(self._note)
+            if value:
+                self._batch += 1
+                self._tally("%d-%02x" % (self._batch, self._note), [value])
+            else:
+                self._quarantine("note of code %02X, whose value nobody knows; count by hand" % self._note, body)
+        elif self._stated:
+            self._count("repeats")
+        else:
+            self._tell("discrepancy", "VEND VALID behind a restart: counted before, or a note more", 1)
+        self._note = 0
+        self._obeyed = False
+        self._stated = True
+        if not self._passive:
+            self._out = frame(_ACK)  # no answer follows
+
+    def _power_up(self, status: int, now_ms: int) -> None:
+        """40, 41 note in the acceptor, 42 note in the stacker: RESET returns or stacks it and begins the settings anew."""
+        if not _POWER_UP <= self._last <= _POWER_UP_STACKER:
+            self._tell("reset", "machine restarted, status %02X" % status)
+            if status == _POWER_UP_STACKER:
+                self._tell("discrepancy", "power-up with a note in the stacker: its credit is unknown", 1)
+                self._note = 0
+            elif self._note:
+                self._obeyed = True
+                self._lose_note("machine restarted")
+            elif self._resumed:
+                self._tell("discrepancy", "machine and this device restarted: a note on its way would not show")
+            self._stated = False
+        self._inhibited = None
+        self._todo = [_ASSIGNMENT, _DENOMINATIONS, _SECURITY, _INHIBIT]
+        if not self._passive:
+            self._ask(_RESET, b"", now_ms)
+
+    def _lose_note(self, why: str) -> None:
+        """A note that was sent to the stacker did not arrive as far as anybody knows."""
+        if self._note and self._obeyed:
+            self._tell("discrepancy", "a note without a credit: " + why, 1)
+        self._note = 0
+        self._obeyed = False
+
+    def _value(self, code: int) -> int:
+        """Minor units of a denomination code, 0 when it has none."""
+        at = code - _CODE_FIRST
+        return self._values[at] if 0 <= at < len(self._values) else 0
