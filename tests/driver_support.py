@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from firmware.drivers.grammars import GRAMMARS
 from firmware.drivers.report_stream import ReportStream
+from gateway.instruments.profiles import load_profile
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 GAP_MS = 5000  # longer than any grammar's idle_ms
@@ -18,9 +18,18 @@ def transcript(name: str) -> bytes:
 class Line:
     """One instrument on one line; `send` is a burst followed by a silence long enough to end any report."""
 
-    def __init__(self, machine: str) -> None:
-        self.stream = ReportStream("counter", GRAMMARS[machine], "USD")
+    def __init__(self, machine: str | dict, **settings: object) -> None:
+        """`machine`: a profile's name, or settings; `settings` go over them."""
+        profile = dict(load_profile(machine).settings) if isinstance(machine, str) else machine
+        self.settings = {**profile, **settings}
         self.now_ms = 0
+        self.restart()
+
+    def restart(self, batch_id: str = "") -> None:
+        """Our controller starts anew; `batch_id` is what its flash knows of the last tally."""
+        self.stream = ReportStream("counter", self.settings, "USD")
+        if batch_id:
+            self.stream.resume(batch_id)
 
     def send(self, data: bytes, sizes: list[int] | None = None) -> list[dict]:
         events: list[dict] = []

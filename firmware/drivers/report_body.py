@@ -5,10 +5,12 @@ import hashlib
 from firmware.drivers.base import cut_text, format_minor
 from firmware.drivers.report_text import is_rule, is_time, minor_of, number_of
 from protocol.compat import const
+from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY
 
 REPORT_LINES_MAX = const(64)  # a report of all denominations has less than half of it
 _DIGEST_BYTES = const(8)
 _TIME_CHARS_MAX = const(24)  # records.FIELDS 19
+_VALUE_MAX = const(99999999999)  # nine digits and two decimals: no counter prints more, and a record holds it
 
 _HEADER = const(0)
 _BODY = const(1)
@@ -24,7 +26,10 @@ class ReportBody:
         self.numbers = {}  # letter -> number
         self.time = ""  # as the machine printed it
         self.rows = []  # (denomination, pieces), in the order of the paper
+        self.rejects = {}  # quality -> pieces that are not in the total
         self.total = -1  # -1 until the machine's total was read
+        self.flags = 0  # FLAG_ACCUMULATE, FLAG_DISCREPANCY
+        self.digest = b""  # once finished: first bytes of SHA-256 over rows, totals and rejects, the same on a reprint
         self.ended = False  # the last line that this report can have was read
         self._stage = _HEADER
         self._lines = 0
@@ -32,29 +37,26 @@ class ReportBody:
         self._fee = 0
         self._hash = hashlib.sha256()
 
-    def digest(self) -> bytes:
-        """First bytes of SHA-256 over rows and totals, header excluded: a reprint has the same."""
-        return self._hash.digest()[:_DIGEST_BYTES]
-
     def date(self) -> str:
         """The date in the machine's time, "" for none."""
         for word in self.time.split():
-            if "/" in word:
+            if "/" in word or "-" in word:
                 return word
         return ""
 
     def finish(self) -> None:
-        """No more lines come: refuse what a whole report must have and this one lacks."""
+        """No more lines come: refuse what a whole report must have and this one lacks. Once: a hash ends with its digest."""
+        self.digest = self._hash.digest()[:_DIGEST_BYTES]
         if self.total < 0:
-            self.refuse("report was cut short before its total; print it again or recount")
+            self.refuse("report was cut short before its total", True)
         for letter in self._grammar["identity"]:
             if letter not in self.numbers:
-                self.refuse("report has no batch number; print it again or recount")
+                self.refuse("report has no batch number", True)
 
-    def refuse(self, reason: str) -> None:
-        """This report will not be stated; the first reason is the one that is told."""
+    def refuse(self, reason: str, is_unread: bool = False) -> None:
+        """This report will not be stated; the first reason is told, with the next step. `is_unread`: a copy may read better."""
         if not self.reason:
-            self.reason = reason
+            self.reason = reason + ("; print it again or recount" if is_unread else "; recount")
 
     def read(self, line: bytes) -> None:
         """One line of a report: the first spec that fits decides, and none is a refusal."""
@@ -62,119 +64,184 @@ class ReportBody:
             return
         self._lines += 1
         if self._lines > REPORT_LINES_MAX:
-            self.refuse("report has more than %d lines; recount" % REPORT_LINES_MAX)
+            self.refuse("report has more than %d lines" % REPORT_LINES_MAX)
             self.ended = True
             return
         named = b""
-        for literal, role, columns in specs_for(self._grammar, line):
+        for literal, rest, role, columns in specs_for(self._grammar, line):
             named = named or literal
             if named != literal:
                 break  # TOTAL COIN is not a TOTAL whose value reads "COIN"
-            rest = line[len(literal) :].strip()
-            if role == "N":
-                self.take_numbers(rest, columns)
+            if self._fits(literal, rest, role, columns):
+                self.ended = "E" in role
                 return
-            if role == "X":
-                return
-            if role == "T" and is_time(rest):
-                if self.time or self._stage != _HEADER:
-                    self.refuse("a second date in one report; print it again or recount")
-                self.time = rest[:_TIME_CHARS_MAX].decode()
-                return
-            values = role != "T" and values_of(rest, columns)
-            if values:
-                self._take(role, values)
-                self.ended = columns.endswith("E")
-                return
-        self.refuse("cannot read the line %r; print the report again or recount" % cut_text(bytes(line[:24]).decode(), 24))
+        self.refuse("cannot read the line %r" % cut_text(bytes(line[:24]).decode(), 24), True)
 
     def take_numbers(self, rest: bytes, columns: str) -> None:
-        """Header numbers: 00007-0014-000 by "r5-b4-s3", each with exactly its digits."""
+        """Header numbers: 00007-0014-000 by "r5-b4-s3", each with exactly its digits, or with any by "b0"."""
         parts = columns.split("-") if columns else []
         words = rest.split(b"-") if rest else []
         if len(parts) != len(words) or self._stage != _HEADER:
-            return self.refuse("cannot read the report's numbers; print it again or recount")
+            return self.refuse("cannot read the report's numbers", True)
         for part, word in zip(parts, words):
-            number = number_of(word)
-            if number < 0 or len(word) != int(part[1:]) or part[0] in self.numbers:
-                return self.refuse("cannot read the report's numbers; print it again or recount")
+            number = number_of(word) if word.isdigit() else -1
+            if number < 0 or len(word) != (int(part[1:]) or len(word)) or part[0] in self.numbers:
+                return self.refuse("cannot read the report's numbers", True)
             self.numbers[part[0]] = number
         return None
 
+    def _fits(self, literal: bytes, rest: bytes, role: str, columns: str) -> bool:
+        """Take the rest of a line by one spec; False when it does not fit."""
+        kind = role[0]
+        if kind == "N":
+            self.take_numbers(rest, columns)
+        elif kind == "T":
+            if not is_time(rest):
+                return False
+            if self.time or self._stage != _HEADER:
+                self.refuse("a second date in one report", True)
+            self.time = rest.replace(b"\t", b" ")[:_TIME_CHARS_MAX].decode()
+        elif columns or kind not in "XASZ":
+            values = values_of(self._grammar, rest, role, columns)
+            if not values:
+                return False
+            for denomination, pieces, value in values:
+                self._take(kind, role, literal, denomination, pieces, value)
+        else:
+            self._take(kind, role, literal, -1, -1, -1)
+        return True
+
     # ---- arithmetic ----
 
-    def _take(self, role: str, values: dict) -> None:
-        """A line with money: check it against the lines before."""
-        if (self._stage == _TOTALLED) != (role in "FC"):
-            self.refuse("a line stands on the wrong side of the total; print the report again or recount")
+    def _take(self, kind: str, role: str, literal: bytes, denomination: int, pieces: int, value: int) -> None:
+        """A line beside the money, or one with money: check it against the lines before. -1: it does not say."""
+        if kind == "A":
+            self.flags |= FLAG_ACCUMULATE
+        elif kind == "S":
+            if role[1] == "r":
+                self.refuse("it stopped (%s), so nothing of it counts" % literal.decode())
+            elif role[1] == "e" and pieces:
+                self.flags |= FLAG_DISCREPANCY
+        elif kind == "Q":
+            quality = int(role[1])
+            if pieces > 0:
+                self.rejects[quality] = self.rejects.get(quality, 0) + pieces
+        elif kind == "P":
+            self._check_pieces(pieces)
+        elif kind not in "XZ":
+            self._take_money(kind, denomination, pieces, value)
+        if kind in "RUGQ":
+            self._hash.update(b"%s %d %d;" % (kind.encode(), max(denomination, 0), pieces if value < 0 else value))
+
+    def _take_money(self, kind: str, denomination: int, pieces: int, value: int) -> None:
+        if (self._stage == _TOTALLED) != (kind in "FC"):
+            self.refuse("a line stands on the wrong side of the total", True)
             return
         self._stage = max(self._stage, _BODY)
-        value = values["v"]
-        if role == "R":
-            self._take_row(values["d"], values.get("p", -1), value)
-        elif role == "O":
-            if value:
-                self.refuse("report holds %s that is not cash; count cash alone" % format_minor(value))
-        elif role == "U":
-            self._check("subtotal", value)
-        elif role == "G":
-            self._check("total", value)
-            pieces = sum([row[1] for row in self.rows])
-            if values.get("p", pieces) != pieces:
-                self.refuse("printed %d pieces, rows hold %d; recount" % (values["p"], pieces))
-            self.total = value
-            self._stage = _TOTALLED
-        elif role == "F":
+        if kind == "R":
+            self._take_row(denomination, pieces, value)
+        elif kind == "O":
+            if value > 0 or pieces > 0:
+                self.refuse("report holds %s that is not cash; count cash alone" % format_minor(max(value, 0)))
+        elif kind == "F":
             self._fee = value
-        elif value + self._fee != self.total:
-            self.refuse(
-                "customer total %s and fee %s do not make %s; recount"
-                % (format_minor(value), format_minor(self._fee), format_minor(self.total))
-            )
-        if role in "RUG":
-            self._hash.update(b"%s %d %d;" % (role.encode(), values.get("d", 0), value))
+        elif kind == "C":
+            if value + self._fee != self.total:
+                self.refuse(
+                    "customer total %s and fee %s do not make %s"
+                    % (format_minor(value), format_minor(self._fee), format_minor(self.total))
+                )
+        else:
+            if value not in (-1, self._sum):
+                name = "total" if kind == "G" else "subtotal"
+                self.refuse("printed %s %s, rows sum %s" % (name, format_minor(value), format_minor(self._sum)))
+            if pieces >= 0:
+                self._check_pieces(pieces)
+            if kind == "G":
+                self.total = self._sum
+                self._stage = _TOTALLED
 
     def _take_row(self, denomination: int, pieces: int, value: int) -> None:
         if denomination not in self._grammar["coins"]:
-            self.refuse("unknown denomination %s; recount" % format_minor(denomination))
+            self.refuse("unknown denomination %s" % format_minor(denomination))
             return
+        if value < 0:
+            value = pieces * denomination
         if value % denomination:
-            self.refuse("%s is no multiple of %s; recount" % (format_minor(value), format_minor(denomination)))
+            self.refuse("%s is no multiple of %s" % (format_minor(value), format_minor(denomination)))
         if pieces >= 0 and pieces * denomination != value:
-            self.refuse("%d pieces of %s are not %s; recount" % (pieces, format_minor(denomination), format_minor(value)))
+            self.refuse("%d pieces of %s are not %s" % (pieces, format_minor(denomination), format_minor(value)))
         for row in self.rows:
             if row[0] == denomination:
-                self.refuse("denomination %s stands twice; recount" % format_minor(denomination))
+                self.refuse("denomination %s stands twice" % format_minor(denomination))
         if value:
             self.rows.append((denomination, value // denomination))
         self._sum += value
+        if self._sum > _VALUE_MAX:
+            self.refuse("%s is more than a counter can count" % format_minor(self._sum))
 
-    def _check(self, name: str, value: int) -> None:
-        if value != self._sum:
-            self.refuse("printed %s %s, rows sum %s; recount" % (name, format_minor(value), format_minor(self._sum)))
+    def _check_pieces(self, pieces: int) -> None:
+        held = sum([row[1] for row in self.rows])
+        if pieces != held:
+            self.refuse("printed %d pieces, rows hold %d" % (pieces, held))
 
 
 def specs_for(grammar: dict, line: bytes):
-    """(literal, role, columns) of each of the grammar's lines whose literal begins this line, in order."""
+    """(literal, rest of the line, role, columns) of each of the grammar's lines whose literal begins this line, in order."""
     for spec in grammar["lines"].split(b"\n"):
-        at = spec.index(b"|")
-        if line.startswith(spec[:at]):
-            role, columns = spec[at + 1 :].decode().split("|")
-            yield spec[:at], role, columns
+        literal = spec[: spec.index(b"|")]
+        if line.startswith(literal):
+            rest = line[len(literal) :]
+            if literal and rest[:1] == b"\t":
+                rest = rest[1:]
+            role, columns = spec[len(literal) + 1 :].decode().split("|")
+            yield literal, rest.strip(b" "), role, columns
 
 
-def values_of(rest: bytes, columns: str):
-    """{column letter: number} when every word of the line fits its column, else None."""
-    words = [word for word in rest.split() if word != b"$"]
-    columns = columns.rstrip("E")
-    if len(words) != len(columns):
+def values_of(grammar: dict, rest: bytes, role: str, columns: str):
+    """[(denomination, pieces, value)] when every word of the line fits its column, else None; -1 for what it does not say.
+
+    One of them, or several for a row that stands side by side with others.
+    """
+    signs = grammar["signs"]
+    words = [word for word in (rest.split(b"\t") if grammar["separator"] else rest.split()) if word not in signs]
+    tokens = columns.split(" ")
+    if len(words) % len(tokens) or not words or (len(words) > len(tokens) and "+" not in role):
         return None
-    values = {}
-    for letter, word in zip(columns, words):
-        value = number_of(word) if letter == "p" else minor_of(word)
-        if value < 0 and letter == "D":
-            value = 100 * number_of(word[1:] if word[:1] == b"$" else word)
-        if value < 0:
-            return None
-        values[letter.lower()] = value
-    return values
+    digits = role[1:].rstrip("E+")
+    found = []
+    for first in range(0, len(words), len(tokens)):
+        denomination = int(digits) if role[0] == "R" and digits else -1
+        pieces = value = -1
+        for index in range(len(tokens)):
+            letter, word = tokens[index][0], words[first + index]
+            if letter == "'":
+                if word != tokens[index][1:].encode():
+                    return None
+            elif letter != "x":
+                number = _number(letter, word, signs)
+                if number < 0:
+                    return None
+                if letter == "p":
+                    pieces = number
+                elif letter in "vV":
+                    value = number
+                else:
+                    denomination = number
+        found.append((denomination, pieces, value))
+    return found
+
+
+def _number(letter: str, word: bytes, signs: tuple) -> int:
+    """The number in one column, or -1."""
+    if letter != "p":
+        for sign in signs:
+            if word.startswith(sign):
+                word = word[len(sign) :].strip()
+                break
+            if word.endswith(sign):
+                word = word[: -len(sign)].strip()
+                break
+    if letter == "m" and word.endswith(b"c"):
+        word = word[:-1]
+    return number_of(word) if letter in "pm" else minor_of(word, letter in "DV")

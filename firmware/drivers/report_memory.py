@@ -1,15 +1,22 @@
 """Which report is this: new, a reprint, a contradiction, the first after the numbers restarted? Pure and bounded.
 
 A machine's own numbers name a batch within an epoch: its day total is cleared and the numbers start again. Where the numbers
-cannot tell, the answer is a quarantine, never a guess. Nothing here survives a restart of the device.
+cannot tell, the answer is a quarantine, never a guess. Over a restart of the device only the last batch_id is known (`resume`).
+
+A machine that prints no number (identity "") gets ours, n1, n2, ... and the beginning of the digest. Its time is no key: a copy
+may print the old time or its own, and a second count in the same minute prints the same. So equal money twice in a row is
+quarantined: one of the two may be a copy.
 """
 
 from firmware.drivers.base import format_minor
+from firmware.drivers.report_text import number_of
 from protocol.compat import const
+from protocol.records import FLAG_ACCUMULATE
 
 _IDENTITIES_MAX = const(16)  # how many batches back a reprint is recognised
 _FIRST_BATCH = const(1)
 _DIGEST_BYTES = const(8)
+_UNKNOWN = const(b"\x00\x00\x00\x00\x00\x00\x00\x00")  # digest of a batch that was stated before the device's restart
 
 
 def _parts(entry: bytes) -> list:
@@ -24,6 +31,7 @@ class ReportMemory:
 
     def __init__(self, grammar: dict):
         self._grammar = grammar
+        self.last = ""  # batch_id of the last report that was stated
         self._entries = []
         self._epoch = 1
         self._report = -1  # number of the last report, where the machine prints one
@@ -31,20 +39,65 @@ class ReportMemory:
         self._group = ()  # the numbers within which batches count up
         self._date = ""
         self._subs = (-1, 0, 0)  # batch, its last sub-batch, value of the sub-batches that were reported
+        self._standing = None  # rows of the last report, when it was stated: what a running sum must hold
 
-    def place(self, numbers: dict, digest: bytes, date: str, total: int) -> tuple:
-        """(batch_id, is_reprint, refusal, notes); notes are (condition, detail) of the instrument.
+    def resume(self, batch_id: str) -> None:
+        """Go on behind the last tally on flash."""
+        self.last = batch_id
+        identity = self._grammar["identity"]
+        epoch, _, rest = batch_id.rpartition(":")
+        parts = [number_of(part.encode()) for part in rest.split("-")]
+        letters = [letter for letter in "rbsg" if letter in identity or (letter == "r" and len(parts) > len(identity))]
+        if not identity or len(parts) != len(letters) or min(parts) < 0:
+            return
+        numbers = dict(zip(letters, parts))
+        self._epoch = max(1, number_of(epoch[1:].encode()))
+        self._report = numbers.get("r", -1)
+        self._batch = numbers["b"]
+        self._group = (numbers.get("s"), numbers.get("g"))
+        self._date = "?"
+        self._subs = (self._batch, numbers.get("s", 0), 0)
+        self._remember(_UNKNOWN, self._key(numbers), batch_id)
 
-        `numbers`: letter -> number. `refusal` is "" or the reason why a person must look. The digest says what the body holds.
+    def place(self, body) -> tuple:
+        """(batch_id, is_reprint, refusal, notes) of a ReportBody; notes are (condition, detail) of the instrument.
+
+        `refusal` is "" or the reason why a person must look.
         """
         notes = []
+        place = self._place_numbered if self._grammar["identity"] else self._place_bare
+        batch_id, is_reprint, refusal = place(body, notes)
+        if is_reprint:
+            return batch_id, True, "", notes
+        if body.flags & FLAG_ACCUMULATE and not refusal:
+            pieces = dict(body.rows)
+            known = self._standing is not None
+            for denomination, count in self._standing or ():
+                known = known and pieces.get(denomination, 0) >= count
+            if not known:
+                refusal = "running sum of what was not stated before; clear it and recount"
+        self._standing = None if refusal else body.rows
+        if not refusal:
+            self.last = batch_id
+            self._remember(body.digest, self._key(body.numbers), batch_id)
+        return batch_id, False, refusal, notes
+
+    def _place_bare(self, body, _) -> tuple:
+        tail = "-" + body.digest[:4].hex()
+        if body.total and self.last.endswith(tail):
+            return "", False, "same money as the report before, no number: copy or second count? recount"
+        return "n%d%s" % (max(0, number_of(self.last[1:].split("-")[0].encode())) + 1, tail), False, ""
+
+    def _place_numbered(self, body, notes: list) -> tuple:
+        numbers = body.numbers
+        date = body.date()
         batch = numbers["b"]
         report = numbers.get("r", -1)
         if 0 <= report < self._report:
             notes.append(("day_clear", "report number %d after %d: its day total was cleared" % (report, self._report)))
-            self._restart(report == 1)
+            self._restart()
         self._report = report
-        key = "-".join([str(numbers[letter]) for letter in self._grammar["identity"]])
+        key = self._key(numbers)
         known = None  # digest, key, epoch, date and batch_id of the batch with these numbers
         for entry in self._entries:
             if _parts(entry)[1] == key:
@@ -53,47 +106,51 @@ class ReportMemory:
         other_day = bool(date) and bool(self._date) and date != self._date
         restarted = report < 0 and batch == _FIRST_BATCH and other_day
         refusal = ""
-        if known and known[0] == digest:
-            if report < 0 and known[3] != date:
+        if known and known[0] == body.digest:
+            if body.total and known[3] != date and (report < 0 or known[2] != str(self._epoch)):
                 refusal = "batch %d again, same content, other date: reprint or new day? recount it" % batch
             else:
-                return known[4], True, "", notes
+                return known[4], True, ""
+        elif known and known[0] == _UNKNOWN:
+            refusal = "batch %d was stated before our restart: is this a copy? recount it if not" % batch
         elif restarted and (known or backwards):
             notes.append(("day_clear", "batch %d on %s: its numbers started again" % (batch, date)))
-            self._restart(True)
+            self._restart()
         elif known and known[2] == str(self._epoch):
             refusal = "batch %d was stated before with other content; recount it" % batch
         elif backwards:
             refusal = "batch %d came after batch %d: old copy or restart? recount it" % (batch, self._batch)
         if refusal and backwards:  # whatever it was, the machine now counts on from here
             notes.append(("day_clear", "batch number went back from %d to %d" % (self._batch, batch)))
-            self._restart(False)
+            self._restart()
         self._follow(numbers, notes)
         if self._grammar["sub_batch"] and not refusal:
-            refusal = self._follow_subs(batch, numbers["s"], total, notes)
+            refusal = self._follow_subs(batch, numbers["s"], body.total, notes)
         self._date = date
         batch_id = "-".join([str(numbers[letter]) for letter in "rbsg" if letter in numbers])
-        if self._epoch > 1:
-            batch_id = "d%d:%s" % (self._epoch, batch_id)
-        if not refusal:
-            entries = [entry for entry in self._entries if _parts(entry)[1] != key][-(_IDENTITIES_MAX - 1) :]
-            entries.append(digest + ("%s|%d|%s|%s" % (key, self._epoch, date, batch_id)).encode())
-            self._entries = entries
-        return batch_id, False, refusal, notes
+        return "d%d:%s" % (self._epoch, batch_id) if self._epoch > 1 else batch_id, False, refusal
 
     def refused(self, numbers: dict) -> None:
         """A report with these numbers did not add up: it is on record, so its number is not missing."""
+        self._standing = None
         batch = numbers.get("b", -1)
         if batch == self._batch + 1 and self._batch >= 0 and not self._is_other_group(numbers):
             self._batch = batch
 
-    def _restart(self, forget: bool) -> None:
-        """A new epoch. `forget`: it is certain that no copy of an older batch can come."""
+    def _key(self, numbers: dict) -> str:
+        return "-".join([str(numbers[letter]) for letter in self._grammar["identity"]])
+
+    def _remember(self, digest: bytes, key: str, batch_id: str) -> None:
+        if key:
+            entries = [entry for entry in self._entries if _parts(entry)[1] != key][-(_IDENTITIES_MAX - 1) :]
+            entries.append(digest + ("%s|%d|%s|%s" % (key, self._epoch, self._date, batch_id)).encode())
+            self._entries = entries
+
+    def _restart(self) -> None:
+        """A new epoch. The batches before it stay in memory: a copy of the last one may still come."""
         self._epoch += 1
         self._batch = -1
         self._subs = (-1, 0, 0)
-        if forget:
-            self._entries = []
 
     def _is_other_group(self, numbers: dict) -> bool:
         return "g" in numbers and (numbers.get("s"), numbers["g"]) != self._group
@@ -105,9 +162,9 @@ class ReportMemory:
         """Remember where the machine is, and say which batches nobody reported."""
         batch = numbers["b"]
         if self._is_other_group(numbers):
-            self._group = (numbers["s"], numbers["g"])
+            self._group = (numbers.get("s"), numbers["g"])
         elif self._batch >= 0 and self._wraps(batch):
-            self._restart(False)
+            self._restart()
         elif 0 <= self._batch < batch - 1:
             notes.append(("missing_report", "batches %d to %d were not reported" % (self._batch + 1, batch - 1)))
         self._batch = batch

@@ -1,4 +1,4 @@
-"""Printed reports become tallies: one engine for every counter, its machine described by a grammar (grammars.py).
+"""Printed reports become tallies: one engine for every counter, its machine described by a grammar.
 
 Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity (report_memory) -> one event. A report is
 stated whole or not at all: the rows must sum to the machine's own total, and anything else becomes a `quarantine` event with
@@ -16,7 +16,7 @@ _REASON_BYTES_MAX = const(96)  # records.FIELDS 52, also of a detail (51)
 _NOISE_BYTES_MIN = const(16)  # this much noise is worth a line to a person
 NOISE_EVENT_MS = const(60000)  # and not more often than this
 
-_CUT_INSIDE = const("report was cut inside a line; print it again or recount")
+_CUT_INSIDE = const("report was cut inside a line")
 
 _NOTHING = const(0)
 _NOISE = const(1)  # lines outside a report that say nothing about money
@@ -26,12 +26,13 @@ _LOST = const(2)  # lines of a report whose start was not seen
 class ReportStream:
     """One serial line with one machine on it: `feed` bytes, `poll` time, events come back."""
 
-    def __init__(self, instrument: str, grammar: dict, currency: str):
+    def __init__(self, instrument: str, settings: dict, currency: str):
+        """`settings`: a grammar, with "evidence", and "strangers": (profile, start) of the other machines at this window."""
         self.instrument = instrument
-        self._grammar = grammar
+        self._grammar = settings
         self._currency = currency
-        self._reader = LineReader()
-        self._memory = ReportMemory(grammar)
+        self._reader = LineReader(settings["separator"])
+        self._memory = ReportMemory(settings)
         self._body = None  # the report under way
         self._stray = _NOTHING
         self._stray_lines = 0  # of the present run
@@ -40,6 +41,9 @@ class ReportStream:
         self._noise_told = 0  # noise that a line_noise event already told of
         self._noise_told_ms = None
         self._strays = 0  # lines outside any report, since the start
+        self._stranger = ""  # what this line reads like since a start of another machine stood in it
+        self._told = ""  # the last condition that a report will end
+        self._counts = [0, 0, 0]  # reports stated, reprints, quarantined
 
     def feed(self, data: bytes, now_ms: int) -> list:
         """Events of the reports that these bytes ended; any split of the bytes gives the same events."""
@@ -62,7 +66,7 @@ class ReportStream:
             line = self._reader.take_line()
             self._reader.end_command()
             if line and self._body:
-                self._body.refuse(_CUT_INSIDE)
+                self._body.refuse(_CUT_INSIDE, True)
             elif line:
                 self._stray_line(line, events)
             self._end_report(events)
@@ -85,16 +89,36 @@ class ReportStream:
         out, self._out = self._out, b""
         return out
 
+    def resume(self, batch_id: str) -> None:
+        """Our restart: the identity of the last tally on flash, "" for none."""
+        self._memory.resume(batch_id)
+
+    def faults(self) -> dict:
+        """What went wrong on the line since the start, by name; nothing for what did not."""
+        counts = {
+            "noise_bytes": self._reader.noise,
+            "stray_lines": self._strays,
+            "repeats": self._counts[1],
+            "quarantined": self._counts[2],
+        }
+        return {name: counts[name] for name in counts if counts[name]}
+
+    def snapshot(self) -> dict:
+        """For whoever looks after the machine."""
+        state = self._told or ("counting" if self._body else "idle")
+        return {"state": state, "reports": self._counts[0], "batch": self._memory.last}
+
     # ---- lines ----
 
     def _end_line(self, events: list) -> None:
         """Deal with the line that just ended."""
         reader = self._reader
         if reader.overflow and self._body:
-            self._body.refuse("a line of more than %d characters; print the report again or recount" % LINE_BYTES_MAX)
+            self._body.refuse("a line of more than %d characters" % LINE_BYTES_MAX, True)
         line = reader.take_line()
-        at = line.rfind(self._grammar["start"][0])  # anywhere: noise or the rest of a cut report may stand in front
-        if at >= 0:
+        start = self._grammar["start"][0]
+        at = line.rfind(start)  # anywhere: noise or the rest of a cut report may stand in front
+        if at >= 0 and (not self._grammar["separator"] or (line + b"\t").startswith(start + b"\t", at)):
             self._begin(line, at, events)
         elif line and self._body:
             self._body.read(line)
@@ -109,7 +133,7 @@ class ReportStream:
     def _begin(self, line: bytes, at: int, events: list) -> None:
         """A new report starts in this line; what was under way ends here."""
         if at and self._body:
-            self._body.refuse(_CUT_INSIDE)
+            self._body.refuse(_CUT_INSIDE, True)
         elif at:
             self._stray_line(line[:at].strip(), events)
         self._end_report(events, self._reader.raw_before_line())
@@ -118,21 +142,36 @@ class ReportStream:
         self._body.take_numbers(line[at + len(literal) :].strip(), columns)
 
     def _stray_line(self, line: bytes, events: list) -> None:
-        """A line outside any report: noise, a banner, or a report whose start was spoiled."""
+        """A line outside any report: noise, a banner, a report whose start was spoiled, or another machine's."""
         self._stray = max(self._stray, _NOISE)
         if not is_rule(line):
             self._strays += 1
             line = line.lstrip(b"? ")
             start = self._grammar["start"][0]
             is_part = bool(line) and (start.startswith(line) or line.startswith(start))
-            for literal, role, columns in specs_for(self._grammar, line):
-                if role == "N" or (role in "RUG" and values_of(line[len(literal) :], columns) is not None):
+            is_ours = is_part
+            for literal, rest, role, columns in specs_for(self._grammar, line):
+                is_ours = is_ours or bool(literal)
+                if role[0] == "S":
+                    self._tell("stopped", literal.decode(), events)
+                elif role[0] == "N" or (role[0] in "RUG" and values_of(self._grammar, rest, role, columns)):
                     is_part = True
+            for profile, literal in self._grammar.get("strangers", ()):
+                if line.startswith(literal) and not is_ours:
+                    is_part = True
+                    self._stranger = "reads like a %s report: are the cables swapped?" % profile
+                    self._tell("swapped", self._stranger, events)
             if is_part:
                 self._stray = _LOST
         self._stray_lines += 1
         if self._stray_lines >= REPORT_LINES_MAX:
             self._end_report(events)
+
+    def _tell(self, condition: str, detail: str, events: list) -> None:
+        """A condition that lasts until the next sound report: told once."""
+        if self._told != condition:
+            self._told = condition
+            events.append(self._condition(condition, detail))
 
     # ---- reports ----
 
@@ -152,18 +191,18 @@ class ReportStream:
             else:
                 self._state_tally(body, raw, events)
         elif stray == _LOST:
-            self._quarantine("a report's start was not seen; print it again or recount", {}, raw, events)
+            self._quarantine(self._stranger or "a report's start was not seen; print it again or recount", {}, raw, events)
+            self._stranger = ""
 
     def _state_tally(self, body, raw: bytes, events: list) -> None:
         """The event of a report whose arithmetic holds."""
-        digest = body.digest()
-        batch_id, is_reprint, refusal, notes = self._memory.place(body.numbers, digest, body.date(), body.total)
+        batch_id, is_reprint, refusal, notes = self._memory.place(body)
         for condition, detail in notes:
             events.append(self._condition(condition, detail))
         if refusal:
             self._quarantine(refusal, body.numbers, raw, events)
             return
-        flags = FLAG_REPRINT if is_reprint else 0
+        flags = body.flags | (FLAG_REPRINT if is_reprint else 0)
         if self._grammar["sub_batch"] and body.numbers["s"]:
             flags |= FLAG_SUB_BATCH
         event = {
@@ -174,16 +213,23 @@ class ReportStream:
             "rows": sorted(body.rows, reverse=True),
             "total_minor": body.total,
             "flags": flags,
-            "digest": digest,
+            "digest": body.digest,
             "evidence": self._grammar["evidence"],
         }
+        if body.rejects:
+            event["rejects"] = sorted(body.rejects.items())
         if body.time:
             event["machine_time"] = body.time
+        if self._told:
+            events.append(self._condition("back", "a report that holds"))
+            self._told = ""
         events.append(event)
+        self._counts[is_reprint] += 1
 
     def _quarantine(self, reason: str, numbers: dict, raw: bytes, events: list) -> None:
         if "b" in numbers and not reason.startswith("batch"):
             reason = "batch %d: %s" % (numbers["b"], reason)
+        self._counts[2] += 1
         events.append(
             {
                 "kind": "quarantine",

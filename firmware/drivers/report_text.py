@@ -21,9 +21,13 @@ _GS_2 = const(b"LWP")
 
 
 class LineReader:
-    """Bytes in one at a time, lines out; the raw bytes kept beside them up to _RAW_BYTES_MAX."""
+    """Bytes in one at a time, lines out; the raw bytes kept beside them up to _RAW_BYTES_MAX.
 
-    def __init__(self):
+    `separator`: b"" for columns between blanks, otherwise what stands between cells that may be in double quotes.
+    """
+
+    def __init__(self, separator: bytes):
+        self._separator = separator
         self._line = bytearray(LINE_BYTES_MAX)
         self.size = 0  # characters of the line that has not ended yet
         self.overflow = False  # this line was longer than LINE_BYTES_MAX; its last part is kept
@@ -61,11 +65,16 @@ class LineReader:
         return 0
 
     def take_line(self) -> bytes:
-        """The line that just ended, single spaces, none at its ends; ready for the next."""
+        """The line that just ended: single blanks, none at its ends, a TAB between cells, no quotes; ready for the next."""
         line = bytes(memoryview(self._line)[: self.size])
         self.size = 0
         self.overflow = False
-        return b" ".join(line.split())
+        if self._separator:
+            parts = line.split(b'"')  # every second one stood in quotes
+            for index in range(0, len(parts), 2):
+                parts[index] = parts[index].replace(self._separator, b"\t")
+            line = b"".join(parts)
+        return b"\t".join([b" ".join(cell.split()) for cell in line.split(b"\t")]).rstrip(b"\t")
 
     def is_inside_line(self) -> bool:
         """True after the first character of a line or command, until it ends."""
@@ -138,35 +147,32 @@ class LineReader:
 
 
 def number_of(word: bytes) -> int:
-    """The number of 1 to 9 digits, or -1."""
-    return int(word) if 0 < len(word) <= _NUMBER_DIGITS_MAX and word.isdigit() else -1
-
-
-def minor_of(word: bytes) -> int:
-    """Minor units of 1,234.50, $1,234.50 or .50, or -1: two decimals, commas every three digits or none."""
-    if word[:1] == b"$":
-        word = word[1:]
-    if len(word) < 3 or word[-3:-2] != b".":
-        return -1
-    cents = number_of(word[-2:])
-    groups = word[:-3].split(b",")
+    """The number of 1 to 9 digits, with commas every three digits or with none, or -1."""
+    groups = word.split(b",")
     for group in groups[1:]:
-        if len(group) != 3:
+        if len(group) != 3 or not 1 <= len(groups[0]) <= 3:
             return -1
-    if len(groups) > 1 and not 1 <= len(groups[0]) <= 3:
-        return -1
-    whole = number_of(b"".join(groups) or b"0")
-    return whole * 100 + cents if whole >= 0 and cents >= 0 else -1
+    digits = b"".join(groups)
+    return int(digits) if 0 < len(digits) <= _NUMBER_DIGITS_MAX and digits.isdigit() else -1
+
+
+def minor_of(word: bytes, is_any=False) -> int:
+    """Minor units of 1,234.50 or .50, or -1: two decimals, commas every three digits or none. `is_any`: also of 1,234."""
+    if is_any and word and b"." not in word:
+        word += b".00"
+    whole = number_of(word[:-3] or b"0")
+    cents = number_of(word[-2:])
+    return whole * 100 + cents if word[-3:-2] == b"." and whole >= 0 and cents >= 0 else -1
 
 
 def is_time(line: bytes) -> bool:
     """True for a date, a time of day or both: digits, / : . - blanks and AM or PM, with at least one / or :."""
     for char in line:
-        if char not in b"0123456789/:.- APM":
+        if char not in b"0123456789/:.- APM\t":
             return False
     return b":" in line or b"/" in line
 
 
 def is_rule(line: bytes) -> bool:
     """True for a line drawn across the paper."""
-    return not line.strip(b"-=_* ")
+    return not line.strip(b"-=_* \t")

@@ -1,7 +1,55 @@
-"""Reports of both machines through the report stream, whole and byte by byte, good and spoiled."""
+"""Reports of three machines through the report stream, whole and byte by byte, good and spoiled."""
 
-from firmware.drivers.grammars import GRAMMARS
 from firmware.drivers.report_stream import ReportStream
+
+# What staging renders of the profiles, so that both interpreters read the same; compared with them in another test.
+SETTINGS = {
+    "mach": {
+        "start": (b"BATCH ACCEPT", ""),
+        "lines": (
+            b"TIME|T|\nBATCH|N|b3\nSUB|N|s2\nGRAND|N|g2\nTOTAL COIN|U|v\nTOTAL|G|v\n"
+            b"PROCESS FEE|F|v\nCUST. TOTAL|CE|v\n|R|d v\n|R|d p v"
+        ),
+        "coins": (1, 5, 10, 25, 50, 100),
+        "signs": (b"$",),
+        "separator": b"",
+        "identity": "bsg",
+        "batch_max": 999,
+        "sub_batch": False,
+        "idle_ms": 700,
+        "answer": b"",
+        "evidence": "manual",
+    },
+    "jetscan": {
+        "start": (b"AUDIT:", "r5-b4-s3"),
+        "lines": (
+            b"ACCOUNT#|X|\nDENOM|X|\nBATCH REPORT|X|\nSUB-BATCH REPORT|X|\nCHECK|O|p v\nTICKET|O|p v\n"
+            b"COUNT|O|p v\nTOTAL|G|v\nTOTAL|G|p v\n|R|D p v\n|T|"
+        ),
+        "coins": (100, 200, 500, 1000, 2000, 5000, 10000),
+        "signs": (b"$",),
+        "separator": b"",
+        "identity": "bs",
+        "batch_max": 9999,
+        "sub_batch": True,
+        "idle_ms": 700,
+        "answer": b"",
+        "evidence": "guess",
+    },
+    "csv": {
+        "start": (b"BATCH", "b0"),
+        "lines": (b"TIME|T|\nDENOMINATION|X|\nSUSPECT|Q3|p\nSTOP|Sr|x p\nTOTAL|GE|p v\n|R|D p v\n"),
+        "coins": (1, 5, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10000),
+        "signs": (b"USD", b"$"),
+        "separator": b",",
+        "identity": "b",
+        "batch_max": 9999,
+        "sub_batch": False,
+        "idle_ms": 700,
+        "answer": b"",
+        "evidence": "guess",
+    },
+}
 
 MACH = (
     b"BATCH ACCEPT\r\nTIME 09:15 09/21/2002\r\nBATCH 001\r\nSUB 00\r\nGRAND 00\r\n1.00 16.00\r\nTOTAL COIN 16.00\r\n"
@@ -10,6 +58,10 @@ MACH = (
 JETSCAN = (
     b"AUDIT: 00007-0014-000\r\n01/31/2013 14:12:00\r\nACCOUNT# 396\r\nDENOM UNIT VALUE\r\n"
     b"$20 61 $1,220.00\r\n$1 17 $17.00\r\nTOTAL 78 $1,237.00\r\n\x1dVA\x03"
+)
+CSV = (
+    b'BATCH,14\r\nTIME,2026-11-20 14:12:00\r\nDENOMINATION,PIECES,VALUE\r\n20.00,61,"1,220.00"\r\n1.00,17,17.00\r\n'
+    b'SUSPECT,2\r\nTOTAL,78,"1,237.00"\r\n'
 )
 
 
@@ -20,13 +72,14 @@ def show(title, events):
 
 
 def play(machine, parts):
-    stream = ReportStream("counter", GRAMMARS[machine], "USD")
+    stream = ReportStream("counter", SETTINGS[machine], "USD")
     now_ms = 0
     for title, data in parts:
         show(title, stream.feed(data, now_ms))
         now_ms += 5000
         show("gap", stream.poll(now_ms))
-    single = ReportStream("counter", GRAMMARS[machine], "USD")
+    show("totals", [stream.faults(), stream.snapshot()])
+    single = ReportStream("counter", SETTINGS[machine], "USD")
     events = []
     for _, data in parts:
         for byte in data:
@@ -58,5 +111,15 @@ play(
         ),
         ("no such note", JETSCAN.replace(b"00007-0014", b"00002-0002").replace(b"$20", b"$21")),
         ("check", JETSCAN.replace(b"00007-0014", b"00003-0003").replace(b"TOTAL", b"CHECK 1 5.00\r\nTOTAL")),
+    ),
+)
+play(
+    "csv",
+    (
+        ("batch 14", CSV),
+        ("reprint", CSV),
+        ("stopped", CSV.replace(b"BATCH,14", b"BATCH,15").replace(b"SUSPECT,2", b"STOP,DOUBLE,1")),
+        ("mach on the wrong cable", MACH),
+        ("batch 17", CSV.replace(b"BATCH,14", b"BATCH,17")),
     ),
 )
