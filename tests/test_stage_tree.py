@@ -33,7 +33,7 @@ def test_every_board_stages_within_its_budget(board: Board, tmp_path: Path) -> N
 
     print(f"{board.label}: {staged.mpy_bytes} bytes of .mpy in {len(staged.files)} files, tree {staged.hash[:16]}")
     ports = sorted(name for name in staged.files if name.startswith("firmware/ports/"))
-    expected = {"unix": ["__init__", "unix"], "esp32": ["__init__", "esp32", "mcu"], "rp2": ["__init__", "mcu", "rp2"]}
+    expected = {"unix": ["unix"], "esp32": ["esp32", "mcu"], "rp2": ["mcu", "rp2"]}
     assert ports == [f"firmware/ports/{name}.mpy" for name in expected[board.platform]]
     assert {"main.py", "board.mpy", "firmware/app.mpy", "protocol/records.mpy"} <= set(staged.files)
     assert staged.mpy_bytes <= board.tables["budget"]["mpy_bytes_max"]
@@ -122,10 +122,10 @@ def test_main_is_source_and_not_compiled_twice() -> None:
     assert names == sorted(names)
 
 
-def test_a_traceback_on_the_board_names_the_file_of_the_repository(tmp_path: Path) -> None:
+def test_a_traceback_on_the_board_names_the_module(tmp_path: Path) -> None:
     staged = stage("unix", None, tmp_path / "tree")
 
-    assert b"protocol/topics.py" in (staged.folder / "protocol" / "topics.mpy").read_bytes()
+    assert b"protocol.topics" in (staged.folder / "protocol" / "topics.mpy").read_bytes()
 
 
 def test_the_real_micropython_loads_the_staged_constants(tmp_path: Path) -> None:

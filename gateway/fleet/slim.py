@@ -1,0 +1,97 @@
+"""What a device never uses is left out of its modules before they are compiled: there even a name costs heap.
+
+A function or class that nothing staged mentions is dropped (the gateway's half of a codec, what only a technician's tool asks
+a driver). A constant that only its own module mentions becomes private, so that the compiler folds it away. A package that is
+nothing but its docstring needs no file. Mentioned is what stands anywhere as a name, an attribute or a word of a text.
+Parameters that nobody passes by name are numbered: the device keeps the name of each, and so they share a few.
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+_WORD = re.compile(r"\w+")
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
+    """{name: source} with less in it, for the same names but empty packages. `keep`: sources of others that mention things."""
+    trees = {name: ast.parse(text) for name, text in sources.items()}
+    for tree in trees.values():
+        _drop_docstrings(tree)
+    others = Counter(word for text in keep for word in _mentions(ast.parse(text)))
+    dropped = True
+    while dropped:
+        mentions = sum((Counter(_mentions(tree)) for tree in trees.values()), others)
+        dropped = max([_drop_unused(tree, mentions) for tree in trees.values()])
+    keywords = {node.arg for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    for tree in trees.values():
+        _hide_constants(tree, mentions)
+        _number_parameters(tree, keywords)
+    return {name: ast.unparse(tree) for name, tree in trees.items() if tree.body or not name.endswith("__init__.py")}
+
+
+def _mentions(tree: ast.AST) -> Iterable[str]:
+    """Every use of a name; where it is defined is none."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.alias):
+            yield from _WORD.findall(node.name)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from _WORD.findall(node.value)
+
+
+def _drop_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, _Definition | ast.Module) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+
+
+def _drop_unused(tree: ast.AST, mentions: Counter[str]) -> bool:
+    """Whether anything was dropped."""
+    dropped = False
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef):
+            continue
+        kept = [each for each in node.body if not isinstance(each, _Definition) or _is_used(each, mentions)]
+        if len(kept) < len(node.body):
+            dropped = True
+            node.body = kept or [ast.Pass()]
+    return dropped
+
+
+def _is_used(definition: _Definition, mentions: Counter[str]) -> bool:
+    inside = sum(word == definition.name for word in _mentions(definition))  # a function that only calls itself is not used
+    return definition.name.startswith("__") or mentions[definition.name] > inside
+
+
+def _hide_constants(tree: ast.Module, mentions: Counter[str]) -> None:
+    own = Counter(_mentions(tree))
+    hidden = set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "const":
+            name = ast.unparse(node.targets[0])
+            if not name.startswith("_") and mentions[name] == own[name]:
+                hidden.add(name)
+    for named in ast.walk(tree):
+        if isinstance(named, ast.Name) and named.id in hidden:
+            named.id = "_" + named.id
+
+
+def _number_parameters(tree: ast.Module, keywords: set[str | None]) -> None:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Global, ast.Nonlocal)
+        if any(isinstance(each, inner) for each in ast.walk(node) if each is not node):
+            continue  # the same number would mean two things there
+        names = {arg.arg: f"a{place}" for place, arg in enumerate(node.args.args) if arg.arg not in (*keywords, "self")}
+        for each in ast.walk(node):
+            if isinstance(each, ast.arg):
+                each.arg = names.get(each.arg, each.arg)
+            elif isinstance(each, ast.Name):
+                each.id = names.get(each.id, each.id)

@@ -1,0 +1,54 @@
+"""What a device never uses is left out before it is compiled, and what remains means the same."""
+
+from gateway.fleet.slim import slim
+
+
+def slimmed(text: str, keep: str = "") -> str:
+    return slim({"firmware/one.py": text}, [keep])["firmware/one.py"]
+
+
+def test_what_nothing_mentions_is_dropped_and_then_what_only_that_mentioned() -> None:
+    text = slimmed("def used():\n    return 1\n\ndef outer():\n    return inner()\n\ndef inner():\n    return 2\n", "used()")
+
+    assert "used" in text
+    assert "inner" not in text
+
+
+def test_a_function_that_only_calls_itself_is_dropped() -> None:
+    assert slimmed("x = 1\n\ndef again(n):\n    return again(n - 1)\n") == "x = 1"
+
+
+def test_a_method_that_a_text_names_is_kept() -> None:
+    text = slimmed(
+        "class Driver:\n    def resume(self):\n        pass\n    def overhear(self):\n        pass\n", "f(Driver, 'resume')"
+    )
+
+    assert "resume" in text
+    assert "overhear" not in text
+
+
+def test_a_constant_of_its_own_module_is_folded_and_one_of_others_is_not() -> None:
+    text = slimmed("SIZE = const(8)\nDEPTH = const(4)\n\ndef f():\n    return SIZE + DEPTH\n", "from one import f, DEPTH")
+
+    assert "_SIZE = const(8)" in text
+    assert "\nDEPTH = const(4)" in text
+    assert "return _SIZE + DEPTH" in text
+
+
+def test_parameters_are_numbered_but_those_that_are_passed_by_name() -> None:
+    text = slimmed("def f(size, depth=2):\n    return [size for each in depth if each > size]\n\nf(1, depth=3)\n")
+
+    assert "def f(a0, depth=2)" in text
+    assert "[a0 for each in depth if each > a0]" in text
+
+
+def test_parameters_of_nested_functions_keep_their_names() -> None:
+    source = "def f(size):\n    return lambda depth: size + depth\nf(1)"
+
+    assert slimmed(source) == source
+
+
+def test_a_package_that_is_nothing_but_its_docstring_needs_no_file() -> None:
+    assert slim({"firmware/__init__.py": '"""Device code."""', "firmware/one.py": '"""Nothing."""'}, []) == {
+        "firmware/one.py": ""
+    }
