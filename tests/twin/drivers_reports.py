@@ -6,10 +6,8 @@ from firmware.drivers.report_stream import ReportStream
 SETTINGS = {
     "mach": {
         "start": (b"BATCH ACCEPT", ""),
-        "lines": (
-            b"TIME|T|\nBATCH|N|b3\nSUB|N|s2\nGRAND|N|g2\nTOTAL COIN|U|v\nTOTAL|G|v\n"
-            b"PROCESS FEE|F|v\nCUST. TOTAL|CE|v\n|R|d v\n|R|d p v"
-        ),
+        "lines": b"TIME|T|\nBATCH|N|b3\nSUB|N|s2\nGRAND|N|g2\nTOTAL COIN|U|v\n"
+        b"TOTAL|G|v\nPROCESS FEE|F|v\nCUST. TOTAL|CE|v\n|R|d v\n|R|d p v",
         "coins": (1, 5, 10, 25, 50, 100),
         "signs": (b"$",),
         "separator": b"",
@@ -22,10 +20,8 @@ SETTINGS = {
     },
     "jetscan": {
         "start": (b"AUDIT:", "r5-b4-s3"),
-        "lines": (
-            b"ACCOUNT#|X|\nDENOM|X|\nBATCH REPORT|X|\nSUB-BATCH REPORT|X|\nCHECK|O|p v\nTICKET|O|p v\n"
-            b"COUNT|O|p v\nTOTAL|G|v\nTOTAL|G|p v\n|R|D p v\n|T|"
-        ),
+        "lines": b"ACCOUNT#|X|\nDENOM|X|\nBATCH REPORT|X|\nSUB-BATCH REPORT|X|\nCHECK|O|p v\n"
+        b"TICKET|O|p v\nCOUNT|O|p v\nTOTAL|G|v\nTOTAL|G|p v\n|R|D p v\n|T|",
         "coins": (100, 200, 500, 1000, 2000, 5000, 10000),
         "signs": (b"$",),
         "separator": b"",
@@ -38,7 +34,7 @@ SETTINGS = {
     },
     "csv": {
         "start": (b"BATCH", "b0"),
-        "lines": (b"TIME|T|\nDENOMINATION|X|\nSUSPECT|Q3|p\nSTOP|Sr|x p\nTOTAL|GE|p v\n|R|D p v\n"),
+        "lines": b"TIME|T|\nDENOMINATION|X|\nSUSPECT|Q3|p\nSTOP|Sr|x p\nTOTAL|GE|p v\n|R|D p v",
         "coins": (1, 5, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10000),
         "signs": (b"USD", b"$"),
         "separator": b",",
