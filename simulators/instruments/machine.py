@@ -96,6 +96,7 @@ class Machine:
             pieces += [denomination] * count
         if not pieces:
             return
+        self._now_ms = max(self._now_ms, now_ms)
         self.truth.poured.update(pieces)
         self._load(pieces)
         if self.state == "idle":
@@ -277,6 +278,7 @@ class Machine:
             self._sum.clear()
             self._sum_batches = self.faults.random.randrange(*ACCUMULATED_BATCHES)
         if "day_clear" in self.active:
+            self.truth.log.append((self._last_ms, "day_clear"))
             self.clear_day()
         if "clock_skew" in self.active:
             self.skew += timedelta(minutes=self.faults.random.randrange(-SKEW_MINUTES_MAX, SKEW_MINUTES_MAX + 1))
@@ -296,8 +298,10 @@ class Machine:
         elif strike in ("double", "chain"):
             self._refuse(min(3 if strike == "chain" else 2, len(self._hopper)), strike)
         elif strike == "power_loss":
+            self.truth.log.append((self._last_ms, strike))
             self.power_off()
         elif strike == "hopper_empty":
+            self.truth.log.append((self._last_ms, strike))
             self._last_ms += self.faults.random.randrange(*HOPPER_EMPTY_MS)
         elif strike == "door_mid_count":
             self._open_door()
@@ -372,6 +376,7 @@ class Machine:
     def _stop(self, reason: str) -> None:
         self.state = "stopped"
         self.stop_reason = reason
+        self.truth.log.append((self._last_ms, reason))
 
     def _end(self, now_ms: int) -> None:
         own, passed = rows_of(self._counted), rows_of(self._batch_passed)

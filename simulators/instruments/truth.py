@@ -57,6 +57,7 @@ class Truth:
     set_aside: Counter[int] = field(default_factory=Counter)  # suspect, kept out of the money
     printed: list[Printed] = field(default_factory=list)
     untold: list[Untold] = field(default_factory=list)  # leaves the list when the pieces are taken back and counted again
+    log: list[tuple[int, str]] = field(default_factory=list)  # (now_ms, why it stood still, or what happened to it)
 
     def is_conserved(self) -> bool:
         """True when no piece appeared or vanished."""
