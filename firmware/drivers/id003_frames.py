@@ -35,18 +35,24 @@ class Reader:
         self.wrong = 0  # bytes that belonged to no frame
 
     def push(self, byte: int):
-        self._buf[self.size] = byte
+        buf = self._buf
+        buf[self.size] = byte
         self.size += 1
         while self.size:
-            buf, size = self._buf, self.size
+            size = self.size
+            body = None
+            used = 1  # of a byte that begins no frame
             if buf[0] == _SYNC and (size < 2 or 5 <= buf[1] <= _FRAME_BYTES_MAX):
-                if size < 2 or size < buf[1]:
+                need = buf[1]
+                if size < 2 or size < need:
                     return None
-                if crc16(memoryview(buf)[: size - 2]) == buf[size - 2] | buf[size - 1] << 8:
-                    self.size = 0
-                    return bytes(memoryview(buf)[2 : size - 2])
-            self.wrong += 1
-            self.size -= 1
+                if crc16(memoryview(buf)[: need - 2]) == buf[need - 2] | buf[need - 1] << 8:
+                    body = bytes(memoryview(buf)[2 : need - 2])
+                    used = need
+            self.size = size - used
             for at in range(self.size):
-                buf[at] = buf[at + 1]
+                buf[at] = buf[at + used]
+            if body:
+                return body
+            self.wrong += 1
         return None
