@@ -16,8 +16,25 @@ NAMES = {
     "singular": {1: "Penny", 5: "Nickel", 10: "Dime", 25: "Quarter", 50: "Half", 100: "Dollar"},
     "notes": {100: "Ones", 200: "Twos", 500: "Fives", 1000: "Tens", 2000: "Twenties", 5000: "Fifties", 10000: "Hundreds"},
 }
-BANNERS = ("CITY OF SPRINGFIELD", "COIN SORTER REPORT", "** COUNT RESULT **", "Cash Count", "TELLER RECEIPT", "VALUE COUNTER V2", "-=- TALLY -=-")
-BATCH = ("BATCH {:04d}", "BATCH NO. {}", "Batch #{:03d}", "COUNT NO {:05d}", "Bag: {:04d}", "REPORT {:04d}", "RUN#{}", "JOB {:02d}")
+BANNERS = (
+    "CITY OF SPRINGFIELD",
+    "COIN SORTER REPORT",
+    "** COUNT RESULT **",
+    "Cash Count",
+    "TELLER RECEIPT",
+    "VALUE COUNTER V2",
+    "-=- TALLY -=-",
+)
+BATCH = (
+    "BATCH {:04d}",
+    "BATCH NO. {}",
+    "Batch #{:03d}",
+    "COUNT NO {:05d}",
+    "Bag: {:04d}",
+    "REPORT {:04d}",
+    "RUN#{}",
+    "JOB {:02d}",
+)
 BEHIND_ROWS = ("TOTAL", "GRAND TOTAL", "Total", "TOTAL:", "TOTAL VALUE", "SUM", "AMOUNT", "Total amount", "NET CASH", "TTL")
 FOOTERS = ("THANK YOU", "END OF REPORT", "*** END ***", "Signature:", "CHECKED BY:", "PLEASE RETAIN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -43,7 +60,9 @@ class Layout:
         self.quotes = bool(self.csv) and random.random() < 0.4
         self.side_by_side = not self.csv and self.form not in NAMES and random.random() < 0.15
         self.glue = "" if self.csv or self.side_by_side else pick(("", "", "", "", "x", "PCS", "="))
-        self.lead = pick(("", "", "", "", "NOTE", "D")) if self.form not in NAMES and not self.side_by_side and not self.csv else ""
+        self.lead = (
+            pick(("", "", "", "", "NOTE", "D")) if self.form not in NAMES and not self.side_by_side and not self.csv else ""
+        )
         self.sign = pick(("", "", "$", "$", "$ ", "US$", "USD ", " USD", "$0"))
         self.thousands = random.random() < 0.6
         self.zeros = random.random() < 0.15
@@ -69,14 +88,18 @@ class Layout:
         self.banners = random.sample(BANNERS, pick((1, 1, 2, 3)))
         self.batch = pick(("", *BATCH, *BATCH))
         self.audit = "AUDIT: {:05d}" if self.batch and not self.batch.startswith("REPORT") and chance() < 0.15 else ""
-        self.date = pick(("", "mdy", "mdy", "iso", "named", "time first", "labelled", "two lines", "month", "dotted", "day name"))
+        self.date = pick(
+            ("", "mdy", "mdy", "iso", "named", "time first", "labelled", "two lines", "month", "dotted", "day name")
+        )
         self.machine = pick(("", "", "MACHINE 07", "SN 4711-22", "Operator: 3", "TELLER {name}", "STATION 1"))
         self.heading = chance() < 0.6
         self.rule = pick(("", "-" * 24, "=" * 24, "\xc4" * 24, "- - - - - -", "_" * 20))
         self.total = pick(BEHIND_ROWS)
         self.subtotal = pick(("", "", "", "SUBTOTAL", "TOTAL COIN", "SUB TOTAL:"))
         self.sections = self.kind == "both" and not self.side_by_side and chance() < 0.5
-        self.count = pick(("", "", "in total", "before", "behind", "before")) if "p" in self.columns else pick(("", "", "", "before"))
+        self.count = (
+            pick(("", "", "in total", "before", "behind", "before")) if "p" in self.columns else pick(("", "", "", "before"))
+        )
         self.count_word = pick(("PIECES", "COUNT", "TOTAL PIECES", "Items:", "QTY TOTAL"))
         self.fee = self.kind == "coins" and chance() < 0.15
         self.day_total = chance() < 0.15
@@ -116,13 +139,19 @@ class Layout:
         lines = [self.batch.format(first + number)] if self.batch else []
         lines += [self.audit.format(first + 3000 + number)] if self.audit else []
         hour, minute, month = 8 + number, self.random.randint(10, 59), self.random.randint(10, 12)
+        date, clock, name = f"{month}/{day:02d}/2026", f"{hour:02d}:{minute}", MONTHS[month - 1]
         lines += {
-            "": [], "mdy": [f"{month}/{day:02d}/2026 {hour:02d}:{minute}:00"], "iso": [f"2026-{month}-{day:02d} {hour:02d}:{minute}"],
-            "named": [f"{day:02d}-{MONTHS[month - 1]}-2026 {hour:02d}:{minute}"], "time first": [f"TIME {hour:02d}:{minute} {month}/{day:02d}/26"],
-            "labelled": [f"Date: {month}/{day:02d}/2026"], "two lines": [f"DATE {month}/{day:02d}/26", f"TIME {hour % 12 or 12}:{minute} PM"],
-            "month": [f"{MONTHS[month - 1]} {day}, 2026 {hour:02d}:{minute}"], "dotted": [f"DATE {day:02d}.{month}.2026 {hour:02d}:{minute}"],
-            "day name": [f"{('MON', 'TUE', 'WED')[number % 3]} {month}/{day:02d}/26"],
-        }[self.date if self.date != "named" or self.seed % 4 == 0 else "mdy"]  # fmt: skip
+            "": [],
+            "mdy": [f"{date} {clock}:00"],
+            "iso": [f"2026-{month}-{day:02d} {clock}"],
+            "named": [f"{day:02d}-{name}-2026 {clock}"],
+            "time first": [f"TIME {clock} {date}"],
+            "labelled": [f"Date: {date}"],
+            "two lines": [f"DATE {date}", f"TIME {hour % 12 or 12}:{minute} PM"],
+            "month": [f"{name} {day}, 2026 {clock}"],
+            "dotted": [f"DATE {day:02d}.{month}.2026 {clock}"],
+            "day name": [f"{('MON', 'TUE', 'WED')[number % 3]} {date}"],
+        }[self.date if self.date != "named" or self.seed % 4 == 0 else "mdy"]
         if self.machine:
             lines.append(self.machine.format(name=self.random.choice(("ANN", "BOB", "KIM"))))
         if self.csv:
@@ -132,7 +161,10 @@ class Layout:
     def _body(self, rows: Rows) -> list[str]:
         if self.prints_zero_rows:
             counted = dict(rows)
-            rows = [(denomination, counted.get(denomination, 0)) for denomination in sorted(self.denominations, reverse=not self.ascending)]
+            rows = [
+                (denomination, counted.get(denomination, 0))
+                for denomination in sorted(self.denominations, reverse=not self.ascending)
+            ]
         if self.sections:
             notes = [row for row in rows if row[0] >= 100]
             coins = [row for row in rows if row[0] < 100]

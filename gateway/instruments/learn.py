@@ -1,7 +1,7 @@
 """A grammar learned from a capture: two printed reports or more, read by what adds up, proved on the device's own engine.
 
-Nothing is guessed. Two readings that both add up are a refusal that names them; a technician may say which. What was learned is
-replayed: every row and total must come out as read, and every changed digit of an amount must be seen. Pure: the engine is given.
+Nothing is guessed. Two readings that both add up are a refusal that names them; a technician may say which. What was learned
+is replayed: every row and total must come out as read, and no changed digit may change the money unseen. The engine is given.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _CHECKED = ("row", "total", "subtotal", "pieces_total", "fee", "customer_total")
 
 @dataclass(frozen=True)
 class Learned:
-    """A grammar that reads its capture. `reports`: (rows, total) of each; `lines`: (text, role, columns) of the first report."""
+    """A grammar that reads its capture. `reports`: (rows, total) of each; `lines`: (text, literal, role, columns) of one."""
 
     table: dict[str, Any]
     reports: list[tuple[Rows, int]]
-    lines: list[tuple[str, str, str]]
+    lines: list[tuple[str, str, str, str]]
     unknown: list[str]
     changes: int  # how many changed digits were tried
     unseen: int  # how many of them changed rows and not the total, unseen
@@ -59,7 +59,9 @@ def learn(
             except LearnRefusal as refusal:
                 if first is None or (first.why == "adds up" and refusal.why != "adds up"):
                     first = refusal
-    raise first or LearnRefusal("one report", "the capture holds no two reports of the same form; print a second one and record both")
+    raise first or LearnRefusal(
+        "one report", "the capture holds no two reports of the same form; print a second one and record both"
+    )
 
 
 def _learn(
@@ -79,7 +81,7 @@ def _learn(
     unknown = list(dict.fromkeys(shape.unknown))
     if unseen:
         unknown.append(f"{unseen} of {changes} changed digits would leave the total right and a denomination wrong")
-    roles = [(line.line.text, *shape.roles[0].get(line.index, ("ignored", ""))) for line in reports[0]]
+    roles = [(line.line.text, line.literal, *shape.roles[0].get(line.index, ("ignored", ""))) for line in reports[0]]
     return Learned(table, list(zip(shape.reading.rows, shape.reading.sums, strict=True)), roles, unknown, changes, unseen)
 
 
@@ -98,7 +100,8 @@ def _only_reading(reports: list[list[Parsed]], told: Told) -> Reading:
     if len(found) > 1:
         texts = sorted({_as_text(one) for one in found})
         raise LearnRefusal(
-            "ambiguous", f"{len(found)} readings add up: {'; or '.join(texts[:3])}; say which: --set columns='...', or record more"
+            "ambiguous",
+            f"{len(found)} readings add up: {'; or '.join(texts[:3])}; say which: --set columns='...', or record more",
         )
     return found[0]
 

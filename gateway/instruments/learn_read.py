@@ -111,11 +111,6 @@ class Told:
         return next((role for literal, role in self.roles if literal in (line.literal, line.line.text)), "")
 
 
-def prints_decimals(reports: list[list[Parsed]]) -> bool:
-    """Whether any amount has two decimals: then money in whole units is no reading, for a machine prints money in one way."""
-    return any(word.kind == "a" for report in reports for line in report for word in line.words)
-
-
 def readings(reports: list[list[Parsed]], told: Told) -> list[Reading]:
     """All readings that add up in every report, those that explain less than another left out."""
     found: list[Reading] = []
@@ -152,7 +147,6 @@ def _combinations(choices: dict[Kind, list[Columns]]) -> Iterator[dict[Kind, Col
 def _choices(reports: list[list[Parsed]], told: Told, with_skips: bool) -> dict[Kind, list[Columns]]:
     """{kind: columns that fit all its lines}."""
     lines = [line for report in reports for line in report if told.role_of(line) in ("", "row")]
-    whole_values = () if prints_decimals(reports) else ("any",)
     kinds: dict[Kind, None] = {}
     for line in lines:
         for kind in _kinds_of(line):
@@ -160,7 +154,7 @@ def _choices(reports: list[list[Parsed]], told: Told, with_skips: bool) -> dict[
     found = {}
     for kind in kinds:
         blocks = [(numbers, line.name) for line in lines for numbers in kind.blocks_of(line)]
-        options = [one for one in _columns(kind, blocks, told, with_skips, whole_values) if _fits(one, blocks, told.denominations)]
+        options = [one for one in _columns(kind, blocks, told, with_skips) if _fits(one, blocks, told.denominations)]
         if options:
             found[kind] = options
     return found
@@ -179,9 +173,7 @@ def _kinds_of(line: Parsed) -> Iterator[Kind]:
             yield Kind(line.lead, block)
 
 
-def _columns(
-    kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told, with_skips: bool, whole_values: tuple[str, ...]
-) -> Iterator[Columns]:
+def _columns(kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told, with_skips: bool) -> Iterator[Columns]:
     """All columns that this kind may have; the narrowest form that all its words have."""
     count = kind.block.count("#")
     named = kind.lead == "@"
@@ -189,16 +181,17 @@ def _columns(
         if told.columns and " ".join(COLUMNS[letter] for letter in letters) != told.columns:
             continue
         forms_d = _forms(letters, "d", blocks, ("any", "minor")) if "d" in letters else [""]
-        forms_v = _forms(letters, "v", blocks, whole_values) if "v" in letters else [""]
+        forms_v = _forms(letters, "v", blocks, ("any",)) if "v" in letters else [""]
         for form_d, form_v in product(forms_d, forms_v):
             yield Columns(letters, form_d, form_v)
 
 
 def _orders(count: int, named: bool, with_skips: bool) -> Iterator[str]:
-    """Orders of the columns, such as dpv."""
+    """Orders of the columns, such as dpv. A column is left out only where the others check each other by multiplication."""
     sets = ["dpv", "dv", "dp"] + (["pv", "v", "p"] if named else [])
     for letters in sets:
-        if len(letters) == count or (with_skips and len(letters) < count):
+        is_checked = "p" in letters and "v" in letters
+        if len(letters) == count or (with_skips and is_checked and len(letters) < count):
             padded = letters + "s" * (count - len(letters))
             yield from dict.fromkeys("".join(order) for order in permutations(padded))
 
@@ -252,12 +245,31 @@ def _reading(reports: list[list[Parsed]], picked: dict[Kind, Columns], told: Tol
     return reading if reading.totals else None
 
 
+def _prints_decimals(reports: list[list[Parsed]], reading: Reading) -> bool:
+    """Whether any amount beside the denominations has two decimals: then money in whole units is no reading, for a machine
+    prints its sums in one way."""
+    for report, indexes in zip(reports, reading.row_lines, strict=True):
+        for line in report:
+            amounts = sum(word.kind == "a" for word in line.words)
+            if line.index in indexes:
+                kind, columns = next((kind, columns) for kind, columns in reading.kinds.items() if kind.blocks_of(line))
+                at = columns.letters.find("d")
+                amounts -= sum(numbers[at].kind == "a" for numbers in kind.blocks_of(line)) if at >= 0 else 0
+                if columns.value == "any":
+                    continue
+            if amounts:
+                return True
+    return False
+
+
 def _totals(reports: list[list[Parsed]], reading: Reading, told: Told) -> list[Total]:
     """Every kind of line behind the rows that states the sum in every report, in the order of the paper."""
     behind = [
         [line for line in report if line.index > max(lines)] for report, lines in zip(reports, reading.row_lines, strict=True)
     ]
-    has_decimals = prints_decimals(reports)
+    has_decimals = _prints_decimals(reports, reading)
+    if has_decimals and any(columns.value == "any" for columns in reading.kinds.values()):
+        return []
     found = []
     for line in behind[0]:
         if told.role_of(line) not in ("", "total", "subtotal", "customer_total"):

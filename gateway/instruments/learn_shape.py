@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.instruments.learn_lines import LearnRefusal
-from gateway.instruments.learn_read import Columns, Kind, Reading, Told, Total
-from gateway.instruments.learn_words import COINS, FAMILIES, MONTHS, NAMES, NOTES, SIGNS, WEEKDAYS, Parsed, bare, is_time, whole_of
+from gateway.instruments.learn_read import KNOWN, Columns, Kind, Reading, Told, Total
+from gateway.instruments.learn_words import COINS, NOTES, SIGNS, Parsed, calendar_of, is_time, other_names, whole_of
 
 ROLES = ("row", "subtotal", "total", "pieces_total", "other", "fee", "customer_total", "numbers", "time", "ignored")
 _START_LETTERS_MIN = 3
 _LITERAL_CHARS_MAX = 40
+_DENOMINATIONS_SURE = 3  # so many different ones, none of the other kind among them, tell coins from notes
 _PRINTS = ("REPORT", "AUDIT", "RECEIPT", "TICKET", "PRINT", "SEQ", "TAPE", "DOC")  # rise with every print, copies too
 _PEOPLE = ("OPERATOR", "TELLER", "CASHIER", "CLERK", "USER", "NAME", "OFFICER")  # a name follows, not the same every day
 _BATCHES = ("BATCH", "COUNT", "RUN", "BAG", "DEPOSIT", "JOB", "LOT")
@@ -32,6 +33,14 @@ class Shape:
     start: tuple[str, str] = ("", "")
     identity: str = ""
     batch_max: int = 9999
+
+    @property
+    def printed(self) -> list[list[tuple[int, int]]]:
+        """The rows of each report, those of no pieces too."""
+        return [
+            [row for line in report if line.index in indexes for row in self._rows_of(line)]
+            for report, indexes in zip(self.reports, self.reading.row_lines, strict=True)
+        ]
 
     def add(self, lines: list[Parsed], begins: str, role: str, **more: Any) -> None:
         """A line of the grammar, once, and what it says about these lines."""
@@ -87,16 +96,7 @@ def shape_of(reports: list[list[Parsed]], reading: Reading, told: Told, separato
 def table_of(shape: Shape) -> dict[str, Any]:
     """The [grammar] table of a profile."""
     used = {sign for report in shape.reports for line in report for sign in line.signs}
-    found = {minor for rows in shape.reading.rows for minor, _ in rows}
-    told = shape.told.denominations
-    coins, notes = [minor for minor in told if minor in COINS], [minor for minor in told if minor in NOTES]
-    whole = [minor for minor in told if minor % 100 == 0]
-    if found <= set(coins) and not (found == {100} and _is_whole(shape.reading)):
-        denominations = coins
-    elif found <= set(notes):
-        denominations = notes
-    else:
-        denominations = whole if found <= set(whole) and _is_whole(shape.reading) else list(told)
+    denominations = _denominations(shape)
     lines = sorted(shape.lines, key=lambda spec: (-len(spec["begins"]), ROLES.index(spec["is"]), -len(spec.get("columns", ""))))
     table: dict[str, Any] = {
         "mode": "line", "start": shape.start[0], "start_numbers": shape.start[1], "separator": shape.separator,
@@ -113,9 +113,19 @@ def counts_of(table: dict[str, Any]) -> str:
     return "coins" if found <= set(COINS) else "notes" if found <= set(NOTES) else "both"
 
 
-def _is_whole(reading: Reading) -> bool:
-    """True when denominations are printed in whole units alone: no coin can be printed so."""
-    return all(columns.denomination == "any" for columns in reading.kinds.values())
+def _denominations(shape: Shape) -> list[int]:
+    """What the machine can count: the coins or the notes when enough of them were printed to tell, otherwise both."""
+    found = {minor for lines in shape.printed for minor, _ in lines}
+    if shape.told.denominations != KNOWN:
+        return list(shape.told.denominations)
+    is_sure = len(found) >= _DENOMINATIONS_SURE
+    if "minor" in {columns.denomination for columns in shape.reading.kinds.values()}:
+        return list(COINS)
+    if is_sure and found <= set(COINS) and min(found) < min(NOTES):
+        return list(COINS)
+    if is_sure and found <= set(NOTES) and max(found) > max(COINS):
+        return list(NOTES)
+    return list(KNOWN)
 
 
 # --- rows and totals --------------------------------------------------------------------------------------------------
@@ -135,7 +145,7 @@ def _rows(shape: Shape, kind: Kind, columns: Columns) -> None:
         return
     for line in lines:
         shape.add([line], line.literal, "row", **more, **_named(line.name, columns))
-    for name, minor in _other_names(lines).items():
+    for name, minor in other_names({line.literal for line in lines}).items():
         shape.add([], name, "row", **more, **_named(minor, columns))
 
 
@@ -160,21 +170,6 @@ def _column(letter: str, columns: Columns) -> str:
     return "pieces" if letter == "p" else "skip"
 
 
-def _other_names(lines: list[Parsed]) -> dict[str, int]:
-    """The names that this machine would print for what was not in the capture, written as the others are."""
-    seen = {bare(line.literal): line.literal for line in lines}
-    printed = next(iter(seen.values()))
-    tail = printed[len(bare(printed)) :]
-    style = str.upper if printed.isupper() else str.lower if printed.islower() else str.title
-    found = {}
-    for family in FAMILIES.values():
-        if set(seen) & {name for names in family.values() for name in names}:
-            for minor, names in family.items():
-                if not any(NAMES[name] == minor for name in seen):
-                    found.update({style(name) + tail: minor for name in names})
-    return found
-
-
 def _totals(shape: Shape) -> None:
     totals = shape.reading.totals
     last = next((total for total in totals if shape.told.role_of(_alike(shape, total)[0]) == "total"), None)
@@ -185,7 +180,9 @@ def _totals(shape: Shape) -> None:
         if total == last:
             shape.add(lines, total.key[0], "total", columns=_money_columns(shape, lines, total.value, total.form))
         elif totals.index(total) < totals.index(last):
-            shape.add(lines, total.key[0], "subtotal", columns=_money_columns(shape, lines, total.value, total.form, pieces=False))
+            shape.add(
+                lines, total.key[0], "subtotal", columns=_money_columns(shape, lines, total.value, total.form, pieces=False)
+            )
     _after_total(shape, last)
 
 
@@ -306,7 +303,9 @@ def _numbers(shape: Shape) -> None:
             digits = len(lines[0].rest.split("-")[letters[literal].index("b")])
             shape.batch_max = 10 ** max(digits, 3) - 1
         if shape.roles[0].get(lines[0].index, ("",))[0] == "before the start":
-            raise LearnRefusal("no start", f"{literal!r}: the batch number stands before the first words that can begin a report")
+            raise LearnRefusal(
+                "no start", f"{literal!r}: the batch number stands before the first words that can begin a report"
+            )
         if literal != shape.start[0]:
             shape.add(lines, literal, "numbers", columns=numbers[literal])
     found = {letter for text in letters.values() for letter in text}
@@ -326,7 +325,9 @@ def _letters(rising: dict[str, tuple[list[Parsed], list[int]]]) -> dict[str, str
         batches = [one for one in every if any(word in one[0].upper() for word in _BATCHES)]
         if len(every) != 2 or len(batches) != 1 or len(prints) != 1 or batches == prints:
             names = " or ".join(repr(literal) for literal in rising)
-            raise LearnRefusal("two batch numbers", f"{names}: both rise by one; say which counts the batches: --set batch=WORDS")
+            raise LearnRefusal(
+                "two batch numbers", f"{names}: both rise by one; say which counts the batches: --set batch=WORDS"
+            )
         batch = batches[0]
     found = {}
     for literal, (lines, up) in rising.items():
@@ -360,14 +361,30 @@ def _money_lines(shape: Shape) -> None:
         numbers = [at for at, word in enumerate(lines[0].words) if word.is_number]
         told = shape.told.role_of(lines[0])
         sums = [shape.rows_before(line) for line in lines]
-        behind_total = [line for line in lines if "total" in {role for index, (role, _) in shape.roles[line.report].items() if index < line.index}]
-        value = next((at for at in numbers if all(_money(line, at) == total for line, (total, _) in zip(lines, sums, strict=True))), None)
-        pieces = next((at for at in numbers if all(line.words[at].pieces() == count for line, (_, count) in zip(lines, sums, strict=True))), None)
+        behind_total = [
+            line
+            for line in lines
+            if "total" in {role for index, (role, _) in shape.roles[line.report].items() if index < line.index}
+        ]
+        value = next(
+            (at for at in numbers if all(_money(line, at) == total for line, (total, _) in zip(lines, sums, strict=True))), None
+        )
+        pieces = next(
+            (
+                at
+                for at in numbers
+                if all(line.words[at].pieces() == count for line, (_, count) in zip(lines, sums, strict=True))
+            ),
+            None,
+        )
         if value is not None and not behind_total and told in ("", "subtotal"):
             form = "two" if lines[0].words[value].kind == "a" else "any"
             shape.add(lines, key[0], "subtotal", columns=_money_columns(shape, lines, value, form, pieces=False))
         elif pieces is not None and lines[0].words[pieces].kind == "i" and told in ("", "pieces_total"):
-            columns = ["pieces" if at == pieces else _constant(word.text) if word.kind == "w" else "skip" for at, word in enumerate(lines[0].words)]
+            columns = [
+                "pieces" if at == pieces else _constant(word.text) if word.kind == "w" else "skip"
+                for at, word in enumerate(lines[0].words)
+            ]
             shape.add(lines, key[0], "pieces_total", columns=" ".join(columns))
         elif any(lines[0].words[at].kind == "a" for at in numbers):
             shape.unknown.append(f"what {key[0]!r} states is not checked")
@@ -386,7 +403,7 @@ def _times(shape: Shape) -> None:
     found = [
         (literal, lines) for literal, lines in by_literal.items()
         if [line.report for line in lines] == list(range(len(shape.reports))) and all(is_time(line.rest) for line in lines)
-        and not _calendar(literal)
+        and not calendar_of(literal)
     ]  # fmt: skip
     found.sort(key=lambda item: (bool(item[0]), "/" not in item[1][0].rest))
     if found:
@@ -400,17 +417,10 @@ def _ignored(shape: Shape) -> None:
         literal = _literal_to_ignore(shape, line)
         if len(re.findall("[A-Za-z#]", literal)) < 1 + ("#" not in literal):
             raise LearnRefusal("bare line", f"line {line.line.text!r}: no words begin it, and it fits nothing that adds up")
-        family = _calendar(literal)
+        family = calendar_of(literal)
         style = str.upper if literal.isupper() else str.title
         for begins in [style(word[:3]) for word in family] or [literal]:
             shape.add([line], begins.partition("|")[0][:_LITERAL_CHARS_MAX].rstrip(), "ignored")
-
-
-def _calendar(literal: str) -> tuple[str, ...]:
-    """The months or weekdays when the literal begins with one of them, whole or by its first three letters."""
-    first = re.match("[A-Za-z]{3,}", literal)
-    families = (words for words in (MONTHS, WEEKDAYS) if first and any(name.startswith(first[0].upper()) for name in words))
-    return next(families, ())
 
 
 def _literal_to_ignore(shape: Shape, line: Parsed) -> str:
@@ -426,7 +436,11 @@ def _literal_to_ignore(shape: Shape, line: Parsed) -> str:
     mine = literal.split()
     for other in shape.open_lines():
         theirs = other.literal.split()
-        if other.report != line.report and theirs != mine and not any(theirs == each.literal.split() for each in shape.reports[line.report]):
+        if (
+            other.report != line.report
+            and theirs != mine
+            and not any(theirs == each.literal.split() for each in shape.reports[line.report])
+        ):
             shared = 0
             while shared < min(len(mine), len(theirs)) and mine[shared] == theirs[shared]:
                 shared += 1
@@ -442,10 +456,14 @@ def _last(shape: Shape) -> None:
     role = shape.roles[0].get(ends[0].index, ("", ""))
     if any(shape.roles[line.report].get(line.index) != role for line in ends) or role[0] in ("row", "start", "", "time"):
         return
-    specs = [spec for spec in shape.lines if spec["is"] == role[0] and all(line.literal.startswith(spec["begins"]) for line in ends)]
+    specs = [
+        spec for spec in shape.lines if spec["is"] == role[0] and all(line.literal.startswith(spec["begins"]) for line in ends)
+    ]
     specs = [spec for spec in specs if spec["begins"] and spec.get("columns", "") == role[1]]
     if len(specs) == 1:
         begins = specs[0]["begins"]
         held = [line for report in shape.reports for line in report if line.line.text.startswith(begins)]
-        if len(held) == len(ends) and not any(spec["begins"].startswith(begins) for spec in shape.lines if spec is not specs[0]):
+        if len(held) == len(ends) and not any(
+            spec["begins"].startswith(begins) for spec in shape.lines if spec is not specs[0]
+        ):
             specs[0]["last"] = True

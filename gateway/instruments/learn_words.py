@@ -214,3 +214,25 @@ def _kind_of(word: str) -> str:
     if _COMMA_DECIMALS.fullmatch(word):
         return "k"
     return "x" if re.search(r"\d", word) else "w"
+
+
+def calendar_of(literal: str) -> tuple[str, ...]:
+    """The months or weekdays when the literal begins with one of them, whole or by its first three letters."""
+    first = re.match("[A-Za-z]{3,}", literal)
+    families = (words for words in (MONTHS, WEEKDAYS) if first and any(name.startswith(first[0].upper()) for name in words))
+    return next(families, ())
+
+
+def other_names(printed: set[str]) -> dict[str, int]:
+    """{name: denomination} that a machine with these names would print for the others, written as these are."""
+    seen = {bare(literal) for literal in printed}
+    first = min(printed)
+    tail = first[len(bare(first)) :]
+    styles = (str.upper,) if first.isupper() else (str.lower,) if first.islower() else (str.title, str.capitalize)
+    found = {}
+    for family in FAMILIES.values():
+        if seen & {name for names in family.values() for name in names}:
+            for minor, names in family.items():
+                if not any(NAMES[name] == minor for name in seen):
+                    found.update({style(name) + tail: minor for name in names for style in styles})
+    return found
