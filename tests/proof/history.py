@@ -43,6 +43,7 @@ class Case:
     make_simulator: Callable[[Any, Faults, random.Random], Any] | None = None
     storm_ms: int = STORM_MS
     calm_ms: int = CALM_MS
+    quiet_ms: int = 0  # no fault before this: a reader of numbered reports sees what is missing only behind one that it heard
 
 
 @dataclass
@@ -72,7 +73,10 @@ def play(case: Case, driver_class: Any, settings: dict[str, Any], simulator_clas
     line = LossyLine(rng.randrange(1 << 30), baud, echo=bool(settings.get("echo")) and rng.random() < 0.5, **line_rates)
     bench = _Bench(case, driver_class, settings, machine, line, rng)
     restart_every_ms = rng.choice((0, 1500, 6000)) if case.restarts and not clean else 0
-    bench.run(0, case.storm_ms, restart_every_ms, acting=True)
+    faults.permille, line.permille = {}, {}
+    bench.run(0, case.quiet_ms, 0, acting=True)
+    faults.permille, line.permille = rates, line_rates
+    bench.run(case.quiet_ms, case.storm_ms, restart_every_ms, acting=True)
     line.quiet()
     faults.permille = {}
     case.settle(machine, case.storm_ms)
