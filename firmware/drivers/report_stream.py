@@ -145,7 +145,7 @@ class ReportStream:
         """A line outside any report: noise, a banner, a report whose start was spoiled, or another machine's."""
         self._stray = max(self._stray, _NOISE)
         if not is_rule(line):
-            self._strays += 1
+            self._strays += self._told != "swapped"
             line = line.lstrip(b"? ")
             start = self._grammar["start"][0]
             is_part = bool(line) and (start.startswith(line) or line.startswith(start))

@@ -271,7 +271,9 @@ def _literal(key: str, value: Any, separator: str) -> str:
     _want(key, value, len(value) <= _LITERAL_CHARS_MAX, f"{_LITERAL_CHARS_MAX} characters at most")
     _want(key, value, "|" not in value and '"' not in value, 'a text without | and "')
     _want(key, value, not separator or separator not in value, f"the first cell alone, without {separator!r}")
-    _want(key, value, not value or bool(value.strip("-=_* ")), "a text that is no line drawn across the paper")
+    _want(
+        key, value, not value or key == "columns" or bool(value.strip("-=_* ")), "a text that is no line drawn across the paper"
+    )
     return " ".join(value.split())
 
 
