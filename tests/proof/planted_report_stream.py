@@ -11,26 +11,25 @@ from typing import Any
 
 from proof.history import Case
 from simulators.instruments.faults import Faults
-from simulators.instruments.machine import MachineError
 from simulators.instruments.registry import simulator_for
 
 LINE = ("noise", "drop_reply", "repeat_reply", "wrong_baud", "drop")
-FINAL_AFTER_MS = (3500, 6500)  # two more batches in the calm, one behind the other: the numbers show what is missing
+FINAL_BATCHES = 3  # in the calm, one behind the other: their numbers show what is missing
+FINAL_MS = 8000  # after that no batch is begun: the last one must be read to its end
 
 
 def handed(simulator_class: Any, faults: Faults, rng: random.Random) -> Any:
     """The machine with a plan of its own for the calm."""
 
     class Handed(simulator_class):  # type: ignore[misc]
-        plan: list[int] = []
+        act_ms = -1  # when the hands of the calm act next; -1 in the storm
+        last_ms = 0
+        batches_left = FINAL_BATCHES
 
         def poll(self, now_ms: int) -> None:
             super().poll(now_ms)
-            if self.plan and now_ms >= self.plan[0]:
-                tidy(self, now_ms)
-                if self.state == "idle":
-                    self.plan = self.plan[1:]
-                    self.pour([(self.denominations[-1], 2 + len(self.plan))], now_ms)
+            if 0 <= self.act_ms <= now_ms:
+                self.act_ms = now_ms + (300 if tidy(self, now_ms) else 1600)
 
     return Handed(faults, "wrap" if rng.random() < 0.2 else "")
 
@@ -40,6 +39,8 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
     if machine.state == "off":
         machine.do("power on", now_ms)
         machine.take_back(now_ms)
+    elif getattr(machine, "display", ""):
+        machine.do("clear error", now_ms)
     elif machine.state == "stopped":
         machine.do("resolve", now_ms)
     elif machine.state == "idle":
@@ -55,27 +56,30 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
     return now_ms + rng.choice((200, 500, 900))
 
 
-def tidy(machine: Any, now_ms: int) -> None:
-    """One step towards an idle machine whose last batch was reported."""
-    try:
-        if machine.state == "off":
-            machine.do("power on", now_ms)
-            machine.take_back(now_ms)
-        elif machine.state == "stopped":
-            machine.do("resolve", now_ms)
-        elif machine.state == "waiting":
-            machine.do("end", now_ms)
-            machine.plan = [now_ms + 2000, *machine.plan[1:]]
-        elif getattr(machine, "display", ""):
-            machine.do("clear error", now_ms)
-    except MachineError:
-        pass
+def tidy(machine: Any, now_ms: int) -> bool:
+    """One step towards batches that are done and reported; False when a report has just gone out and wants its time."""
+    if getattr(machine, "display", ""):
+        machine.do("clear error", now_ms)
+        return False
+    if machine.state == "off":
+        machine.do("power on", now_ms)
+        machine.take_back(now_ms)
+    elif machine.state == "stopped":
+        machine.do("resolve", now_ms)
+    elif machine.state == "waiting":
+        machine.do("end", now_ms)
+        return False
+    elif machine.is_starved or (machine.state == "idle" and machine.batches_left and now_ms < machine.last_ms):
+        machine.batches_left -= machine.state == "idle"
+        machine.pour([(machine.denominations[-1], 1 + machine.batches_left)], now_ms)
+    return True
 
 
 def settle(machine: Any, now_ms: int) -> None:
-    """From here on the machine is tidied up, counts two more batches, and ends them."""
+    """From here on the machine is tidied up and counts a few more batches."""
     machine.faults.armed.clear()
-    machine.plan = [now_ms + 100, *(now_ms + each for each in FINAL_AFTER_MS), now_ms + 9000]
+    machine.act_ms = now_ms + 100
+    machine.last_ms = now_ms + FINAL_MS
 
 
 def case(profile: str, *left_out: str) -> Case:
