@@ -22,6 +22,7 @@ from tests.flash_support import wait_until
 
 PAGE = (ROOT / "docs" / "cli.md").read_text()
 EVERYWHERE = {"--config", "--json", "--help"}
+AT_THE_BENCH = {"instruments", "decode", "monitor", "sim instrument"}  # no site is needed
 
 
 def on_the_page() -> dict[str, set[str]]:
@@ -59,10 +60,10 @@ def test_every_option_on_the_page_is_there() -> None:
 def test_every_command_takes_a_configuration_and_prints_json_but_those_the_page_names() -> None:
     real = in_the_app()
 
-    assert {"init", "boards show", "demo", "sim office"} == {
+    assert {"init", "boards show", "demo", "sim office", *AT_THE_BENCH} == {
         name for name, options in real.items() if "--config" not in options
     }
-    assert {"sim board"} == {name for name, options in real.items() if "--json" not in options}
+    assert {"sim board", "sim instrument"} == {name for name, options in real.items() if "--json" not in options}
 
 
 def test_every_key_of_till_toml_is_on_the_page_with_its_default() -> None:
