@@ -1,4 +1,4 @@
-"""Writes the two files that repeat the tables of protocol/records.py: protocol/till.cddl and docs/records.md.
+"""Writes what repeats a table: protocol/till.cddl and docs/records.md (protocol/records.py), part of docs/instruments.md (profiles).
 
 ./run tables          a test fails when they are not current
 """
@@ -6,6 +6,7 @@
 import re
 from pathlib import Path
 
+from gateway.instruments.profiles import all_profiles
 from protocol import cbor, messages, records, seal
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +28,11 @@ def main() -> None:
 
 def files() -> dict[Path, str]:
     """What each generated file has to hold."""
-    return {ROOT / "protocol" / "till.cddl": cddl(), ROOT / "docs" / "records.md": page()}
+    return {
+        ROOT / "protocol" / "till.cddl": cddl(),
+        ROOT / "docs" / "records.md": page(),
+        ROOT / "docs" / "instruments.md": instruments((ROOT / "docs" / "instruments.md").read_text()),
+    }
 
 
 # --- till.cddl --------------------------------------------------------------------------------------------------------
@@ -174,6 +179,27 @@ def _page_kind(number: int, kind: str) -> list[str]:
             wire = f"one of {len(limit)}" if type_name == "choice" else TYPES[type_name].format(limit)
             rows.append(f"| {field} | `{name}` | {presence} | {wire} | {meanings[field]} |")
     return [*rows, ""]
+
+
+# --- docs/instruments.md ----------------------------------------------------------------------------------------------
+
+
+def instruments(text: str) -> str:
+    """The page with its table and its list of sources as the profiles have them now."""
+    table = ["| Name | Machine | Counts | Wire | Evidence |", "|---|---|---|---|---|"]
+    sources = []
+    for profile in all_profiles():
+        parity = str(profile.wire["parity"])[0].upper()
+        wire = f"{profile.wire['baud']} {profile.wire['bits']}{parity}{profile.wire['stop']}"
+        table.append(f"| `{profile.name}` | {profile.title} | {profile.counts} | {wire} | {profile.evidence} |")
+        sources.append(f"- `{profile.name}`: {profile.source}. **Not known:** {profile.unknown.rstrip('. ')}.")
+    return _between(_between(text, "table", table), "sources", sources)
+
+
+def _between(text: str, name: str, lines: list[str]) -> str:
+    before, _, rest = text.partition(f"<!-- {name} -->\n")
+    _, _, after = rest.partition(f"<!-- /{name} -->")
+    return before + f"<!-- {name} -->\n" + "\n".join(lines) + f"\n<!-- /{name} -->" + after
 
 
 if __name__ == "__main__":
