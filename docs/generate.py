@@ -1,4 +1,4 @@
-"""Writes what repeats a table: protocol/till.cddl and docs/records.md (protocol/records.py), part of docs/instruments.md (profiles).
+"""Writes what repeats a table: till.cddl and docs/records.md (protocol/records.py), parts of docs/instruments.md (profiles).
 
 ./run tables          a test fails when they are not current
 """
