@@ -15,7 +15,7 @@ from protocol.records import FLAG_REPRINT, FLAG_SUB_BATCH, encode_record
 from simulators.instruments.faults import KNOBS, Faults
 from simulators.instruments.line import KNOBS as LINE_KNOBS
 from simulators.instruments.line import LossyLine
-from simulators.instruments.machine import MachineError, rows_of
+from simulators.instruments.machine import MachineError, rows_of, value_cents
 
 STEP_MS = 10  # the contract: poll at least so often
 STORM_MS = 20_000
@@ -171,6 +171,8 @@ def judge(machine: Any, bench: _Bench, seed: int, clean: bool, struck: Counter[s
             explicit += 1
             bounded = bounded + event["pieces"] if bounded >= 0 and "pieces" in event else -1
     wrong = []
+    if any(each["kind"] == "tally" and each["total_minor"] != value_cents(each["rows"]) for each in events):
+        wrong.append("a tally whose total is not its rows")
     extra, missing = credited - truth, truth - credited
     if extra:
         wrong.append(f"credited more than there was: {dict(extra)}")

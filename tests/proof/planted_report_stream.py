@@ -31,7 +31,7 @@ def handed(simulator_class: Any, faults: Faults, rng: random.Random) -> Any:
             if 0 <= self.act_ms <= now_ms:
                 self.act_ms = now_ms + (300 if tidy(self, now_ms) else 1600)
 
-    return Handed(faults, "wrap" if rng.random() < 0.2 else "")
+    return Handed(faults, "wrap" if rng.random() < 0.2 and "wrap" in simulator_class.setups else "")
 
 
 def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
@@ -50,6 +50,9 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
         coins = rng.sample(machine.denominations, 3)
         machine.pour([(coin, rng.randrange(1, 6)) for coin in coins], now_ms)
     elif machine.state == "waiting":
+        if "sub" in machine.verbs and machine.sub_batch < 2 and rng.random() < 0.3:
+            machine.do("sub", now_ms)
+            return now_ms + 1500
         wants_clear = "clear_silent" in machine.drawn
         machine.do("clear" if wants_clear else "end", now_ms)
         return now_ms + rng.choice((1000, 1500, 2500))
@@ -98,4 +101,13 @@ def case(profile: str, *left_out: str) -> Case:
 
 
 CASES = [case("mach"), case("jetscan"), case("jetsort"), case("columns"), case("csv")]
-PLANTED: list[Any] = []
+PLANTED = [
+    ("sums sub-batches and their batch", "flags |= FLAG_SUB_BATCH", "flags |= 0", "jetscan"),
+    ("sums sub-batches and their batch", "flags |= FLAG_SUB_BATCH", "flags |= 0", "jetsort"),
+    ("counts a copy", "(FLAG_REPRINT if is_reprint else 0)", "0"),
+    ("states a cut report", 'self.refuse("report was cut short before its total", True)', "self.total = self._sum"),
+    ("takes the customer's total", "if value + self._fee != self.total:", "self.total = value\n            if False:", "mach"),
+    ("forgets the answer", 'self._out = self._grammar["answer"]', 'self._out = b""', "jetsort"),
+    ("sees no gap in the numbers", "elif 0 <= self._batch < batch - 1:", "elif 0 <= self._batch < batch - 90:"),
+    ("forgets the last batch over a restart", "self._memory.resume(batch_id)", "pass"),
+]
