@@ -12,6 +12,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -103,10 +104,12 @@ def monitor(
     as_json: JsonOption = False,
 ) -> None:
     """Show what is on a machine's wire and what its driver makes of it, until Ctrl-C."""
-    import serial
+    serial = importlib.import_module("serial")
 
     profile = _profile(instrument)
-    wire = {"bits": 8, "parity": "none", "stop": 1} if str(Path(port).resolve()).startswith("/dev/pts/") else profile.wire
+    wire: Mapping[str, Any] = (
+        {"bits": 8, "parity": "none", "stop": 1} if str(Path(port).resolve()).startswith("/dev/pts/") else profile.wire
+    )
     driver = _driver(profile, currency)
     if listen:
         hear = getattr(driver, "overhear", None)
@@ -155,7 +158,7 @@ def _turn(line: Any, driver: Any, watch: _Watch, listen: bool) -> None:
 
 
 class _Watch:
-    """Screen and file of a monitor. Bytes that follow each other closely are one burst on the screen, each read one in the file."""
+    """Screen and file of a monitor. Bytes that follow each other closely are one burst on the screen."""
 
     def __init__(self, file: IO[str] | None, as_json: bool) -> None:
         self._file = file
