@@ -3,8 +3,9 @@
 import pytest
 from test_learn_layouts import money, replay, stated
 
+from gateway.instruments.capture import Burst
 from gateway.instruments.learn import learn, profile_text, settings_of
-from gateway.instruments.learn_lines import LearnRefusal, recorded
+from gateway.instruments.learn_lines import LearnRefusal, heard
 from gateway.instruments.learn_read import Told
 
 
@@ -104,10 +105,9 @@ def test_a_fee_and_a_days_total_are_not_the_total():
 
 
 def test_a_capture_file_gives_bytes_and_silences():
-    text = b"# two reports\n10 < 41 42\n12 > 06\n2000 < 4343\n"
+    bursts = [Burst(10, b"AB"), Burst(12, b"\x06", is_ours=True), Burst(2000, b"CC")]
 
-    assert (b"ABCC", [2]) == recorded(text)
-    assert (b"BATCH 1\r\n", []) == recorded(b"BATCH 1\r\n")
+    assert (b"ABCC", [2]) == heard(bursts)
 
 
 def test_the_profile_says_where_it_comes_from():

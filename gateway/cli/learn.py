@@ -38,26 +38,34 @@ def learn(
     as_json: JsonOption = False,
 ) -> None:
     """Learn how a machine prints from two of its reports. Refuses what can be read in two ways, and says which."""
+    from gateway.instruments.capture import read_bursts
     from gateway.instruments.learn import learn as learn_from
     from gateway.instruments.learn import profile_text
-    from gateway.instruments.learn_lines import LearnRefusal, recorded
+    from gateway.instruments.learn_lines import LearnRefusal, heard
 
     if port:
         _record(port, baud, capture)
-    data, gaps = recorded(_read(capture))
+    wire = {"baud": baud, "bits": 8, "parity": "none", "stop": 1}
+    data, gaps = heard(read_bursts(_read(capture), wire))
     corrections = list(set_ or [])
+    asked: list[str] = []  # those that the person keyed here
     while True:
         told = _told(corrections, counted or [])
         try:
             learned = learn_from(data, _replay, gaps, told)
         except LearnRefusal as refusal:
+            if asked:
+                print(f"not so: {refusal}")
+                corrections.remove(asked.pop())
+                continue
             raise LearnRefusal(refusal.why, f"{capture}: {refusal}") from refusal
         correction = "" if yes or as_json or not sys.stdin.isatty() else _asked(learned)
         if not correction:
             break
         corrections.append(correction)
+        asked.append(correction)
     day = datetime.fromtimestamp(clock_from_env().utc_ms() // 1000, UTC).date().isoformat()
-    text = profile_text(learned, name, f"capture {capture.name}, {day}", {"baud": baud})
+    text = profile_text(learned, name, f"capture {capture.name}, {day}", wire)
     _check_file(text, data, learned)
     is_accepted = yes or sys.stdin.isatty()
     if out and is_accepted:
@@ -192,6 +200,8 @@ def _record(port: str, baud: int, path: Path) -> None:
     """Write what the machine sends as a capture, until it was silent for a while."""
     import serial  # type: ignore[import-untyped]
 
+    from gateway.instruments.capture import Burst
+
     if path.exists():
         raise UsageError(f"{path}: exists; name a new file to record to")
     try:
@@ -209,6 +219,6 @@ def _record(port: str, baud: int, path: Path) -> None:
                 data = line.read(max(1, line.in_waiting))
                 if data:
                     heard, last = True, time.monotonic()
-                    file.write(f"{int((last - start) * 1000)} < {data.hex()}\n")
+                    file.write(f"{Burst(int((last - start) * 1000), data)}\n")
         except KeyboardInterrupt:
             print("recording ended", file=sys.stderr)

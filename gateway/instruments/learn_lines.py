@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.errors import DataError
+from gateway.instruments.capture import Burst
 
 LINE_CHARS_MAX = 80
 REPORTS_MAX = 40
@@ -21,8 +22,6 @@ _ESC = dict.fromkeys(b" !-3=EGJMRVadrt{", 1) | dict.fromkeys(b"$\\c", 2) | {0x70
 _GS = dict.fromkeys(b"!BHbfhwr", 1) | dict.fromkeys(b"LWP", 2)
 _DROPPED = frozenset(b"\x00\x02\x03\x07\x0e\x0f\x11\x12\x13\x14\x18")
 _LIKE = {0x09: " ", 0xFF: " ", 0xB3: " ", 0xBA: " ", 0xC4: "-", 0xCD: "-"}
-
-_RECORDED = re.compile(rb"\s*(?:#.*|(\d+) ([<>]) ((?:[0-9A-Fa-f]{2} ?)+))\s*")
 
 
 class LearnRefusal(DataError):
@@ -119,21 +118,19 @@ def _command(data: bytes, at: int) -> tuple[int, bool]:
     return 2 + _GS.get(letter, 0), False
 
 
-def recorded(data: bytes) -> tuple[bytes, list[int]]:
-    """(the machine's bytes, offsets before which it was silent) of a capture: `<milliseconds> < <hex>` lines, or raw bytes."""
-    if not data.strip() or not all(_RECORDED.fullmatch(line) for line in data.split(b"\n") if line.strip()):
-        return data, []
-    heard = b""
+def heard(bursts: Iterable[Burst]) -> tuple[bytes, list[int]]:
+    """(the machine's bytes, offsets before which it was silent) of a capture."""
+    data = b""
     gaps: list[int] = []
     last_ms = 0
-    for found in (match for line in data.split(b"\n") if (match := _RECORDED.fullmatch(line)) and match[1]):
-        now_ms = int(found[1])
-        if found[2] == b"<":
-            if heard and now_ms - last_ms > GAP_MS:
-                gaps.append(len(heard))
-            heard += bytes.fromhex(found[3].decode())
-            last_ms = now_ms
-    return heard, gaps
+    for burst in bursts:
+        if burst.is_ours:
+            continue
+        if data and burst.at_ms - last_ms > GAP_MS:
+            gaps.append(len(data))
+        data += burst.data
+        last_ms = burst.at_ms
+    return data, gaps
 
 
 # --- reports ----------------------------------------------------------------------------------------------------------
