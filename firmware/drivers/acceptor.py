@@ -53,7 +53,7 @@ class Acceptor:
 
     def _tell(self, condition: str, detail: str, pieces: int = 0) -> None:
         """A condition of a moment, such as a discrepancy; `pieces` 0 when nobody knows how many."""
-        event = {
+        event: dict = {
             "kind": "instrument",
             "instrument": self.instrument,
             "condition": condition,
