@@ -99,7 +99,7 @@ def test_frames_that_do_not_add_up_are_named(tmp_path: Path) -> None:
     assert (0, ["tally"]) == (good.returncode, [event["kind"] for event in events_of(good.stdout)])
     assert {"faults": {}, "snapshot": {"state": "idle", "pieces": 0, "batches": 1}} == json.loads(good.stderr)
     assert (65, ["quarantine"]) == (bad.returncode, [event["kind"] for event in events_of(bad.stdout)])
-    assert "1 not counted: at 18 ms machine shows 4 pieces, heard 3; recount: fd df 2c 0e" in bad.stderr
+    assert "1 not counted: at 22 ms machine shows 4 pieces, heard 3; recount: fd df 2c 0e" in bad.stderr
 
 
 def test_a_count_that_the_file_cuts_off_is_not_silent(tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_what_a_monitor_keeps_is_decoded_to_the_same_events(tmp_path: Path) -> N
         running("monitor", machine.wait_for("/dev/").strip(), "-i", "mach", "--record", tmp_path / "kept", "--json") as screen,
     ):
         live = [json.loads(screen.wait_for('"tally"'))]
-        machine.end()
         printed = screen.end().splitlines()
+        machine.end()
     decoded = till("decode", "-i", "mach", tmp_path / "kept")
     found = events_of(decoded.stdout)
 
