@@ -80,7 +80,9 @@ class StreamCounter(ReportMachine):
         self._is_cut = False
         for knob in STREAM_KNOBS:
             if knob in self.active:
-                self._harm.setdefault(self.faults.random.randrange(self._frames_of(pieces)), set()).add(knob)
+                first = 2 if knob == "truncate" else 0  # cut short: something of the batch was heard
+                at = self.faults.random.randrange(first, first + self._frames_of(pieces) - bool(first))
+                self._harm.setdefault(at, set()).add(knob)
 
     def _frames_of(self, pieces: int) -> int:
         """How many frames a batch of so many pieces has for certain."""
@@ -142,7 +144,7 @@ class UwfDisplay(StreamCounter):
             self._next_ms += UWF_EVERY_MS
 
     def _frames_of(self, pieces: int) -> int:
-        return max(1, pieces * self.ms_per_piece // UWF_EVERY_MS)
+        return max(2, pieces * self.ms_per_piece // UWF_EVERY_MS)
 
     def _display(self) -> bytes:
         if self._batch_passed or self._counted:

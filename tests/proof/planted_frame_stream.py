@@ -5,8 +5,6 @@ A count without its end frame is not stated, so what it held has to be told of a
 has no case: its profile knows no field and credits nothing.
 """
 
-from typing import Any
-
 from proof.history import Case
 from proof.planted_report_stream import handed, hands, settle
 
@@ -22,4 +20,21 @@ CASES = [
         quiet_ms=3500, restarts=False,
     ),
 ]  # fmt: skip
-PLANTED: list[Any] = []
+PLANTED = [
+    (
+        "compares no sums",
+        "def compare(self, pieces, value) -> None:",
+        "def compare(self, *_):\n        return\n\n    def unused(self, pieces, value):",
+    ),
+    (
+        "states what it refused",
+        'if batch.reason:\n            event["kind"] = "quarantine"',
+        'if False:\n            event["kind"] = "quarantine"',
+    ),
+    (
+        "forgets an open count at the next start",
+        'batch.refuse("a second start without an end; recount")\n                self._close(events)',
+        "pass",
+    ),
+    ("takes whole units for cents", 'values["denomination"] * self._grammar["unit"]', 'values["denomination"]'),
+]
