@@ -126,15 +126,13 @@ class ReportBody:
             quality = int(role[1])
             if pieces > 0:
                 self.rejects[quality] = self.rejects.get(quality, 0) + pieces
-        elif kind == "P":
-            self._check_pieces(pieces)
         elif kind not in "XZ":
             self._take_money(kind, denomination, pieces, value)
         if kind in "RUGQ":
             self._hash.update(b"%s %d %d;" % (kind.encode(), max(denomination, 0), pieces if value < 0 else value))
 
     def _take_money(self, kind: str, denomination: int, pieces: int, value: int) -> None:
-        if (self._stage == _TOTALLED) != (kind in "FC"):
+        if (self._stage == _TOTALLED) != (kind in "FC") and kind != "P":
             self.refuse("a line stands on the wrong side of the total", True)
             return
         self._stage = max(self._stage, _BODY)
@@ -155,8 +153,9 @@ class ReportBody:
             if value not in (-1, self._sum):
                 name = "total" if kind == "G" else "subtotal"
                 self.refuse("printed %s %s, rows sum %s" % (name, format_minor(value), format_minor(self._sum)))
-            if pieces >= 0:
-                self._check_pieces(pieces)
+            held = sum([row[1] for row in self.rows])
+            if pieces not in (-1, held):
+                self.refuse("printed %d pieces, rows hold %d" % (pieces, held))
             if kind == "G":
                 self.total = self._sum
                 self._stage = _TOTALLED
@@ -179,11 +178,6 @@ class ReportBody:
         self._sum += value
         if self._sum > _VALUE_MAX:
             self.refuse("%s is more than a counter can count" % format_minor(self._sum))
-
-    def _check_pieces(self, pieces: int) -> None:
-        held = sum([row[1] for row in self.rows])
-        if pieces != held:
-            self.refuse("printed %d pieces, rows hold %d" % (pieces, held))
 
 
 def specs_for(grammar: dict, line: bytes):
@@ -219,7 +213,11 @@ def values_of(grammar: dict, rest: bytes, role: str, columns: str):
                 if word != tokens[index][1:].encode():
                     return None
             elif letter != "x":
-                number = _number(letter, word, signs)
+                if letter != "p":
+                    word = _without_sign(word, signs)
+                if letter == "m" and word.endswith(b"c"):
+                    word = word[:-1]
+                number = minor_of(word, letter in "DV") if letter in "dDvV" else number_of(word)
                 if number < 0:
                     return None
                 if letter == "p":
@@ -232,16 +230,10 @@ def values_of(grammar: dict, rest: bytes, role: str, columns: str):
     return found
 
 
-def _number(letter: str, word: bytes, signs: tuple) -> int:
-    """The number in one column, or -1."""
-    if letter != "p":
-        for sign in signs:
-            if word.startswith(sign):
-                word = word[len(sign) :].strip()
-                break
-            if word.endswith(sign):
-                word = word[: -len(sign)].strip()
-                break
-    if letter == "m" and word.endswith(b"c"):
-        word = word[:-1]
-    return number_of(word) if letter in "pm" else minor_of(word, letter in "DV")
+def _without_sign(word: bytes, signs: tuple) -> bytes:
+    for sign in signs:
+        if word.startswith(sign):
+            return word[len(sign) :].strip()
+        if word.endswith(sign):
+            return word[: -len(sign)].strip()
+    return word

@@ -65,10 +65,16 @@ class ReportMemory:
         `refusal` is "" or the reason why a person must look.
         """
         notes = []
-        place = self._place_numbered if self._grammar["identity"] else self._place_bare
-        batch_id, is_reprint, refusal = place(body, notes)
-        if is_reprint:
-            return batch_id, True, "", notes
+        if self._grammar["identity"]:
+            batch_id, is_reprint, refusal = self._place_numbered(body, notes)
+            if is_reprint:
+                return batch_id, True, "", notes
+        else:
+            tail = "-" + body.digest[:4].hex()
+            batch_id = "n%d%s" % (max(0, number_of(self.last[1:].split("-")[0].encode())) + 1, tail)
+            refusal = ""
+            if body.total and self.last.endswith(tail):
+                refusal = "same money as the report before, no number: copy or second count? recount"
         if body.flags & FLAG_ACCUMULATE and not refusal:
             pieces = dict(body.rows)
             known = self._standing is not None
@@ -81,12 +87,6 @@ class ReportMemory:
             self.last = batch_id
             self._remember(body.digest, self._key(body.numbers), batch_id)
         return batch_id, False, refusal, notes
-
-    def _place_bare(self, body, _) -> tuple:
-        tail = "-" + body.digest[:4].hex()
-        if body.total and self.last.endswith(tail):
-            return "", False, "same money as the report before, no number: copy or second count? recount"
-        return "n%d%s" % (max(0, number_of(self.last[1:].split("-")[0].encode())) + 1, tail), False, ""
 
     def _place_numbered(self, body, notes: list) -> tuple:
         numbers = body.numbers

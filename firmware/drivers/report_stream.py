@@ -95,13 +95,9 @@ class ReportStream:
 
     def faults(self) -> dict:
         """What went wrong on the line since the start, by name; nothing for what did not."""
-        counts = {
-            "noise_bytes": self._reader.noise,
-            "stray_lines": self._strays,
-            "repeats": self._counts[1],
-            "quarantined": self._counts[2],
-        }
-        return {name: counts[name] for name in counts if counts[name]}
+        counts = (self._reader.noise, self._strays, self._counts[1], self._counts[2])
+        names = ("noise_bytes", "stray_lines", "repeats", "quarantined")
+        return {name: count for name, count in zip(names, counts) if count}
 
     def snapshot(self) -> dict:
         """For whoever looks after the machine."""
