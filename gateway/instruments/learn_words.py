@@ -39,7 +39,7 @@ FAMILIES: dict[str, dict[int, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 NAMES = {name: minor for family in FAMILIES.values() for minor, names in family.items() for name in names}
-_NAMED = re.compile(r"(?:%s)(?![A-Za-z-])[:.]?(?= )" % "|".join(sorted(NAMES, key=len, reverse=True)), re.IGNORECASE)
+_NAMED = re.compile(r"(?:%s)(?![A-Za-z-])[:.]?(?= |$)" % "|".join(sorted(NAMES, key=len, reverse=True)), re.IGNORECASE)
 
 
 def amount_of(word: str) -> int:
