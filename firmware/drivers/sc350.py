@@ -61,7 +61,8 @@ class Sc350:
         events = []
         self._settle(now_ms, events)
         if not self._asked:
-            self._count("noise_bytes", len(data))
+            if data:
+                self._count("noise_bytes", len(data))
             self._next_ms = ticks_add(now_ms, _RETRY_MS)
             return events
         room = data[: _REPLY_BYTES_MAX - self._size]

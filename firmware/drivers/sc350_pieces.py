@@ -115,7 +115,7 @@ class Pieces:
             self._agreed = 0
         self._agreed += 1
         rise = value - self._memory
-        if self._agreed < (2 if rise == self._floor else 3):
+        if self._agreed < (2 if self._drops and rise == self._floor else 3):
             return
         before, self._memory = self._memory, value
         self._agreed = 0
@@ -129,7 +129,7 @@ class Pieces:
         elif self._is_other or rise < 0 or (rise > limit and not self._is_resumed):
             self._state_other(events, before, value)
         elif self._was_away and rise != self._floor and not self._is_resumed:
-            self.tell(events, "discrepancy", "memory rose by %d while it did not answer: recount them" % rise, rise)
+            self.tell(events, "discrepancy", "memory rose by %d while it did not answer: recount" % rise)
             self._state_tally(events, 0)
             self._restart_count()
         else:
