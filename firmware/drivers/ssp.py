@@ -47,6 +47,7 @@ class Ssp(SspLink):
         self._credited = False  # and this one is credited, but not stacked yet
         self._doubt = False  # `_owed` comes from before our restart
         self._resumed = False
+        self._first = True  # no poll was answered yet
         self._lost = False  # a discrepancy told of this note
         self._wrong = ()  # conditions that the last answer repeated
         self._strange = b""  # the last answer with an unknown event
@@ -98,9 +99,11 @@ class Ssp(SspLink):
             self._event(code, channel, credits)
         if self._doubt:
             self._owed += owed
-        self._resumed = False
+        self._first = False
         if credits:
             self._credit(credits, data)
+        if "jam" in wrong and "jam" not in self._wrong:
+            self._lose_note("a jam was cleared")
         self._mend(*[each for each in wrong if each not in self._wrong])
         if self._to_ack:
             self._due_ms = now_ms
@@ -120,8 +123,8 @@ class Ssp(SspLink):
         """One event that is not a repetition."""
         if code == _RESET:
             self._tell("reset", "machine restarted")
-            self._lose_note("machine restarted")
-            if self._resumed and not self._lost:
+            self._lose_note("slave reset")
+            if self._first and not self._lost and (self._resumed or "timeouts" in self._counts):
                 self._tell("discrepancy", "machine and this device restarted: a note on its way would not show")
             self._step = 1
             self._enabled = None
@@ -166,6 +169,7 @@ class Ssp(SspLink):
         elif code in (_SAFE_JAM, _UNSAFE_JAM):
             self._state = "jam"
             self._wrong += ("jam",)
+            self._on_way = not self._credited  # also when the note went in before our restart
             self._begin("jam", "safe jam" if code == _SAFE_JAM else "unsafe jam: the note may be pulled out")
         elif code == _PATH_OPEN:
             self._wrong += ("fault",)

@@ -31,6 +31,6 @@ PLANTED = [
      "            self._seq ^= 0x80\n            self._ask(self._question, now_ms)\n"),
     ("a note that was read is counted", "elif code == _CREDIT:", "elif code == _CREDIT or (code == _READ and channel):"),
     ("what is repeated behind a restart is taken for the old note", "if doubt and code == _CREDIT:", "if False:"),
-    ("a reset in the middle of a note is silent", "            self._lose_note(\"machine restarted\")\n", ""),
-    ("every answer is taken, whoever asked", "seq != self._expected", "False"),
+    ("a reset in the middle of a note is silent", "            self._lose_note(\"slave reset\")\n", ""),
+    ("a jam that is cleared ends no note", 'self._lose_note("a jam was cleared")', "pass"),
 ]  # fmt: skip
