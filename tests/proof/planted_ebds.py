@@ -1,11 +1,14 @@
 """EBDS: what people do at the acceptor, and bugs that the histories must find."""
 
+import random
+from typing import Any
+
 from proof.history import Case
 from simulators.instruments.ebds import NOTES
 from simulators.instruments.machine import MachineError
 
 
-def hands(rng, machine, now_ms):
+def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
     """Mostly notes; now and then somebody clears a jam, empties the cassette or opens the door."""
     if machine.state == "off":
         if machine._on_at is None:
@@ -13,8 +16,10 @@ def hands(rng, machine, now_ms):
         return now_ms + 500
     if machine.transport.phase == "jammed":
         machine.do("clear", now_ms)
-    elif machine.transport.in_box >= machine.box_max or rng.random() < 0.03:
+    elif not machine.transport.told and (machine.transport.in_box >= machine.box_max or rng.random() < 0.03):
         machine.do("cassette out", now_ms)
+    if machine.transport.told:  # the cassette is locked until the host has heard of the note
+        return now_ms + 300
     if not machine.cassette and rng.random() < 0.7:
         machine.do("cassette in", now_ms)
     else:
@@ -22,7 +27,7 @@ def hands(rng, machine, now_ms):
     return now_ms + rng.randrange(300, 3500)
 
 
-def settle(machine, now_ms):
+def settle(machine: Any, now_ms: int) -> None:
     for line in ("power on", "clear", "cassette out", "cassette in", "close"):
         try:
             machine.do(line, now_ms)
@@ -31,4 +36,11 @@ def settle(machine, now_ms):
 
 
 CASES = [Case(profile="ebds", hands=hands, settle=settle)]
-PLANTED = []
+PLANTED = [
+    ("credits in escrow", "if d0 & _STACKED:", "if d0 & (_STACKED | _ESCROW):"),
+    ("takes any toggle for an answer", "elif not self._is_asking or frame[2] & 1 != self._toggle:", "elif False:"),
+    ("a new toggle though no answer came", 'self._count("timeouts")', "self._compose()"),
+    ("no word of power lost while stacking", "if self._note or (self._is_resumed and not self._is_met):", "if False:"),
+    ("forgets the note that vanished", "if self._unheard >= _VANISHED:", "if False:"),
+    ("first question under the stated toggle", "self._toggle = self._stated  #", "self._toggle = self._stated ^ 1  #"),
+]
