@@ -289,6 +289,16 @@ def test_a_sub_batch_that_nobody_reported_is_told():
     assert [event["detail"] for event in missing] == ["batch 3: sub-batch 2 was not reported"]
 
 
+@pytest.mark.parametrize(("report", "batch"), [(3, 4), (1, 3)])
+def test_a_batch_that_was_not_reported_behind_its_sub_batches_is_told(report, batch):
+    """Once silent: the next number follows on, and what was counted behind the last sub-batch was in no tally."""
+    line = Line("jetscan")
+    line.send(jetscan(2, 3, 1, 2))
+    missing = of_kind(line.send(jetscan(report, batch, 0, 6)), "instrument")
+
+    assert "batch 3 was not reported, only sub-batches of it" in [event["detail"] for event in missing]
+
+
 def test_a_batch_smaller_than_its_sub_batches_is_quarantined():
     line = Line("jetscan")
     line.send(jetscan(1, 3, 1, 5))

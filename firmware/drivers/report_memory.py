@@ -93,6 +93,8 @@ class ReportMemory:
         date = body.date()
         batch = numbers["b"]
         report = numbers.get("r", -1)
+        open_batch, subs, _ = self._subs
+        epoch = self._epoch
         if 0 <= report < self._report:
             notes.append(("day_clear", "report number %d after %d: its day total was cleared" % (report, self._report)))
             self._restart()
@@ -123,6 +125,8 @@ class ReportMemory:
         if refusal and backwards:  # whatever it was, the machine now counts on from here
             notes.append(("day_clear", "batch number went back from %d to %d" % (self._batch, batch)))
             self._restart()
+        if subs and (batch != open_batch or epoch != self._epoch):
+            notes.append(("missing_report", "batch %d was not reported, only sub-batches of it" % open_batch))
         self._follow(numbers, notes)
         if self._grammar["sub_batch"] and not refusal:
             refusal = self._follow_subs(batch, numbers["s"], body.total, notes)
@@ -134,6 +138,8 @@ class ReportMemory:
         """A report with these numbers did not add up: it is on record, so its number is not missing."""
         self._standing = None
         batch = numbers.get("b", -1)
+        if batch == self._subs[0] and not numbers.get("s"):
+            self._subs = (batch, 0, 0)
         if batch == self._batch + 1 and self._batch >= 0 and not self._is_other_group(numbers):
             self._batch = batch
 
@@ -175,6 +181,7 @@ class ReportMemory:
             self._subs = (batch, 0, 0)
         _, last, value = self._subs
         if sub == 0:
+            self._subs = (batch, 0, 0)
             if value > total:
                 return "batch %d holds %s, its sub-batches %s; recount" % (batch, format_minor(total), format_minor(value))
             return ""
