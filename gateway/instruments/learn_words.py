@@ -53,8 +53,8 @@ def whole_of(word: str) -> int:
 
 
 def is_time(text: str) -> bool:
-    """What the device takes for a date, a time of day or both."""
-    return _TIME.fullmatch(text) is not None
+    """What the device takes for a date, a time of day or both, and no other number beside it."""
+    return _TIME.fullmatch(text) is not None and not any(word.isdigit() for word in text.split())
 
 
 @dataclass(frozen=True)
