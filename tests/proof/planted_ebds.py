@@ -1,5 +1,6 @@
 """EBDS: what people do at the acceptor, and bugs that the histories must find."""
 
+import contextlib
 import random
 from typing import Any
 
@@ -29,17 +30,15 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
 
 def settle(machine: Any, now_ms: int) -> None:
     for line in ("power on", "clear", "cassette out", "cassette in", "close"):
-        try:
+        with contextlib.suppress(MachineError):
             machine.do(line, now_ms)
-        except MachineError:
-            pass
 
 
 CASES = [Case(profile="ebds", hands=hands, settle=settle)]
 PLANTED = [
     ("credits in escrow", "if d0 & _STACKED:", "if d0 & (_STACKED | _ESCROW):"),
     ("takes any toggle for an answer", "elif not self._is_asking or frame[2] & 1 != self._toggle:", "elif False:"),
-    ("a new toggle though no answer came", 'self._count("timeouts")', "self._compose()"),
+    ("a new toggle though no answer came", "            else:\n                self._compose()", "            self._compose()"),
     ("no word of power lost while stacking", "if self._note or (self._is_resumed and not self._is_met):", "if False:"),
     ("forgets the note that vanished", "if self._unheard >= _VANISHED:", "if False:"),
     ("first question under the stated toggle", "self._toggle = self._stated  #", "self._toggle = self._stated ^ 1  #"),
