@@ -316,6 +316,14 @@ def test_report_numbers_that_start_again_are_a_day_clear_and_a_new_epoch():
     assert after["flags"] == 0
 
 
+def test_a_batch_lost_while_the_day_was_cleared_is_told_when_its_number_is_passed():
+    line = Line("jetscan")
+    line.send(jetscan(7, 3))
+    conditions = [event["condition"] for event in of_kind(line.send(jetscan(1, 5)), "instrument")]
+
+    assert conditions == ["day_clear", "missing_report"]
+
+
 def test_the_same_money_after_a_day_clear_on_another_date_is_for_a_person():
     """Once flagged or counted by chance: report 1 may be a copy of the last batch, or the first batch of a new day."""
     line = Line("jetscan")

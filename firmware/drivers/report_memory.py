@@ -97,7 +97,10 @@ class ReportMemory:
         epoch = self._epoch
         if 0 <= report < self._report:
             notes.append(("day_clear", "report number %d after %d: its day total was cleared" % (report, self._report)))
+            before = self._batch
             self._restart()
+            if batch > before:  # the batch numbers went on: a gap in them still tells
+                self._batch = before
         self._report = report
         key = self._key(numbers)
         known = None  # digest, key, epoch, date and batch_id of the batch with these numbers
