@@ -174,7 +174,7 @@ def test_rejected_notes_are_counted_and_are_no_money():
 )
 def test_a_trouble_that_repeats_is_told_once_and_back_once(event, told):
     """A jam that is cleared without a credit may have left its note in the box."""
-    assert told == conditions(Desk().run(event, event, event, NOTHING, NOTHING))
+    assert told == conditions(Desk().run(NOTHING, event, event, event, NOTHING, NOTHING))
 
 
 def test_full_stacker_lasts_until_the_cashbox_is_replaced():

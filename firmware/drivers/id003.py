@@ -215,6 +215,8 @@ class Id003(Acceptor):
         else:
             condition, _, text = _TROUBLES[at + 3 :].split(";")[0].partition(" ")
             self._state = "jam" if condition == "jam" else "stopped"
+            if condition == "jam" and not self._last:
+                self._tell("discrepancy", "jammed when we started: where its note goes will not show", 1)
             self._begin(condition, "%02X: %s" % (status, text) + "".join([" %02X" % each for each in body[1:2]]))
 
     def _settle(self, status: int, now_ms: int) -> None:

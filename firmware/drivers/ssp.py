@@ -169,7 +169,10 @@ class Ssp(SspLink):
         elif code in (_SAFE_JAM, _UNSAFE_JAM):
             self._state = "jam"
             self._wrong += ("jam",)
-            self._on_way = not self._credited  # also when the note went in before our restart
+            if "jam" not in self._lasting:
+                self._on_way = not self._credited  # also when the note went in before our restart
+                if self._first:
+                    self._lose_note("it was jammed when we started")
             self._begin("jam", "safe jam" if code == _SAFE_JAM else "unsafe jam: the note may be pulled out")
         elif code == _PATH_OPEN:
             self._wrong += ("fault",)

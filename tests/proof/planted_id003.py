@@ -25,12 +25,15 @@ def settle(machine, now_ms):
 
 
 CASES = [Case(profile="id003", hands=hands, settle=settle)]
+NO_NOTE = "        self._note = 0\n"
+BEHIND_CREDIT = "        self._obeyed = False\n        self._stated = True\n"
+TO_STACKER = "            self._ask(_STACK"
+STACKER = "if status == _POWER_UP_STACKER:\n"
 PLANTED = [
-    ("a repeated VEND VALID is counted again", "        self._note = 0\n        self._obeyed = False\n        self._stated = True\n",
-     "        self._obeyed = False\n        self._stated = True\n"),
-    ("a note in escrow is counted", "self._note = code\n            self._ask(_STACK", "self._vend_valid(body)\n            self._ask(_STACK"),
+    ("a repeated VEND VALID is counted again", NO_NOTE + BEHIND_CREDIT, BEHIND_CREDIT),
+    ("a note in escrow is counted", TO_STACKER, "            self._vend_valid(body)\n" + TO_STACKER),
     ("every note is a five", "value = self._value(self._note)", "value = 500"),
-    ("VEND VALID behind a restart is taken for the last one", "elif self._stated:", "else:\n            pass\n        if False:"),
+    ("VEND VALID behind a restart is taken for the last one", "elif self._stated:", "elif True:"),
     ("a note that never arrived is silent", "if self._note and self._obeyed:", "if False:"),
-    ("power-up with a note in the stacker is silent", "if status == _POWER_UP_STACKER:\n                self._tell(", "if False:\n                self._tell("),
+    ("power-up with a note in the stacker is silent", STACKER, "if False:\n"),
 ]  # fmt: skip
