@@ -50,9 +50,8 @@ class Ebds:
         self._heard_ms = 0
         self._is_online = True  # until it is silent for too long: an acceptor that never answers is told once
         self._is_met = self._is_returning = False
-        self._escrow = 0  # value of the note in escrow, 0 for none that we want
+        self._escrow = self._unheard = 0  # value of the note in escrow, 0 for none that we want
         self._note = 0  # value of the note that was told to stack and of which nothing was heard since
-        self._unheard = 0
         self._doubt = None  # an answer with "stacked" that was not expected and is asked for again
         self._troubles = 0
         self._d1 = self._d2 = 0
@@ -165,6 +164,8 @@ class Ebds:
         self._heard_ms = now_ms
         at = 4 if is_extended else 3
         d0, d1, d2 = frame[at], frame[at + 1], frame[at + 2]
+        if self._is_resumed and not self._is_met and self._doubt is None and not d0 & (_STACKED | _ON_ITS_WAY):
+            events.append(self._lost("restarted: a note on its way then cannot be known; look in the box"))
         if not self._is_online:
             self._is_online = True
             if not self._troubles:
@@ -232,8 +233,7 @@ class Ebds:
     def _stacked(self, frame: bytes, is_extended: bool, events: list) -> None:
         """A note lies in the box: a tally, or why it is none."""
         value, currency = self._value(frame, is_extended)
-        told, self._note = self._note, 0
-        self._escrow = 0
+        told, self._note, self._escrow = self._note, 0, 0
         self._state = "counting"
         reason = ""
         if value == 0:
@@ -280,7 +280,7 @@ class Ebds:
             self._count("resets")
             if self._is_met or self._is_resumed:
                 events.append(self._condition("reset", "the acceptor had no power"))
-            if self._note or (self._is_resumed and not self._is_met):
+            if self._note:
                 events.append(self._lost("power was lost while a note may have been on its way: look in the box"))
             self._escrow = 0
         self._d1, self._d2 = d1, d2

@@ -29,7 +29,7 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
 
 
 def settle(machine: Any, now_ms: int) -> None:
-    for line in ("power on", "clear", "cassette out", "cassette in", "close"):
+    for line in ("power on", "clear", "cassette in", "close"):
         with contextlib.suppress(MachineError):
             machine.do(line, now_ms)
 
@@ -39,7 +39,7 @@ PLANTED = [
     ("credits in escrow", "if d0 & _STACKED:", "if d0 & (_STACKED | _ESCROW):"),
     ("takes any toggle for an answer", "elif not self._is_asking or frame[2] & 1 != self._toggle:", "elif False:"),
     ("a new toggle though no answer came", "            else:\n                self._compose()", "            self._compose()"),
-    ("no word of power lost while stacking", "if self._note or (self._is_resumed and not self._is_met):", "if False:"),
+    ("no word of power lost while stacking", "            if self._note:\n", "            if False:\n"),
     ("forgets the note that vanished", "if self._unheard >= _VANISHED:", "if False:"),
     ("first question under the stated toggle", "self._toggle = self._stated  #", "self._toggle = self._stated ^ 1  #"),
 ]
