@@ -164,7 +164,7 @@ class Ebds:
         self._heard_ms = now_ms
         at = 4 if is_extended else 3
         d0, d1, d2 = frame[at], frame[at + 1], frame[at + 2]
-        if not (self._is_met or self._doubt or d0 & (_STACKED | _ON_ITS_WAY)) and (self._is_resumed or not d2 & 1):
+        if not (self._is_met or self._doubt or d0 & (_STACKED | _ESCROW)) and (self._is_resumed or not d2 & 1):
             events.append(self._lost("restarted: a note on its way then cannot be known; look in the box"))
         if not self._is_online:
             self._is_online = True
