@@ -21,7 +21,9 @@ def found(data: bytes, frame: bytes, echo: bytes = b"") -> list[tuple[int, bytes
 
 
 def test_every_frame_of_the_specification_is_right_but_its_misprint():
-    assert [is_right(bytes.fromhex(each["hex"]), False) for each in FRAMES] == [each["valid"] for each in FRAMES]
+    frames = [bytes.fromhex(each["hex"]) for each in FRAMES]
+
+    assert [len(each) == 5 + each[1] and is_right(each, False) for each in frames] == [each["valid"] for each in FRAMES]
 
 
 @pytest.mark.parametrize("frame", [each for each in RIGHT if each[0] == 1 and each[3] == 0], ids=lambda each: each.hex())
