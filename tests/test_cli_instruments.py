@@ -174,6 +174,29 @@ def test_what_a_monitor_keeps_is_decoded_to_the_same_events(tmp_path: Path) -> N
     assert (tmp_path / "kept").read_text().startswith("# till capture: mach, 9600 8N1, ")
 
 
+def test_both_directions_of_a_machine_that_is_asked_are_kept_and_decoded(tmp_path: Path) -> None:
+    """The monitor is the coin acceptor's host; decoded again, the driver overhears what it asked."""
+    with running("sim", "cctalk-coin", "--pty") as machine:
+        port = machine.wait_for("/dev/").strip()
+        with running("monitor", port, "-i", "cctalk-coin", "--accept", "--record", tmp_path / "kept") as screen:
+            screen.wait_for("> 02 02 01 e7 ff")  # nothing is inhibited any more
+            screen.wait_for("> 02 00 01 e5 18")
+            assert machine.process.stdin is not None
+            machine.process.stdin.write("insert 1.00\n")
+            machine.process.stdin.flush()
+            live = screen.wait_for("  tally")
+            screen.end()
+    kept = (tmp_path / "kept").read_text()
+    (event,) = events_of(till("decode", "-i", "cctalk-coin", tmp_path / "kept").stdout)
+    heard = b"".join(bytes.fromhex(line.split(" ", 2)[2]) for line in kept.splitlines() if " < " in line)
+    (tmp_path / "heard").write_bytes(heard)
+    alone = till("decode", "-i", "cctalk-coin", tmp_path / "heard")
+
+    assert (0, True) == (screen.process.returncode, live.endswith("1.00 USD: 1 x 1.00\n"))
+    assert ("tally", [[100, 1]]) == (event["kind"], event["rows"])
+    assert ("", True) == (alone.stdout, "without the host's bytes little can be said" in alone.stderr)
+
+
 def test_a_monitor_shows_bursts_and_events_as_lines() -> None:
     line = SerialLine()
     try:
