@@ -73,7 +73,10 @@ class Device(Acceptor):
             self._queue.append((self._settings["events"], b""))  # where it stands, before our own start-up takes its time
         if self.is_bill:
             self._queue.append((156, self._country.encode()))
-        self._queue += [(ids, bytes((each,))) for each in range(1, 17)]
+        for each in range(1, 17):
+            self._queue.append((ids, bytes((each,))))
+            if not each % 4:  # refused coins are events too: five of them fill its window while we read names
+                self._queue.append((self._settings["events"], b""))
         self._queue.append((self._settings["events"], b""))
         if self.is_bill:
             self._queue.append((153, b"\x03"))  # stacker and escrow
