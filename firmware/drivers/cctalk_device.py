@@ -10,6 +10,7 @@ from firmware.drivers.acceptor import Acceptor
 from firmware.drivers.base import ticks_add, ticks_diff
 from firmware.drivers.cctalk_codes import code_of
 from protocol.compat import const
+from protocol.records import FLAG_REPRINT
 
 BILLS = const(159)
 _CHECK_MS = const(5000)  # how often the inhibits are read again although nothing is amiss
@@ -256,6 +257,8 @@ class Device(Acceptor):
             old = [at for at in range(0, _WINDOW, 2) if window[at]]
             if counter >= 5 or old:
                 self._lose("counter at %d when first seen; no tally holds that" % counter, len(old) if counter < 5 else 0)
+            self._state_up_to(window, [])
+            self._events[-1]["flags"] = FLAG_REPRINT  # no money: so that a restart of ours knows where it stood
             return
         before, past = self._base
         step = counter - before if not before else (counter - before) % 255
@@ -317,11 +320,14 @@ class Device(Acceptor):
                     self._tell("discrepancy", "position %d has no value: %s" % (first, value), 1)
         if not money and not others:
             return
-        hexadecimal = "".join(["%02x" % each for each in window])
-        self._tally("%d-%d-%d-%s" % (self._serial, self._epoch % 100000, self._batch, hexadecimal), money)
+        self._state_up_to(window, money)
         if others:
             self._events[-1]["rejects"] = [(6, others)]  # tokens and coins of another currency: unrecognized as ours
             self._count("not_money")
+
+    def _state_up_to(self, window: bytes, money: list) -> None:
+        hexadecimal = "".join(["%02x" % each for each in window])
+        self._tally("%d-%d-%d-%s" % (self._serial, self._epoch % 100000, self._batch, hexadecimal), money)
 
     def _status(self, code: int) -> None:
         classes, name = code_of(code, self.is_bill)
