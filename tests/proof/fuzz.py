@@ -20,7 +20,7 @@ from typing import Any
 from gateway.instruments.profiles import load_profile, profile_names
 from protocol.records import encode_record
 
-INPUT_BYTES_MAX = 1024
+INPUT_BYTES_MAX = 192
 CORPUS_HISTORIES = range(1, 17)
 STEP_MS = 10
 HELD_MAX = 4096  # bytes and items that a driver may hold; more is no bound

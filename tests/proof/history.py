@@ -62,17 +62,28 @@ class Outcome:
     heard: list[tuple[int, bytes]]  # (now_ms, bytes) that the driver was fed
 
 
-def play(case: Case, driver_class: Any, settings: dict[str, Any], simulator_class: Any, seed: int, baud: int = 9600) -> Outcome:
-    """Play the history of one seed."""
+def play(
+    case: Case,
+    driver_class: Any,
+    settings: dict[str, Any],
+    simulator_class: Any,
+    seed: int,
+    baud: int = 9600,
+    only: dict[str, int] | None = None,
+) -> Outcome:
+    """Play the history of one seed; `only`: these faults of mechanism and line at these rates, and no others."""
     rng = random.Random(f"{case.profile} {seed}")
-    clean = seed % CLEAN_ONE_IN == 0
+    clean = only is None and seed % CLEAN_ONE_IN == 0
     rates, line_rates = ({}, {}) if clean else _swarm(case, simulator_class, rng)
+    if only is not None:
+        rates = {knob: rate for knob, rate in only.items() if knob in simulator_class.supported}
+        line_rates = {knob: rate for knob, rate in only.items() if knob not in rates and knob in LINE_KNOBS}
     faults = Faults(rng.randrange(1 << 30), **rates)
     make = case.make_simulator or (lambda cls, faults, _rng: cls(faults))
     machine = make(simulator_class, faults, rng)
     line = LossyLine(rng.randrange(1 << 30), baud, echo=bool(settings.get("echo")) and rng.random() < 0.5, **line_rates)
     bench = _Bench(case, driver_class, settings, machine, line, rng)
-    restart_every_ms = rng.choice((0, 1500, 6000)) if case.restarts and not clean else 0
+    restart_every_ms = rng.choice((0, 1500, 6000)) if case.restarts and not clean and only is None else 0
     faults.permille, line.permille = {}, {}
     bench.run(0, case.quiet_ms, 0, acting=True)
     faults.permille, line.permille = rates, line_rates

@@ -1,0 +1,22 @@
+"""A slice of ./run proof fuzz: a minute over all parsers of machine bytes."""
+
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from proof.fuzz import fuzz
+
+from gateway.instruments.profiles import profile_names
+
+SECONDS = 60
+
+
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this machine")
+def test_no_bytes_make_a_parser_fall_over() -> None:
+    each = SECONDS // len(profile_names())
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda name: fuzz(name, 1 << 30, each), profile_names()))
+    print("\n".join(f"{result['parser']}: {result['inputs']} inputs" for result in results))
+
+    assert "" == "".join(result["said"] for result in results)
+    assert all(result["inputs"] > 100 for result in results)
