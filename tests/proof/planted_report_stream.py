@@ -105,7 +105,7 @@ PLANTED = [
     ("sums sub-batches and their batch", "flags |= FLAG_SUB_BATCH", "flags |= 0", "jetscan"),
     ("sums sub-batches and their batch", "flags |= FLAG_SUB_BATCH", "flags |= 0", "jetsort"),
     ("counts a copy", "(FLAG_REPRINT if is_reprint else 0)", "0"),
-    ("states a cut report", 'self.refuse("report was cut short before its total", True)', "self.total = self._sum"),
+    ("states a cut report", 'self.refuse("report was cut short before its total", True)', "self.total = self._sum", "mach"),
     ("takes the customer's total", "if value + self._fee != self.total:", "self.total = value\n            if False:", "mach"),
     ("forgets the answer", 'self._out = self._grammar["answer"]', 'self._out = b""', "jetsort"),
     ("sees no gap in the numbers", "elif 0 <= self._batch < batch - 1:", "elif 0 <= self._batch < batch - 90:"),
