@@ -61,7 +61,7 @@ class Tally:
     total_cents: int
     flags: int
     digest: bytes
-    out: str = ""  # why it is in no sum: reprint, void, sub-batch, superseded; empty while it counts
+    out: str = ""  # why it is in no sum: reprint, void, sub-batch; empty while it counts
 
 
 @dataclass(eq=False)  # two counts are never the same count
@@ -188,6 +188,7 @@ class _Reader:
         self._group: CountGroup | None = None  # the open one
         self._tape: CheckTape | None = None  # the open one
         self._instruments: dict[str, str] = {}
+        self._running: dict[str, Rows] = {}  # instrument: what it printed last
         self._cashier: int | None = None
 
     def session(self, record: SeenRecord) -> DrawerSession:
@@ -324,6 +325,8 @@ class _Reader:
         if sum(denomination * pieces for denomination, pieces in tally.rows) != tally.total_cents:
             session.note("tally_does_not_add_up", record.occurred_ms, f"{what}: its rows have another sum, not counted")
             return
+        if not tally.flags & (FLAG_REPRINT | FLAG_SUB_BATCH):
+            self._grown(tally)
         if self._group is None:
             if not tally.flags & FLAG_REPRINT:
                 session.note("tally_outside_count", record.occurred_ms, f"{what} outside a count, not counted")
@@ -331,6 +334,15 @@ class _Reader:
         if tally.flags & FLAG_DISCREPANCY:
             session.note("machine_discrepancy", record.occurred_ms, f"{what}: the machine says that it left cash out; recount")
         _add_tally(self._group, tally)
+
+    def _grown(self, tally: Tally) -> None:
+        """A machine that accumulates prints its running sum: the batch is what that grew by since its last report."""
+        printed = tally.rows
+        grown = _without(printed, self._running.get(tally.instrument, ()))
+        if grown is not None and tally.flags & FLAG_ACCUMULATE:
+            tally.rows = grown
+            tally.total_cents = sum(denomination * pieces for denomination, pieces in grown)
+        self._running[tally.instrument] = printed
 
     def _take_tape(self, record: SeenRecord) -> None:
         tape, symbol, cents = self._tape, record.fields["symbol"], record.fields["amount_minor"]
@@ -406,15 +418,17 @@ def _add_tally(group: CountGroup, tally: Tally) -> None:
             tally.out = "reprint"
     if tally.flags & FLAG_REPRINT:
         tally.out = "reprint"
-    standing = [earlier for earlier in group.tallies if earlier.instrument == tally.instrument and not earlier.out]
-    if not tally.out and tally.flags & FLAG_ACCUMULATE and standing and _contains(tally.rows, standing[-1].rows):
-        standing[-1].out = "superseded"  # a running total: it holds the batch before it
     group.tallies.append(tally)
 
 
-def _contains(rows: Rows, earlier: Rows) -> bool:
+def _without(rows: Rows, earlier: Rows) -> Rows | None:
+    """What a running sum grew by; None when it does not hold what it held before: somebody cleared it."""
     pieces = dict(rows)
-    return all(pieces.get(denomination, 0) >= count for denomination, count in earlier)
+    for denomination, count in earlier:
+        pieces[denomination] = pieces.get(denomination, 0) - count
+    if min(pieces.values(), default=0) < 0:
+        return None
+    return tuple((denomination, count) for denomination, count in pieces.items() if count)
 
 
 def _settle_sub_batches(group: CountGroup, session: DrawerSession) -> None:

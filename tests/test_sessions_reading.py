@@ -105,11 +105,18 @@ def test_a_batch_that_differs_from_its_sub_batches_is_a_finding():
     assert (session.close.counted_cents, kinds(session)) == (1500, ["sub_batch_sum"])
 
 
-def test_a_running_total_replaces_the_batch_that_it_holds():
+def test_a_running_total_adds_what_it_grew_by():
     tape = Tape().count(1, "opening_float", 20000).mark(90, "close").tally(91, 1000)
     tape.tally(92, 2500, flags=FLAG_ACCUMULATE, rows=[(500, 3), (100, 10)])
 
     assert only(tape).close.counted_cents == 2500
+
+
+def test_a_running_total_that_goes_on_over_two_counts_is_counted_once():
+    tape = Tape().mark(1, "opening_float").tally(2, 1000, flags=FLAG_ACCUMULATE).mark(3, "done")
+    session = only(tape.mark(90, "close").tally(91, 1700, flags=FLAG_ACCUMULATE).tally(92, 300, flags=FLAG_ACCUMULATE))
+
+    assert [group.counted_cents for group in session.groups] == [1000, 700 + 300]
 
 
 def test_a_tally_outside_a_count_is_in_no_sum():
