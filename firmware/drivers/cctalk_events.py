@@ -1,0 +1,184 @@
+"""What a ccTalk device's event window means in pieces of money: what is new, what was lost, what has a name, what is wrong.
+
+The window holds the last five events, newest first; its counter goes from 255 to 1 and is 0 only after power-up. The protocol
+cannot tell 255 events between two polls from none. Those are 51 full windows: the poll would have to fail for minutes, and then
+the driver says that it lost sight. Source: ccTalk Generic Specification v4.7, part 3.
+"""
+
+from firmware.drivers.acceptor import Acceptor
+from firmware.drivers.cctalk_codes import code_of
+from protocol.compat import const
+from protocol.records import FLAG_REPRINT
+
+_BILLS = const(159)
+_WINDOW = const(10)
+_NO_NAME = const("no name told")
+_NOTHING = const(b"\0\0\0\0\0\0\0\0\0\0")
+
+
+class Events(Acceptor):
+    """The window and the names of one device; the start-up and the questions are Device's."""
+
+    def __init__(self, instrument: str, settings: dict, currency: str):
+        Acceptor.__init__(self, instrument, settings, currency)
+        self.poll_header = settings["events"]
+        self.is_bill = self.poll_header == _BILLS
+        self._id_header = 157 if self.is_bill else 184
+        self._country = settings.get("country") or currency[:2]
+        self._scale = settings.get("unit_minor") or 0
+        self._values = {}  # position: minor units; a text for what is no money of ours
+        self._queue = []  # (header, data) to ask
+        self._epoch = 0
+        self._base = None  # (counter, window) up to which everything is stated
+        self._is_inhibited = False  # the inhibits that we gave it are gone
+        self._pending = 0  # type of the bill in escrow
+
+    def resume(self, batch_id: str) -> None:
+        """Go on behind the last tally on flash: "serial-epoch-counter-window"."""
+        try:
+            serial, epoch, counter, window = batch_id.split("-")
+            packed = bytes([int(window[at : at + 2], 16) for at in range(0, 2 * _WINDOW, 2)])
+            if len(window) != 2 * _WINDOW or not 0 <= int(counter) <= 255 or int(epoch) < 0:
+                return
+            self._serial, self._epoch, self._batch = int(serial), int(epoch), int(counter)
+        except ValueError:
+            return
+        self._base = self._batch, packed
+
+    def begin(self) -> None:
+        """The start-up from its first question."""
+
+    def _lose(self, detail: str, pieces: int = 0) -> None:
+        self._epoch += 1
+        self._tell("discrepancy", detail, pieces)
+
+    def _reset(self) -> None:
+        self._count("resets")
+        self._mend("jam", "fault", "full", "stopped")
+        self._tell("reset", "its counter began anew")
+        self._lose("restarted: what it counted last is not known")
+        self.begin()
+
+    def _first_window(self, counter: int, window: bytes) -> None:
+        """Where it stands when no tally knows it; the tally without rows keeps that over a restart of ours."""
+        old = [at for at in range(0, _WINDOW, 2) if window[at]]
+        if counter >= 5 or old:
+            self._lose("counter at %d when first seen; no tally holds that" % counter, len(old) if counter < 5 else 0)
+        self._state_up_to(counter, window, [])
+        self._events[-1]["flags"] = FLAG_REPRINT
+
+    def _window(self, counter: int, window: bytes) -> None:
+        """A window that was read twice alike: what is new in it, and whether that can be all."""
+        inhibited, self._is_inhibited = self._is_inhibited, False
+        if self._base is None:
+            self._first_window(counter, window)
+            return
+        before, past = self._base
+        step = (counter - before) % 255 if before else counter
+        fits = step > 5 or window[2 * step :] == past[: _WINDOW - 2 * step]
+        begun = counter < 5 and window[2 * counter :] == _NOTHING[2 * counter :]  # as it is after power-up
+        fresh = min(step, 5)
+        if not self._is_known(window[: 2 * (counter if begun and not fits else fresh)]):
+            self._is_inhibited = inhibited
+            return
+        if not counter and before:
+            fresh = 0
+            self._reset()
+        elif begun and (not fits or step >= 5):
+            fresh = counter
+            self._reset()
+        elif not fits:
+            fresh = 0
+            self._lose("its events do not follow those before")
+            self._quarantine("events do not follow those before; count its box", bytes((counter,)) + window)
+        elif inhibited and not [at for at in range(2 * fresh, _WINDOW, 2) if window[at]]:  # refused ones prove nothing
+            self._reset()
+        elif step > 5:
+            self._count("overruns")
+            self._lose("%d events were overwritten before they were read" % (step - 5), step - 5)
+        elif inhibited:
+            self.begin()  # somebody took our inhibits away; its own events prove that it was no reset
+        if counter < before:
+            self._epoch += 1
+        self._credit(counter, window, fresh)
+        self._pending = _escrow_of(window) if self.is_bill else 0
+
+    def _is_known(self, fresh: bytes) -> bool:
+        """False while a position that is credited here has no name yet: ask for it first."""
+        for at in range(0, len(fresh), 2):
+            position = fresh[at]
+            if 0 < position <= 16 and not self._passive and position not in self._values:
+                self._values[position] = _NO_NAME
+                scaling = [(156, self._country.encode())] if self.is_bill else []
+                self._queue = scaling + [(self._id_header, fresh[at : at + 1]), (self.poll_header, b"")] + self._queue
+                return False
+        return True
+
+    def _credit(self, counter: int, window: bytes, fresh: int) -> None:
+        money, others = [], 0
+        for at in range(2 * fresh - 2, -1, -2):
+            first, second = window[at], window[at + 1]
+            if not first:
+                self._status(second)
+            elif not self.is_bill or not second:
+                value = self._values.get(first, _NO_NAME)
+                self._mend("jam", "fault", "full", "stopped")
+                if isinstance(value, int):
+                    money.append(value)
+                elif value == _NO_NAME or value[0] == "." or value[:2] == self._country:
+                    self._tell("discrepancy", "position %d has no value: %s" % (first, value), 1)
+                else:
+                    others += 1
+        self._base, self._batch = (counter, window), counter
+        if money or others:
+            self._state_up_to(counter, window, money)
+        if others:
+            self._events[-1]["rejects"] = [(6, others)]  # tokens and coins of another currency: unrecognized as ours
+            self._count("not_money")
+
+    def _state_up_to(self, counter: int, window: bytes, money: list) -> None:
+        self._base, self._batch = (counter, window), counter
+        hexadecimal = "".join(["%02x" % each for each in window])
+        self._tally("%d-%d-%d-%s" % (self._serial, self._epoch % 100000, counter, hexadecimal), money)
+
+    def _status(self, code: int) -> None:
+        classes, name = code_of(code, self.is_bill)
+        text = "%s (code %d)" % (name, code)
+        for each in classes:
+            if each == "r":
+                self._count("rejects")
+            elif each == "f":
+                self._tell("fraud", text)
+            elif each == "u":
+                self._tell("discrepancy", text + ": one piece may be in the box", 1)
+            elif each == "o":
+                self._mend("jam", "fault", "full", "stopped")
+            elif each != "-":
+                self._begin({"j": "jam", "m": "fault", "F": "full", "s": "stopped"}[each], text)
+
+    def _name_position(self, position: int, text: str) -> None:
+        """`US025A` is 25 minor units, `US0001A` one scaled unit; `.` nothing; all else is no money of ours."""
+        value = _value_of(text[2:-1]) if text[:2] == self._country else 0
+        if self.is_bill and value:
+            value *= self._scale
+            if not value:
+                return  # its scaling was not told: asked again when such a bill is credited
+        self._values[position] = value or text
+
+
+def _value_of(text: str) -> int:
+    """025 -> 25, 1K5 -> 1500; 0 for what is no number."""
+    whole, _, part = text.partition("K")
+    if whole != text:
+        text = whole + (part + "000")[:3]
+    return int(text) if text.isdigit() else 0
+
+
+def _escrow_of(window: bytes) -> int:
+    """The type of the bill that waits in escrow, 0 for none."""
+    for at in range(0, _WINDOW, 2):
+        if window[at]:
+            return window[at] if window[at + 1] == 1 else 0
+        if window[at + 1] in (1, 6, 7, 8, 16):
+            return 0
+    return 0
