@@ -37,7 +37,7 @@ def _messages(db: sqlite3.Connection) -> Iterator[Finding]:
         if n != expected_n:
             yield Finding(n, device, f"message {n} follows {expected_n - 1}: messages are missing")
             expected_n = n
-        head = next_head(head, sealed)
+        head = next_head(head, topic, received_ms, sealed)
         if head != stored_head:
             yield Finding(
                 n, device, f"message {n}: the chain does not lead to its head (this message or one before was edited)"

@@ -20,9 +20,13 @@ QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
-def next_head(head: bytes, sealed: bytes) -> bytes:
-    """The chain: SHA-256(head of the message before || sealed bytes of this one)."""
-    return hashlib.sha256(head + sealed).digest()
+def next_head(head: bytes, topic: str, received_ms: int, sealed: bytes) -> bytes:
+    """The chain: SHA-256(head of the message before || received_ms, 8 bytes || size of the topic, 2 bytes || topic || sealed).
+
+    Topic and time of arrival are ours to note and an insider's to edit, so the chain holds them too. Integers are big-endian.
+    """
+    name = topic.encode()
+    return hashlib.sha256(head + received_ms.to_bytes(8, "big") + len(name).to_bytes(2, "big") + name + sealed).digest()
 
 
 def occurred_ms(fields: dict[str, Any] | None, boot: int, sent_uptime_ms: int, received_ms: int) -> int:
@@ -250,7 +254,7 @@ class Recording:
 
     def _append(self, message: Accepted) -> int:
         self._n += 1
-        self._head = next_head(self._head, message.sealed)
+        self._head = next_head(self._head, message.topic, message.received_ms, message.sealed)
         self._db.execute(
             "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
             (self._n, message.device, message.topic, message.received_ms, message.sealed, self._head),

@@ -30,7 +30,7 @@ def test_head_is_the_hash_over_all_sealed_bytes(office: Office) -> None:
     office.take(first)
     office.take(second)
 
-    expected = next_head(next_head(GENESIS, first[1]), second[1])
+    expected = next_head(next_head(GENESIS, first[0], NOW_MS, first[1]), second[0], NOW_MS, second[1])
 
     assert (2, expected) == office.ledger.head()
     assert [] == office.ledger.verify()

@@ -6,7 +6,7 @@ CREATE TABLE message (            -- every sealed message that added something, 
     topic       TEXT    NOT NULL,                           -- the seal covers it
     received_ms INTEGER NOT NULL,
     sealed      BLOB    NOT NULL,
-    head        BLOB    NOT NULL CHECK (length(head) = 32)  -- SHA-256(head of n - 1 || sealed); 32 zero bytes before n = 1
+    head        BLOB    NOT NULL CHECK (length(head) = 32)  -- of n - 1 and this row: recording.next_head; 32 zero bytes before n = 1
 ) STRICT;
 
 CREATE TABLE record (             -- one fact a device stated; identity (device, epoch, seq)
