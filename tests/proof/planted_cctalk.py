@@ -43,11 +43,33 @@ CASES = [
     Case(profile="cctalk-bill", hands=bill_hands, settle=settle),
 ]
 PLANTED = [
-    ("credits on escrow", "elif not self.is_bill or not second:", "elif True:", "cctalk-bill"),
-    ("believes one reading", "if self._first != (asked, data) and not is_old:", "if False:"),
-    ("sees no reset", "if not counter and before:", "if False:"),
-    ("keeps overwritten events silent", "elif step > 5:", "elif False:"),
+    ("keeps overwritten events silent", "elif step > 5:", "elif False:", "cctalk-coin"),
     ("credits the whole window", "fresh = min(step, 5)", "fresh = 5"),
-    ("wraps at 256", "(counter - before) % 255", "(counter - before) % 256"),
+    (
+        "credits the event before as well",
+        "range(2 * fresh - 2, -1, -2)",
+        "range(2 * min(5, fresh + 1) - 2 if fresh else -2, -1, -2)",
+    ),
+    ("resets silently", 'self._lose("restarted: what it counted last is not known")', "self._epoch += 1"),
     ("forgets where it was", "self._base = self._batch, packed", "self._base = None"),
+    (
+        "moves on only with a credit",
+        "(counter, window), counter\n        if money",
+        "self._base, self._batch\n        if money",
+        "cctalk-coin",
+    ),
+    ("credits on escrow", "elif not self.is_bill or not second:", "elif True:", "cctalk-bill"),
+    ("wraps at 256", "(counter - before) % 255", "(counter - before) % 256", "cctalk-bill"),
+    (
+        "looks at no inhibits",
+        "self._is_inhibited = True\n            self._mask = number",
+        "self._mask = number",
+        "cctalk-bill",
+    ),
+    (
+        "forgets its inhibits over a restart",
+        "self._mask = _GIVEN\n\n    def question",
+        "pass\n\n    def question",
+        "cctalk-bill",
+    ),
 ]
