@@ -46,17 +46,13 @@ class App:
         self._journal = Journal(ports.flash())
         self._controller = Controller(self._journal, budget["pending_records"])
         self._uplink = Uplink(self._journal, site, budget)
-        self._serial = []
-        for each in board.INSTRUMENTS:
-            driver = driver_for(each["driver"])(each["name"], each["settings"], site["currency"])
-            if hasattr(driver, "resume"):
-                driver.resume(self._controller.last_batch(each["name"]))
-            self._serial.append((ports.uart(each), driver))
+        self._site = site
+        self._serial = [(ports.uart(each), self._driver(each), each) for each in board.INSTRUMENTS]
         self._drawer = CashDrawer(board.DRAWER)
         self._pad = TenKey(dict(board.PAD, currency=site["currency"]))
         tasks = {"scan": self._scan, "keep": self._keep}
-        for uart, driver in self._serial:
-            tasks[driver.instrument] = lambda uart=uart, driver=driver: self._listen(uart, driver)
+        for number, each in enumerate(board.INSTRUMENTS):
+            tasks[each["name"]] = lambda number=number: self._listen(number)
         tasks["link"] = Link(
             self._uplink, site, budget["backoff_ms"], ports.uptime_ms, lambda: self._progress("link"), self._note
         ).run
@@ -106,25 +102,41 @@ class App:
             self._progress("scan")
             await asyncio.sleep_ms(_SCAN_MS)
 
-    async def _listen(self, uart, driver) -> None:
-        """One serial line. What the machine is told goes out behind what it said: on flash first, acknowledged afterwards."""
+    async def _listen(self, number: int) -> None:
+        """One serial line. What the machine is told goes out behind what it said: on flash first, acknowledged afterwards.
+
+        A credit that flash refused is not acknowledged: its driver starts again where flash stands, once there is room.
+        """
         buf = bytearray(_READ_BYTES)
         while True:
+            uart, driver, each = self._serial[number]
             size = uart.readinto(buf)
             now = time.ticks_ms()
             events = driver.feed(bytes(buf[:size]), now) if size else []
             events.extend(driver.poll(now))
             self._take(events)
             self._commit()
-            if not self._controller.waiting:
+            if self._controller.unwritten and hasattr(driver, "allow") and self._controller.forget(_names(each)):
+                self._serial[number] = uart, self._driver(each), each
+                await self._wait_for_room(uart, buf, each["name"])
+            elif not self._controller.waiting:
                 answer = driver.take_output()
                 if answer:
                     uart.write(answer)
-            self._progress(driver.instrument)
+            self._progress(each["name"])
             if size < _READ_BYTES:
                 await asyncio.sleep_ms(_SERIAL_MS)
             else:
                 await asyncio.sleep_ms(0)
+
+    async def _wait_for_room(self, uart, buf, name: str) -> None:
+        """Ask the machine nothing, and hear nothing, until the journal takes records again."""
+        while True:
+            await asyncio.sleep_ms(_KEEP_MS)
+            uart.readinto(buf)
+            self._progress(name)
+            if self._journal.room():
+                return
 
     async def _keep(self) -> None:
         """Housekeeping: slow flash work while the instruments are idle, refusals, the heap."""
@@ -133,9 +145,9 @@ class App:
             if not (self._busy() or self._pad.busy):
                 self._journal.tidy()
             self._take(self._controller.refusals())
-            for _, driver in self._serial:
+            for _, driver, _ in self._serial:
                 if hasattr(driver, "allow"):
-                    driver.allow(self._journal.room())
+                    driver.allow(self._journal.room() > 0)
             uplink.heap_free = gc.mem_free()  # without collecting first: garbage counts as used
             uplink.heap_low = min(uplink.heap_low or uplink.heap_free, uplink.heap_free)
             uplink.status = "alive" if self._journal.room() else "journal_full"
@@ -144,8 +156,19 @@ class App:
 
     # ---- what the tasks share ----
 
+    def _driver(self, each: dict):
+        """The driver of one line, which goes on behind the last tally on flash of every instrument that hangs on it."""
+        driver = driver_for(each["driver"])(each["name"], each["settings"], self._site["currency"])
+        if hasattr(driver, "resume"):
+            for name in _names(each):
+                if name == each["name"]:
+                    driver.resume(self._controller.last_batch(name))
+                else:
+                    driver.resume(self._controller.last_batch(name), name)
+        return driver
+
     def _busy(self) -> bool:
-        return any(driver.busy for _, driver in self._serial)
+        return any(driver.busy for _, driver, _ in self._serial)
 
     def _take(self, events: list) -> None:
         if events:
@@ -170,3 +193,8 @@ class App:
     def _note(self, line: str) -> None:
         """A line for whoever looks at the console."""
         self._ports.remark(line[:_LINE_CHARS_MAX])
+
+
+def _names(each: dict) -> list:
+    """The instruments on one line: its own, and those of the setting `also`."""
+    return [each["name"]] + [other["name"] for other in each["settings"].get("also") or ()]

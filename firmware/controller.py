@@ -23,6 +23,7 @@ class Controller:
         self._limit = limit
         self._pending = []
         self.refused = 0  # records that the journal had no room for, or that came faster than flash; told once there is room
+        self.unwritten = []  # instruments with an event among those
 
     @property
     def waiting(self) -> int:
@@ -37,8 +38,7 @@ class Controller:
             if utc_ms:
                 event["utc_ms"] = utc_ms
             if len(self._pending) >= self._limit:
-                self.refused += 1
-                signals.append(("full", "busy: count again"))
+                signals.append(self._refuse(event, "full", "busy: count again"))
             else:
                 self._pending.append(event)
         return signals
@@ -55,16 +55,27 @@ class Controller:
             try:
                 self._journal.append(records.encode_record(event))
             except JournalFull:
-                self.refused += 1
-                signals.append(("full", "journal full: count again later"))
+                signals.append(self._refuse(event, "full", "journal full: count again later"))
             except JournalError as error:
-                self.refused += 1
-                signals.append(("error", str(error)))
+                signals.append(self._refuse(event, "error", str(error)))
             except ProtocolError as error:  # an event of ours that breaks the wire dictionary: a programming error, shown
                 signals.append(("error", str(error)))
             else:
                 signals.append((beep_of(event), text_of(event)))
         return signals
+
+    def _refuse(self, event: dict, beep: str, text: str) -> tuple:
+        self.refused += 1
+        name = event.get("instrument")
+        if name and name not in self.unwritten:
+            self.unwritten.append(name)
+        return beep, text
+
+    def forget(self, names: list) -> bool:
+        """Whether an event of these instruments was refused since this was asked last."""
+        before = len(self.unwritten)
+        self.unwritten = [each for each in self.unwritten if each not in names]
+        return len(self.unwritten) < before
 
     def refusals(self) -> list:
         """The event that tells of refused records, once the journal has room again."""
@@ -97,7 +108,7 @@ class Controller:
             if raw is None:
                 return ""
             record = records.decode_record(raw)
-            if record["kind"] == "tally":
+            if record["kind"] == "tally" and record["rows"]:
                 return "last " + text_of(record)
             seq -= 1
         return ""
@@ -125,6 +136,8 @@ def beep_of(event: dict) -> str:
     """Which beep tells the cashier that this record is on flash; "" for records that nobody waits for."""
     kind = event["kind"]
     if kind == "tally":
+        if not event["rows"]:
+            return ""  # a driver's own bookmark: where its machine's counter stood
         return "warn" if event.get("flags", 0) & records.FLAG_REPRINT else "ok"
     if kind == "mark":
         return "ok"
@@ -141,6 +154,8 @@ def text_of(event: dict) -> str:
     """The line on the pad's display for this record; "" for none."""
     kind = event["kind"]
     if kind == "tally":
+        if not event["rows"]:
+            return ""
         text = " ".join((event["instrument"], event["batch_id"], format_minor(event["total_minor"])))
         return text + (" reprint, not counted" if event.get("flags", 0) & records.FLAG_REPRINT else "")
     if kind == "mark":

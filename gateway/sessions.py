@@ -309,6 +309,8 @@ class _Reader:
         session = self.session(record)
         if fields.get("evidence"):
             self._instruments[fields["instrument"]] = fields["evidence"]
+        if not fields["rows"] and not fields["total_minor"]:
+            return  # a driver's bookmark, where its machine's counter stood: no money, and nobody counted
         tally = Tally(
             at_ms=record.occurred_ms,
             instrument=fields["instrument"],
