@@ -9,30 +9,50 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.recording import GENESIS, next_head, occurred_ms
+from gateway.recording import GENESIS, gap_parts, next_head, occurred_ms
 from gateway.rows import UNDECODABLE, Finding
 from protocol import cbor, messages, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
+
+LAST = 1 << 62  # behind every message
 
 
 def verify(db: sqlite3.Connection) -> Iterator[Finding]:
     """Findings, in the order of messages, then of streams; one consistent view even while the gateway writes."""
     db.execute("BEGIN")
     try:
-        yield from _messages(db)
-        yield from _streams(db)
-        yield from _witnesses(db)
+        yield from findings(db)
     finally:
         db.execute("ROLLBACK")
 
 
-def _messages(db: sqlite3.Connection) -> Iterator[Finding]:
-    head, expected_n = GENESIS, 0
-    stored = _grouped(db.execute("SELECT * FROM record ORDER BY message_n, seq"))
+def findings(db: sqlite3.Connection, first_n: int = 1, last_n: int = LAST) -> Iterator[Finding]:
+    """The same inside a transaction of the caller's: messages first_n to last_n, and every stream and witness."""
+    yield from _messages(db, first_n, last_n)
+    yield from _streams(db)
+    yield from _witnesses(db)
+
+
+def chain_break(db: sqlite3.Connection) -> int:
+    """The first message to whose head the chain does not lead, 0 for none: fast, and says nothing of the records."""
+    head = GENESIS
+    rows = db.execute("SELECT n, topic, received_ms, sealed, head FROM message ORDER BY n")
+    for expected_n, (n, topic, received_ms, sealed, stored_head) in enumerate(rows, 1):
+        head = next_head(head, topic, received_ms, sealed)
+        if n != expected_n or head != stored_head:
+            return int(n)
+    return 0
+
+
+def _messages(db: sqlite3.Connection, first_n: int, last_n: int) -> Iterator[Finding]:
+    before = db.execute("SELECT head FROM message WHERE n = ?", (first_n - 1,)).fetchone()
+    head, expected_n = before[0] if before else GENESIS, first_n - 1
+    where = (first_n, last_n)
+    stored = _grouped(db.execute("SELECT * FROM record WHERE message_n BETWEEN ? AND ? ORDER BY message_n, seq", where))
     pending = next(stored, None)
-    query = "SELECT n, device, topic, received_ms, sealed, head FROM message ORDER BY n"
-    for n, device, topic, received_ms, sealed, stored_head in db.execute(query):
+    query = "SELECT n, device, topic, received_ms, sealed, head FROM message WHERE n BETWEEN ? AND ? ORDER BY n"
+    for n, device, topic, received_ms, sealed, stored_head in db.execute(query, where):
         expected_n += 1
         if n != expected_n:
             yield Finding(n, device, f"message {n} follows {expected_n - 1}: messages are missing")
@@ -128,35 +148,39 @@ def _streams(db: sqlite3.Connection) -> Iterator[Finding]:
         yield Finding(0, device, f"epoch {epoch}: records without a cursor")
     for (device, epoch), high_water in sorted(cursors.items()):
         missing, top = 0, seen.get((device, epoch), (0, 0))[1]
-        gaps = db.execute(
-            "SELECT from_seq, to_seq, message_n FROM gap WHERE device = ? AND epoch = ?", (device, epoch)
-        ).fetchall()
-        for from_seq, to_seq, message_n in gaps:
-            late = db.execute(
-                "SELECT count(*) FROM record WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ?",
-                (device, epoch, from_seq, to_seq),
+        gaps = db.execute("SELECT * FROM gap WHERE device = ? AND epoch = ?", (device, epoch)).fetchall()
+        yield from _gap_findings(db, device, epoch, gaps)
+        for _, _, from_seq, to_seq, _, _, message_n in gaps:
+            late = db.execute(  # a record that was there before the gap was noted is in no gap
+                "SELECT count(*) FROM record WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ? AND message_n > ?",
+                (device, epoch, from_seq, to_seq, message_n),
             ).fetchone()[0]
             missing += to_seq - from_seq + 1 - late
             top = max(top, to_seq)
-            if not _vouched(db, message_n, device, epoch, to_seq):
-                yield Finding(
-                    message_n, device, f"epoch {epoch}: gap {from_seq} to {to_seq} is not what message {message_n} says"
-                )
         if top != high_water:
             yield Finding(0, device, f"epoch {epoch}: high-water mark {high_water}, records and gaps end at {top}")
         if seen.get((device, epoch), (0, 0))[0] + missing != top:
             yield Finding(0, device, f"epoch {epoch}: not every seq from 1 to {top} is a record or in a gap")
 
 
-def _vouched(db: sqlite3.Connection, message_n: int, device: str, epoch: int, to_seq: int) -> bool:
-    row = db.execute("SELECT device, sealed FROM message WHERE n = ?", (message_n,)).fetchone()
-    try:
-        state = messages.decode_state(cbor.decode(row[1])[2]) if row and row[0] == device else None
-    except (ProtocolError, TypeError, IndexError, KeyError):
-        return False
-    return state is not None and state["epoch"] == epoch and to_seq <= state["last_seq"] and (
-        state["lowest_kept"] == 0 or to_seq < state["lowest_kept"]
-    )  # fmt: skip
+def _gap_findings(db: sqlite3.Connection, device: str, epoch: int, gaps: list[tuple[Any, ...]]) -> Iterator[Finding]:
+    """Gap rows are what the heartbeats that they name would make again: range, cause and time."""
+    for message_n in sorted({row[6] for row in gaps}):
+        rows = sorted(row[2:6] for row in gaps if row[6] == message_n)
+        found = db.execute("SELECT device, received_ms, sealed FROM message WHERE n = ?", (message_n,)).fetchone()
+        try:
+            state = messages.decode_state(cbor.decode(found[2])[2]) if found and found[0] == device else None
+        except (ProtocolError, TypeError, IndexError, KeyError):
+            state = None
+        expected = []
+        if state is not None and state["epoch"] == epoch:
+            lowest = state["lowest_kept"] or state["last_seq"] + 1
+            parts = gap_parts(rows[0][0] - 1, state["acked"], min(lowest - 1, state["last_seq"]))
+            expected = [(*part, found[1]) for part in parts]
+        if rows != expected:
+            yield Finding(
+                message_n, device, f"epoch {epoch}: gap {rows[0][0]} to {rows[-1][1]} is not what message {message_n} says"
+            )
 
 
 def _witnesses(db: sqlite3.Connection) -> Iterator[Finding]:

@@ -41,6 +41,16 @@ def occurred_ms(fields: dict[str, Any] | None, boot: int, sent_uptime_ms: int, r
     return received_ms
 
 
+def gap_parts(high_water: int, acked: int, to_seq: int) -> list[tuple[int, int, str]]:
+    """(from_seq, to_seq, cause) of what is missing behind `high_water`, when the device believes `acked` and has none of it."""
+    acked_to = min(max(acked, high_water), to_seq)
+    parts = [
+        (high_water + 1, acked_to, "acknowledged once, missing here: the ledger was restored; the device no longer has them"),
+        (acked_to + 1, to_seq, "the device no longer has them and no ledger acknowledged them"),
+    ]
+    return [part for part in parts if part[1] >= part[0]]
+
+
 class Recording:
     """The work inside one open transaction of `db`; the caller commits or rolls back."""
 
@@ -173,22 +183,12 @@ class Recording:
 
     def _gap(self, stream: Stream, message: AcceptedState, to_seq: int) -> None:
         n = self._append(message)
-        acked_to = min(max(message.state["acked"], stream.high_water), to_seq)
-        parts = (
-            (
-                stream.high_water + 1,
-                acked_to,
-                "acknowledged once, missing here: the ledger was restored; the device no longer has them",
-            ),
-            (acked_to + 1, to_seq, "the device no longer has them and no ledger acknowledged them"),
-        )
-        for from_seq, until_seq, cause in parts:
-            if until_seq >= from_seq:
-                row = (stream.device, stream.epoch, from_seq, until_seq, cause, message.received_ms, n)
-                self._db.execute("INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-                self.incident(
-                    "gap", stream.device, f"epoch {stream.epoch} seq {from_seq} to {until_seq}: {cause}; count the drawer"
-                )
+        for from_seq, until_seq, cause in gap_parts(stream.high_water, message.state["acked"], to_seq):
+            row = (stream.device, stream.epoch, from_seq, until_seq, cause, message.received_ms, n)
+            self._db.execute("INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self.incident(
+                "gap", stream.device, f"epoch {stream.epoch} seq {from_seq} to {until_seq}: {cause}; count the drawer"
+            )
         stream.high_water = to_seq
 
     def _witness(self, device: str, ledger_n: int, ledger_head: bytes) -> None:

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-PROOFS = ("instruments", "fuzz")
+PROOFS = ("instruments", "fuzz", "tamper")
 
 
 def main() -> int:
