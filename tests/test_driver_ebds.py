@@ -22,6 +22,7 @@ class Bench:
         self.driver.resume(batch_id)
         self.driver._is_met = not batch_id  # they have talked before, unless the test restarts it
         self.now_ms = 0
+        self.silent: list[str] = []
         self.question = b""
 
     def ask(self, limit_ms: int = 3000) -> bytes:
@@ -37,7 +38,10 @@ class Bench:
         raise AssertionError("it asked nothing")
 
     def answer(self, d0: int, d1: int = 0x10, d2: int = 0, note: bytes = b"", toggle: int | None = None) -> list[dict]:
-        return self.driver.feed(self.reply(d0, d1, d2, note, toggle), self.now_ms)
+        """What it tells of; the tallies without rows, which only flash wants, are kept apart."""
+        events = self.driver.feed(self.reply(d0, d1, d2, note, toggle), self.now_ms)
+        self.silent += [event["batch_id"] for event in events if event.get("rows") == []]
+        return [event for event in events if event.get("rows") != []]
 
     def reply(self, d0: int, d1: int = 0x10, d2: int = 0, note: bytes = b"", toggle: int | None = None) -> bytes:
         ack = self.question[2] & 1 if toggle is None else toggle
@@ -80,8 +84,40 @@ def test_five_is_credited_once_however_often_it_is_said(soft):
     first = bench.answer(STACKED, d2=0x18)
     again = bench.answer(STACKED, d2=0x18)
 
-    assert [(event["batch_id"], event["rows"]) for event in first] == [("t0-1", [(500, 1)])]
+    assert [event["rows"] for event in first] == [[(500, 1)]]
     assert again == []
+
+
+def test_flash_knows_of_a_note_before_it_is_told_to_stack():
+    bench = Bench("t1-41")
+    bench.ask()
+    bench.answer(IDLE)
+    bench.ask()
+    bench.answer(ESCROW, d2=0x18)
+
+    assert bench.silent == ["t0-42?500"]
+    assert bench.ask()[2:5] == bytes((0x10, 0x7F, 27 | 0x20)), "told under the toggle that flash knows"
+    bench.answer(STACKING)
+    bench.ask()
+    assert [event["batch_id"] for event in bench.answer(STACKED, d2=0x18)] == ["t1-42"]
+
+
+def test_note_that_came_back_is_settled_on_flash():
+    bench = Bench("t0-41")
+    bench.driver._is_met = True
+    bench.told_to_stack()
+    bench.answer(0x41)
+
+    assert bench.silent[-1] == "t%d-42?0" % (bench.question[2] & 1)
+
+
+def test_numbers_begin_at_the_time_where_flash_remembers_none():
+    bench = Bench()
+    bench.now_ms = 48210
+    bench.ask()
+    bench.answer(ESCROW, d2=0x18)
+
+    assert bench.silent == ["t1-48221?500"]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -180,6 +216,44 @@ def test_after_our_restart_a_stated_note_is_not_repeated_and_an_unstated_one_is(
     assert unstated.answer(STACKED, d2=0x18) == [], "nobody knows of that note: asked once more"
     unstated.ask()
     assert [event["batch_id"] for event in unstated.answer(STACKED, d2=0x18)] == ["t0-8"]
+
+
+def test_after_our_restart_the_note_that_flash_knows_of_is_credited_at_once():
+    bench = Bench("t0-7?500")
+
+    assert bench.ask()[2] & 1 == 1
+    assert [(event["batch_id"], event["rows"]) for event in bench.answer(STACKED, d2=0x18)] == [("t1-7", [(500, 1)])]
+
+
+@pytest.mark.parametrize("d0", [IDLE, ESCROW, 0x02, 0x40])
+def test_after_our_restart_a_note_without_an_outcome_is_a_discrepancy_of_one(d0):
+    bench = Bench("t0-7?500")
+    bench.ask()
+    events = bench.answer(d0, d2=0x18)
+
+    assert [(event["condition"], event["pieces"]) for event in events] == [("discrepancy", 1)]
+    assert bench.silent == ["t1-7?0"], "told once, whatever restarts"
+
+
+@pytest.mark.parametrize("batch_id", ["", "t0-7", "t1-7?0", "no name of ours"])
+@pytest.mark.parametrize("d2", [0, 1])
+def test_after_our_restart_nothing_is_missing_when_no_note_was_on_its_way(batch_id, d2):
+    bench = Bench(batch_id)
+    bench.driver._is_met = False
+    bench.ask()
+
+    assert bench.answer(IDLE, d2=d2) == []
+
+
+def test_note_told_to_stack_at_a_machine_that_falls_silent_is_a_discrepancy_of_one():
+    bench = Bench()
+    bench.told_to_stack()
+    told = []
+    for _ in range(40):
+        bench.ask()
+        told += [(event.get("condition"), event.get("pieces")) for event in bench.events]
+
+    assert told == [("offline", None), ("discrepancy", 1), (None, None)]
 
 
 def test_power_lost_between_escrow_and_stacked_is_a_discrepancy_of_one():

@@ -4,24 +4,26 @@ Frame: 02 LEN CTL data.. 03 CHK; LEN counts the whole frame, CHK is the XOR from
 parity, computed here when settings["parity"] is "software". A question with the toggle that the machine already knows gets the
 last answer again, so "stacked" is money only in the first answer to a toggle.
 
-Across a restart of ours the toggle decides. A note is told to stack only under the toggle of the last tally; then we wait until
-it lies in the box and ask under the other one: so "stacked" comes under the toggle that the last tally does not have. After a
-restart the first question has that toggle too: what the machine repeats then was never stated, and what was is never repeated.
+Across a restart of ours the flash decides. Before a note is told to stack, a tally without rows says so and under which toggle:
+t0-8?500. What became of it is the tally t1-8, or t1-8?0 when it came back or a discrepancy told of it. Nothing is asked until
+it lies in the box; after a restart the first question has the toggle that flash does not have: what the machine repeats was
+never stated, and what was is never repeated. With no note on its way on flash nothing can be missing; with one, only "stacked"
+and "stacking" are its own: in all else another note may speak, and a discrepancy of one tells of it.
 
 Source: Pyramid Technologies, RS-232 Serial Interface Specification, rev. G; extended note reply: decapod-atm/ebds (public).
 """
 
 from firmware.drivers.base import format_minor, ticks_add, ticks_diff
-from firmware.drivers.ebds_frames import TROUBLES, Frames, enable_bits, frame_of, note_of
+from firmware.drivers.ebds_frames import TROUBLES, Frames, enable_bits, frame_of, value_of, why_not
 from protocol.compat import const
+from protocol.records import FLAG_REPRINT
 
 _REPLY_MS = const(300)  # a machine that reads a note misses a few questions: the same one again, with the same toggle
 _OFFLINE_MS = const(5000)  # the slowest polling that the specification knows
-_AGAIN_MS = const(20)
 _VANISHED = const(2)  # answers without a word of the note that was told to stack
-
 # D0
 _ESCROW = const(0x04)
+_STACKING = const(0x08)
 _STACKED = const(0x10)
 _RETURNED = const(0x40)
 _ON_ITS_WAY = const(0x6C)  # escrow, stacking, returning, returned
@@ -37,33 +39,36 @@ class Ebds:
         self.instrument = instrument
         self._settings = settings
         self._currency = currency
+        self._evidence = settings["evidence"]
+        self._known = settings["denominations"]
         self._is_soft = settings["parity"] == "software"
         self._replies = Frames(self._is_soft)
         self._host = None  # frames of another host: made when there is one
         self._counts = {}
         self._out = self._question = b""
         self._is_allowed = True
-        self._stated, self._number = 1, 0  # toggle and number of the last tally
+        self._number = 0  # of the last note on flash
         self._toggle = 1  # of the question that was asked last
-        self._is_resumed = self._is_asking = False
+        self._told_under = 1  # the toggle with which a note may be told to stack
         self._due = None
         self._heard_ms = 0
         self._is_online = True  # until it is silent for too long: an acceptor that never answers is told once
-        self._is_met = self._is_returning = False
+        self._is_asking = self._is_met = self._is_returning = False
         self._escrow = self._unheard = 0  # value of the note in escrow, 0 for none that we want
-        self._note = 0  # value of the note that was told to stack and of which nothing was heard since
+        self._note = 0  # value of the note that flash says is to be stacked, until its outcome is there too
+        self._is_stacking = False  # the machine said that it stacks it
         self._doubt = None  # an answer with "stacked" that was not expected and is asked for again
         self._troubles = 0
         self._d1 = self._d2 = 0
         self._state, self._series = "starting", ""
 
     def resume(self, batch_id: str) -> None:
-        """`batch_id` of the last tally on flash: t<toggle>-<number>; "" when there is none."""
-        if batch_id.startswith("t") and batch_id[1:2] in ("0", "1") and batch_id[3:].isdigit():
-            self._stated = int(batch_id[1])
-            self._number = int(batch_id[3:])
-            self._is_resumed = True
-        self._toggle = self._stated  # the first question has the other one
+        """`batch_id` of the last tally on flash, with or without rows; "" when there is none."""
+        number, _, note = batch_id[3:].partition("?")
+        if batch_id[:3] in ("t0-", "t1-") and number.isdigit():
+            self._toggle = int(batch_id[1])  # the first question has the other one
+            self._number = int(number)
+            self._note = int(note) if note.isdigit() else 0
 
     def allow(self, is_allowed: bool) -> None:
         """False: no denomination is enabled, and a note in escrow goes back."""
@@ -79,14 +84,10 @@ class Ebds:
         return out
 
     def faults(self) -> dict:
-        found = dict(self._counts)
-        for name, count in self._replies.faults():
-            if count:
-                found[name] = count
-        return found
+        return dict([each for each in self._replies.faults() if each[1]], **self._counts)
 
     def snapshot(self) -> dict:
-        return {"state": self._state, "notes": self._number, "series": self._series}
+        return {"state": self._state, "number": self._number, "series": self._series}
 
     # ---- time ----
 
@@ -94,12 +95,13 @@ class Ebds:
         self._replies.poll(now_ms)
         events = []
         if self._due is None:
-            self._due = ticks_add(now_ms, self._settings["stack_ms"])  # a note that was on its way has arrived by then
+            self._due = ticks_add(now_ms, self._settings["stack_ms"] if self._note else 0)  # it has arrived by then
             self._heard_ms = now_ms
         elif self._is_online and ticks_diff(now_ms, self._heard_ms) > _OFFLINE_MS:
-            self._is_online = False
-            self._state = "offline"
+            self._is_online, self._state = False, "offline"
             events.append(self._condition("offline", "no answer for %d ms" % _OFFLINE_MS))
+            if self._note:
+                self._lost("told to stack, and no answer", events)
         if self._host is None and ticks_diff(now_ms, self._due) >= 0:
             if self._is_asking:
                 self._count("timeouts")
@@ -116,16 +118,13 @@ class Ebds:
             return
         self._toggle ^= 1
         mode = self._settings["mode"]
-        if self._is_returning or (self._escrow and not self._is_allowed and not self._note):
+        if self._is_returning or (self._escrow and not self._is_allowed):
             mode |= 0x40
-            self._escrow = 0
-            self._is_returning = False
-        elif self._escrow and self._toggle == self._stated:
+            self._escrow, self._is_returning = 0, False
+        elif self._escrow and self._note and self._toggle == self._told_under:
             mode |= 0x20
-            self._note = self._escrow
-            self._escrow = 0
-            self._unheard = 0
-        enabled = enable_bits(self._settings["denominations"]) if self._is_allowed else 0
+            self._escrow = self._unheard = 0
+        enabled = enable_bits(self._known) if self._is_allowed else 0
         data = bytes((0x10 | self._toggle, enabled, mode, 0x10 if self._settings["extended"] else 0))
         self._question = frame_of(data, self._is_soft)
 
@@ -164,101 +163,105 @@ class Ebds:
         self._heard_ms = now_ms
         at = 4 if is_extended else 3
         d0, d1, d2 = frame[at], frame[at + 1], frame[at + 2]
-        if not (self._is_met or self._doubt or d0 & (_STACKED | _ESCROW)) and (self._is_resumed or not d2 & 1):
-            events.append(self._lost("restarted: a note on its way then cannot be known; look in the box"))
         if not self._is_online:
             self._is_online = True
             if not self._troubles:
                 events.append(self._condition("back", "it answers again"))
         doubt, self._doubt = self._doubt, None
-        if d0 & _STACKED:
-            if doubt is None and self._host is None and self._value(frame, is_extended)[0] != self._note:
-                self._doubt = frame  # no note was on its way, or another one: is this what it said?
-                self._due = ticks_add(now_ms, _AGAIN_MS)
-                return
-            if doubt is not None and doubt[at:] != frame[at:]:
-                events.append(self._lost("stacked was said once and not again: look in the box"))
-            else:
-                self._stacked(frame, is_extended, events)
-        elif doubt is not None:
-            events.append(self._lost("stacked was said once and not again: look in the box"))
+        note = value_of(frame, self._known, self._currency)[0]
+        if d0 & _STACKED and doubt is None and self._host is None and note != self._note:
+            self._doubt = frame  # no note was on its way, or another one: is this what it said?
+            self._due = ticks_add(now_ms, self._settings["poll_ms"])
+            return
+        if doubt is not None and doubt[at:] != frame[at:]:
+            self._lost("stacked was said once and not again", events)
+        elif d0 & _STACKED:
+            self._stacked(frame, events)
+        elif self._note and not self._is_met and not d0 & _STACKING:
+            self._lost("told to stack, then we restarted", events)
         self._tell_troubles(d1, d2, events)
         if d0 & _STACKED == 0:
-            self._follow(d0, d1, frame, is_extended, events)
+            self._follow(d0, d1, frame, events)
         self._is_met = True
-        wait_ms = self._settings["poll_ms"]
-        if self._note:
-            wait_ms = self._settings["stack_ms"] if self._toggle == self._stated else _AGAIN_MS
-        self._due = ticks_add(now_ms, wait_ms)
+        is_told = self._note and self._question and self._question[4] & 0x20
+        self._due = ticks_add(now_ms, self._settings["stack_ms" if is_told else "poll_ms"])
 
     # ---- one note ----
 
-    def _value(self, frame: bytes, is_extended: bool) -> tuple:
-        """(value in minor units, currency); value 0 for no note, -1 for one that cannot be read."""
-        if is_extended:
-            value, currency, series = note_of(frame)
-            self._series = series or self._series
-            return value, currency
-        number = frame[5] >> 3 & 7
-        known = self._settings["denominations"]
-        return (known[number - 1] if 0 < number <= len(known) else 0), self._currency
-
-    def _follow(self, d0: int, d1: int, frame: bytes, is_extended: bool, events: list) -> None:
+    def _follow(self, d0: int, d1: int, frame: bytes, events: list) -> None:
         """What an answer without "stacked" says of a note."""
         self._state = "counting" if d0 & ~1 & 0x7F else ("idle" if d0 else "out of service")
         if d0 & _ESCROW:
-            self._in_escrow(frame, is_extended, events)
+            self._in_escrow(frame, events)
             return
         self._escrow = 0
+        if d0 & _STACKING:
+            self._is_stacking = True
         if d0 & _RETURNED or d1 & _REJECTED:
             self._count("rejects" if d1 & _REJECTED else "returns")
-            self._note = 0
+            self._settle(events)
         elif self._note and not d0 & _ON_ITS_WAY and not self._troubles & _STUCK:
             self._unheard += 1
             if self._unheard >= _VANISHED:
-                events.append(self._lost("told to stack, and no word of it: look in the box"))
+                self._lost("told to stack, and no word of it", events)
 
-    def _in_escrow(self, frame: bytes, is_extended: bool, events: list) -> None:
-        value, currency = self._value(frame, is_extended)
-        is_ours = currency == self._currency and value in self._settings["denominations"]
-        if self._note and self._note != value:
-            events.append(self._lost("told to stack, and another note came: look in the box"))
+    def _in_escrow(self, frame: bytes, events: list) -> None:
+        value, currency, _ = value_of(frame, self._known, self._currency)
+        is_ours = currency == self._currency and value in self._known
+        if self._note and (self._note != value or self._is_stacking):
+            self._lost("told to stack, and another note came", events)
         if is_ours and value:
             self._escrow = value
+            if self._is_met and self._is_allowed and not self._note and self._host is None:
+                self._begin(value)
+                self._told_under = self._toggle ^ 1
+                events.append(self._tally(self._told_under, "?%d" % value, []))
         else:
             self._is_returning = True
             if currency != self._currency and value:
                 self._count("foreign")
 
-    def _stacked(self, frame: bytes, is_extended: bool, events: list) -> None:
+    def _stacked(self, frame: bytes, events: list) -> None:
         """A note lies in the box: a tally, or why it is none."""
-        value, currency = self._value(frame, is_extended)
-        told, self._note, self._escrow = self._note, 0, 0
-        self._state = "counting"
-        reason = ""
+        value, currency, series = value_of(frame, self._known, self._currency)
+        self._series = series or self._series
+        self._escrow, self._state = 0, "counting"
         if value == 0:
             self._count("null_notes")  # a cassette that is put back says this as well
-            if told:
-                events.append(self._lost("stacked %s without a value: look in the box" % format_minor(told)))
+            if self._note:
+                self._lost("stacked %s without a value" % format_minor(self._note), events)
             return
-        if currency != self._currency:
-            reason = "a note in %s is not ours: not counted; take it out" % currency
-        elif value not in self._settings["denominations"]:
-            reason = "a note of value %s is unknown: not counted; look in the box" % format_minor(max(0, value))
-        elif told and told != value:
-            reason = "escrow said %s, stacked %s: not counted; look in the box" % (format_minor(told), format_minor(value))
-        evidence = self._settings["evidence"]
+        if not self._note:
+            self._begin(value)
+        reason = why_not(value, self._note, "" if currency == self._currency else currency, value in self._known)
         if reason:
             events.append({
-                "kind": "quarantine", "instrument": self.instrument, "reason": reason, "raw": frame, "evidence": evidence,
+                "kind": "quarantine", "instrument": self.instrument, "reason": reason, "raw": frame, "evidence": self._evidence,
             })  # fmt: skip
-            return
-        self._number += 1
-        self._stated = self._toggle
-        events.append({
-            "kind": "tally", "instrument": self.instrument, "batch_id": "t%d-%d" % (self._toggle, self._number),
-            "currency": self._currency, "rows": [(value, 1)], "total_minor": value, "flags": 0, "evidence": evidence,
-        })  # fmt: skip
+            self._settle(events)
+        else:
+            self._note = 0
+            events.append(self._tally(self._toggle, "", [(value, 1)]))
+
+    def _begin(self, value: int) -> None:
+        """A note has a number of its own. Where flash knows none it is the time: nobody remembers which ones there were."""
+        self._note = value
+        self._is_stacking = False
+        self._number = (self._number or self._heard_ms) + 1
+
+    def _tally(self, toggle: int, pending: str, rows: list) -> dict:
+        """A note in the box; without rows `pending`: "?" and the value of one to be stacked, "?0" when that is settled."""
+        return {
+            "kind": "tally", "instrument": self.instrument, "batch_id": "t%d-%d%s" % (toggle, self._number, pending),
+            "currency": self._currency, "rows": rows, "total_minor": rows[0][0] if rows else 0,
+            "flags": 0 if rows else FLAG_REPRINT, "evidence": self._evidence,
+        }  # fmt: skip
+
+    def _settle(self, events: list) -> None:
+        """No note is on its way any more; flash names the toggle that was answered last."""
+        if self._note and self._host is None:
+            events.append(self._tally(self._toggle ^ self._is_asking, "?0", []))
+        self._note = 0
 
     # ---- the machine ----
 
@@ -278,20 +281,17 @@ class Ebds:
             self._count("invalid_commands")
         if d2 & ~self._d2 & 1:
             self._count("resets")
-            if self._is_met or self._is_resumed:
+            if self._is_met:
                 events.append(self._condition("reset", "the acceptor had no power"))
             if self._note:
-                events.append(self._lost("power was lost while a note may have been on its way: look in the box"))
+                self._lost("told to stack, then it lost power", events)
             self._escrow = 0
         self._d1, self._d2 = d1, d2
 
-    def _lost(self, detail: str) -> dict:
-        """A discrepancy: of one piece where we know of a note, of nobody knows how many where we do not."""
-        event = self._condition("discrepancy", detail)
-        if self._note or self._is_met:
-            event["pieces"] = 1
-        self._note = 0
-        return event
+    def _lost(self, what: str, events: list) -> None:
+        """A discrepancy of one piece; flash knows that it was told."""
+        events.append(dict(self._condition("discrepancy", what + ": look in the box"), pieces=1))
+        self._settle(events)
 
     def _condition(self, condition: str, detail: str) -> dict:
         return {"kind": "instrument", "instrument": self.instrument, "condition": condition, "detail": detail}

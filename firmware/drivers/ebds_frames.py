@@ -1,6 +1,6 @@
 """The frames of EBDS and their parity: what crosses the wire, whatever it means."""
 
-from firmware.drivers.base import cut_text, ticks_diff
+from firmware.drivers.base import cut_text, format_minor, ticks_diff
 from protocol.compat import const
 
 _STX = const(0x02)
@@ -64,6 +64,25 @@ def note_of(frame: bytes) -> tuple:
         elif frame[17] == 45 and base % scale == 0:
             value = base // scale
     return value, currency, series
+
+
+def value_of(frame: bytes, known: list, ours: str) -> tuple:
+    """(value in minor units, currency, series) of the note in a reply: a plain one has the number of one of the `known`."""
+    if frame[2] >> 4 == 7:
+        return note_of(frame)
+    number = frame[5] >> 3 & 7
+    return (known[number - 1] if 0 < number <= len(known) else 0), ours, ""
+
+
+def why_not(value: int, told: int, foreign: str, is_known: bool) -> str:
+    """Why a note that lies in the box is not counted; "" when it is."""
+    if foreign:
+        return "a note in %s is not ours: not counted; take it out" % foreign
+    if not is_known:
+        return "a note of value %s is unknown: not counted; look in the box" % format_minor(max(0, value))
+    if told != value:
+        return "escrow said %s, stacked %s: not counted; look in the box" % (format_minor(told), format_minor(value))
+    return ""
 
 
 class Frames:

@@ -39,7 +39,13 @@ PLANTED = [
     ("credits in escrow", "if d0 & _STACKED:", "if d0 & (_STACKED | _ESCROW):"),
     ("takes any toggle for an answer", "elif not self._is_asking or frame[2] & 1 != self._toggle:", "elif False:"),
     ("a new toggle though no answer came", "            else:\n                self._compose()", "            self._compose()"),
-    ("no word of power lost while stacking", "            if self._note:\n", "            if False:\n"),
-    ("forgets the note that vanished", "if self._unheard >= _VANISHED:", "if False:"),
-    ("first question under the stated toggle", "self._toggle = self._stated  #", "self._toggle = self._stated ^ 1  #"),
+    (
+        "tells to stack before flash knows",
+        "                self._begin(value)\n",
+        "                self._note = value\n                return\n",
+    ),
+    ("forgets after our restart what flash knew", "self._note = int(note) if note.isdigit() else 0", "self._note = 0"),
+    ("counts a note in escrow after our restart as the one on flash", "not self._is_met and not d0 & _STACKING:", "False:"),
+    ("forgets the note that vanished", 'self._lost("told to stack, and no word of it", events)', "self._settle(events)"),
+    ("first question under the stated toggle", "self._toggle = int(batch_id[1])", "self._toggle = int(batch_id[1]) ^ 1"),
 ]
