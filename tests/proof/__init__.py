@@ -3,4 +3,5 @@
 instruments   driver, lossy line and simulated machine in virtual time: nothing counted twice, nothing lost silently
 fuzz          coverage-guided bytes for every driver: no exception, bounded, only events that can be written down
 tamper        an insider edits one row of a ledger: the verification says so
+crash         the power goes at any write of the ledger: no acknowledged row is missing
 """

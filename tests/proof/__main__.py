@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-PROOFS = ("instruments", "fuzz", "tamper")
+PROOFS = ("instruments", "fuzz", "tamper", "crash")
 
 
 def main() -> int:
