@@ -204,6 +204,7 @@ class Device(Events):
             self._lose("another device: what the old one counted last is not known")
             self._base = None
             self._values = {}
+            self.begin()
         elif wanted and serial != wanted and not self._serial:
             self._tell("swapped", "serial number %d, %d is configured" % (serial, wanted))
         self._serial = serial
