@@ -5,12 +5,16 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from firmware.drivers.cctalk import Cctalk
 from firmware.drivers.cctalk_codes import code_of
 from firmware.drivers.cctalk_frame import Receiver, encode, is_right
 
 FRAMES = json.loads((Path(__file__).parent / "transcripts" / "cctalk.json").read_text())["frames"]
 RIGHT = [bytes.fromhex(each["hex"]) for each in FRAMES if each["valid"]]
+ANSWERS = [each for each in RIGHT if each[0] == 1 and each[3] == 0]
 
 
 def found(data: bytes, frame: bytes, echo: bytes = b"") -> list[tuple[int, bytes]]:
@@ -26,7 +30,7 @@ def test_every_frame_of_the_specification_is_right_but_its_misprint():
     assert [len(each) == 5 + each[1] and is_right(each, False) for each in frames] == [each["valid"] for each in FRAMES]
 
 
-@pytest.mark.parametrize("frame", [each for each in RIGHT if each[0] == 1 and each[3] == 0], ids=lambda each: each.hex())
+@pytest.mark.parametrize("frame", ANSWERS, ids=lambda each: each.hex())
 def test_an_answer_is_found_behind_echo_and_noise(frame):
     echo = encode(frame[2], 254, b"", False)
     noise = random.Random(frame.hex()).randbytes(4).replace(b"\x01", b"\x00")
@@ -42,8 +46,83 @@ def test_the_crc_form_is_that_of_the_specification():
     assert is_right(bytes.fromhex("280046013f"), True)
 
 
-def test_codes_have_their_names():
-    assert code_of(20, False) == ("f", "coin on string")
-    assert code_of(129, False) == ("r", "inhibited coin type 2")
-    assert code_of(16, True) == ("ju", "bill jammed in transport, safe")
-    assert code_of(99, True) == ("m", "code unknown")
+@pytest.mark.parametrize("frame", ANSWERS, ids=lambda each: each.hex())
+def test_the_next_frame_is_found_behind_one_that_is_wrong(frame):
+    wrong = frame[:-1] + bytes((frame[-1] ^ 0x10,))
+
+    assert found(wrong + frame, frame) == [(0, frame[4:-1])]
+    assert found(frame[:-2] + frame, frame) == [(0, frame[4:-1])]
+    assert found(wrong, frame) == []
+
+
+@given(noise=st.binary(max_size=80), number=st.integers(0, len(ANSWERS) - 1))
+@settings(max_examples=200, deadline=None)
+def test_an_answer_is_found_behind_any_noise_and_a_silence(noise, number):
+    frame = ANSWERS[number]
+    receiver = Receiver()
+    receiver.ask(b"", False, frame[0], frame[2], False, (0, 36))
+    for byte in noise:
+        receiver.push(byte)
+    while receiver.gap() is not None:
+        pass
+
+    assert [answer for answer in map(receiver.push, frame) if answer] == [(0, frame[4:-1])]
+
+
+CONVERSATION = {"address": 2, "events": 229, "checksum": "sum", "poll_ms": 200, "echo": "auto", "evidence": "specification"}
+
+
+@given(data=st.lists(st.binary(max_size=60), max_size=30), resumed=st.text(max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_no_bytes_make_the_driver_raise(data, resumed):
+    driver = Cctalk("coins", dict(CONVERSATION), "USD")
+    driver.resume(resumed)
+    for now_ms, burst in enumerate(data):
+        driver.feed(burst, now_ms * 40)
+        driver.poll(now_ms * 40)
+        driver.take_output()
+
+    assert driver.snapshot()["state"] == "starting"
+
+
+def test_every_code_of_the_specification_has_a_name_of_its_own():
+    """Part 3: coin acceptors know 0 to 40, 128 to 159 (one for each inhibited type) and 253 to 255; bill validators 0 to 21."""
+    coin = {code: code_of(code, False)[1] for code in range(256) if code_of(code, False)[1] != "code unknown"}
+    bill = {code: code_of(code, True)[1] for code in range(256) if code_of(code, True)[1] != "code unknown"}
+
+    assert set(coin) == {*range(41), *range(128, 160), 253, 254, 255}
+    assert set(bill) == set(range(22))
+    assert len(set(coin.values())) == len(coin)
+    assert len(set(bill.values())) == len(bill)
+    assert all(set(code_of(code, is_bill)[0]) <= set("rjfumFso-") for code in range(256) for is_bill in (False, True))
+
+
+@pytest.mark.parametrize(
+    ("code", "is_bill", "meaning"),
+    [
+        (1, False, ("r", "reject coin")),
+        (6, False, ("u", "credit sensor timeout")),
+        (8, False, ("r", "second close coin")),
+        (14, False, ("j", "credit sensor blocked")),
+        (20, False, ("f", "coin on string")),
+        (25, False, ("r", "reject slug")),
+        (36, False, ("u", "swallowed coin")),
+        (40, False, ("f", "external light attack")),
+        (41, False, ("m", "code unknown")),
+        (128, False, ("r", "inhibited coin type 1")),
+        (159, False, ("r", "inhibited coin type 32")),
+        (252, False, ("m", "code unknown")),
+        (253, False, ("-", "data block request")),
+        (254, False, ("-", "return lever")),
+        (255, False, ("m", "unspecified alarm")),
+        (0, True, ("-", "master inhibit active")),
+        (6, True, ("j", "bill jammed in transport, unsafe")),
+        (14, True, ("F", "stacker full")),
+        (16, True, ("ju", "bill jammed in transport, safe")),
+        (21, True, ("u", "unknown bill stacked")),
+        (22, True, ("m", "code unknown")),
+        (254, True, ("m", "code unknown")),
+    ],
+)
+def test_a_code_means_what_the_specification_says(code, is_bill, meaning):
+    assert code_of(code, is_bill) == meaning

@@ -1,5 +1,6 @@
 """The ccTalk driver on a line: the counter table of the specification, what public hosts get wrong, two devices, a listener."""
 
+import random
 from collections import Counter
 from typing import Any
 
@@ -305,6 +306,29 @@ def test_a_coin_is_not_lost_silently_when_both_lose_power_before_any_tally():
     events = line.run(6000)
 
     assert told(events) == [("reset", 0), ("discrepancy", 0)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_split_of_the_bytes_states_the_same(seed):
+    rng = random.Random(seed)
+    line = Line(CoinAcceptor(), wiring_echoes=bool(seed % 2))
+    whole = line.driver.feed
+
+    def feed_in_pieces(data: bytes, now_ms: int) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        while data:
+            size = 1 if seed < 2 else rng.randrange(1, len(data) + 1)
+            events += whole(data[:size], now_ms)
+            data = data[size:]
+        return events
+
+    line.driver.feed = feed_in_pieces
+    line.run(4000)
+    for _ in range(3):
+        line.do("insert 0.25", 1000)
+
+    assert pieces(line.events) == {25: 3}
+    assert line.driver.faults() == {}
 
 
 NOTES = {"name": "notes", "address": 40, "events": 159}
