@@ -293,6 +293,27 @@ def test_a_coin_that_fell_while_we_had_no_power_is_stated_once():
     assert told(line.events) == []
 
 
+@pytest.mark.parametrize("code", [0, 6])
+def test_a_discrepancy_is_not_told_again_after_our_restart(code):
+    """A reset, or a coin that was not seen in the box: both were told once for each time that we came back."""
+    machine = Scripted(3, REFUSED * 3 + bytes(4))
+    line = Line(machine)
+    line.run(4000)
+    if code:
+        machine.counter, machine.window = 4, bytes((0, code)) + machine.window[:8]
+    else:
+        machine.counter, machine.window, machine.mask = 0, bytes(10), b"\0\0"
+    events = line.run(4000)
+    line.restart()
+    again = line.run(4000)
+    machine.counter, machine.window = machine.counter + 1, QUARTER + machine.window[:8]
+    line.run(1000)
+
+    assert told(events) == ([("discrepancy", 1)] if code else [("reset", 0), ("discrepancy", 0)])
+    assert told(again) == []
+    assert pieces(line.events) == {25: 1}
+
+
 def test_a_coin_is_not_lost_silently_when_both_lose_power_before_any_tally():
     line = Line(CoinAcceptor())
     line.run(4000)

@@ -41,7 +41,6 @@ class Device(Events):
         self.address = settings["address"]
         self.has_crc = settings["checksum"] == "crc"
         self._first = None  # (question, answer) to be read again
-        self._mask = self._master = -1  # inhibits as last read; -1 not known
         self._tries = self._misses = 0
         self._due = self._check_at = self._route_at = None
         self.begin()

@@ -28,7 +28,8 @@ class Events(Acceptor):
         self._scale = settings.get("unit_minor") or 0
         self._values = {}  # position: minor units; a text for what is no money of ours
         self._queue = []  # (header, data) to ask
-        self._epoch = 0
+        self._mask = self._master = -1  # inhibits as last read; -1 not known
+        self._epoch = self._stated = 0  # stated: the last one that a tally names
         self._base = None  # (counter, window) up to which everything is stated
         self._is_inhibited = False  # the inhibits that we gave it are gone
         self._pending = 0  # type of the bill in escrow
@@ -41,6 +42,7 @@ class Events(Acceptor):
             if len(window) != 2 * _WINDOW or not 0 <= int(counter) <= 255 or int(epoch) < 0:
                 return
             self._serial, self._epoch, self._batch = int(serial), int(epoch), int(counter)
+            self._stated = self._epoch
         except ValueError:
             return
         self._base = self._batch, packed
@@ -49,6 +51,7 @@ class Events(Acceptor):
         """The start-up from its first question."""
 
     def _lose(self, detail: str, pieces: int = 0) -> None:
+        """A discrepancy; the new epoch makes a tally follow, so that a restart of ours does not tell it again."""
         self._epoch += 1
         self._tell("discrepancy", detail, pieces)
 
@@ -57,15 +60,15 @@ class Events(Acceptor):
         self._mend("jam", "fault", "full", "stopped")
         self._tell("reset", "its counter began anew")
         self._lose("restarted: what it counted last is not known")
+        self._mask = self._master = -1  # that they are gone is told
         self.begin()
 
     def _first_window(self, counter: int, window: bytes) -> None:
-        """Where it stands when no tally knows it; the tally without rows keeps that over a restart of ours."""
+        """Where it stands when no tally knows it."""
         old = [at for at in range(0, _WINDOW, 2) if window[at]]
         if counter >= 5 or old:
             self._lose("counter at %d when first seen; no tally holds that" % counter, len(old) if counter < 5 else 0)
         self._state_up_to(counter, window, [])
-        self._events[-1]["flags"] = FLAG_REPRINT
 
     def _window(self, counter: int, window: bytes) -> None:
         """A window that was read twice alike: what is new in it, and whether that can be all."""
@@ -126,20 +129,24 @@ class Events(Acceptor):
                 if isinstance(value, int):
                     money.append(value)
                 elif value == _NO_NAME or value[0] == "." or value[:2] == self._country:
-                    self._tell("discrepancy", "position %d has no value: %s" % (first, value), 1)
+                    self._lose("position %d has no value: %s" % (first, value), 1)
                 else:
                     others += 1
         self._base, self._batch = (counter, window), counter
-        if money or others:
+        if money or others or self._stated != self._epoch:
             self._state_up_to(counter, window, money)
         if others:
             self._events[-1]["rejects"] = [(6, others)]  # tokens and coins of another currency: unrecognized as ours
             self._count("not_money")
 
     def _state_up_to(self, counter: int, window: bytes, money: list) -> None:
+        """A tally; one without rows adds nothing, and keeps over a restart of ours where the counter stood."""
         self._base, self._batch = (counter, window), counter
+        self._stated = self._epoch
         hexadecimal = "".join(["%02x" % each for each in window])
         self._tally("%d-%d-%d-%s" % (self._serial, self._epoch % 100000, counter, hexadecimal), money)
+        if not money:
+            self._events[-1]["flags"] = FLAG_REPRINT
 
     def _status(self, code: int) -> None:
         classes, name = code_of(code, self.is_bill)
@@ -150,7 +157,7 @@ class Events(Acceptor):
             elif each == "f":
                 self._tell("fraud", text)
             elif each == "u":
-                self._tell("discrepancy", text + ": one piece may be in the box", 1)
+                self._lose(text + ": one piece may be in the box", 1)
             elif each == "o":
                 self._mend("jam", "fault", "full", "stopped")
             elif each != "-":
