@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from gateway.errors import GatewayError, PermissionDenied, TryAgain
 
-AREAS = ("setup", "running", "office", "fleet", "instruments", "learn", "simulated")  # in the order of till --help
+AREAS = ("setup", "running", "office", "keeping", "fleet", "instruments", "learn", "simulated")  # in the order of till --help
 
 
 def main() -> NoReturn:
