@@ -164,7 +164,7 @@ class Clock:
 
 
 class Hands:
-    """Inserts at each machine until `pieces` lie in its box, and cuts the board's power at seeded moments around the credits."""
+    """Inserts at each machine until `pieces` lie in its box, and cuts the board's power at seeded moments around credits."""
 
     def __init__(self, bench: AcceptorBench, amounts: Mapping[str, Sequence[str]], pieces: int, seed: int, cuts: int) -> None:
         self.bench = bench
@@ -207,12 +207,12 @@ class Hands:
         return is_quiet and not any(self._lacks(machine) for machine in self.bench.machines.values())
 
     def _lacks(self, machine: Any) -> bool:
-        return (machine.truth.box + machine.truth.path + machine.truth.escrow).total() < self._pieces
+        return int((machine.truth.box + machine.truth.path + machine.truth.escrow).total()) < self._pieces
 
 
 def true_pieces(machine: Any) -> Counter[int]:
     """{denomination: pieces} that lie in the box, or were pulled out of it."""
-    return +(machine.truth.box + machine.truth.fished)
+    return Counter(+(machine.truth.box + machine.truth.fished))
 
 
 def inside(bench: AcceptorBench) -> int:

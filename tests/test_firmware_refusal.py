@@ -1,6 +1,7 @@
 """What a machine is told when flash refuses: an acknowledgement leaves only behind its record, and never without one."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_every_instrument_of_a_line_resumes_behind_its_own_tally(tmp_path: Path,
 def test_allow_is_a_truth_value_whatever_room_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A number of sectors would look like another wish each time one is used up."""
     made, _ = app_with(tmp_path / "flash.img", monkeypatch)
-    monkeypatch.setattr(application.gc, "mem_free", lambda: 1, raising=False)
+    monkeypatch.setattr(gc, "mem_free", lambda: 1, raising=False)
     task = made._keep()
     for room in (3, 2, 1, 0):
         monkeypatch.setattr(made._journal, "room", lambda room=room: room)
@@ -185,7 +186,8 @@ def test_allow_is_a_truth_value_whatever_room_there_is(tmp_path: Path, monkeypat
 
 
 def test_a_bookmark_is_silent_and_is_no_last_count(tmp_path: Path) -> None:
-    journal = Journal(FileFlash(tmp_path / "flash.img", SECTORS))
+    made_journal: Any = Journal
+    journal = made_journal(FileFlash(tmp_path / "flash.img", SECTORS))
     controller = Controller(journal, 8)
     bookmark = tally([], FLAG_REPRINT, "12-0-7-0102")
     controller.take([tally([(500, 2)])], 1, 0)
