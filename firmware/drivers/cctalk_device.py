@@ -83,18 +83,18 @@ class Device(Events):
 
     def question(self, now_ms: int):
         """(header, data) to ask now, or None when nothing is due."""
-        if self._due is not None and ticks_diff(now_ms, self._due) < 0:
+        if not _is_due(self._due, now_ms):
             return None
         if not self._queue:
             if self._allowed != self._want_master:
                 self._want_master = self._allowed
                 self._master = -1
                 self._queue = [(228, b"\1" if self._allowed else b"\0"), (227, b"")]
-            elif self._pending and (self._route_at is None or ticks_diff(now_ms, self._route_at) >= 0):
+            elif self._pending and _is_due(self._route_at, now_ms):
                 self._route_at = ticks_add(now_ms, _RETRY_MS)
                 takes = self._allowed and isinstance(self._values.get(self._pending), int)
                 self._queue = [(154, b"\1" if takes else b"\0")]
-            elif self._check_at is None or ticks_diff(now_ms, self._check_at) >= 0:
+            elif _is_due(self._check_at, now_ms):
                 self._check_at = ticks_add(now_ms, _CHECK_MS)
                 self._queue = _plain(_CHECKS[1:])
             else:
@@ -207,6 +207,10 @@ class Device(Events):
         elif wanted and serial != wanted and not self._serial:
             self._tell("swapped", "serial number %d, %d is configured" % (serial, wanted))
         self._serial = serial
+
+
+def _is_due(at_ms, now_ms: int) -> bool:
+    return at_ms is None or ticks_diff(now_ms, at_ms) >= 0
 
 
 def _plain(headers: bytes) -> list:

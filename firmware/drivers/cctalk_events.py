@@ -12,6 +12,7 @@ from protocol.records import FLAG_REPRINT
 
 _BILLS = const(159)
 _WINDOW = const(10)
+_LASTING = ("jam", "fault", "full", "stopped")
 _NO_NAME = const("no name told")
 _NOTHING = const(b"\0\0\0\0\0\0\0\0\0\0")
 
@@ -38,8 +39,8 @@ class Events(Acceptor):
         """Go on behind the last tally on flash: "serial-epoch-counter-window"."""
         try:
             serial, epoch, counter, window = batch_id.split("-")
-            packed = bytes([int(window[at : at + 2], 16) for at in range(0, 2 * _WINDOW, 2)])
-            if len(window) != 2 * _WINDOW or not 0 <= int(counter) <= 255 or int(epoch) < 0:
+            packed = bytes.fromhex(window)
+            if len(packed) != _WINDOW or not 0 <= int(counter) <= 255 or int(epoch) < 0:
                 return
             self._serial, self._epoch, self._batch = int(serial), int(epoch), int(counter)
             self._stated = self._epoch
@@ -57,7 +58,7 @@ class Events(Acceptor):
 
     def _reset(self) -> None:
         self._count("resets")
-        self._mend("jam", "fault", "full", "stopped")
+        self._mend(*_LASTING)
         self._tell("reset", "its counter began anew")
         self._lose("restarted: what it counted last is not known")
         self._mask = self._master = -1  # that they are gone is told
@@ -125,7 +126,7 @@ class Events(Acceptor):
                 self._status(second)
             elif not self.is_bill or not second:
                 value = self._values.get(first, _NO_NAME)
-                self._mend("jam", "fault", "full", "stopped")
+                self._mend(*_LASTING)
                 if isinstance(value, int):
                     money.append(value)
                 elif value == _NO_NAME or value[0] == "." or value[:2] == self._country:
@@ -143,8 +144,7 @@ class Events(Acceptor):
         """A tally; one without rows adds nothing, and keeps over a restart of ours where the counter stood."""
         self._base, self._batch = (counter, window), counter
         self._stated = self._epoch
-        hexadecimal = "".join(["%02x" % each for each in window])
-        self._tally("%d-%d-%d-%s" % (self._serial, self._epoch % 100000, counter, hexadecimal), money)
+        self._tally("%d-%d-%d-%s" % (self._serial, self._epoch % 100000, counter, window.hex()), money)
         if not money:
             self._events[-1]["flags"] = FLAG_REPRINT
 
@@ -159,9 +159,9 @@ class Events(Acceptor):
             elif each == "u":
                 self._lose(text + ": one piece may be in the box", 1)
             elif each == "o":
-                self._mend("jam", "fault", "full", "stopped")
+                self._mend(*_LASTING)
             elif each != "-":
-                self._begin({"j": "jam", "m": "fault", "F": "full", "s": "stopped"}[each], text)
+                self._begin(_LASTING["jmFs".find(each)], text)
 
     def _name_position(self, position: int, text: str) -> None:
         """`US025A` is 25 minor units, `US0001A` one scaled unit; `.` nothing; all else is no money of ours."""

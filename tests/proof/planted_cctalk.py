@@ -59,7 +59,6 @@ PLANTED = [
         "cctalk-coin",
     ),
     ("credits on escrow", "elif not self.is_bill or not second:", "elif True:", "cctalk-bill"),
-    ("wraps at 256", "(counter - before) % 255", "(counter - before) % 256", "cctalk-bill"),
     (
         "looks at no inhibits",
         "self._is_inhibited = True\n            self._mask = number",
