@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from proof.fuzz import fuzz
+from proof.fuzz_parsers import parsers
 
 from gateway.instruments.profiles import profile_names
 
@@ -13,9 +14,9 @@ SECONDS = 60
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this machine")
 def test_no_bytes_make_a_parser_fall_over() -> None:
-    each = SECONDS // len(profile_names())
+    names = [*profile_names(), *parsers()]
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda name: fuzz(name, 1 << 30, each), profile_names()))
+        results = list(pool.map(lambda name: fuzz(name, 1 << 30, SECONDS // len(names)), names))
     print("\n".join(f"{result['parser']}: {result['inputs']} inputs" for result in results))
 
     assert "" == "".join(result["said"] for result in results)

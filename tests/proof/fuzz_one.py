@@ -4,7 +4,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["firmware.drivers"]):
+with atheris.instrument_imports(include=["firmware.drivers", "protocol", "gateway"]):
     from firmware.drivers import (  # noqa: F401
         registry,
     )
