@@ -1,20 +1,28 @@
 """The firmware's heap on real MicroPython, from the staged tree: its peak when all is full, and that it does not grow."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
-from firmware_support import DEVICE, HEAP, MICROPYTHON, SITE, bench, fill, staged, until
+import pytest
+from acceptor_bench import AcceptorBench, Clock, board_with
+from firmware_support import DEVICE, HEAP, MICROPYTHON, SITE, Office, bench, fill, staged, until
 
 from gateway.broker import EmbeddedBroker
-from gateway.fleet.boards import load_board
+from gateway.fleet.boards import Board, load_board
+from gateway.instruments.profiles import load_profile
 from protocol import messages, seal
 from protocol.topics import topic
+from simulators.instruments.machine import MachineError
+from simulators.instruments.registry import simulator_for
 
 PEAK_BYTES_MAX = load_board("unix").tables["budget"]["heap_bytes_max"]
 KEY = b"k" * 32
+INSERT_MS = 300
 ROWS = [(100, 7), (25, 40), (10, 50), (5, 40), (1, 50)]
 
 
@@ -70,6 +78,63 @@ def test_peak_with_a_full_journal_and_nothing_acknowledged(tmp_path: Path) -> No
     assert {0} == {state["acked"] for state in states}
     assert len(sent) == 64
     assert peak <= PEAK_BYTES_MAX
+
+
+def two_on_a_line(folder: Path) -> Board:
+    """A coin acceptor, and a bill validator on the same ccTalk line."""
+    board = board_with(folder, {"coins": "cctalk-coin"})
+    coins = board.profiles["coins"]
+    notes = {"name": "drop", **load_profile("cctalk-bill").settings}
+    return replace(board, profiles={"coins": replace(coins, settings={**coins.settings, "also": [notes]})})
+
+
+COMBINATIONS = [  # (instruments, more bytes than the budget that they are known to need)
+    pytest.param({"coins": "mach", "drop": "ebds"}, 0, id="report_stream and ebds"),
+    pytest.param({"drop": "ebds", "coins": "cctalk-coin"}, 4096, id="ebds and cctalk"),
+    pytest.param({"coins": "cctalk-coin"}, 0, id="two devices on a ccTalk line"),
+]
+
+
+@pytest.mark.parametrize(("profiles", "more"), COMBINATIONS)
+def test_peak_of_boards_with_acceptors(tmp_path: Path, profiles: dict[str, str], more: int) -> None:
+    """Some seconds of notes and coins. What is alive decides: the collector runs every 2 KB."""
+    states: list[dict] = []
+    office = Office(tmp_path).open()
+
+    def on_message(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        states.append(messages.decode_state(seal.open_seal(message.payload, message.topic, lambda kid: office.key.secret)[1]))
+
+    listener = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    listener.on_message = on_message
+    listener.connect(office.broker.host, office.broker.port)
+    listener.subscribe([(topic(SITE, DEVICE, "state"), 1)])
+    listener.loop_start()
+    board = board_with(tmp_path, profiles) if len(profiles) > 1 else two_on_a_line(tmp_path)
+    machines = {name: simulator_for(profile)() for name, profile in profiles.items()}
+    bench = AcceptorBench(tmp_path / "board", office, DEVICE, board, machines)
+    clock = Clock([bench])
+    counts = [machine for name, machine in machines.items() if profiles[name] != "mach"]
+
+    acted = [0]
+
+    def counted() -> bool:
+        for machine in counts if clock.now_ms - acted[0] > INSERT_MS else ():
+            acted[0] = clock.now_ms
+            with contextlib.suppress(MachineError):
+                machine.do("insert 1.00", clock.now_ms)
+        return len(states) >= 8 and len([each for each in office.kinds("tally") if each["rows"]]) >= 3
+
+    try:
+        bench.power_on()
+        clock.until(counted, "three counts and eight heartbeats")
+    finally:
+        clock.close()
+        listener.loop_stop()
+        office.close()
+    peak = heap_bytes() - min(state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"])
+    print(f"{', '.join(profiles.values())}: peak {peak} bytes of {PEAK_BYTES_MAX}")
+
+    assert peak <= PEAK_BYTES_MAX + more
 
 
 GROWTH = """

@@ -52,3 +52,27 @@ def test_a_package_that_is_nothing_but_its_docstring_needs_no_file() -> None:
     assert slim({"firmware/__init__.py": '"""Device code."""', "firmware/one.py": '"""Nothing."""'}, []) == {
         "firmware/one.py": ""
     }
+
+
+def test_private_names_of_modules_that_share_no_class_are_the_same_few() -> None:
+    one = "class One:\n\n    def run(self):\n        self._size = self._size + self._depth"
+    two = "class Two:\n\n    def run(self):\n        return self._width"
+    found = slim({"firmware/one.py": one, "firmware/two.py": two}, ["One().run()", "Two().run()"])
+
+    assert one.replace("_size", "_0").replace("_depth", "_1") == found["firmware/one.py"]
+    assert two.replace("_width", "_0") == found["firmware/two.py"]
+
+
+def test_private_names_of_a_class_and_its_base_stay_apart() -> None:
+    base = "class Base:\n\n    def run(self):\n        self._size = 1"
+    more = "from one import Base\n\nclass More(Base):\n\n    def grow(self):\n        self._depth = self._size"
+    found = slim({"firmware/one.py": base, "firmware/two.py": more}, ["More().run()", "More().grow()"])
+
+    assert base.replace("_size", "_0") == found["firmware/one.py"]
+    assert more.replace("_size", "_0").replace("_depth", "_1") == found["firmware/two.py"]
+
+
+def test_a_private_name_that_another_object_or_a_text_asks_for_is_kept() -> None:
+    source = "class One:\n\n    def run(self, a1):\n        self._size = a1._size\n        f(self, '_depth')\n        self._depth = 1"
+
+    assert source == slimmed(source, "One().run()")

@@ -3,7 +3,9 @@
 A function or class that nothing staged mentions is dropped (the gateway's half of a codec, what only a technician's tool asks
 a driver). A constant that only its own module mentions becomes private, so that the compiler folds it away. A package that is
 nothing but its docstring needs no file. Mentioned is what stands anywhere as a name, an attribute or a word of a text.
-Parameters that nobody passes by name are numbered: the device keeps the name of each, and so they share a few.
+Parameters that nobody passes by name are numbered: the device keeps the name of each, and so they share a few. So are private
+attributes, functions and methods of a module, or of modules whose classes inherit from each other: `_0` is the most frequent
+one of each. Two drivers with names of their own would cost the device 7 KB, because its table of names doubles.
 """
 
 import ast
@@ -29,6 +31,7 @@ def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
     for tree in trees.values():
         _hide_constants(tree, mentions)
         _number_parameters(tree, keywords)
+    _number_private(trees, others)
     return {name: ast.unparse(tree) for name, tree in trees.items() if tree.body or not name.endswith("__init__.py")}
 
 
@@ -95,3 +98,48 @@ def _number_parameters(tree: ast.Module, keywords: set[str | None]) -> None:
                 each.arg = names.get(each.arg, each.arg)
             elif isinstance(each, ast.Name):
                 each.id = names.get(each.id, each.id)
+
+
+def _number_private(trees: Mapping[str, ast.Module], others: Counter[str]) -> None:
+    """Private names that are only ever reached by `self.` or in their own module: the same few in every family of modules."""
+    kept = set(others)
+    for tree in trees.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+                kept.add(node.attr)
+            elif isinstance(node, ast.alias | ast.Constant):
+                kept.update(_mentions(node))
+            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "const":
+                kept.update(ast.unparse(target) for target in node.targets)
+            elif isinstance(node, ast.keyword):
+                kept.add(str(node.arg))
+    for family in _families(trees):
+        nodes = [node for tree in family for node in ast.walk(tree)]
+        found: Counter[str] = Counter()
+        for node in nodes:
+            if isinstance(node, ast.Attribute):
+                found[node.attr] += 1
+            elif isinstance(node, _Definition):
+                found[node.name] += 1
+        private = [name for name in found if name.startswith("_") and not name.startswith("__") and name not in kept]
+        numbers = {name: f"_{number}" for number, name in enumerate(sorted(private, key=lambda each: (-found[each], each)))}
+        for node in nodes:
+            if isinstance(node, ast.Attribute):
+                node.attr = numbers.get(node.attr, node.attr)
+            elif isinstance(node, _Definition):
+                node.name = numbers.get(node.name, node.name)
+            elif isinstance(node, ast.Name):
+                node.id = numbers.get(node.id, node.id)
+
+
+def _families(trees: Mapping[str, ast.Module]) -> list[list[ast.Module]]:
+    """The modules, those together whose classes inherit from each other."""
+    holders = {node.name: name for name, tree in trees.items() for node in tree.body if isinstance(node, ast.ClassDef)}
+    family = {name: name for name in trees}
+    for name, tree in trees.items():
+        for node in tree.body:
+            for base in node.bases if isinstance(node, ast.ClassDef) else ():
+                if isinstance(base, ast.Name) and base.id in holders:
+                    old, new = family[name], family[holders[base.id]]
+                    family = {each: new if first == old else first for each, first in family.items()}
+    return [[trees[name] for name in trees if family[name] == first] for first in sorted(set(family.values()))]
