@@ -1,7 +1,9 @@
 """The ccTalk driver on a line: the counter table of the specification, what public hosts get wrong, two devices, a listener."""
 
+import json
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from simulators.instruments.cctalk_bill import BillValidator
 from simulators.instruments.cctalk_coin import CoinAcceptor
 from simulators.instruments.cctalk_wire import CctalkBus, frame
 
+TRANSCRIPTS = Path(__file__).parent / "transcripts"
 STEP_MS = 10
 QUARTER, DIME, REFUSED = b"\4\1", b"\3\1", b"\0\1"
 
@@ -410,3 +413,21 @@ def test_who_overhears_another_host_states_its_coins_and_sends_nothing():
 
     assert pieces(events) == {25: 1}
     assert told(events) == []
+
+
+def test_the_dialogue_of_the_specification_is_understood_by_who_overhears_it():
+    """Its coin 1 is named here by a frame of ours; coin 5, never asked for, is a discrepancy and no guess."""
+    script = json.loads((TRANSCRIPTS / "cctalk_coin.json").read_text())
+    poll = frame(2, 1, 229).hex()
+    heard = [(each["host"], each["device"]) for each in script["pairs"]]
+    heard.append((frame(2, 1, 184, b"\1").hex(), frame(1, 2, 0, b"GB200A").hex()))
+    heard += [(poll, each) for each in [heard[-2][1], *script["events"].values()] for _ in range(2)]
+    driver = Cctalk("counter", dict(load_profile("cctalk-coin").settings), "GBP")
+    events = []
+    for number, (asked, answered) in enumerate(heard):
+        driver.overhear(bytes.fromhex(asked), number * 200)
+        events += driver.feed(bytes.fromhex(answered), number * 200 + 20) + driver.poll(number * 200 + 100)
+
+    assert pieces(events) == {200: 2}
+    assert [event["detail"] for event in events if event["kind"] == "instrument"] == ["position 5 has no value: no name told"]
+    assert driver.faults() == {}
