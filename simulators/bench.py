@@ -23,6 +23,7 @@ from simulators.virtual_board import VirtualBoard
 from simulators.window import Window
 
 BEEP_S = 5
+OTHERS = "other machines: till sim instrument"
 
 
 class BenchError(ValueError):
@@ -40,6 +41,7 @@ def main(name: str, folder: Path, run_folder: Path) -> int:
     with VirtualBoard(name, folder / "flash", run_folder, window.channels, environment) as board:
         window.board = board
         print(f"board {name}: {board.port}, files in {folder / 'flash'}; flash it with: till flash {name}", flush=True)
+        print(f"it plays a note counter (jetscan) on the wire bills and a coin sorter (mach) on coins; {OTHERS}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(window))
     return 0

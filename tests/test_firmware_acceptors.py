@@ -12,6 +12,7 @@ import pytest
 from acceptor_bench import AcceptorBench, Clock, Hands, Kept, board_with, true_pieces
 from firmware_support import Office
 
+from gateway.fleet.stage import stage
 from simulators.instruments.registry import simulator_for
 
 NOTES = ("1.00", "5.00", "10.00", "20.00")
@@ -105,3 +106,27 @@ def test_power_cuts_around_each_credit_lose_nothing_silently(
     assert [] == [text for one, bench in zip(kept, benches, strict=True) for text in one.wrong(bench)]
     assert [one.boots for one in kept] == [bench.cuts for bench in benches]  # the last cut is the end of the test
     assert in_box.total() >= 3 * len(benches)
+
+
+def test_a_machine_that_the_bench_does_not_play_is_named_and_the_rest_works(tmp_path: Path, office: Office) -> None:
+    board = board_with(tmp_path, DROP_AND_COINS)
+    bench = AcceptorBench(tmp_path / "board", office, "w1", board, {"coins": simulator_for("cctalk-coin")()})
+    clock = Clock([bench])
+    try:
+        bench.power_on()
+        clock.until(lambda: bench.answered["coins"], "questions to the coin acceptor")
+    finally:
+        clock.close()
+
+    assert ["drop: nothing plays it on the wire 'drop' of this bench"] == [
+        each for each in bench.said("log") if "plays" in each
+    ]
+
+
+def test_staging_warns_of_different_drivers_on_one_board(tmp_path: Path) -> None:
+    several = stage(board_with(tmp_path, DROP_AND_COINS), None, tmp_path / "several").warning
+    one = stage(board_with(tmp_path, {"drop": "ebds"}), None, tmp_path / "one").warning
+
+    assert several.startswith("2 different drivers (cctalk, ebds)")
+    assert "heap_bytes_max = 122880" in several
+    assert one == ""

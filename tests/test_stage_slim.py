@@ -73,6 +73,7 @@ def test_private_names_of_a_class_and_its_base_stay_apart() -> None:
 
 
 def test_a_private_name_that_another_object_or_a_text_asks_for_is_kept() -> None:
-    source = "class One:\n\n    def run(self, a1):\n        self._size = a1._size\n        f(self, '_depth')\n        self._depth = 1"
+    head = "class One:\n\n    def run(self, a1):\n"
+    source = head + "        self._size = a1._size\n        f(self, '_depth')\n        self._depth = 1"
 
     assert source == slimmed(source, "One().run()")

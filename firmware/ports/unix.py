@@ -24,7 +24,7 @@ _SCANS_MAX = const(32)  # as many keys as anyone presses while the loop is held 
 class Channel:
     """A descriptor that was inherited, as a UART has it: readinto without waiting, write without waiting."""
 
-    def __init__(self, descriptor: int):
+    def __init__(self, descriptor):
         self._file = open(descriptor, "r+b", buffering=0)
 
     def readinto(self, buf) -> int:
@@ -96,7 +96,11 @@ class Ports:
         self._ticks = time.ticks_ms()
 
     def uart(self, instrument: dict) -> Channel:
-        return Channel(int(os.getenv("TILL_FD_" + instrument["uart"].upper())))
+        descriptor = os.getenv("TILL_FD_" + instrument["uart"].upper())
+        if descriptor is None:
+            self.remark("%s: nothing plays it on the wire %r of this bench" % (instrument["name"], instrument["uart"]))
+            return Channel("/dev/null")
+        return Channel(int(descriptor))
 
     def flash(self) -> FileFlash:
         return FileFlash(os.getenv("TILL_FLASH"), self._board.JOURNAL["sectors"])

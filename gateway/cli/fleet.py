@@ -65,7 +65,10 @@ def stage(
     site = configuration.load(config)
     staged = stage_tree(board, revision, out, _site_values(site, device, host), boards_path(site))
     result = {"board": staged.board.label, "out": str(out), "files": len(staged.files), "mpy_bytes": staged.mpy_bytes}
-    tell(as_json, result, f"staged {staged.board.label} for {device} in {out}: {staged.mpy_bytes} bytes of .mpy")
+    if staged.warning:
+        result["warning"] = staged.warning
+    text = f"staged {staged.board.label} for {device} in {out}: {staged.mpy_bytes} bytes of .mpy"
+    tell(as_json, result, f"{text}\nwarning: {staged.warning}" if staged.warning else text)
 
 
 def _site_values(site: Site, device: str, host: str | None) -> dict[str, Any]:

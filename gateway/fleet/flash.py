@@ -73,6 +73,8 @@ def flash(
     with tempfile.TemporaryDirectory(prefix="till-flash-") as folder:
         staged = stage(board, None, Path(folder) / "tree", site)
         say(f"staged {board.label}: {len(staged.files)} files, {staged.mpy_bytes} bytes of .mpy")
+        if staged.warning:
+            say(f"warning: {staged.warning}")
         survey = remote.survey()
         check_survey(survey, board, port)
         plan = Plan.between(staged, survey, site)

@@ -45,6 +45,17 @@ class Staged:
     hash: str
 
     @property
+    def warning(self) -> str:
+        """What is known to be tight; "" for nothing. Measured on the unix port: tests/test_firmware_heap.py."""
+        drivers = sorted({each.driver for each in self.board.profiles.values()})
+        if len(drivers) < 2:
+            return ""
+        return (
+            f"{len(drivers)} different drivers ({', '.join(drivers)}) may need more heap than budget heap_bytes_max = "
+            f"{self.board.tables['budget']['heap_bytes_max']}; one driver, or several devices on one ccTalk line, stay below it"
+        )
+
+    @property
     def directories(self) -> list[str]:
         """Folders that must exist on the board, parents first."""
         found = {str(parent) for path in self.files for parent in PurePosixPath(path).parents if str(parent) != "."}
