@@ -132,6 +132,17 @@ def test_the_counter_table_of_the_specification(before, after, new, said):
     assert told(events) == said
 
 
+def test_refused_coins_that_push_each_other_out_during_the_start_are_no_loss():
+    machine = Scripted()
+    line = Line(machine)
+    line.run(900)
+    machine.counter, machine.window = 9, REFUSED * 5
+    line.run(4000)
+    assert 231 in machine.asked
+
+    assert told(line.events) == []
+
+
 def test_a_first_window_is_a_baseline_and_no_money():
     line = Line(Scripted(3, QUARTER + DIME + REFUSED + bytes(4)))
     events = line.run(4000)

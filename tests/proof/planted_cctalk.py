@@ -43,7 +43,7 @@ CASES = [
     Case(profile="cctalk-bill", hands=bill_hands, settle=settle),
 ]
 PLANTED = [
-    ("keeps overwritten events silent", "elif step > 5:", "elif False:", "cctalk-coin"),
+    ("keeps overwritten events silent", "elif step > 5 and self._mask:", "elif False:", "cctalk-coin"),
     ("credits the whole window", "fresh = min(step, 5)", "fresh = 5"),
     (
         "credits the event before as well",
