@@ -187,12 +187,13 @@ def test_both_directions_of_a_machine_that_is_asked_are_kept_and_decoded(tmp_pat
             live = screen.wait_for("  tally")
             screen.end()
     kept = (tmp_path / "kept").read_text()
-    (event,) = events_of(till("decode", "-i", "cctalk-coin", tmp_path / "kept").stdout)
+    baseline, event = events_of(till("decode", "-i", "cctalk-coin", tmp_path / "kept").stdout)
     heard = b"".join(bytes.fromhex(line.split(" ", 2)[2]) for line in kept.splitlines() if " < " in line)
     (tmp_path / "heard").write_bytes(heard)
     alone = till("decode", "-i", "cctalk-coin", tmp_path / "heard")
 
     assert (0, True) == (screen.process.returncode, live.endswith("1.00 USD: 1 x 1.00\n"))
+    assert ("tally", []) == (baseline["kind"], baseline["rows"])  # where its counter stood when first seen
     assert ("tally", [[100, 1]]) == (event["kind"], event["rows"])
     assert ("", True) == (alone.stdout, "without the host's bytes little can be said" in alone.stderr)
 
