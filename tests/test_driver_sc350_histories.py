@@ -6,11 +6,22 @@ from typing import Any
 import pytest
 import test_driver_sc350
 from proof.instruments import mutant
-from proof.planted_sc350 import PLANTED
+from proof.planted_sc350 import PLANTED as COMMON
 from test_driver_sc350 import Desk
 
 from firmware.drivers.sc350 import Sc350
 
+# Beside those of the simulator's histories three that only a spoiled question, a silent clear or another machine shows.
+PLANTED = [
+    *COMMON,
+    (
+        "believes memory at the first reading",
+        "if self._agreed < (2 if self._drops and rise == self._floor_then else 3):",
+        "if False:",
+    ),
+    ("says nothing of a cleared display", "if self._drops > 1 and self._calm > 1:", "if False:"),
+    ("takes a memory that fell for a transfer", "or rise < 0 or", "or"),
+]
 HISTORIES = 60
 MISASKED = 0.002  # a bit of the question turned over: RA and RC differ in one, and the answer's sum is right
 ACTIONS = 40

@@ -49,6 +49,7 @@ class Pieces:
         self._is_other = False  # the revisions are another machine's
         self._was_away = False  # it had to be logged on again
         self._floor = 0  # so many pieces are on the display for sure
+        self._floor_then = 0  # the floor when memory was first read otherwise: what was on it is what moved
         self._count_read = 0
         self._count_age = _LONG_MS
         self._is_exact = False
@@ -112,23 +113,25 @@ class Pieces:
         if not self._agreed or value != self._memory_read:
             self._memory_read = value
             self._gap = self._memory_age
+            self._floor_then = self._floor
             self._agreed = 0
         self._agreed += 1
         rise = value - self._memory
-        if self._agreed < (2 if self._drops and rise == self._floor else 3):
+        if self._agreed < (2 if self._drops and rise == self._floor_then else 3):
             return
         before, self._memory = self._memory, value
         self._agreed = 0
         self._memory_age = 0
-        limit = self._floor + (self._count_age + _SLACK_MS) * self._settings["pieces_per_s_max"] // 1000 + _SPARE_PIECES
+        limit = self._floor_then + (self._count_age + _SLACK_MS) * self._settings["pieces_per_s_max"] // 1000 + _SPARE_PIECES
+        if self._is_resumed:  # nobody knows for how long this controller was off
+            limit = self._settings["resume_pieces_max"]
         if before < 0:
             if value:
-                detail = "memory held %d pieces before the first question: see that they were counted" % value
-                self.tell(events, "discrepancy", detail, value)
+                self.tell(events, "reset", "memory held %d pieces at the first question: counted from here on" % value)
             self._state_tally(events, 0)
-        elif self._is_other or rise < 0 or (rise > limit and not self._is_resumed):
+        elif self._is_other or rise < 0 or rise > limit:
             self._state_other(events, before, value)
-        elif self._was_away and rise != self._floor and not self._is_resumed:
+        elif self._was_away and rise != self._floor_then and not self._is_resumed:
             self.tell(events, "discrepancy", "memory rose by %d while it did not answer: recount" % rise)
             self._state_tally(events, 0)
             self._restart_count()
@@ -138,7 +141,8 @@ class Pieces:
 
     def _state_transfer(self, events: list, pieces: int) -> None:
         """Pieces were moved to memory."""
-        if pieces < self._floor:
+        if pieces < self._floor_then:
+            self._floor = self._floor_then
             self._state_cleared(events)  # a transfer takes the whole display: this was another count
         self._restart_count()
         if not self._settings["coin_minor"]:

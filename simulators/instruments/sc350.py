@@ -8,7 +8,8 @@ zeroes the display, DK disables the keypad. M on the keypad does what AA does.
 
 ASSUMED, since the pages that are public do not say: ACK is 06 and NAK 15; a read has no checksum of its own; a command before
 log on gets NAK; the status is one byte; a power loss keeps the accumulator and forgets the count, the log on and the batch
-quantity; the accumulator wraps at 32 bits. Protocol 1.x has the batch quantity in two bytes, 2.x in four.
+quantity; the accumulator wraps at 32 bits, which nobody lives to see. Protocol 1.x has the
+batch quantity in two bytes, 2.x in four.
 """
 
 from collections import Counter
@@ -56,10 +57,9 @@ class Sc350:
     """The counter: pour coins with `do("run 40")`, move them with `do("move")`; a host asks over the wire."""
 
     supported = (
-        "jam", "reject", "hopper_empty", "batch_full", "door_mid_count", "power_loss", "clear_silent", "accumulate", "wrap",
-        "swap",
+        "jam", "reject", "hopper_empty", "batch_full", "door_mid_count", "power_loss", "clear_silent", "accumulate", "swap",
     )  # fmt: skip
-    setups = ("", "counting", "batch", "covered", "door", "cleaning", "wrap", "power_off")
+    setups = ("", "counting", "batch", "covered", "door", "cleaning", "power_off")
     verbs = {
         "run N": "pour so many coins; they are counted while time passes",
         "move": "M on the keypad: the count goes to memory, the display to zero",
@@ -100,8 +100,6 @@ class Sc350:
             self.do("run 50", 0)
         elif setup == "batch":
             self.batch = 10
-        elif setup == "wrap":
-            self.accumulator = WORD - 20
         elif setup == "power_off":
             self.state = "off"
         self.is_covered = setup == "covered"
@@ -136,8 +134,6 @@ class Sc350:
         struck += [knob for knob in self.drawn if knob in ("power_loss", "swap")]
         self._strikes = {self.faults.random.randrange(coins): knob for knob in struck}
         self._coin_no = 0
-        if "wrap" in self.drawn and not self.is_logged_on:  # years went by before anybody asked
-            self.accumulator = WORD - self.faults.random.randrange(1, 40)
         self.state = "counting"
         self._last_ms = now_ms
 

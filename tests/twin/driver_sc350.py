@@ -3,7 +3,9 @@
 from firmware.drivers.base import ticks_add
 from firmware.drivers.sc350 import Sc350
 
-SETTINGS = {"coin_minor": 25, "pieces_per_s_max": 100, "read_checksum": False, "evidence": "manual"}
+SETTINGS = {
+    "coin_minor": 25, "pieces_per_s_max": 100, "resume_pieces_max": 5000, "read_checksum": False, "evidence": "manual",
+}  # fmt: skip
 REVISIONS = b"\x0a\x0f\x02\x09\x24\x06"
 
 
