@@ -22,7 +22,7 @@ from gateway.instruments.profiles import load_profile, profile_names
 from proof.fuzz_parsers import corpus, parsers
 from protocol.records import encode_record
 
-INPUT_BYTES_MAX = 192
+INPUT_BYTES_MAX = 128
 CORPUS_HISTORIES = range(1, 17)
 STEP_MS = 10
 SLOW_NS = 100_000_000  # instrumented code is several times as slow as what runs: 10 ms of that
