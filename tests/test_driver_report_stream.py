@@ -428,3 +428,11 @@ def test_every_event_is_a_record_of_the_wire_dictionary(data):
         record = dict(event, boot=1, uptime_ms=2)
 
         assert record == decode_record(encode_record(record))
+
+
+def test_a_tape_with_sub_numbers_that_name_no_sub_batches_goes_on_behind_a_restart():
+    line = Line("mach")
+    line.stream.resume("7-2-3")
+    first, second = (line.send(mach(batch=batch).replace(b"SUB 00\r\nGRAND 00", b"SUB 02\r\nGRAND 03")) for batch in (8, 9))
+
+    assert [["tally"], ["tally"]] == [[event["kind"] for event in events] for events in (first, second)]

@@ -56,7 +56,8 @@ class ReportMemory:
         self._batch = numbers["b"]
         self._group = (numbers.get("s"), numbers.get("g"))
         self._date = "?"
-        self._subs = (self._batch, numbers.get("s", 0), 0)
+        if self._grammar["sub_batch"]:
+            self._subs = (self._batch, numbers["s"], 0)
         self._remember(_UNKNOWN, self._key(numbers), batch_id)
 
     def place(self, body) -> tuple:

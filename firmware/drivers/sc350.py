@@ -56,6 +56,9 @@ class Sc350:
         """Go on behind the last tally on flash."""
         self._pieces.resume(batch_id)
 
+    def allow(self, is_allowed: bool) -> None:
+        """Nothing stops it from counting. What flash refused it still has in memory: the controller asks it again."""
+
     def feed(self, data: bytes, now_ms: int) -> list:
         """Bytes of the machine."""
         events = []
