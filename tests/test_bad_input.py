@@ -148,7 +148,7 @@ CASES = [
          ("boards.toml:LINE:1: wesp32 rev 7: pin 33 of drawer.pin is also instrument.bills.tx", "    pin = 33\n    ^"),
          lines=6),
     Case("boards: a broken file", boards("[board.window]", "[board.window"), 78,
-         ("SITE/boards.toml: not TOML: Expected ']'", "at line 9, column 14")),
+         ("SITE/boards.toml: not TOML: Expected ']'", ", column 14)")),
     Case("boards: not there", lambda site: ["boards", "show", "--boards", site / "none.toml"], 78, ("SITE/none.toml",)),
     Case("boards: no such board", lambda site: ["boards", "show", "wesp23"], 2, ("'wesp23'", "did you mean 'wesp32'?")),
     Case("till.toml: unknown key", unknown_key, 78,

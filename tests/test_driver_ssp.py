@@ -60,7 +60,8 @@ class Desk:
 
 
 def tallies(events: list[dict]) -> list[tuple]:
-    return [tuple(event["rows"]) for event in events if event["kind"] == "tally"]
+    """Rows of the tallies; bookmarks, which have none, left out."""
+    return [tuple(event["rows"]) for event in events if event["kind"] == "tally" and event["rows"]]
 
 
 def conditions(events: list[dict]) -> list[str]:
@@ -130,7 +131,7 @@ def test_two_equal_notes_are_two_credits():
     events = desk.run(*(b"\xef\x02", CREDIT_2, b"\xeb") * 2)
 
     assert [((500, 1),)] * 2 == tallies(events)
-    assert ["1873452-1-2", "1873452-2-2"] == [event["batch_id"] for event in events]
+    assert ["1873452-1-2", "1873452-2-2"] == [event["batch_id"] for event in events if event["rows"]]
 
 
 def test_the_last_channel_again_after_our_restart_is_a_discrepancy():
@@ -164,7 +165,10 @@ def test_note_that_went_into_the_cashbox_at_power_up_is_explicit_once():
 def test_rejected_notes_are_counted_and_are_no_money():
     desk = Desk()
 
-    assert [] == desk.run(b"\xef\x00", b"\xed", b"\xec", b"\xef\x02", b"\xed", b"\xec", NOTHING)
+    events = desk.run(b"\xef\x00", b"\xed", b"\xec", b"\xef\x02", b"\xed", b"\xec", NOTHING)
+
+    assert ([], []) == (tallies(events), conditions(events))
+    assert ["1873452-0-?2", "1873452-0-?0"] == [event["batch_id"] for event in events]
     assert 2 == desk.driver.faults()["rejects"]
 
 
@@ -174,7 +178,8 @@ def test_rejected_notes_are_counted_and_are_no_money():
 )
 def test_a_trouble_that_repeats_is_told_once_and_back_once(event, told):
     """A jam that is cleared without a credit may have left its note in the box."""
-    assert told == conditions(Desk().run(NOTHING, event, event, event, NOTHING, NOTHING))
+    note = b"\xef\x02" if "jam" in told else NOTHING
+    assert told == conditions(Desk().run(note, event, event, event, NOTHING, NOTHING))
 
 
 def test_full_stacker_lasts_until_the_cashbox_is_replaced():

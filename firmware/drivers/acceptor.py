@@ -5,6 +5,7 @@ A driver adds its frames and its states. A condition that lasts is told when it 
 
 from firmware.drivers.base import cut_text
 from protocol.compat import const
+from protocol.records import FLAG_REPRINT
 
 _DETAIL_BYTES_MAX = const(96)  # records.FIELDS 51 and 52
 _RAW_BYTES_MAX = const(512)
@@ -77,7 +78,7 @@ class Acceptor:
         self._lasting = left
 
     def _tally(self, batch_id: str, denominations: list) -> None:
-        """One tally of all these notes or coins."""
+        """One tally of all these notes or coins; of none: a bookmark, which `resume` gives back and nobody counts."""
         rows = sorted([(each, denominations.count(each)) for each in set(denominations)], reverse=True)
         self._events.append(
             {
@@ -87,7 +88,7 @@ class Acceptor:
                 "currency": self._currency,
                 "rows": rows,
                 "total_minor": sum(denominations),
-                "flags": 0,
+                "flags": 0 if rows else FLAG_REPRINT,
                 "evidence": self._settings["evidence"],
             }
         )

@@ -4,8 +4,9 @@ What makes a credit count once:
 - VEND VALID carries no value and no number. It is the note of the STACK command that went before it: one STACK, one credit.
   Without a STACK of ours it is a repetition, because the ACK was lost.
 - ACK goes out only after the tally is on flash.
-- After a restart of ours a VEND VALID may be the last tally again or a note that nobody counted: a discrepancy of one piece.
-- A note sent to the stacker that ends without VEND VALID is a discrepancy of one piece, unless it was seen to come back.
+- STACK goes out behind a bookmark on flash that names the note's code. After a restart of ours VEND VALID is that note; without
+  a bookmark it is the last tally again.
+- A note that ends without VEND VALID is a discrepancy of one piece, unless it was seen to come back.
 Source: ID-003 communication specification rev. 05, codes as public hosts use them; CRC-16/KERMIT from FC to the last byte.
 """
 
@@ -48,7 +49,7 @@ _TROUBLES = const(
     "43 full stacker full;44 stopped stacker open;45 jam jam in acceptor;46 jam jam in stacker;"
     "47 stopped pause: a second note in the mouth;49 fault failure"
 )
-_CODE_FIRST = const(0x61)  # of eight denominations
+_CODE_FIRST = const(0x61)  # of eight
 
 
 class Id003(Acceptor):
@@ -69,23 +70,25 @@ class Id003(Acceptor):
         self._code = 0  # denomination in escrow
         self._note = 0  # denomination that was sent to the stacker and is not counted yet
         self._obeyed = False  # and the machine began to
+        self._is_old = False  # and flash alone knows of it
+        self._marked = 0  # what flash knows of
         self._stated = False  # a VEND VALID without a STACK is a repetition
         self._inhibited = None
-        self._resumed = False
 
     def resume(self, batch_id: str) -> None:
-        """What the last tally on flash was: "number-code"."""
-        number = batch_id.split("-")[0]
+        """What the last tally on flash was: "number-code", or "number?code" for a note that was about to be stacked."""
+        number, _, marked = batch_id.partition("?")
+        number = number.split("-")[0]
         if number.isdigit():
             self._batch = int(number)
-            self._resumed = True
+            self._note = self._marked = int(marked) if marked.isdigit() else 0
+            self._is_old = self._obeyed = self._note > 0
+            self._stated = not self._note
 
     @property
     def busy(self) -> bool:
         """True in the middle of a frame."""
         return self._reader.size > 0
-
-    # ---- bytes ----
 
     def feed(self, data: bytes, now_ms: int) -> list:
         """Events of these bytes."""
@@ -123,8 +126,7 @@ class Id003(Acceptor):
         if self._reader.size and ticks_diff(now_ms, self._seen_ms) > _GAP_MS:
             self._reader.size = 0
             self._count("cut_frames")
-        if self._heard_ms is None:
-            self._heard_ms = now_ms
+        self._heard_ms = now_ms if self._heard_ms is None else self._heard_ms
         if ticks_diff(now_ms, self._heard_ms) >= _OFFLINE_MS and not self._out:
             self._heard_ms = ticks_add(now_ms, -_OFFLINE_MS)  # ticks wrap
             self._state = "offline"
@@ -170,7 +172,9 @@ class Id003(Acceptor):
         elif _IDLING <= status <= _INITIALIZE or _POWER_UP <= status <= _FAILURE:
             self._status(status, body, now_ms)
             self._last = status
-            self._resumed = False
+            if self._note != self._marked:
+                self._marked = self._note
+                self._tally("%d?%d" % (self._batch, self._note), [])
         else:
             self._count("refusals")
 
@@ -197,8 +201,10 @@ class Id003(Acceptor):
         elif status == _VEND_VALID:
             self._vend_valid(body)
         elif status in (_REJECTING, _RETURNING):
-            if status == _REJECTING and self._last != _REJECTING:
+            if status == _REJECTING != self._last:
                 self._count("rejects")
+            if self._is_old:
+                self._lose_note("whether it came back, nobody saw")
             self._note = 0
         elif _POWER_UP <= status <= _POWER_UP_STACKER:
             self._power_up(status, now_ms)
@@ -215,8 +221,6 @@ class Id003(Acceptor):
         else:
             condition, _, text = _TROUBLES[at + 3 :].split(";")[0].partition(" ")
             self._state = "jam" if condition == "jam" else "stopped"
-            if condition == "jam" and not self._last:
-                self._tell("discrepancy", "jammed when we started: where its note goes will not show", 1)
             self._begin(condition, "%02X: %s" % (status, text) + "".join([" %02X" % each for each in body[1:2]]))
 
     def _settle(self, status: int, now_ms: int) -> None:
@@ -232,7 +236,7 @@ class Id003(Acceptor):
     def _escrow(self, body: bytes, now_ms: int) -> None:
         """A note waits: to the stacker when its value is known and money may be taken, otherwise back."""
         code = body[1] if len(body) > 1 else 0
-        if self._note and code != self._note:
+        if self._note and (code != self._note or self._is_old):
             self._lose_note("another note is in escrow")
         self._code = code
         if self._passive:
@@ -243,6 +247,7 @@ class Id003(Acceptor):
         else:
             self._count("returned")
             self._note = 0
+            self._obeyed = False
             self._ask(_RETURN, b"", now_ms)
 
     def _vend_valid(self, body: bytes) -> None:
@@ -252,6 +257,7 @@ class Id003(Acceptor):
             if value:
                 self._batch += 1
                 self._tally("%d-%02x" % (self._batch, self._note), [value])
+                self._marked = 0
             else:
                 self._quarantine("note of code %02X, whose value nobody knows; count by hand" % self._note, body)
         elif self._stated:
@@ -259,7 +265,7 @@ class Id003(Acceptor):
         else:
             self._tell("discrepancy", "VEND VALID behind a restart: counted before, or a note more", 1)
         self._note = 0
-        self._obeyed = False
+        self._obeyed = self._is_old = False
         self._stated = True
         if not self._passive:
             self._out = frame(_ACK)  # no answer follows
@@ -274,8 +280,6 @@ class Id003(Acceptor):
             elif self._note:
                 self._obeyed = True
                 self._lose_note("machine restarted")
-            elif self._resumed:
-                self._tell("discrepancy", "machine and this device restarted: a note on its way would not show")
             self._stated = False
         self._inhibited = None
         self._todo = [_ASSIGNMENT, _DENOMINATIONS, _SECURITY, _INHIBIT]
@@ -287,7 +291,7 @@ class Id003(Acceptor):
         if self._note and self._obeyed:
             self._tell("discrepancy", "a note without a credit: " + why, 1)
         self._note = 0
-        self._obeyed = False
+        self._obeyed = self._is_old = False
 
     def _value(self, code: int) -> int:
         """Minor units of a denomination code, 0 when it has none."""

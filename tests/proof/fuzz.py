@@ -11,6 +11,7 @@ in histories.
 import argparse
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -61,7 +62,8 @@ def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
             f"-artifact_prefix={folder}/", "-print_final_stats=1", *until, str(corpus),
         ]  # fmt: skip
         started = time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
         took = time.perf_counter() - started
         said = done.stdout + done.stderr
         ran = [int(line.split()[1]) for line in said.splitlines() if line.startswith("stat::number_of_executed_units:")]

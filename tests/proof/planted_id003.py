@@ -26,14 +26,13 @@ def settle(machine, now_ms):
 
 CASES = [Case(profile="id003", hands=hands, settle=settle)]
 NO_NOTE = "        self._note = 0\n"
-BEHIND_CREDIT = "        self._obeyed = False\n        self._stated = True\n"
 TO_STACKER = "            self._ask(_STACK"
-STACKER = "if status == _POWER_UP_STACKER:\n"
+BEHIND_CREDIT = "        self._obeyed = self._is_old = False\n        self._stated = True\n"
 PLANTED = [
     ("a repeated VEND VALID is counted again", NO_NOTE + BEHIND_CREDIT, BEHIND_CREDIT),
     ("a note in escrow is counted", TO_STACKER, "            self._vend_valid(body)\n" + TO_STACKER),
     ("every note is a five", "value = self._value(self._note)", "value = 500"),
-    ("VEND VALID behind a restart is taken for the last one", "elif self._stated:", "elif True:"),
     ("a note that never arrived is silent", "if self._note and self._obeyed:", "if False:"),
-    ("power-up with a note in the stacker is silent", STACKER, "if False:\n"),
+    ("no word on flash before a note is stacked", "if self._note != self._marked:", "if False:"),
+    ("a note on its way is forgotten over a restart", "self._is_old = self._obeyed = self._note > 0", "self._note = 0"),
 ]  # fmt: skip
