@@ -76,6 +76,8 @@ def as_json_line(at_ms: int, event: dict[str, Any]) -> str:
 def as_text(event: dict[str, Any]) -> str:
     """One line for a person."""
     kind = event["kind"]
+    if kind == "tally" and not event["rows"]:
+        return f"bookmark {event['batch_id']}: no money, for a restart of the controller"
     if kind == "tally":
         rows = ", ".join(f"{pieces} x {format_cents(denomination)}" for denomination, pieces in event["rows"])
         return f"tally {event['batch_id']}: {format_cents(event['total_minor'])} {event['currency']}: {rows}"
