@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from firmware.drivers.registry import driver_for
 from gateway.errors import ConfigError, DataError
 from gateway.fleet import stage as staging
-from gateway.fleet.boards import Board, load_board, load_revisions
+from gateway.fleet.boards import Board, boards_file, load_board, load_revisions
 from gateway.fleet.stage import board_hash, render, render_site, sources, stage
 
 SITE = {
@@ -152,3 +153,17 @@ def test_each_report_machine_knows_how_the_others_reports_begin() -> None:
     assert bills["settings"]["strangers"] == (("mach", b"BATCH ACCEPT"),)
     assert coins["settings"]["strangers"] == (("jetscan", b"AUDIT:"),)
     assert bills["settings"]["evidence"] == "guess"
+
+
+def test_a_board_may_declare_more_devices_on_one_line(tmp_path: Path) -> None:
+    text = boards_file().read_text() + (
+        '\n[board.drop]\ninherit = "unix"\n[board.drop.instrument.coins]\nprofile = "cctalk-coin"\n'
+        '[board.drop.instrument.coins.settings]\nalso = [{name = "notes", address = 40, events = 159, checksum = "crc"}]\n'
+    )
+    (tmp_path / "boards.toml").write_text(text)
+
+    _, coins = constants(load_board("drop", None, tmp_path / "boards.toml"))["INSTRUMENTS"]
+    line = driver_for("cctalk")("coins", coins["settings"], "USD")
+    line.resume("", "notes")
+
+    assert ({"name": "notes", "address": 40, "events": 159, "checksum": "crc"},) == coins["settings"]["also"]
