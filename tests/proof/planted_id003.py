@@ -1,28 +1,7 @@
-"""ID-003: what people do at the acceptor, and bugs that the histories must find."""
+"""ID-003: bugs that the histories must find."""
 
 from proof.history import Case
-from simulators.instruments.machine import MachineError
-
-NOTES = ("1.00", "5.00", "10.00", "20.00")
-
-
-def hands(rng, machine, now_ms):
-    """Mostly notes; whoever finds the mouth shut mends what can be mended."""
-    try:
-        machine.do("insert " + rng.choice(NOTES), now_ms)
-    except MachineError:
-        if rng.random() < 0.3:
-            settle(machine, now_ms)
-    return now_ms + rng.randrange(500, 3500)
-
-
-def settle(machine, now_ms):
-    for line in ("power on", "clear", "cashbox out", "cashbox in"):
-        try:
-            machine.do(line, now_ms)
-        except MachineError:
-            continue
-
+from proof.planted_ssp import hands, settle  # people do the same at both
 
 CASES = [Case(profile="id003", hands=hands, settle=settle)]
 NO_NOTE = "        self._note = 0\n"
