@@ -208,7 +208,7 @@ class Recording:
     def _note_heartbeat(self, message: AcceptedState, live: bool) -> None:
         s = message.state
         self._db.execute(
-            "INSERT INTO heartbeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET"
+            "INSERT INTO heartbeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (device) DO UPDATE SET"
             " seen_ms = max(seen_ms, excluded.seen_ms), epoch = excluded.epoch, boot = excluded.boot,"
             " uptime_ms = excluded.uptime_ms, status = excluded.status, last_seq = excluded.last_seq,"
             " lowest_kept = excluded.lowest_kept, acked = excluded.acked, ledger_n = excluded.ledger_n,"

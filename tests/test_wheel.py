@@ -15,7 +15,11 @@ def test_wheel_holds_boards_schemas_and_templates(tmp_path):
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = wheel.namelist()
 
-    assert {"gateway/boards.toml", "gateway/schema/0001.sql", "gateway/schema/0002.sql", "gateway/templates/day.html"} <= set(
-        names
-    )
+    assert {
+        "gateway/boards.toml",
+        "gateway/schema/0001.sql",
+        "gateway/schema/0002.sql",
+        "gateway/schema/0003.sql",
+        "gateway/templates/day.html",
+    } <= set(names)
     assert [name for name in names if name.startswith(("tests/", "protocol/vectors/", "docs/"))] == []
