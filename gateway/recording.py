@@ -20,13 +20,19 @@ QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
-def next_head(head: bytes, topic: str, received_ms: int, sealed: bytes) -> bytes:
-    """The chain: SHA-256(head of the message before || received_ms, 8 bytes || size of the topic, 2 bytes || topic || sealed).
+def message_bytes(topic: str, received_ms: int, sealed: bytes) -> bytes:
+    """What the ledger vouches for of one message: received_ms, 8 bytes || size of the topic, 2 bytes || topic || sealed.
 
-    Topic and time of arrival are ours to note and an insider's to edit, so the chain holds them too. Integers are big-endian.
+    Topic and time of arrival are ours to note and an insider's to edit, so they are in it too. Integers are big-endian. The
+    chain hashes these bytes, and they are the leaf of the Merkle tree whose root a checkpoint signs.
     """
     name = topic.encode()
-    return hashlib.sha256(head + received_ms.to_bytes(8, "big") + len(name).to_bytes(2, "big") + name + sealed).digest()
+    return received_ms.to_bytes(8, "big") + len(name).to_bytes(2, "big") + name + sealed
+
+
+def next_head(head: bytes, topic: str, received_ms: int, sealed: bytes) -> bytes:
+    """The chain: SHA-256(head of the message before || message_bytes)."""
+    return hashlib.sha256(head + message_bytes(topic, received_ms, sealed)).digest()
 
 
 def occurred_ms(fields: dict[str, Any] | None, boot: int, sent_uptime_ms: int, received_ms: int) -> int:
@@ -208,14 +214,16 @@ class Recording:
     def _note_heartbeat(self, message: AcceptedState, live: bool) -> None:
         s = message.state
         self._db.execute(
-            "INSERT INTO heartbeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (device) DO UPDATE SET"
+            "INSERT INTO heartbeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET"
             " seen_ms = max(seen_ms, excluded.seen_ms), epoch = excluded.epoch, boot = excluded.boot,"
             " uptime_ms = excluded.uptime_ms, status = excluded.status, last_seq = excluded.last_seq,"
             " lowest_kept = excluded.lowest_kept, acked = excluded.acked, ledger_n = excluded.ledger_n,"
-            " ledger_head = excluded.ledger_head, heap_free = excluded.heap_free, heap_low = excluded.heap_low",
+            " ledger_head = excluded.ledger_head, heap_free = excluded.heap_free, heap_low = excluded.heap_low,"
+            " command = excluded.command",
             (
                 message.device, message.received_ms if live else 0, s["epoch"], s["boot"], s["uptime_ms"], s["status"],
                 s["last_seq"], s["lowest_kept"], s["acked"], s["ledger_n"], s["ledger_head"], s["heap_free"], s["heap_low"],
+                s["command"],
             ),
         )  # fmt: skip
 
