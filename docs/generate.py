@@ -108,6 +108,7 @@ state-message = [
   ledger-head: {head},
   heap-free: u32,
   heap-low: u32,
+  command: u32, ; highest counter of a command that was taken
 ]
 
 ack-message = [
@@ -120,6 +121,14 @@ ack-message = [
   utc-ms: u48,
   echo-boot: u32,
   echo-uptime-ms: u48,
+]
+
+command-message = [
+  epoch: 1..4294967295,
+  counter: 1..4294967295,
+  nonce: bstr .size {messages.NONCE_BYTES},
+  asked: 0..{len(messages.VERBS) - 1}, ; {", ".join(f"{number} {name}" for number, name in enumerate(messages.VERBS))}
+  argument: tstr .size (0..64),
 ]
 
 sealed = [ ; COSE_Mac0 of RFC 9052, untagged

@@ -9,6 +9,7 @@ import gc
 import json
 import time
 
+from firmware import commands
 from firmware.controller import Controller, boot_event
 from firmware.drivers.cash_drawer import CashDrawer
 from firmware.drivers.registry import driver_for
@@ -33,6 +34,7 @@ def main(board) -> None:
     with open("site.json") as site_file:
         site = json.load(site_file)
     site["key"] = binascii.unhexlify(site["key_hex"])
+    commands.stored_key(site)
     asyncio.run(App(board, site, ports_module.Ports(board), ports_module).run())
 
 
@@ -47,6 +49,9 @@ class App:
         self._controller = Controller(self._journal, budget["pending_records"])
         self._uplink = Uplink(self._journal, site, budget)
         self._site = site
+        self._log = []
+        self._hands = {"identify": self._identify, "restart": self._restart, "log": self._tell_log, "rotate": self._rotate}
+        self._restarting = False
         self._serial = [(ports.uart(each), self._driver(each), each) for each in board.INSTRUMENTS]
         self._drawer = CashDrawer(board.DRAWER)
         self._pad = TenKey(dict(board.PAD, currency=site["currency"]))
@@ -144,6 +149,7 @@ class App:
         while True:
             if not (self._busy() or self._pad.busy):
                 self._journal.tidy()
+                self._obey()
             self._take(self._controller.refusals())
             for _, driver, _ in self._serial:
                 if hasattr(driver, "allow"):
@@ -187,12 +193,48 @@ class App:
             if text:
                 self._ports.show(text)
 
+    # ---- what the back office may ask ----
+
+    def _obey(self) -> None:
+        command = self._uplink.command
+        if command is None or self._controller.waiting or not self._journal.room():
+            return
+        self._uplink.command = None
+        answer = commands.obey(command, self._journal, self._hands)
+        if answer is None:
+            return
+        self._note("command %d %s: %s" % (answer["counter"], answer["verb"], answer["outcome"]))
+        self._take([answer])
+        self._commit()
+        if self._restarting:
+            self._ports.restart()
+
+    def _identify(self, _command: dict) -> tuple:
+        self._signal([("identify", "this is " + self._site["device"])])
+        return "done", "", ()
+
+    def _restart(self, _command: dict) -> tuple:
+        self._restarting = True  # behind the record that says so
+        return "done", "", ()
+
+    def _tell_log(self, _command: dict) -> tuple:
+        return "done", "", self._log
+
+    def _rotate(self, command: dict) -> tuple:
+        number = int(command["argument"]) if command["argument"].isdigit() else 0
+        if number != self._site["key_number"] + 1:
+            return "refused", "holds key %d, asked for key %d" % (self._site["key_number"], number), ()
+        commands.rotated_key(self._site, number, command["nonce"])
+        self._uplink.use_key(self._site["key"], number)
+        return "done", "", ()
+
     def _progress(self, name: str) -> None:
         self._turns[name] += 1
 
     def _note(self, line: str) -> None:
-        """A line for whoever looks at the console."""
+        """A line for whoever looks at the console, kept for whoever asks from afar."""
         self._ports.remark(line[:_LINE_CHARS_MAX])
+        self._log = (self._log + [line])[-commands.LOG_LINES_MAX :]
 
 
 def _names(each: dict) -> list:

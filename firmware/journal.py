@@ -1,8 +1,8 @@
 """The journal: records on raw flash, in a ring of sectors, from append until the gateway's acknowledgement.
 
 A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a generation that only rises, the
-next seq, what was acknowledged, and the boot number. An entry is [type u8][length u16][number u32][body][CRC-32], big endian,
-within one sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
+next seq, what was acknowledged, the boot number and the last command taken. An entry is [type u8][length u16][number u32][body]
+[CRC-32], big endian, within one sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
 
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
 page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to.
@@ -22,15 +22,16 @@ SECTOR_BYTES = const(4096)
 _PAGE_BYTES = const(256)
 _BODY_BYTES_MAX = const(1024)
 
-_MAGIC = const(0x544A3031)  # "TJ01"
-_HEADER = const(">IIIIII")  # magic, epoch, generation, next seq, acked, boot; then the CRC of these
-_HEADER_BYTES = const(28)
-_ENTRY = const(">BHI")  # type, body length, number (seq of a record; boot; acked)
+_MAGIC = const(0x544A3032)  # "TJ02"
+_HEADER = const(">IIIIIII")  # magic, epoch, generation, next seq, acked, boot, command; then the CRC of these
+_HEADER_BYTES = const(32)
+_ENTRY = const(">BHI")  # type, body length, number (seq of a record; boot; acked; counter of a command)
 _ENTRY_BYTES = const(7)
 _CRC_BYTES = const(4)
 _RECORD = const(0x52)
 _BOOT = const(0x42)
 _ACK = const(0x41)
+_COMMAND = const(0x43)
 _BLANK = const(0xFF)
 _ERASE = const(6)
 _BLOCK_COUNT = const(4)
@@ -52,6 +53,7 @@ class Journal:
     next_seq    seq that the next record gets, contiguous from 1
     acked       highest seq that the gateway holds durably; what lies above is never overwritten
     boot        number of this start, from 1
+    command     highest counter of a command that was ever taken in this epoch; 0 before the first
     sectors     of its flash
     """
 
@@ -124,6 +126,14 @@ class Journal:
         self.ledger_n = ledger_n
         self.ledger_head = ledger_head
 
+    def note_command(self, counter: int) -> None:
+        """Take a command: when this returns, no command up to `counter` is ever taken again, whatever power does.
+
+        Raises JournalFull or JournalError, with nothing taken.
+        """
+        self._write_entry(_COMMAND, counter, b"")
+        self.command = counter
+
     def tidy(self) -> bool:
         """One slow flash step, if one is due: erase ahead or an ack mark. True when flash was touched.
 
@@ -174,7 +184,7 @@ class Journal:
         self._sector = following
         self._generation += 1
         self._offset = _HEADER_BYTES
-        head = struct.pack(_HEADER, _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot)
+        head = struct.pack(_HEADER, _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot, self.command)
         self._program(following, 0, head + binascii.crc32(head).to_bytes(4, "big"))
         self._first[following] = self.next_seq
         self._marked = self.acked
@@ -231,7 +241,7 @@ class Journal:
         head = bytearray(_ENTRY_BYTES)
         self._device.readblocks(sector, head, offset)
         kind, size, number = struct.unpack(_ENTRY, head)
-        if kind not in (_RECORD, _BOOT, _ACK) or size > _BODY_BYTES_MAX:
+        if kind not in (_RECORD, _BOOT, _ACK, _COMMAND) or size > _BODY_BYTES_MAX:
             return None
         end = offset + _ENTRY_BYTES + size + _CRC_BYTES
         if end > SECTOR_BYTES:
@@ -270,7 +280,7 @@ class Journal:
             self._start_epoch(random_u32)
             return
         self._sector = newest
-        _, self.epoch, _, self.next_seq, self.acked, self.boot = heads[newest]
+        _, self.epoch, _, self.next_seq, self.acked, self.boot, self.command = heads[newest]
         for sector in range(self.sectors):
             head = heads[sector]
             if head is not None and head[1] == self.epoch and self._generation - head[2] < self.sectors:
@@ -294,6 +304,8 @@ class Journal:
                 self.next_seq = number + 1
             elif kind == _BOOT:
                 self.boot = number
+            elif kind == _COMMAND:
+                self.command = number
             else:
                 self.acked = number
                 self.ledger_n = int.from_bytes(body[:4], "big")
@@ -305,6 +317,7 @@ class Journal:
         self.next_seq = 1
         self.acked = 0
         self.boot = 1
+        self.command = 0
         self._sector = self.sectors - 1
         self._offset = SECTOR_BYTES
         self._open_next()

@@ -1,7 +1,10 @@
-"""The link: one TCP connection to the broker, carrying what the uplink wants said. The thin shell around firmware/mqtt.py.
+"""The link: one TCP or TLS connection to the broker, carrying what the uplink wants said. A thin shell around firmware/mqtt.py.
 
 The socket never waits: each turn reads and writes what goes at once and sleeps, so that the instruments are read while a broker
 is dead, slow or far away. asyncio's streams do the same with three more tasks and 4 KB more of a board's heap.
+
+A TLS handshake goes on step by step inside those reads and writes. One step with a signature in it holds the loop, on a board
+for up to about two seconds (estimated): a UART's receive buffer must be as long (firmware/ports/mcu.py).
 """
 
 import asyncio
@@ -18,6 +21,7 @@ _KEEPALIVE_S = const(20)
 _PUMP_MS = const(10)
 _CONNECT_MS = const(8000)
 _DRAIN_MS = const(5000)
+_HANDSHAKE_MS = const(30000)
 _READ_BYTES = const(512)
 _BACKOFF_MS_MAX = const(30000)
 
@@ -34,6 +38,7 @@ class Link:
         self._note = note
         self._buf = bytearray(_READ_BYTES)
         self._packet_id = 0
+        self._tls = tls_context() if site.get("tls") else None
 
     async def run(self) -> None:
         """Connect, serve, and after any failure wait a little longer than the last time."""
@@ -45,7 +50,7 @@ class Link:
             try:
                 sock = socket.socket()
                 await self._serve(sock)
-            except (OSError, mqtt.MqttError) as error:
+            except (OSError, ValueError, mqtt.MqttError) as error:  # ValueError: a certificate that is not the broker's
                 if up or uplink.online:  # once an outage, not at each try
                     self._note("link lost: %r" % error)
                 up = False
@@ -65,15 +70,27 @@ class Link:
 
     async def _serve(self, sock) -> None:
         """One connection, from its start until it or the broker is gone: raises OSError or MqttError then."""
-        uplink = self._uplink
         site = self._site
         await self._connect(sock)
+        if not self._tls:
+            return await self._converse(sock, _DRAIN_MS)
+        name = site.get("server_name") or site["broker_host"]
+        secure = self._tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        try:
+            await self._converse(secure, _HANDSHAKE_MS)
+        finally:
+            secure.close()
+
+    async def _converse(self, sock, first_ms: int) -> None:
+        uplink = self._uplink
+        site = self._site
         decoder = mqtt.Decoder()
         subscribing = False
+        client_id = "till-%s-%s" % (site["site"], site["device"])
+        hello = mqtt.connect(client_id, _KEEPALIVE_S, uplink.state_topic, uplink.will(self._uptime_ms()))
+        await self._send(sock, hello, first_ms)
         heard_ms = time.ticks_ms()
         ping_due = ticks_add(heard_ms, _KEEPALIVE_S * 500)
-        client_id = "till-%s-%s" % (site["site"], site["device"])
-        await self._send(sock, mqtt.connect(client_id, _KEEPALIVE_S, uplink.state_topic, uplink.will(self._uptime_ms())))
         while True:
             now = time.ticks_ms()
             self._progress()
@@ -86,7 +103,7 @@ class Link:
                 raise OSError("closed by the broker")
             if decoder.connected and not subscribing:
                 subscribing = True
-                await self._send(sock, mqtt.subscribe(self._next_id(), uplink.ack_topic))
+                await self._send(sock, mqtt.subscribe(self._next_id(), (uplink.ack_topic, uplink.command_topic)))
             if decoder.subscribed and not uplink.online:
                 uplink.connected(now)
             if ticks_diff(now, heard_ms) > _KEEPALIVE_S * 1500:
@@ -113,11 +130,11 @@ class Link:
         poller.register(sock, select.POLLOUT)
         await self._until(poller.poll, 0, _CONNECT_MS, "broker does not answer")
 
-    async def _send(self, sock, packet: bytes) -> None:
-        """All of a packet, a piece at a time where the broker is slow."""
+    async def _send(self, sock, packet: bytes, ms: int = _DRAIN_MS) -> None:
+        """All of a packet, a piece at a time where the broker is slow; a TLS handshake first, where there is one to do."""
         packet = packet[sock.write(packet) or 0 :]
         while packet:
-            written = await self._until(sock.write, packet, _DRAIN_MS, "broker stalls")
+            written = await self._until(sock.write, packet, ms, "broker stalls")
             packet = packet[written:]
 
     async def _until(self, attempt, argument, ms: int, why: str):
@@ -135,3 +152,19 @@ class Link:
     def _next_id(self) -> int:
         self._packet_id = self._packet_id % 65535 + 1
         return self._packet_id
+
+
+def tls_context():
+    """What every connection shares: the site's CA, which alone is believed, and this device's certificate and key (DER files)."""
+    import tls
+
+    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    context.verify_mode = tls.CERT_REQUIRED
+    context.load_verify_locations(_content("ca.der"))
+    context.load_cert_chain(_content("device.der"), _content("device_key.der"))
+    return context
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()

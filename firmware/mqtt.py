@@ -28,9 +28,9 @@ def connect(client_id: str, keepalive_s: int, topic: str, payload: bytes) -> byt
     return _header(0x10, len(body)) + body
 
 
-def subscribe(packet_id: int, topic: str) -> bytes:
-    """SUBSCRIBE to one topic at QoS 1."""
-    body = _u16(packet_id) + _text(topic.encode()) + b"\x01"
+def subscribe(packet_id: int, topics) -> bytes:
+    """SUBSCRIBE to these topics at QoS 1."""
+    body = _u16(packet_id) + b"".join([_text(topic.encode()) + b"\x01" for topic in topics])
     return _header(0x82, len(body)) + body
 
 
@@ -88,7 +88,7 @@ class Decoder:
                     raise MqttError("mqtt: broker refuses the connection, code %d" % (body[1] if len(body) == 2 else -1))
                 self.connected = True
             elif kind == _SUBACK:
-                if len(body) != 3 or body[2] > 1:
+                if len(body) < 3 or max(body[2:]) > 1:
                     raise MqttError("mqtt: broker refuses the subscription; check its access list")
                 self.subscribed = True
             elif kind == _PUBACK:

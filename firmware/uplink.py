@@ -23,13 +23,15 @@ class Uplink:
 
     def __init__(self, journal, identity: dict, limits: dict):
         self._journal = journal
-        self._key = identity["key"]
-        self._kid = kid(identity["device"], identity["key_number"])
+        self._device = identity["device"]
+        self.use_key(identity["key"], identity["key_number"])
         self._events_topic = topic(identity["site"], identity["device"], "ev")
         self.state_topic = topic(identity["site"], identity["device"], "state")
         self.ack_topic = topic(identity["site"], identity["device"], "ack")
+        self.command_topic = topic(identity["site"], identity["device"], "cmd")
         self._limits = limits
-        self.refused = 0  # acks that were not ours, not sealed, or not of this epoch
+        self.refused = 0  # acks and commands that were not ours, not sealed, not of this epoch, or old
+        self.command = None  # the newest command that waits to be taken, as messages.decode_command gives it
         self.status = "alive"
         self.heap_free = 0  # and its low-water mark, bytes
         self.heap_low = 0
@@ -38,6 +40,12 @@ class Uplink:
         self._clock = None  # (utc - uptime, round trip, uptime of the sample), all in ms
         self.connected(0)
         self.online = False  # whoever sees the connection go sets it False again
+
+    def use_key(self, key: bytes, number: int) -> None:
+        """Seal with this key from now on, and believe what is sealed with it alone."""
+        self._key = key
+        self._kid = kid(self._device, number)
+        self.key_number = number
 
     def connected(self, now_ms: int) -> None:
         """The broker took our connection: start again behind the last acknowledgement, with a heartbeat first."""
@@ -108,33 +116,47 @@ class Uplink:
                 "ledger_head": journal.ledger_head,
                 "heap_free": self.heap_free,
                 "heap_low": self.heap_low,
+                "command": journal.command,
             }
         )
         return seal.seal(self._key, self._kid, self.state_topic, payload)
 
     def message(self, name: str, sealed: bytes, now_ms: int, uptime_ms: int) -> bool:
-        """Take a message; True when it acknowledges this journal. Anything else is counted as refused.
+        """Take a message; True when it acknowledges this journal or is a new command. Anything else is counted as refused.
 
-        An acknowledgement that is higher than all before is true whenever it comes. A lower one takes back what we were told
+        A command is new when it is for this epoch and its counter is above every one that was ever taken; whoever acts on it
+        notes the counter first (Journal.note_command). An acknowledgement that is higher than all before is true whenever it comes. A lower one takes back what we were told
         (the gateway lost its newest rows): it must answer the newest of our messages that was ever answered, or a later one.
         No clock of the gateway's decides that: it may be set back.
         """
-        if name != self.ack_topic:
+        taken = False
+        if name == self.ack_topic or name == self.command_topic:
+            try:
+                _, payload = seal.open_seal(sealed, name, lambda kid: self._key if kid == self._kid else None)
+                if name == self.ack_topic:
+                    taken = self._ack(messages.decode_ack(payload), now_ms, uptime_ms)
+                else:
+                    taken = self._command(messages.decode_command(payload))
+            except ProtocolError:
+                pass
+        if not taken:
             self.refused += 1
+        return taken
+
+    def _command(self, command: dict) -> bool:
+        journal = self._journal
+        if command["epoch"] != journal.epoch or command["counter"] <= journal.command:
             return False
-        try:
-            _, payload = seal.open_seal(sealed, name, lambda kid: self._key if kid == self._kid else None)
-            ack = messages.decode_ack(payload)
-        except ProtocolError:
-            self.refused += 1
-            return False
+        self.command = command
+        return True
+
+    def _ack(self, ack: dict, now_ms: int, uptime_ms: int) -> bool:
         journal = self._journal
         high_water = ack["high_water"]
         echo_ms = ack["echo_uptime_ms"] if ack["echo_boot"] == journal.boot else -1
         stale = high_water < journal.acked and (echo_ms < 0 or echo_ms < self._echo_ms)
         if ack["epoch"] != journal.epoch or high_water > journal.last_seq or stale:
-            self.refused += 1  # another life of this board, a clone's records, or an old message played again
-            return False
+            return False  # another life of this board, a clone's records, or an old message played again
         if echo_ms >= 0:
             self._echo_ms = max(self._echo_ms, echo_ms)
             self._set_clock(ack["utc_ms"], uptime_ms, uptime_ms - echo_ms)

@@ -1,8 +1,9 @@
-"""The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is durable.
+"""The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is durable, `cmd` what to do.
 
 ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...]]     seq of the i-th record = first_seq + i
-state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low]
+state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command]
 ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms]
+cmd    [epoch, counter, nonce, verb, argument]
 
 Identity of a record = (device, epoch, seq). The device comes from the topic and the kid, never from the payload.
 """
@@ -12,14 +13,20 @@ from protocol.compat import ProtocolError, const, remember
 
 EVENT_BYTES_MAX = const(880)  # of record bytes in one message, so that payload and seal fit in 1 KiB
 STATUS = ("alive", "lost", "journal_full", "locked")
+VERBS = ("identify", "restart", "log", "rotate")
 HEAD_BYTES = const(32)
+NONCE_BYTES = const(16)
+_ARGUMENT_BYTES_MAX = const(64)
 
-# name:size of each element in order; size = bytes of an unsigned integer, s a status, h a ledger head, r records
+# name:size of each element in order; size = bytes of an unsigned integer, s a status, v a verb, h a ledger head, n a nonce,
+# t a text, r records
 _EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r")
 _STATE = const(
-    "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4"
+    "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4 "
+    "command:4"
 )
 _ACK = const("epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4 echo_uptime_ms:6")
+_COMMAND = const("epoch:4 counter:4 nonce:n verb:v argument:t")
 
 
 def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, records) -> bytes:
@@ -43,7 +50,8 @@ def encode_state(state: dict) -> bytes:
 
 
 def decode_state(payload: bytes) -> dict:
-    """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low}"""
+    """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low,
+    command}; command = highest counter of a command that the device took."""
     return _decode("state", _STATE, payload)
 
 
@@ -61,13 +69,30 @@ def decode_ack(payload: bytes) -> dict:
     return _decode("ack", _ACK, payload)
 
 
+def encode_command(command: dict) -> bytes:
+    """The payload of one command; `command` has the keys that `decode_command` gives."""
+    return _encode(_COMMAND, command)
+
+
+def decode_command(payload: bytes) -> dict:
+    """{epoch, counter (from 1), nonce (16 bytes), verb (of VERBS), argument (text of at most 64 bytes)}."""
+    command = _decode("cmd", _COMMAND, payload)
+    if command["epoch"] == 0 or command["counter"] == 0:
+        raise ProtocolError("cmd: epoch and counter count from 1")
+    return command
+
+
+_WORDS = {"s": STATUS, "v": VERBS}
+_SIZES = {"h": HEAD_BYTES, "n": NONCE_BYTES}
+
+
 @remember
 def _shape(text: str):
     return [word.split(":") for word in text.split()]
 
 
 def _encode(text: str, values: dict) -> bytes:
-    return cbor.encode([STATUS.index(values[name]) if size == "s" else values[name] for name, size in _shape(text)])
+    return cbor.encode([_WORDS[size].index(values[name]) if size in _WORDS else values[name] for name, size in _shape(text)])
 
 
 def _decode(leaf: str, text: str, payload: bytes) -> dict:
@@ -77,9 +102,12 @@ def _decode(leaf: str, text: str, payload: bytes) -> dict:
         raise ProtocolError("%s: not an array of %d" % (leaf, len(names)))
     found = {}
     for (name, size), value in zip(names, parts):
-        if size == "h":
-            if not isinstance(value, bytes) or len(value) != HEAD_BYTES:
-                raise ProtocolError("%s: the ledger head is not %d bytes" % (leaf, HEAD_BYTES))
+        if size in _SIZES:
+            if not isinstance(value, bytes) or len(value) != _SIZES[size]:
+                raise ProtocolError("%s: the %s is not %d bytes" % (leaf, name.replace("_", " "), _SIZES[size]))
+        elif size == "t":
+            if not isinstance(value, str) or len(value.encode()) > _ARGUMENT_BYTES_MAX:
+                raise ProtocolError("%s: the %s is not a text of at most %d bytes" % (leaf, name, _ARGUMENT_BYTES_MAX))
         elif size == "r":
             if not isinstance(value, list) or not value:
                 raise ProtocolError("%s: no records" % leaf)
@@ -87,8 +115,8 @@ def _decode(leaf: str, text: str, payload: bytes) -> dict:
                 if not isinstance(raw, bytes):
                     raise ProtocolError("%s: a record is not a byte string" % leaf)
         else:
-            limit = len(STATUS) - 1 if size == "s" else (1 << 8 * int(size)) - 1
+            limit = len(_WORDS[size]) - 1 if size in _WORDS else (1 << 8 * int(size)) - 1
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
                 raise ProtocolError("%s: %r is not an integer of 0 to %d" % (leaf, value, limit))
-        found[name] = STATUS[value] if size == "s" else value  # pyright: ignore[reportArgumentType, reportCallIssue]
+        found[name] = _WORDS[size][value] if size in _WORDS else value  # pyright: ignore[reportArgumentType, reportCallIssue]
     return found

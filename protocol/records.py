@@ -25,7 +25,7 @@ FLAG_SUB_BATCH = const(8)  # a part of a batch whose own report follows: not sum
 #        texts (limit = how many texts of at most 48 bytes)
 FIELDS = (
     "\n"
-    "0:kind:choice:boot,tally,drawer,tape,mark,instrument,quarantine\n"  # what was seen
+    "0:kind:choice:boot,tally,drawer,tape,mark,instrument,quarantine,command\n"  # what was seen
     "1:boot:uint:4294967295\n"  # which start of this device, from 1
     "2:uptime_ms:uint:281474976710655\n"  # milliseconds since that start
     "3:utc_ms:uint:281474976710655\n"  # the device's estimate of UTC, Unix milliseconds; absent before the gateway told it
@@ -64,6 +64,11 @@ FIELDS = (
     "65:acked:uint:4294967295\n"  # highest seq that the gateway acknowledged, as far as the journal knows
     "66:sectors:uint:65535\n"  # flash sectors of the journal
     "67:instruments:texts:8\n"  # name=driver/profile:evidence, one an instrument
+    # of a command that was taken:
+    "70:counter:uint:4294967295\n"  # the command's own
+    "71:verb:choice:identify,restart,log,rotate\n"  # what was asked
+    "72:outcome:choice:done,refused,failed\n"  # what became of it
+    "73:lines:texts:12\n"  # the device's newest log lines, oldest first
 )  # fmt: skip
 
 # kind:fields it must carry:fields it may carry; every kind carries kind, boot and uptime_ms and may carry utc_ms
@@ -76,6 +81,7 @@ _KINDS = const(
     "mark:mark:value\n"
     "instrument:instrument,condition:detail,pieces,evidence\n"
     "quarantine:instrument,reason:raw,evidence\n"
+    "command:counter,verb,outcome:detail,lines\n"
 )  # fmt: skip
 
 _COMMON = const(("kind", "boot", "uptime_ms"))

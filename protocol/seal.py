@@ -60,6 +60,14 @@ def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
     return b"".join((head, payload, b"\x58\x20", tag))  # one copy of the payload, not one for each plus sign
 
 
+def next_key(key: bytes, kid: bytes, nonce: bytes) -> bytes:
+    """The 32-byte key that follows `key` when it is rotated; `kid` names the new one. Nothing secret crosses the line.
+
+    Whoever holds the old key and saw the nonce knows the new one too: a key that was stolen is replaced over USB instead.
+    """
+    return hmac_sha256(key, b"till rotate" + kid + nonce)
+
+
 def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
     """(kid, payload) of a message whose tag is right for this topic.
 

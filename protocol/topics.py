@@ -1,7 +1,7 @@
 """Topic names: till/1/<site>/<device>/<leaf>.
 
 ev     device -> gateway, events, never retained      ack  gateway -> device, what is durable
-state  device -> gateway, heartbeat, retained, last will "lost"      cmd  gateway -> device, commands
+state  device -> gateway, heartbeat, retained, last will "lost"      cmd  gateway -> device, what to do
 """
 
 from protocol.compat import ProtocolError, const

@@ -1,8 +1,8 @@
 """A second reader of the journal's flash image, written from its layout and not from the firmware: the demo's witness.
 
-A sector of 4096 bytes is [header 28 bytes][entry]...; the header is magic "TJ01", epoch, generation, next seq, acked, boot,
-CRC-32; an entry is type u8, body length u16, number u32, body, CRC-32; everything big endian. Type 0x52 is a record and its
-number the seq.
+A sector of 4096 bytes is [header 32 bytes][entry]...; the header is magic "TJ02", epoch, generation, next seq, acked, boot,
+command, CRC-32; an entry is type u8, body length u16, number u32, body, CRC-32; everything big endian. Type 0x52 is a record
+and its number the seq.
 """
 
 import struct
@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 SECTOR_BYTES = 4096
-HEADER = struct.Struct(">4sIIIII")
+HEADER = struct.Struct(">4sIIIIII")
 ENTRY = struct.Struct(">BHI")
 RECORD = 0x52
 
@@ -22,7 +22,7 @@ def records_on_flash(image: Path) -> dict[tuple[int, int], bytes]:
     for start in range(0, len(data), SECTOR_BYTES):
         sector = data[start : start + SECTOR_BYTES]
         magic, epoch = HEADER.unpack_from(sector)[:2]
-        if magic != b"TJ01" or zlib.crc32(sector[: HEADER.size]) != struct.unpack_from(">I", sector, HEADER.size)[0]:
+        if magic != b"TJ02" or zlib.crc32(sector[: HEADER.size]) != struct.unpack_from(">I", sector, HEADER.size)[0]:
             continue
         offset = HEADER.size + 4
         while offset + ENTRY.size + 4 <= SECTOR_BYTES:

@@ -3,7 +3,7 @@
 bench -> board    D 0|1         level of the drawer's status pin
                   M r0 .. r4    column bits (hex) read when each row of the key matrix is driven, ghosts included
                   W ms          the bench's clock jumps ahead
-board -> bench    B name        beeper: ok, error, warn, start, full          K ms      drawer kick pulse
+board -> bench    B name        beeper: ok, error, warn, start, full, identify   K ms      drawer kick pulse
                   P text        a line on the pad's printer or display        R text    ready or log line
 """
 
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BEEPS = ("ok", "error", "warn", "start", "full")
+BEEPS = ("ok", "error", "warn", "start", "full", "identify")
 LINE_BYTES_MAX = 256  # a longer line is dropped whole and counted: the board is not believed to be well-behaved
 KICK_MS_LIMIT = 60_000
 JUMP_MS_MAX = 7 * 24 * 3600 * 1000

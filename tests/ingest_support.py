@@ -58,7 +58,7 @@ class Device:
         state = {
             "epoch": self.epoch, "boot": self.boot, "uptime_ms": self.uptime_ms, "status": "alive", "last_seq": len(self.said),
             "lowest_kept": 1 if self.said else 0, "acked": 0, "ledger_n": 0, "ledger_head": bytes(32), "heap_free": 1,
-            "heap_low": 1,
+            "heap_low": 1, "command": 0,
         }  # fmt: skip
         return self.topic("state"), self.sealed("state", messages.encode_state({**state, **more})), retained
 

@@ -89,8 +89,8 @@ def two_on_a_line(folder: Path) -> Board:
 
 
 COMBINATIONS = [  # (instruments, more bytes than the budget that they are known to need)
-    pytest.param({"coins": "mach", "drop": "ebds"}, 0, id="report_stream and ebds"),
-    pytest.param({"drop": "ebds", "coins": "cctalk-coin"}, 4096, id="ebds and cctalk"),
+    pytest.param({"coins": "mach", "drop": "ebds"}, 6144, id="report_stream and ebds"),
+    pytest.param({"drop": "ebds", "coins": "cctalk-coin"}, 9216, id="ebds and cctalk"),
     pytest.param({"coins": "cctalk-coin"}, 0, id="two devices on a ccTalk line"),
 ]
 

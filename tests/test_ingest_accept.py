@@ -137,7 +137,7 @@ def empty(device: Device) -> tuple[str, bytes, bool]:
         (foreign_topic, "is not till/1/"),
         (on_another_device, "kid b'w1.1' does not belong to device w2"),
         (under_another_kid, "kid b'w1.1' does not belong to device w2"),
-        (event_on_state, "state: not an array of 11"),
+        (event_on_state, "state: not an array of 12"),
         (oversized, "message of 1025 bytes, limit 1024"),
         (empty, "not a COSE_Mac0"),
     ],

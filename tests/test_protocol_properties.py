@@ -127,14 +127,23 @@ def test_events_survive_the_round_trip(epoch, boot, sent_uptime_ms, first_seq, r
     assert expected == messages.decode_events(messages.encode_events(**expected))
 
 
-@given(st.data(), st.sampled_from(messages.STATUS), st.binary(min_size=32, max_size=32), st.lists(U32, min_size=7, max_size=7))
+@given(st.data(), st.sampled_from(messages.STATUS), st.binary(min_size=32, max_size=32), st.lists(U32, min_size=8, max_size=8))
 def test_damaged_state_is_refused_or_canonical(data, status, head, numbers):
-    names = ("epoch", "boot", "last_seq", "lowest_kept", "acked", "heap_free", "heap_low")
+    names = ("epoch", "boot", "last_seq", "lowest_kept", "acked", "heap_free", "heap_low", "command")
     state = dict(zip(names, numbers, strict=True)) | {"status": status, "ledger_head": head, "uptime_ms": 5, "ledger_n": 7}
     raw = messages.encode_state(state)
 
     assert state == messages.decode_state(raw)
     is_refused_or_canonical(data.draw(damaged(raw)), messages.decode_state, messages.encode_state)
+
+
+@given(st.data(), st.sampled_from(messages.VERBS), st.binary(min_size=16, max_size=16), st.text(max_size=16), U32)
+def test_damaged_command_is_refused_or_canonical(data, verb, nonce, argument, number):
+    command = {"epoch": number or 1, "counter": 1 + number // 2, "nonce": nonce, "verb": verb, "argument": argument}
+    raw = messages.encode_command(command)
+
+    assert command == messages.decode_command(raw)
+    is_refused_or_canonical(data.draw(damaged(raw)), messages.decode_command, messages.encode_command)
 
 
 @given(st.data(), st.binary(max_size=200))

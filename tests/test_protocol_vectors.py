@@ -13,8 +13,18 @@ from protocol.compat import ProtocolError
 VECTORS = Path(__file__).parent.parent / "protocol" / "vectors"
 HEX = re.compile("[0-9a-f]+")
 KEYS = {b"w1.1": bytes(range(32))}
-DECODE = {"ev": messages.decode_events, "state": messages.decode_state, "ack": messages.decode_ack}
-ENCODE = {"ev": lambda message: messages.encode_events(**message), "state": messages.encode_state, "ack": messages.encode_ack}
+DECODE = {
+    "ev": messages.decode_events,
+    "state": messages.decode_state,
+    "ack": messages.decode_ack,
+    "cmd": messages.decode_command,
+}
+ENCODE = {
+    "ev": lambda message: messages.encode_events(**message),
+    "state": messages.encode_state,
+    "ack": messages.encode_ack,
+    "cmd": messages.encode_command,
+}
 TAKE = DECODE | {
     "cbor": cbor.decode,
     "record": records.decode_record,

@@ -15,7 +15,14 @@ _WATCHDOG_MS = const(8000)  # rp2 allows 8388 at most
 _SETTLE_US = const(5)  # a driven matrix row has to pull the column's wire
 _KICK_MS_MAX = const(510)  # drawers name this limit for their solenoid
 # milliseconds on, off, on ...: patterns that can be told apart without looking
-_BEEPS = {"ok": (80,), "warn": (80, 80, 80), "error": (400, 100, 400), "start": (30,), "full": (600,)}
+_BEEPS = {
+    "ok": (80,),
+    "warn": (80, 80, 80),
+    "error": (400, 100, 400),
+    "start": (30,),
+    "full": (600,),
+    "identify": (80, 80, 80, 80, 400),
+}
 
 
 class McuPorts:
@@ -114,6 +121,9 @@ class McuPorts:
             if getattr(machine, constant, None) == cause:
                 return name
         return "unknown"
+
+    def restart(self) -> None:
+        machine.reset()
 
     def feed_watchdog(self) -> None:
         if self._watchdog is None:  # armed by the first full round of all tasks, so that a slow start is not a reset loop

@@ -168,6 +168,9 @@ class Ports:
     def reset_cause(self) -> str:
         return "power_on"
 
+    def restart(self) -> None:
+        raise SystemExit  # who supplies the power starts the process again
+
     async def connect_network(self) -> None:
         """The machine's own network is always there."""
 

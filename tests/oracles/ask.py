@@ -16,7 +16,14 @@ from pycose.messages import Mac0Message
 from zcbor import DataTranslator
 
 PROTOCOL = Path(__file__).parent.parent.parent / "protocol"
-RULES = {"record": "record", "ev": "events-message", "state": "state-message", "ack": "ack-message", "seal": "sealed"}
+RULES = {
+    "record": "record",
+    "ev": "events-message",
+    "state": "state-message",
+    "ack": "ack-message",
+    "cmd": "command-message",
+    "seal": "sealed",
+}
 
 
 def main() -> None:

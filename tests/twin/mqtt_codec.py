@@ -9,7 +9,7 @@ def show(raw):
 
 def main():
     print(show(mqtt.connect("c", 20, "t/s", b"lost")))
-    print(show(mqtt.subscribe(1, "t/a")))
+    print(show(mqtt.subscribe(1, ("t/a",))))
     print(show(mqtt.publish("t/e", b"x" * 200, 513))[:24])
     stream = b"\x20\x02\x00\x00" + b"\x90\x03\x00\x01\x01" + b"\x40\x02\x02\x01" + b"\xd0\x00"
     stream += b"\x32\x08\x00\x03t/a\x00\x07!" + b"\x30\x05\x00\x03t/a"

@@ -13,6 +13,7 @@ TAKE = {
     "ev": messages.decode_events,
     "state": messages.decode_state,
     "ack": messages.decode_ack,
+    "cmd": messages.decode_command,
     "seal": lambda raw: seal.open_seal(raw, "till/1/hall/w1/ev", KEYS.get),
     "topic": lambda raw: topics.parse_topic(raw.decode()),
 }

@@ -20,7 +20,7 @@ def events(source: Seeded) -> bytes:
 
 def state(source: Seeded) -> bytes:
     heartbeat = {"status": source.one_of(messages.STATUS), "ledger_head": bytes(source.below(256) for _ in range(32))}
-    for name in ("epoch", "boot", "last_seq", "lowest_kept", "acked", "heap_free", "heap_low"):
+    for name in ("epoch", "boot", "last_seq", "lowest_kept", "acked", "heap_free", "heap_low", "command"):
         heartbeat[name] = source.number(U32)
     for name in ("uptime_ms", "ledger_n"):
         heartbeat[name] = source.number(U48)
@@ -40,11 +40,22 @@ def ack(source: Seeded) -> bytes:
     return raw
 
 
+def command(source: Seeded) -> bytes:
+    order = {"verb": source.one_of(messages.VERBS), "nonce": bytes(source.below(256) for _ in range(16))}
+    for name in ("epoch", "counter"):
+        order[name] = 1 + source.number(U32 - 1)
+    order["argument"] = "x" * source.below(65)
+    raw = messages.encode_command(order)
+    assert messages.decode_command(raw) == order
+    return raw
+
+
 def main():
     for encode, decode in (
         (events, messages.decode_events),
         (state, messages.decode_state),
         (ack, messages.decode_ack),
+        (command, messages.decode_command),
     ):
         out = []
         for seed in range(25):
