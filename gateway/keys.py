@@ -55,6 +55,35 @@ def create_key(folder: Path, device: str, number: int = 1) -> DeviceKey:
     return key
 
 
+def write_private(path: Path, data: bytes, new: bool = False) -> None:
+    """A whole file, mode 0600 from its first byte, in place of what is there. `new`: raises ConfigError when something is."""
+    _write(path, data, 0o600, new)
+
+
+def write_public(path: Path, data: bytes) -> None:
+    """A whole file that anybody who reaches its folder may read, in place of what is there."""
+    _write(path, data, 0o644, new=False)
+
+
+def _write(path: Path, data: bytes, mode: int, new: bool) -> None:
+    """Whoever reads sees the old file or the new one; what is renamed is on disk."""
+    if new and path.exists():
+        raise ConfigError(f"{path}: exists; it is never overwritten")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)  # whatever the umask says
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        part.replace(path)
+    except PermissionError as error:
+        raise PermissionDenied(f"{path}: {error.strerror}; run as the owner of {path.parent}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 class KeyStore:
     """The keys folder, read again whenever a file changes."""
 
@@ -67,7 +96,7 @@ class KeyStore:
 
     def devices(self) -> list[str]:
         """Names of all devices that have a key."""
-        return sorted(path.stem for path in self._folder.glob("*.key"))
+        return sorted(path.stem for path in self._folder.glob("*.key") if "." not in path.stem)  # <device>.tls.key is for TLS
 
     def current(self, device: str) -> DeviceKey:
         """The newest key of a device, for staging it.
