@@ -47,6 +47,7 @@ class Day:
     ledger_n: int
     ledger_head: bytes
     unassigned: list[str] = field(default_factory=list)  # windows with postings that the configuration does not name
+    checkpoint: dict[str, Any] | None = None  # n, root, made_ms and note of the day's signed checkpoint, once there is one
 
     @property
     def is_balanced(self) -> bool:
@@ -116,7 +117,15 @@ def prove_day(
         ledger_n=n,
         ledger_head=head,
         unassigned=unassigned,
+        checkpoint=_checkpoint(ledger, business_date),
     )
+
+
+def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:
+    row = ledger.db.execute(
+        "SELECT n, root, made_ms, note FROM checkpoint WHERE business_date = ?", (business_date,)
+    ).fetchone()
+    return None if row is None else {"n": row[0], "root": row[1].hex(), "made_ms": row[2], "note": row[3]}
 
 
 def _prove_window(

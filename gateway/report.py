@@ -63,6 +63,7 @@ def day_report(day: Day, config: Config) -> Json:
         "gaps": [{name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")} for gap in day.gaps],
         "incidents": [{name: row[name] for name in ("at_ms", "kind", "device", "text")} for row in day.incidents],
         "ledger": {"n": day.ledger_n, "head": day.ledger_head.hex()},
+        "checkpoint": day.checkpoint,
     }
 
 
@@ -248,6 +249,8 @@ def _csv_rows(report: Json) -> list[Json]:
         item = f"epoch {gap['epoch']} records {gap['from_seq']} to {gap['to_seq']}"
         rows.append({"section": "gap", "window": gap["device"], "item": item, "text": gap["cause"]})
     rows.append({"section": "ledger", "item": report["ledger"]["head"], "text": f"n {report['ledger']['n']}"})
+    if checkpoint := report["checkpoint"]:
+        rows.append({"section": "checkpoint", "item": f"n {checkpoint['n']}", "text": checkpoint["note"]})
     return rows
 
 
@@ -296,6 +299,7 @@ def long_date(business_date: str) -> str:
 
 def print_day(report: Json, console: Console) -> None:
     """The report on a terminal."""
+    note = report["checkpoint"]["note"] if report["checkpoint"] else ""
     console.print(f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]", highlight=False, soft_wrap=True)
     for session in report["sessions"]:
         _print_session(session, console)
@@ -310,6 +314,9 @@ def print_day(report: Json, console: Console) -> None:
         text = f"gap: {gap['device']} epoch {gap['epoch']}, records {gap['from_seq']} to {gap['to_seq']}: {gap['cause']}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print(f"ledger n {report['ledger']['n']}, head {report['ledger']['head']}", highlight=False, soft_wrap=True)
+    for line in ["signed checkpoint:", *note.splitlines()] if note else []:
+        if line.isprintable():  # an insider may have written into the table
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_session(session: Json, console: Console) -> None:

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 from gateway.errors import GatewayError, PermissionDenied, TryAgain
 
-AREAS = ("setup", "running", "office", "keeping", "fleet", "instruments", "learn", "simulated")  # in the order of till --help
+# in the order of till --help
+AREAS = ("setup", "running", "office", "keeping", "audit", "fleet", "instruments", "learn", "simulated")
 
 
 def main() -> NoReturn:

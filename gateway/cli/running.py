@@ -25,6 +25,7 @@ def serve(
 
     from gateway import config as configuration
     from gateway.broker import EmbeddedBroker
+    from gateway.checkpoint import Keeper
     from gateway.ingest import Ingest
     from gateway.keys import KeyStore
     from gateway.service import Service, ServiceSettings, follow_line
@@ -56,4 +57,6 @@ def serve(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
         threading.Thread(target=say_ready, daemon=True).start()
+        keeper = Keeper(site.ledger, site.data, site.config.site, site.zone, site.config.cut_off, clock_from_env())
+        threading.Thread(target=keeper.run, args=(stop,), daemon=True).start()
         service.run(stop)

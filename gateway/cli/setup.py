@@ -30,6 +30,7 @@ def init(
 ) -> None:
     """Write till.toml, the data folder and a key for each window. Refuses to overwrite."""
     from gateway import config
+    from gateway.checkpoint import signer
     from gateway.keys import create_key
 
     path = folder / "till.toml"
@@ -46,6 +47,7 @@ def init(
     for window in made.config.windows:
         if not (made.keys / f"{window}.key").exists():
             create_key(made.keys, window)
+    signer(made.data, site)
     result = {"config": str(path), "data": str(made.data), "windows": list(made.config.windows)}
     tell(as_json, result, f"wrote {path}, {made.data} and {windows} keys; next: till check --config {path}")
 
