@@ -27,12 +27,17 @@ _DIGIT_RUN = re.compile(r"(?<!\d)\d{13,19}(?!\d)", re.ASCII)
 _CARD_GROUPS = re.compile(r"(?<!\d)(\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5})(?!\d)", re.ASCII)
 _POINT = re.compile(r"[+-]?\d{1,12}\.\d{2}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_WORD = re.compile(r"[a-z_]{1,16}|[A-Z_]{1,16}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 class RowError(ValueError):
-    """Why a row is not posted. Never holds a field's text where that could be a card number."""
+    """Why a row is not posted: the column and what it wants.
+
+    Of a cell's own text only a receipt number, or one plain word where a word is wanted: in an export that shifted its columns
+    any cell may hold an account number, a name or a card number, and this text is shown and kept. The line says where to look.
+    """
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def parse_row(cells: Sequence[str]) -> Posting:
     _one_of(row, "service", SERVICES)
     _one_of(row, "status", STATUSES)
     if not _NUMBER.fullmatch(row["line_no"]) or not 1 <= int(row["line_no"]) <= LINE_NO_MAX:
-        raise RowError(f"line_no: {row['line_no']!r} is not 1 to {LINE_NO_MAX}")
+        raise RowError(f"line_no: not 1 to {LINE_NO_MAX}")
     amounts = {name: amount(name, row[name])[0] for name in AMOUNTS}
     _check_amounts(row, amounts)
     posted_ms, business_date = _posted_ms(row["posted_at"]), _business_date(row["business_date"])
@@ -107,11 +112,11 @@ def amount(name: str, text: str) -> tuple[int, str]:
         if _POINT.fullmatch(text):
             return cents_from_text(text), "units"
         if "." in text:
-            raise RowError(f"{name}: {text[:24]!r} has not two places after the point")
+            raise RowError(f"{name}: not two places after the point")
         cents = cents_from_integer_text(text)
         return cents, "cents" if cents else ""
-    except MoneyError as error:
-        raise RowError(f"{name}: {error}") from None
+    except MoneyError:  # its text shows the amount
+        raise RowError(f"{name}: not an amount such as 1250 or 12.50") from None
 
 
 def holds_card_number(text: str) -> bool:
@@ -132,7 +137,8 @@ def _luhn(digits: str) -> bool:
 
 def _one_of(row: dict[str, str], name: str, known: tuple[str, ...]) -> None:
     if row[name] not in known:
-        raise RowError(f"{name}: {row[name]!r} is not one of {', '.join(known)}")
+        shown = repr(row[name]) if _WORD.fullmatch(row[name]) else "something else"
+        raise RowError(f"{name}: {shown} is not one of {', '.join(known)}")
 
 
 def _check_amounts(row: dict[str, str], amounts: dict[str, int]) -> None:
@@ -154,9 +160,9 @@ def _posted_ms(text: str) -> int:
     try:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise RowError(f"posted_at: {text!r} is not ISO 8601 such as 2026-11-20T10:42:08-06:00") from None
+        raise RowError("posted_at: not ISO 8601 such as 2026-11-20T10:42:08-06:00") from None
     if moment.tzinfo is None:
-        raise RowError(f"posted_at: {text!r} lacks its offset from UTC, such as -06:00")
+        raise RowError("posted_at: lacks its offset from UTC, such as -06:00")
     return (moment - _EPOCH) // datetime.timedelta(milliseconds=1)
 
 
@@ -166,4 +172,4 @@ def _business_date(text: str) -> str:
             return datetime.date.fromisoformat(text).isoformat()
     except ValueError:
         pass
-    raise RowError(f"business_date: {text!r} is not a date such as 2026-11-20")
+    raise RowError("business_date: not a date such as 2026-11-20")

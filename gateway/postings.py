@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
-from gateway.posted_row import AMOUNTS, COLUMNS, Posting, RowError, amount, holds_card_number, parse_row
+from gateway.posted_row import AMOUNTS, COLUMNS, Posting, RowError, amount, parse_row
 
 FILE_BYTES_MAX = 256 * 1024 * 1024  # about a million rows: a year of a large office; more is not a day's export
 ROW_BYTES_MAX = 2_048  # 22 fields of at most 40 characters and their quotes
 REFUSED_ROWS_MAX = 1_000  # more bad rows than this: it is not a posted.csv, nothing of it is posted
 REFUSED_SHOWN_MAX = 20  # of the bad rows in a message; the table has them all
 _BATCH_ROWS = 1_000
+_COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,23}", re.ASCII)
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(r"#control,rows=(\d{1,9}),tender_cents=([-+.\d]+),change_cents=([-+.\d]+),allocation_cents=([-+.\d]+),*")
 _SAME_KEY = " AND ".join(f"posting.{name} = staged.{name}" for name in ("source_system", "receipt_no", "line_no"))
@@ -165,8 +166,9 @@ def _check_header(first: tuple[int, bytes | None], path: Path) -> None:
     for index, column in enumerate(COLUMNS):
         found = names[index] if index < len(names) else ""
         if found != column:
-            is_shown = len(found) <= 24 and found.isprintable() and not holds_card_number(found)
-            shown = repr(found) if is_shown else "something else"
+            shown = (
+                repr(found) if _COLUMN_NAME.fullmatch(found) else "something else"
+            )  # not a name out of a file without header
             raise DataError(f"{path}:{first[0]}: column {index + 1} is {shown}, expected '{column}'; see docs/posted-csv.md")
     if len(names) > len(COLUMNS):
         raise DataError(f"{path}:{first[0]}: {len(names)} columns, expected {len(COLUMNS)}; see docs/posted-csv.md")

@@ -18,6 +18,7 @@ from gateway.explain import Variance, unreceipted_openings
 from gateway.money import format_cents, format_signed
 from gateway.reconcile import Interval, Reconciliation
 from gateway.sessions import Finding
+from gateway.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -299,6 +300,7 @@ def long_date(business_date: str) -> str:
 
 def print_day(report: Json, console: Console) -> None:
     """The report on a terminal."""
+    report = {**printable(report), "checkpoint": report.get("checkpoint")}  # its note has lines, and is our own
     note = report["checkpoint"]["note"] if report["checkpoint"] else ""
     console.print(f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]", highlight=False, soft_wrap=True)
     for session in report["sessions"]:

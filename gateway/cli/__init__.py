@@ -53,5 +53,7 @@ def version() -> str:
 
 
 def _leave(error: GatewayError) -> NoReturn:
-    print(f"till: {error}", file=sys.stderr)
+    from gateway.terminal import printable
+
+    print(printable(f"till: {error}", keep="\n"), file=sys.stderr)
     sys.exit(error.exit_code)

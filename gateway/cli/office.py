@@ -12,6 +12,7 @@ import typer
 from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOption, app, opened
 from gateway.clock import clock_from_env
 from gateway.errors import DataError, TryAgain, UsageError
+from gateway.terminal import printable
 
 
 @app.command("import")
@@ -30,13 +31,14 @@ def import_(
     if as_json:
         print(json.dumps([vars(result) for result in results], indent=2))
     for result in [] if as_json else results:
+        result.name = printable(result.name)
         if result.state == "unposted":
             print(f"till: {result.name}: nothing posted: {result.reason}", file=sys.stderr)
         else:
             again = "already posted: " if result.state == "already" else ""
             print(f"{result.name}: {again}{result.added} rows new, {result.known} known, {result.refused} refused")
         for line, reason in result.shown:
-            print(f"  {result.name}:{line}: {reason}", file=sys.stderr)
+            print(printable(f"  {result.name}:{line}: {reason}"), file=sys.stderr)
     if any(result.state == "unposted" for result in results):
         raise typer.Exit(DataError.exit_code)
     if any(result.refused for result in results):

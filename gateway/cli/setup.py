@@ -14,6 +14,7 @@ import typer
 
 from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, boards_path, device_app, known_window, opened, tell
 from gateway.errors import ConfigError, DataError, GatewayError, PermissionDenied, Unavailable, UsageError
+from gateway.terminal import printable
 
 if TYPE_CHECKING:
     from gateway.config import Site
@@ -176,7 +177,7 @@ def verify(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         print(json.dumps({"n": n, "head": head.hex(), "findings": rows}, indent=2))
     else:
         for item in found:
-            print(f"message {item.message_n} {item.device}: {item.text}")
+            print(printable(f"message {item.message_n} {item.device}: {item.text}"))
         print(f"{'✗' if found else '✓'} ledger n {n}, head {head.hex()}, {len(found)} findings")
     if found:
         raise typer.Exit(FINDING)
@@ -207,7 +208,7 @@ def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> N
         return
     for row in rows:
         counts = ", ".join(f"{row[name]} {name}" for name in ("records", "duplicates", "rejected", "missing"))
-        print(f"{row['device'] or '(unknown sender)'}: {'key' if row['key'] else 'no key'}, {counts}")
+        print(printable(f"{row['device'] or '(unknown sender)'}: {'key' if row['key'] else 'no key'}, {counts}"))
 
 
 @device_app.command("key")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gateway.instruments.capture import Burst
 from gateway.money import format_cents
+from gateway.terminal import printable
 
 QUICK_MS, QUICK_FOR_MS, SLOW_MS = 10, 1000, 250  # how often time passes: as on a device, and in a long silence now and then
 SILENCE_MS = 5000  # behind the last burst: longer than a printed report may pause
@@ -75,6 +76,7 @@ def as_json_line(at_ms: int, event: dict[str, Any]) -> str:
 
 def as_text(event: dict[str, Any]) -> str:
     """One line for a person."""
+    event = printable(event)  # a machine's report may hold anything
     kind = event["kind"]
     if kind == "tally" and not event["rows"]:
         return f"bookmark {event['batch_id']}: no money, for a restart of the controller"
