@@ -2,7 +2,8 @@
 
 A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a generation that only rises, the
 next seq, what was acknowledged, the boot number and the last command taken. An entry is [type u8][length u16][number u32][body]
-[CRC-32], big endian, within one sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries behind it.
+[CRC-32], big endian, within one sector. All that `Journal` needs after a power cut is in the newest sector's header and the
+entries behind it.
 
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
 page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to.

@@ -155,7 +155,7 @@ class Link:
 
 
 def tls_context():
-    """What every connection shares: the site's CA, which alone is believed, and this device's certificate and key (DER files)."""
+    """What every connection shares: the site's CA, which alone is believed, and this device's certificate and key, as DER."""
     import tls
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)

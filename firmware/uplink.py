@@ -125,7 +125,9 @@ class Uplink:
         """Take a message; True when it acknowledges this journal or is a new command. Anything else is counted as refused.
 
         A command is new when it is for this epoch and its counter is above every one that was ever taken; whoever acts on it
-        notes the counter first (Journal.note_command). An acknowledgement that is higher than all before is true whenever it comes. A lower one takes back what we were told
+        notes the counter first (Journal.note_command).
+
+        An acknowledgement that is higher than all before is true whenever it comes. A lower one takes back what we were told
         (the gateway lost its newest rows): it must answer the newest of our messages that was ever answered, or a later one.
         No clock of the gateway's decides that: it may be set back.
         """

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
-from gateway.errors import TryAgain
+from gateway.commands import after_heartbeat
+from gateway.errors import GatewayError, TryAgain
 from gateway.keys import KeyStore
 from gateway.ledger import Ledger
 from gateway.rows import Accepted, AcceptedEvents, AcceptedState, Body, Recorded, Rejected, SeenRecord, Stream
@@ -50,7 +51,7 @@ class Ingest:
             return Rejected(str(error), topic, payload, now_ms, device)
 
     def commit(self, batch: Sequence[Accepted | Rejected]) -> list[tuple[str, bytes]]:
-        """Make the batch durable; (topic, sealed acknowledgement) for every device stream that spoke.
+        """Make the batch durable; (topic, sealed) of an acknowledgement for every stream that spoke, then of commands that are due.
 
         Raises TryAgain when the storage failed: nothing is durable, nothing may be acknowledged, the same batch may come again.
         """
@@ -74,7 +75,8 @@ class Ingest:
                 log.warning('message_refused topic=%r reason="%s"', outcome.topic[:80], outcome.reason[:200])
         for record in recorded.records:
             self._observe(record)
-        return [ack for stream in recorded.streams if (ack := self._ack(stream, recorded)) is not None]
+        acks = [ack for stream in recorded.streams if (ack := self._ack(stream, recorded)) is not None]
+        return acks + self._commands(batch, now_ms)
 
     def _events(self, topic: str, device: str, kid: bytes, sealed: bytes, content: bytes, now_ms: int) -> AcceptedEvents:
         event = messages.decode_events(content)
@@ -107,6 +109,22 @@ class Ingest:
             }
         )
         return topic, seal.seal(key, stream.kid, topic, payload)
+
+    def _commands(self, batch: Sequence[Accepted | Rejected], now_ms: int) -> list[tuple[str, bytes]]:
+        """What devices that are there are asked to do. A storage that fails here costs the command one heartbeat, no more."""
+        due = []
+        for outcome in batch:
+            if isinstance(outcome, AcceptedState) and not outcome.retained and outcome.state["status"] != "lost":
+                try:
+                    command = after_heartbeat(
+                        self._ledger, self._keys, self._site, outcome.device, outcome.kid, outcome.state, now_ms
+                    )
+                except (sqlite3.Error, GatewayError) as error:
+                    log.error('command_not_sent device=%s error="%s"', outcome.device, error)
+                    continue
+                if command is not None:
+                    due.append(command)
+        return due
 
     def _observe(self, record: SeenRecord) -> None:
         for observer in self.observers:

@@ -1,14 +1,17 @@
 """The key of each device: one file a device, `<data>/keys/<device>.key`, mode 0600, never in a log or an error text.
 
 A line of the file is `<key number> <64 hex digits>`. Every line opens messages (so that a key can be rotated); the last is the
-one a new staging of the device gets. Removing the file shuts the device out with its next message.
+one a new staging of the device gets. Removing the file shuts the device out with its next message. A device enrolled and
+not yet approved has `<device>.key.pending` instead: it can be staged with it, and no message under it is taken.
 """
 
 import contextlib
+import fcntl
 import logging
 import os
 import secrets
 import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,25 +37,75 @@ class DeviceKey:
         return bytes(topics.kid(self.device, self.number))
 
 
-def create_key(folder: Path, device: str, number: int = 1) -> DeviceKey:
-    """A new random key for `device`, in its own new file.
+def create_key(folder: Path, device: str, number: int = 1, pending: bool = False) -> DeviceKey:
+    """A new random key for `device`, in its own new file; `pending`: no message under it is taken before `approve_key`.
 
     Raises ConfigError when the device has a file already (a key in use is never overwritten) or the name is not one.
     """
     key = DeviceKey(_name(device), number, secrets.token_bytes(KEY_BYTES))
-    path = folder / f"{device}.key"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise ConfigError(f"key {path}: exists; rotate the key or remove the device first") from error
-    except PermissionError as error:
-        raise PermissionDenied(f"key {path}: {error.strerror}; run as the owner of {folder}") from error
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"{number} {key.secret.hex()}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _only_writer(folder):
+        for path in (key_file(folder, device), pending_file(folder, device)):
+            if path.exists():
+                raise ConfigError(f"key {path}: exists; rotate the key, or replace or revoke the device")
+        path = pending_file(folder, device) if pending else key_file(folder, device)
+        write_private(path, _line(key))
     return key
+
+
+def approve_key(folder: Path, device: str) -> None:
+    """From now on messages under the pending key are taken. Raises ConfigError when there is none."""
+    with _only_writer(folder):
+        try:
+            pending_file(folder, device).rename(key_file(folder, device))
+        except FileNotFoundError as error:
+            raise ConfigError(f"device {device}: nothing is pending; see till device list") from error
+
+
+def add_key(folder: Path, key: DeviceKey) -> None:
+    """A further key of a device, behind those it has, all of which open messages: the first half of a rotation.
+
+    Raises ConfigError when the device has none (it was revoked meanwhile) or has this number with another key.
+    """
+    with _only_writer(folder):
+        keys = _parse(key_file(folder, key.device), key.device) if key_file(folder, key.device).exists() else {}
+        if not keys or keys.get(key.number, key).secret != key.secret:
+            raise ConfigError(f"device {key.device}: key {key.number} cannot be added; see till device list")
+        write_private(key_file(folder, key.device), b"".join(_line(each) for each in {**keys, key.number: key}.values()))
+
+
+def retire_keys(folder: Path, device: str, below: int) -> None:
+    """Forget the keys with a number below this one, the second half of a rotation; the newest always stays."""
+    with _only_writer(folder):
+        path = key_file(folder, device)
+        keys = list(_parse(path, device).values()) if path.exists() else []
+        kept = [key for key in keys if key.number >= below or key is keys[-1]]
+        if len(kept) < len(keys):
+            write_private(path, b"".join(_line(key) for key in kept))
+
+
+def destroy_keys(folder: Path, device: str) -> None:
+    """Withdraw and destroy every key of a device, its TLS key too. No key is no error: what was begun may be repeated."""
+    with _only_writer(folder):
+        for path in (key_file(folder, device), pending_file(folder, device), folder / f"{device}.tls.key"):
+            gone = path.with_name(f".{path.name}.gone")
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(gone)  # first out of the way: a reader must not find zeros where a key was
+            with contextlib.suppress(FileNotFoundError), gone.open("r+b") as file:
+                file.write(bytes(gone.stat().st_size))  # a journalling or flash file system may keep the old bytes all the same
+                file.flush()
+                os.fsync(file.fileno())
+            gone.unlink(missing_ok=True)
+
+
+def key_file(folder: Path, device: str) -> Path:
+    """Where the keys of a device are that open its messages."""
+    return folder / f"{_name(device)}.key"
+
+
+def pending_file(folder: Path, device: str) -> Path:
+    """Where the key of a device is that nobody has approved yet."""
+    return folder / f"{_name(device)}.key.pending"
 
 
 def write_private(path: Path, data: bytes, new: bool = False) -> None:
@@ -84,6 +137,26 @@ def _write(path: Path, data: bytes, mode: int, new: bool) -> None:
         part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """One process at a time changes the folder: a rotation must not bring back what a revocation destroys."""
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError as error:
+        raise ConfigError(f"folder {folder} does not exist; restore it from the backup, or run till init") from error
+    except PermissionError as error:
+        raise PermissionDenied(f"keys {folder}: {error.strerror}; run as the owner of {folder}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _line(key: DeviceKey) -> bytes:
+    return f"{key.number} {key.secret.hex()}\n".encode()
+
+
 class KeyStore:
     """The keys folder, read again whenever a file changes."""
 
@@ -99,14 +172,34 @@ class KeyStore:
         return sorted(path.stem for path in self._folder.glob("*.key") if "." not in path.stem)  # <device>.tls.key is for TLS
 
     def current(self, device: str) -> DeviceKey:
-        """The newest key of a device, for staging it.
+        """The newest key of a device, for staging it; the pending one where nothing is approved yet.
 
         Raises ConfigError when it has none, DataError or PermissionDenied when its file is not fit for use.
         """
-        keys = self._load(_name(device))
+        keys = self._load(_name(device)) or self._load(device, ".key.pending")
         if not keys:
-            raise ConfigError(f"device {device}: no key in {self._folder}; make one: till device key {device}")
+            raise ConfigError(f"device {device}: no key in {self._folder}; make one: till device enrol {device}")
         return list(keys.values())[-1]
+
+    def numbers(self, device: str) -> list[int]:
+        """The numbers of the keys that open messages of a device; empty when none does. Raises like `current`."""
+        return sorted(self._load(_name(device)))
+
+    def is_pending(self, device: str) -> bool:
+        """True when the device is enrolled and waits for its approval."""
+        return pending_file(self._folder, device).exists()
+
+    def all(self, device: str) -> list[DeviceKey]:
+        """The keys that open this device's messages, the oldest first; two while a rotation is under way, none for no device.
+
+        Raises DataError or PermissionDenied when its file is not fit for use.
+        """
+        return [key for _, key in sorted(self._load(_name(device)).items())]
+
+    def write(self, device: str, keys: Sequence[DeviceKey]) -> None:
+        """Make these its keys, on disk when this returns. Whoever reads sees the old ones or the new ones."""
+        lines = "".join(f"{key.number} {key.secret.hex()}\n" for key in keys)
+        write_private(self._folder / f"{device}.key", lines.encode("ascii"))
 
     def key_of(self, kid: bytes) -> bytes | None:
         """The 32-byte key of a kid, None for one nobody knows. Never raises: the kid comes from the line."""
@@ -128,22 +221,22 @@ class KeyStore:
         if key is None or key.kid != kid:
             return None
         path = str(self._folder / f"{device}.key")
-        self._quick[kid] = (path, self._cache[device][0], key.secret)
+        self._quick[kid] = (path, self._cache[f"{device}.key"][0], key.secret)
         return key.secret
 
-    def _load(self, device: str) -> dict[int, DeviceKey]:
-        path = self._folder / f"{device}.key"
+    def _load(self, device: str, suffix: str = ".key") -> dict[int, DeviceKey]:
+        path = self._folder / f"{device}{suffix}"
         stamp = _stamp(str(path))
         if stamp is None:
-            self._cache.pop(device, None)
+            self._cache.pop(path.name, None)
             return {}
-        cached = self._cache.get(device)
+        cached = self._cache.get(path.name)
         if cached is not None and cached[0] == stamp:
             return cached[1]
         if stat.S_IMODE(stamp[3]) & 0o077:
             raise PermissionDenied(f"key {path}: readable by others; chmod 600 it")
         keys = _parse(path, device)
-        self._cache[device] = (stamp, keys)
+        self._cache[path.name] = (stamp, keys)
         self._complained.discard(device)
         return keys
 
