@@ -27,6 +27,7 @@ from protocol.compat import ProtocolError
 
 FILE_BYTES_MAX = 1_000_000
 ERRORS_SHOWN_MAX = 50
+TLS_PORT = 8883  # registered with IANA for MQTT over TLS
 
 _TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*")
@@ -43,11 +44,20 @@ class Broker(_Strict):
     host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     embedded: bool = True  # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
+    tls: bool = False  # certificates on both sides (gateway/pki.py); till broker config writes mosquitto's half
+    server_name: Annotated[str, Field(max_length=253)] = ""  # what boards find in the broker's certificate; empty: host
+
+    @property
+    def name(self) -> str:
+        """Whom a board demands to meet."""
+        return self.server_name or self.host
 
     @model_validator(mode="after")
     def _embedded_is_local(self) -> Broker:
         if self.embedded and self.host != "127.0.0.1":
             raise ValueError(f"the embedded broker listens on 127.0.0.1 alone, not on {self.host!r}; set embedded = false")
+        if self.embedded and self.tls:
+            raise ValueError("the embedded broker has no TLS; set embedded = false and run till broker config, or tls = false")
         return self
 
 
@@ -137,6 +147,16 @@ class Site:
         return self.data / "keys"
 
     @property
+    def ca(self) -> Path:
+        """The folder of the site's own certificate authority."""
+        return self.data / "ca"
+
+    @property
+    def broker_folder(self) -> Path:
+        """What mosquitto reads, unless it was written elsewhere."""
+        return self.data / "broker"
+
+    @property
     def boards(self) -> Path:
         """The boards file."""
         return self.path.parent / self.config.boards
@@ -175,7 +195,7 @@ def show(site: Site) -> str:
 
 
 def template(site: str, zone: str, windows: int, broker: tuple[str, int] | None = None) -> str:
-    """A new till.toml. `broker`: host and port of an installed one; None: the embedded one."""
+    """A new till.toml. `broker`: host and port of an installed one, with TLS on its port; None: the embedded one."""
     names = ", ".join(f'"w{number}"' for number in range(1, windows + 1))
     host, port = broker or ("127.0.0.1", 1883)
     return f"""# What this site is. Every key, its unit and its default: docs/cli.md. What counts: till check --show
@@ -189,6 +209,7 @@ cut_off = "16:00"
 host = {_toml(host)}
 port = {port}
 embedded = {_toml(broker is None)}
+tls = {_toml(port == TLS_PORT)}
 """
 
 

@@ -62,28 +62,6 @@ def approve_key(folder: Path, device: str) -> None:
             raise ConfigError(f"device {device}: nothing is pending; see till device list") from error
 
 
-def add_key(folder: Path, key: DeviceKey) -> None:
-    """A further key of a device, behind those it has, all of which open messages: the first half of a rotation.
-
-    Raises ConfigError when the device has none (it was revoked meanwhile) or has this number with another key.
-    """
-    with _only_writer(folder):
-        keys = _parse(key_file(folder, key.device), key.device) if key_file(folder, key.device).exists() else {}
-        if not keys or keys.get(key.number, key).secret != key.secret:
-            raise ConfigError(f"device {key.device}: key {key.number} cannot be added; see till device list")
-        write_private(key_file(folder, key.device), b"".join(_line(each) for each in {**keys, key.number: key}.values()))
-
-
-def retire_keys(folder: Path, device: str, below: int) -> None:
-    """Forget the keys with a number below this one, the second half of a rotation; the newest always stays."""
-    with _only_writer(folder):
-        path = key_file(folder, device)
-        keys = list(_parse(path, device).values()) if path.exists() else []
-        kept = [key for key in keys if key.number >= below or key is keys[-1]]
-        if len(kept) < len(keys):
-            write_private(path, b"".join(_line(key) for key in kept))
-
-
 def destroy_keys(folder: Path, device: str) -> None:
     """Withdraw and destroy every key of a device, its TLS key too. No key is no error: what was begun may be repeated."""
     with _only_writer(folder):
@@ -181,10 +159,6 @@ class KeyStore:
             raise ConfigError(f"device {device}: no key in {self._folder}; make one: till device enrol {device}")
         return list(keys.values())[-1]
 
-    def numbers(self, device: str) -> list[int]:
-        """The numbers of the keys that open messages of a device; empty when none does. Raises like `current`."""
-        return sorted(self._load(_name(device)))
-
     def is_pending(self, device: str) -> bool:
         """True when the device is enrolled and waits for its approval."""
         return pending_file(self._folder, device).exists()
@@ -197,9 +171,16 @@ class KeyStore:
         return [key for _, key in sorted(self._load(_name(device)).items())]
 
     def write(self, device: str, keys: Sequence[DeviceKey]) -> None:
-        """Make these its keys, on disk when this returns. Whoever reads sees the old ones or the new ones."""
-        lines = "".join(f"{key.number} {key.secret.hex()}\n" for key in keys)
-        write_private(self._folder / f"{device}.key", lines.encode("ascii"))
+        """Make these its keys, on disk when this returns. Whoever reads sees the old ones or the new ones.
+
+        Raises ConfigError when the newest key on disk is none of them: somebody revoked or replaced the device meanwhile.
+        """
+        with _only_writer(self._folder):
+            path = key_file(self._folder, device)
+            newest = list(_parse(path, device).values())[-1:] if path.exists() else []
+            if not newest or newest[0] not in keys:
+                raise ConfigError(f"device {device}: its key was withdrawn meanwhile; see till device list")
+            write_private(path, b"".join(_line(key) for key in keys))
 
     def key_of(self, kid: bytes) -> bytes | None:
         """The 32-byte key of a kid, None for one nobody knows. Never raises: the kid comes from the line."""
@@ -235,6 +216,8 @@ class KeyStore:
             return cached[1]
         if stat.S_IMODE(stamp[3]) & 0o077:
             raise PermissionDenied(f"key {path}: readable by others; chmod 600 it")
+        if stat.S_IMODE(os.stat(self._folder).st_mode) & 0o022:  # whoever can write there can put his own key in its place
+            raise PermissionDenied(f"keys {self._folder}: others can write there; chmod 700 it")
         keys = _parse(path, device)
         self._cache[path.name] = (stamp, keys)
         self._complained.discard(device)
