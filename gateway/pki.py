@@ -2,7 +2,7 @@
 
 <data>/ca/       0700  ca.key 0600, ca.pem, crl.pem (the revoked ones; written again by every revocation)
 <data>/broker/         broker.pem, broker.key, and what else mosquitto reads (gateway/broker_config.py)
-<data>/keys/     0700  gateway.pem, gateway.tls.key and, for each device, <device>.pem and <device>.tls.key
+<data>/keys/     0700  gateway.pem, gateway.tls.key, watch.*, and for each device <device>.pem and <device>.tls.key
 
 RSA is out of the question: 4096 bits take an RP2040 23 s. A board reads DER and no PEM (MicroPython answers "invalid key").
 
@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -41,7 +42,10 @@ CA_DAYS = 20 * 365
 DEVICE_DAYS = 10 * 365
 OFFICE_DAYS = 2 * 365  # gateway and broker
 RENEW_DAYS = 60  # `till check` asks for new ones from here on, `till broker config` makes them
-GATEWAY_NAME = "gateway"  # no device may have it: the broker's ACL knows the gateway by this name
+GATEWAY_NAME = "gateway"  # the broker's ACL knows it by this name
+WATCH_NAME = "watch"  # what till flash looks with: it sees records arrive and may say nothing
+BROKER_NAME = "broker"
+RESERVED_NAMES = (GATEWAY_NAME, WATCH_NAME, BROKER_NAME)  # no device may have one
 
 
 @dataclass(frozen=True)
@@ -103,17 +107,31 @@ class Authority:
             topics.check_name(device)
         except ProtocolError as error:
             raise ConfigError(f"device: {error}") from error
-        if device == GATEWAY_NAME:
-            raise ConfigError(f"device {device!r}: the gateway's own name; choose another for the window")
+        if device in RESERVED_NAMES:
+            raise ConfigError(f"device {device!r}: a name of the office's own; choose another for the window")
         return self._issue(device, ExtendedKeyUsageOID.CLIENT_AUTH, DEVICE_DAYS)
 
-    def issue_gateway(self) -> Issued:
-        """The gateway's own client certificate."""
-        return self._issue(GATEWAY_NAME, ExtendedKeyUsageOID.CLIENT_AUTH, OFFICE_DAYS)
+    def issue_office(self, name: str) -> Issued:
+        """The client certificate of the gateway (GATEWAY_NAME) or of whoever only looks on (WATCH_NAME)."""
+        return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH, OFFICE_DAYS)
 
     def issue_broker(self, hosts: Sequence[str]) -> Issued:
         """The broker's server certificate for these host names and IP addresses."""
-        return self._issue("broker", ExtendedKeyUsageOID.SERVER_AUTH, OFFICE_DAYS, hosts)
+        return self._issue(BROKER_NAME, ExtendedKeyUsageOID.SERVER_AUTH, OFFICE_DAYS, hosts)
+
+    def check(self, certificate: x509.Certificate, name: str) -> None:
+        """Raises DataError unless it is this CA's, for this name, not past its end and not revoked."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate())
+        except (ValueError, TypeError, InvalidSignature) as error:
+            raise DataError(f"certificate of {name}: not issued by {self.certificate_file}; make a new one") from error
+        common = [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        if common != [name]:
+            raise DataError(f"certificate of {name}: made out to {', '.join(common) or 'nobody'}; make a new one")
+        if days_left(certificate) < 0:
+            raise DataError(f"certificate of {name}: ended on {certificate.not_valid_after_utc:%Y-%m-%d}; make a new one")
+        if self.is_revoked(certificate):
+            raise DataError(f"certificate of {name}: revoked; make a new one")
 
     def revoke(self, certificate: x509.Certificate) -> None:
         """Put a certificate on the revocation list, which is written again. Once is enough; a second time changes nothing."""
@@ -211,6 +229,12 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the certificate's DER bytes as 64 hex digits: what two people compare."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def hosts_of(certificate: x509.Certificate) -> list[str]:
+    """The host names and IP addresses that a server certificate is for, in its order."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(name.value) for name in names]
 
 
 def board_files(authority: Authority, certificate: Path, key: Path) -> dict[str, bytes]:
