@@ -43,7 +43,7 @@ def back_up(ledger: Ledger, target: Path, drill: bool = True) -> Copy:
         raise ConfigError(f"backup {target}: folder {target.parent} does not exist; make it, on another disk than the ledger's")
     fresh = target.with_name(f"{target.name}.new-{os.getpid()}")
     try:
-        fresh.touch(mode=0o600)
+        fresh.touch(mode=0o600, exist_ok=False)  # never through a link that somebody laid there
         _copy(ledger.db, fresh)
         made = inspect(fresh)
         os.link(fresh, target)
@@ -90,8 +90,8 @@ def restore(backup: Path, ledger: Path, replace: bool = False) -> Copy:
         _move_aside(ledger)
     fresh = ledger.with_name(f"{ledger.name}.restored-{os.getpid()}")
     try:
+        fresh.touch(mode=0o600, exist_ok=False)
         shutil.copyfile(backup, fresh)
-        os.chmod(fresh, 0o600)
         _sync(fresh)
         os.link(fresh, ledger)
         _sync(ledger)

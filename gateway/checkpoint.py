@@ -283,7 +283,7 @@ def _write(path: Path, text: str, mode: int) -> None:
     """Whole or not at all, through a power cut too."""
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -50,7 +50,7 @@ def _create(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
-        fresh.touch(mode=0o600)
+        fresh.touch(mode=0o600, exist_ok=False)
         db = _connect(fresh)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _make_durable(db)

@@ -121,6 +121,8 @@ def _check_data(site: Site) -> str:
         raise ConfigError(f"folder {site.data} does not exist; make it, or run till init")
     if not os.access(site.data, os.W_OK | os.X_OK):
         raise PermissionDenied(f"folder {site.data}: not writable; give it to the user that runs till serve")
+    if site.data.stat().st_mode & 0o022:
+        raise PermissionDenied(f"folder {site.data}: others can write there; chmod 700 it")
     return str(site.data)
 
 
@@ -136,6 +138,8 @@ def _check_keys(site: Site) -> str:
 def _check_ledger(site: Site, thorough: bool) -> str:
     if not site.ledger.exists():
         return "not there yet; till serve makes it"
+    if site.ledger.stat().st_mode & 0o007:  # it holds account numbers
+        raise PermissionDenied(f"ledger {site.ledger}: open to everybody; chmod 600 it")
     from gateway.ledger import Ledger
 
     with Ledger(site.ledger) as ledger:

@@ -87,7 +87,7 @@ def stage(
     if mpy_bytes > limit:
         raise DataError(f"stage {board.label}: {mpy_bytes} bytes of .mpy, budget mpy_bytes_max = {limit}; leave something out")
     if site is not None:
-        (out_dir / SITE_FILE).touch(mode=0o600)
+        (out_dir / SITE_FILE).touch(mode=0o600, exist_ok=False)
         (out_dir / SITE_FILE).write_bytes(render_site(site))
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     return Staged(board, out_dir, files, mpy_bytes, hashlib.sha256(listing.encode()).hexdigest())
