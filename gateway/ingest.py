@@ -156,7 +156,10 @@ class _KeysOf:
     def __call__(self, kid: bytes) -> bytes | None:
         if kid.rpartition(b".")[0] != self._device.encode():
             raise seal.SealError(f"seal: kid {kid[:48]!r} does not belong to device {self._device}")
-        return self._keys.key_of(kid)
+        key = self._keys.key_of(kid)
+        if key is None and self._keys.is_pending(self._device):
+            raise seal.SealError(f"seal: {self._device} is enrolled and not approved yet; till device approve {self._device}")
+        return key
 
 
 def _body(raw: bytes) -> Body:
