@@ -1,6 +1,6 @@
 """mosquitto as this site wants it: certificates on both sides, each device under its own name alone, nothing lost silently.
 
-The folder (`<data>/broker`, or one of your own) is complete: mosquitto.conf, acl, ca.pem, crl.pem, broker.pem, broker.key. The ACL
+The folder (`<data>/broker`, or one of your own) is complete: mosquitto.conf, acl, ca.pem, crl.pem, broker.pem and .key. The ACL
 is the second wall; the first is the seal, which the gateway checks whatever a broker lets through.
 """
 
