@@ -6,7 +6,9 @@ next seq, what was acknowledged, the boot number and the last command taken. An 
 entries behind it.
 
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
-page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to.
+page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to. Bits
+that a cut left half programmed may read either way, so every start programs again what it believes (the newest header, the last
+entry), erases the sector that may hold a half-written header, and fills the rest of the page that it goes on behind with zeros.
 
 The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset, ioctl 6 = erase a block),
 which rp2.Flash, esp32.Partition and the file of the unix port all speak.
@@ -16,6 +18,7 @@ Source: MicroPython library reference, vfs, "Block devices".
 import binascii
 import os
 import struct
+from array import array
 
 from protocol.compat import const
 
@@ -34,6 +37,7 @@ _BOOT = const(0x42)
 _ACK = const(0x41)
 _COMMAND = const(0x43)
 _BLANK = const(0xFF)
+_FILLED = const(0x00)  # where an entry would begin: the next one begins with the next page
 _ERASE = const(6)
 _BLOCK_COUNT = const(4)
 _ACK_MARK_RECORDS = const(64)  # an ack mark costs a page: one per this many records; losing one only causes resends
@@ -65,7 +69,8 @@ class Journal:
             raise JournalError("journal: %d sectors, want at least 3" % self.sectors)
         self._page = bytearray(_PAGE_BYTES)
         self._head = bytearray(_HEADER_BYTES)
-        self._first = [0] * self.sectors  # seq of the first record in each live sector; 0 = not live
+        self._first = array("I", bytes(4 * self.sectors))  # seq that each live sector opened with; 0 = not live
+        self._lowest = 0  # of these; 0 = to be looked up
         self._erased = -1  # the sector that this boot erased and that is still blank
         self._cursor = (0, 0, 0)  # seq, sector and offset of the entry behind the last one read
         self._marked = 0  # acked as last written to flash
@@ -81,17 +86,15 @@ class Journal:
     @property
     def lowest_kept(self) -> int:
         """Lowest seq that can still be read; 0 when none is held."""
-        lowest = 0
-        for first in self._first:
-            if first and first < self.next_seq and (lowest == 0 or first < lowest):
-                lowest = first
-        return lowest
+        if not self._lowest:
+            self._lowest = self._first[self._behind(self._sector)]
+        return self._lowest if self._lowest < self.next_seq else 0
 
     def append(self, body: bytes) -> int:
         """The seq of a record that is now on flash, read back and checked.
 
-        Raises JournalFull, with nothing written, when the space it needs holds unacknowledged records; JournalError when two
-        sectors in a row did not keep what was programmed.
+        Raises JournalFull, with nothing written, when the space it needs holds unacknowledged records; JournalError when
+        several sectors in a row did not keep what was programmed.
         """
         if not 0 < len(body) <= _BODY_BYTES_MAX:
             raise ValueError("journal: body of %d bytes, limit %d" % (len(body), _BODY_BYTES_MAX))
@@ -106,8 +109,10 @@ class Journal:
         if not lowest or not lowest <= seq < self.next_seq:
             return None
         at, sector, offset = self._cursor
-        if at == 0 or at > seq or self._sector_of(seq) != sector:
+        if not at or not self._holds(sector, seq):
             sector = self._sector_of(seq)
+            at = 0
+        if not 0 < at <= seq:
             offset = _HEADER_BYTES
         while True:
             entry = self._read_entry(sector, offset)
@@ -144,7 +149,7 @@ class Journal:
         if self._erased != following and self._may_reuse(following):
             self._erase(following)
             return True
-        if self.acked - self._marked >= _ACK_MARK_RECORDS:
+        if not 0 <= self.acked - self._marked < _ACK_MARK_RECORDS:  # a lower mark at once: it is about what may be overwritten
             body = (self.ledger_n & 0xFFFFFFFF).to_bytes(4, "big") + self.ledger_head
             if self._offset + _ENTRY_BYTES + len(body) + _CRC_BYTES <= SECTOR_BYTES:
                 self._write_entry(_ACK, self.acked, body)
@@ -162,11 +167,12 @@ class Journal:
     # ---- writing ----
 
     def _write_entry(self, kind: int, number: int, body: bytes) -> None:
-        entry = struct.pack(_ENTRY, kind, len(body), number) + body
-        entry += binascii.crc32(entry).to_bytes(4, "big")
-        for _ in range(2):
+        entry = _with_crc(struct.pack(_ENTRY, kind, len(body), number) + body)
+        for _ in range(3):
             if self._offset + len(entry) > SECTOR_BYTES:
                 self._open_next()
+                if self._offset == SECTOR_BYTES:
+                    continue
             offset = self._offset
             self._offset = offset + len(entry)
             self._program(self._sector, offset, entry)
@@ -185,24 +191,30 @@ class Journal:
         self._sector = following
         self._generation += 1
         self._offset = _HEADER_BYTES
-        head = struct.pack(_HEADER, _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot, self.command)
-        self._program(following, 0, head + binascii.crc32(head).to_bytes(4, "big"))
+        self._write_header(following, _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot, self.command)
+        if self._read_header(following) is None:
+            self._offset = SECTOR_BYTES  # a record behind a header that is not there would be lost with it
         self._first[following] = self.next_seq
         self._marked = self.acked
+
+    def _write_header(self, sector: int, *head) -> None:
+        self._program(sector, 0, _with_crc(struct.pack(_HEADER, *head)))
 
     def _may_reuse(self, sector: int) -> bool:
         """Nothing in `sector` would be lost: it is not live, or all its records are acknowledged."""
         if sector == self._sector:
             return False
-        first = self._first[sector]
-        if first == 0:
-            return True
-        behind = self._first[(sector + 1) % self.sectors]
-        # the next one opened at the same seq: this one kept nothing; an older one or none: this is the last before the open one
-        return (behind if behind >= first else self.next_seq) - 1 <= self.acked
+        return self._first[sector] == 0 or self._first[self._behind(sector)] - 1 <= self.acked
+
+    def _behind(self, sector: int) -> int:
+        """The next live sector round the ring: behind the open one, the oldest."""
+        while True:
+            sector = (sector + 1) % self.sectors
+            if self._first[sector] or sector == self._sector:
+                return sector
 
     def _erase(self, sector: int) -> None:
-        self._first[sector] = 0
+        self._first[sector] = self._lowest = 0
         if self._cursor[1] == sector:
             self._cursor = (0, 0, 0)
         self._device.ioctl(_ERASE, sector)
@@ -221,27 +233,27 @@ class Journal:
 
     # ---- reading ----
 
+    def _holds(self, sector: int, seq: int) -> bool:
+        return self._first[sector] <= seq and (sector == self._sector or seq < self._first[self._behind(sector)])
+
     def _sector_of(self, seq: int) -> int:
-        best = youngest = -1
-        for sector in range(self.sectors):
-            first = self._first[sector]
-            if not first or first > seq:
-                continue
-            # two sectors may open at the same seq when the first of them kept nothing: the later one has it, which is nearer to
-            # the open sector, going back round the ring
-            age = (self._sector - sector) % self.sectors
-            if best < 0 or first > self._first[best] or (first == self._first[best] and age < youngest):
-                best = sector
-                youngest = age
-        return best
+        """Going back from the open sector, the first that opened with `seq` or below: one before it that did kept nothing."""
+        sector = self._sector
+        while not 0 < self._first[sector] <= seq:
+            sector = (sector - 1) % self.sectors
+        return sector
 
     def _read_entry(self, sector: int, offset: int):
         """(type, number, body, offset behind it), or None for a blank or torn place."""
-        if offset + _ENTRY_BYTES + _CRC_BYTES > SECTOR_BYTES:
-            return None
         head = bytearray(_ENTRY_BYTES)
-        self._device.readblocks(sector, head, offset)
-        kind, size, number = struct.unpack(_ENTRY, head)
+        kind = _FILLED
+        while kind == _FILLED:
+            if offset + _ENTRY_BYTES + _CRC_BYTES > SECTOR_BYTES:
+                return None
+            self._device.readblocks(sector, head, offset)
+            kind, size, number = struct.unpack(_ENTRY, head)
+            if kind == _FILLED:
+                offset = _page_behind(offset)
         if kind not in (_RECORD, _BOOT, _ACK, _COMMAND) or size > _BODY_BYTES_MAX:
             return None
         end = offset + _ENTRY_BYTES + size + _CRC_BYTES
@@ -271,21 +283,25 @@ class Journal:
         """Find the newest sector, walk its entries, and start a boot; or start a new epoch on flash that holds no journal."""
         newest = -1
         self._generation = 0
-        heads = []
+        best = None
         for sector in range(self.sectors):
             head = self._read_header(sector)
-            heads.append(head)
             if head is not None and head[2] > self._generation:
-                newest, self._generation = sector, head[2]
-        if newest < 0:
+                newest, self._generation, best = sector, head[2], head
+        if best is None:
             self._start_epoch(random_u32)
             return
         self._sector = newest
-        _, self.epoch, _, self.next_seq, self.acked, self.boot, self.command = heads[newest]
+        _, self.epoch, _, self.next_seq, self.acked, self.boot, self.command = best
         for sector in range(self.sectors):
-            head = heads[sector]
-            if head is not None and head[1] == self.epoch and self._generation - head[2] < self.sectors:
+            head = self._read_header(sector)
+            if head is not None and head[1] == self.epoch and 0 <= self._generation - head[2] < self.sectors:
                 self._first[sector] = head[3]
+        self._first[newest] = self.next_seq
+        self._write_header(newest, *best)
+        following = (newest + 1) % self.sectors
+        if not self._first[following]:
+            self._erase(following)
         self._walk(newest)
         self._marked = self.acked
         self.boot += 1
@@ -295,11 +311,14 @@ class Journal:
             pass  # no record of this boot can be written either before a header, which carries the boot number, is
 
     def _walk(self, sector: int) -> None:
+        """Take what the entries of the newest sector say, and make sure that it says the same for ever."""
         offset = _HEADER_BYTES
+        last = None
         while True:
             entry = self._read_entry(sector, offset)
             if entry is None:
                 break
+            last = entry
             kind, number, body, offset = entry
             if kind == _RECORD:
                 self.next_seq = number + 1
@@ -311,7 +330,24 @@ class Journal:
                 self.acked = number
                 self.ledger_n = int.from_bytes(body[:4], "big")
                 self.ledger_head = body[4:]
-        self._offset = offset if self._is_blank(sector, offset) else SECTOR_BYTES
+        place = self._place(sector, offset)
+        blank = self._is_blank(sector, place)
+        if last is not None:
+            entry = _with_crc(struct.pack(_ENTRY, last[0], len(last[2]), last[1]) + last[2])
+            self._program(sector, offset - len(entry), entry)
+        place = min(_page_behind(place), SECTOR_BYTES)
+        self._program(sector, offset, bytes(place - offset))
+        self._offset = place if blank and self._place(sector, offset) == place else SECTOR_BYTES
+
+    def _place(self, sector: int, offset: int) -> int:
+        """Where the next entry would begin at or behind `offset`."""
+        byte = bytearray(1)
+        while offset < SECTOR_BYTES:
+            self._device.readblocks(sector, byte, offset)
+            if byte[0] != _FILLED:
+                break
+            offset = _page_behind(offset)
+        return offset
 
     def _start_epoch(self, random_u32) -> None:
         self.epoch = (random_u32() if random_u32 else int.from_bytes(os.urandom(4), "big")) or 1
@@ -331,3 +367,11 @@ class Journal:
         if head[0] != _MAGIC or crc != binascii.crc32(self._head[: _HEADER_BYTES - _CRC_BYTES]):
             return None
         return head
+
+
+def _with_crc(data: bytes) -> bytes:
+    return data + binascii.crc32(data).to_bytes(4, "big")
+
+
+def _page_behind(offset: int) -> int:
+    return (offset | (_PAGE_BYTES - 1)) + 1
