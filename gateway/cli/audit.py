@@ -1,15 +1,27 @@
-"""till checkpoint: the day's signed checkpoint, for the auditor to keep."""
+"""till checkpoint and till audit verify: the day's signed checkpoint, and the check that needs nothing of the gateway's."""
 
 from __future__ import annotations
 
+import html
 import json
-from typing import Annotated
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, ConfigOption, DateOption, JsonOption, app, opened
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOption, app, opened
 from gateway.clock import clock_from_env
-from gateway.errors import TryAgain, UsageError
+from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, UsageError
+from gateway.terminal import printable
+
+if TYPE_CHECKING:
+    from gateway.audit import Audit
+    from gateway.signed_note import VerifierKey
+
+FILE_BYTES_MAX = 10_000_000  # of a report with a checkpoint in it
+audit_app = typer.Typer(help="The auditor's check of a ledger.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
 
 
 @app.command()
@@ -49,3 +61,107 @@ def checkpoint(
                     f"checkpoint: nothing to sign yet; records of a business day are signed after its cut-off, {until}"
                 )
     print(json.dumps(made.told(), indent=2) if as_json else made.note, end="\n" if as_json else "", flush=True)
+
+
+@audit_app.command()
+def verify(
+    files: Annotated[
+        list[Path] | None, typer.Argument(readable=False, help="Checkpoints: notes, or day reports as HTML, JSON, CSV or text.")
+    ] = None,
+    config: ConfigOption = CONFIG,
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", readable=False, help="A ledger or a copy; default: the site's.")
+    ] = None,
+    vkey: Annotated[
+        list[Path] | None, typer.Option("--vkey", readable=False, help="The verifier key that you kept; may be repeated.")
+    ] = None,
+    posted: Annotated[
+        list[Path] | None, typer.Option("--posted", readable=False, help="A posted.csv to compare with; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a ledger against what was printed: read-only and offline. Exit code 1 when something does not fit."""
+    from gateway import audit as auditing
+    from gateway import config as configuration
+
+    path = ledger or configuration.load(config).ledger
+    keys, own = _keys(vkey, path)
+    printed = [(str(name), _notes(name)) for name in files or []]
+    with auditing.opened_read_only(path) as db:
+        report = auditing.audit(db, keys, printed, posted)
+    if as_json:
+        found = [{**vars(item), "next": item.next} for item in report.findings]
+        told = {
+            **vars(report),
+            "head": report.head.hex(),
+            "root": report.root.hex(),
+            "findings": found,
+            "key_beside_ledger": own,
+        }
+        print(json.dumps({"ledger": str(path), **told}, indent=2))
+    else:
+        _print(report, path, bool(printed), own)
+    if report.findings:
+        raise typer.Exit(FINDING)
+
+
+def _print(report: Audit, path: Path, is_printed: bool, own: bool) -> None:
+    print(f"ledger {path}: {report.n} messages, {report.records} records, {report.postings} postings, head {report.head.hex()}")
+    for name in report.good:
+        print(printable(f"\N{CHECK MARK} {name}: signed, and its messages are the ones here"))
+    for item in report.findings:
+        print(printable(f"\N{BALLOT X} {item.where}: {item.text}"))
+        print(f"  next: {item.next}")
+    print(f"{len(report.findings)} findings; {report.witnesses} boards remember a head of this ledger")
+    if not is_printed:
+        print("no printed checkpoint was given: a ledger that was rewritten as a whole would not show")
+    if own:
+        print("the verifier key is the one beside the ledger: name the one that you kept with --vkey")
+
+
+def _keys(files: list[Path] | None, ledger: Path) -> tuple[list[VerifierKey], bool]:
+    """The verifier keys, and whether they are only those that lie beside the ledger."""
+    from gateway.signed_note import NoteError, VerifierKey
+
+    paths = files or [*ledger.parent.glob("checkpoint*.vkey")]
+    if not paths:
+        raise ConfigError(f"ledger {ledger}: no checkpoint.vkey beside it; name the verifier key that you kept with --vkey")
+    keys = []
+    for path in paths:
+        try:
+            keys += [VerifierKey.parse(line) for line in _text(path).splitlines() if line.strip()]
+        except NoteError as error:
+            raise DataError(f"{path}: {error}; name the file that till init wrote as checkpoint.vkey") from error
+    return keys, not files
+
+
+def _notes(path: Path) -> list[str]:
+    """Every checkpoint in a file: a note, or a report in any of its forms."""
+    from gateway.signed_note import find_notes
+
+    text = _text(path)
+    try:
+        return find_notes("\n".join(_strings(json.loads(text))))
+    except (ValueError, RecursionError):
+        return find_notes(html.unescape(re.sub(r"<[^>]*>|\"", "\n" if "<" not in text else "", text)))
+
+
+def _strings(value: Any) -> list[str]:
+    """Every text in a JSON document."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in inner for text in _strings(item)]
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise DataError(f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; name a checkpoint or a day report")
+        return path.read_text("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise UsageError(f"{path}: no such file; name a checkpoint, a day report or a key") from error
+    except PermissionError as error:
+        raise PermissionDenied(f"{path}: not readable; give yourself access") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start} is not UTF-8; name a checkpoint or a day report") from error
