@@ -1,0 +1,96 @@
+"""What the proofs of delivery share: a staged board, what its flash holds, and the verdict on a ledger."""
+
+import random
+import socket
+from collections import Counter
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from firmware.journal import SECTOR_BYTES
+from gateway.broker import HOST
+from gateway.fleet.boards import boards_file, load_board
+from gateway.fleet.stage import stage
+from gateway.ledger import Ledger
+
+SITE = "city"
+PATIENCE_S = 60  # far more than needed on a busy machine; what takes longer has failed
+QUIET_PORTS = (20_000, 32_000)  # below the kernel's own choice: no client's socket takes the port of a broker that is down
+
+
+def quiet_port() -> int:
+    """A free port of 127.0.0.1 that stays free while its broker is dead; not the seed's, for two runs may have one seed."""
+    while True:
+        port = random.SystemRandom().randrange(*QUIET_PORTS)
+        with socket.socket() as listener:
+            try:
+                listener.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+
+
+def staged(folder: Path, device: str, port: int, key_hex: str, tables: Mapping[str, Mapping[str, Any]]) -> Path:
+    """The unix board's tree in `folder`/tree, bills on the profile `columns`: a report ends with a word, not a pause."""
+    text = boards_file().read_text("utf-8")
+    declared = folder / "boards.toml"
+    declared.write_text(text.replace('profile = "jetscan"', 'profile = "columns"'), "utf-8")
+    board = load_board("unix", path=declared)
+    board = replace(board, tables={**board.tables, **{name: {**board.tables[name], **more} for name, more in tables.items()}})
+    site = {
+        "site": SITE, "device": device, "broker_host": HOST, "broker_port": port, "key_hex": key_hex, "key_number": 1,
+        "currency": "USD",
+    }  # fmt: skip
+    return stage(board, None, folder / "tree", site).folder
+
+
+class Flash:
+    """A copy of a board's flash, as a block device; `Journal(Flash(image))` is what the board's next start would find."""
+
+    def __init__(self, image: bytes) -> None:
+        self._image = bytearray(image)
+
+    def ioctl(self, op: int, block: int) -> int:
+        if op == 6:
+            self._image[block * SECTOR_BYTES : (block + 1) * SECTOR_BYTES] = b"\xff" * SECTOR_BYTES
+        return len(self._image) // SECTOR_BYTES if op == 4 else 0
+
+    def readblocks(self, block: int, buf: Any, offset: int) -> None:
+        at = block * SECTOR_BYTES + offset
+        buf[:] = self._image[at : at + len(buf)]
+
+    def writeblocks(self, block: int, buf: bytes, offset: int) -> None:
+        at = block * SECTOR_BYTES + offset
+        for i, byte in enumerate(buf):
+            self._image[at + i] &= byte
+
+
+def judge(ledger_file: Path, heard: Mapping[str, Set[int]], counted: Mapping[str, Set[int]]) -> dict[str, int]:
+    """{records, lost, twice, foreign, unheard, duplicates, unsound} of a ledger file after the faults stopped.
+
+    A batch is known by its device and its total in cents. `heard`: the board said "ok", so exactly once; `counted`: it went
+    through the machine, so at most once; anything else is foreign. `unheard`: recorded once although a kill took the beep.
+    `duplicates`: records that came again and added nothing. `unsound`: findings of verify and integrity_check, gap rows,
+    streams that are more than one a device, refused messages and incidents.
+    """
+    with Ledger.open(ledger_file, create=False) as ledger:
+        times: Counter[tuple[str, int]] = Counter()
+        records = 0
+        for record in ledger.records():
+            records += 1
+            if record.kind == "tally":
+                times[record.device, record.fields["total_minor"]] += 1
+        promised = {(device, cents) for device, every in heard.items() for cents in every}
+        possible = {(device, cents) for device, every in counted.items() for cents in every}
+        faults = [row[0] for row in ledger.db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        return {
+            "records": records,
+            "lost": len(promised - set(times)),
+            "twice": sum(count - 1 for count in times.values()),
+            "foreign": len(set(times) - possible),
+            "unheard": len(set(times) - promised),
+            "duplicates": sum(count for (_, name), count in ledger.counters().items() if name == "duplicates"),
+            "unsound": len(faults) + len(ledger.verify()) + len(ledger.gaps()) + len(ledger.quarantine())
+            + len(ledger.incidents()) + abs(len(ledger.cursors()) - len(counted)),
+        }  # fmt: skip

@@ -1,0 +1,385 @@
+"""./run proof kill: SIGKILL of gateway, broker and firmware at random moments under load; what was heard is in the ledger once.
+
+    --kills N   how many, over all victims (default 1000)     --seed S     --offices N   at once (default 2)
+    --control   instead: a gateway that answers before COMMIT, which must lose     --json   machine-readable
+
+An office is a broker (iotcore; mosquitto in every second one when it is on PATH), a gateway process with its ledger file, and
+two windows whose boards run the shipped firmware on real MicroPython with 190 KB of heap. The windows count without a pause.
+The killer waits for a report or a beep, then up to 30 ms more, kills one process by its id and starts it again at once. In the
+end all is left alone until the heartbeats say that everything is acknowledged.
+
+The seed draws victims and pauses; what each process is doing at that moment, the machine decides.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from firmware.journal import Journal
+from gateway.broker import Broker, EmbeddedBroker, MosquittoBroker
+from gateway.errors import GatewayError
+from gateway.keys import create_key
+from proof import kill_gateway
+from proof.delivery import PATIENCE_S, Flash, judge, quiet_port, staged
+from protocol.records import decode_record
+from simulators.instruments.bill_counter import BillCounter
+from simulators.instruments.machine import Rows, dollars, value_cents
+from simulators.window import Window
+
+MICROPYTHON = str(Path(sys.executable).with_name("micropython"))
+HEAP = "heapsize=190K"  # what a board has
+WINDOWS = 2
+VICTIMS = {"gateway": 3, "broker": 2, "board": 5}  # and how often each is drawn
+AIM_MS = 30  # a report is on flash, published, committed and acknowledged within about this time
+HASTE_ONE_IN = 4  # kills that do not wait until the victim has recovered from the one before
+SECTORS, SECTORS_CONTROL = 8, 3  # few, so that the ring goes round many times
+CONTROL_RECORDS = 150  # acknowledged and not committed: more than a ring of three sectors keeps
+TABLES = {"budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}}  # quick, as kills are
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="./run proof kill", description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--offices", type=int, default=2)
+    parser.add_argument("--control", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(arguments)
+    if options.control:
+        result = control(options.seed, min(options.kills, 4))
+    else:
+        result = prove(options.kills, options.seed, options.offices)
+    if options.json:
+        print(json.dumps(result, indent=1))
+    else:
+        print(told(result))
+    if options.control:
+        return int(not result["lost"])
+    if result["failed"]:
+        print(f"again: ./run proof kill --kills {options.kills} --seed {options.seed} --offices {options.offices}")
+    return int(bool(result["failed"]))
+
+
+def told(result: dict[str, Any]) -> str:
+    """The result in words."""
+    victims = ", ".join(f"{name} {count}" for name, count in sorted(result["victims"].items()))
+    return "\n".join(
+        (
+            ("control, answers before COMMIT: " if result["control"] else "")
+            + f"{result['kills']} kills ({victims}), {result['ms_per_kill']} ms each, seed {result['seed']}",
+            "{heard} batches heard, {records} records in the ledgers: lost {lost}, twice {twice}, foreign {foreign}".format(
+                **result
+            ),
+            "kills of a board in the middle of work: {behind} with records not acknowledged, {mute} between flash and beep; "
+            "{unheard} batches recorded once without their beep, {duplicates} records came again and added nothing".format(
+                **result
+            ),
+            f"unsound {result['unsound']}" + "".join(f"\n  {line}" for line in result["troubles"]),
+        )
+    )
+
+
+def prove(kills: int, seed: int, offices: int = 2) -> dict[str, Any]:
+    """{seed, kills, victims, heard, records, lost, twice, foreign, unheard, duplicates, behind, mute, unsound, ...}."""
+    return asyncio.run(_prove(kills, seed, offices, False))
+
+
+def control(seed: int, kills: int = 2) -> dict[str, Any]:
+    """The same with one office whose gateway answers before COMMIT, and is killed when it has answered much."""
+    return asyncio.run(_prove(kills, seed, 1, True))
+
+
+async def _prove(kills: int, seed: int, count: int, is_control: bool) -> dict[str, Any]:
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        offices = []
+        for number in range(min(count, kills)):
+            (place := Path(folder) / str(number)).mkdir()
+            offices.append(_Office(place, random.Random(f"{seed} {number}"), number, is_control))
+        try:
+            await asyncio.gather(*(each.open() for each in offices))
+            shares = [kills // len(offices) + (number < kills % len(offices)) for number in range(len(offices))]
+            killing = time.perf_counter()
+            await asyncio.gather(*(each.suffer(share) for each, share in zip(offices, shares, strict=True)))
+            killed_ms = round(1000 * (time.perf_counter() - killing))
+            await asyncio.gather(*(each.drain() for each in offices))
+        finally:
+            await asyncio.gather(*(each.close() for each in offices))
+        total: Counter[str] = Counter()
+        for each in offices:
+            total.update(each.counts)
+            total.update(each.verdict())
+        victims = sum((each.victims for each in offices), Counter[str]())
+        troubles = [line for each in offices for line in each.troubles]
+    result: dict[str, Any] = {"seed": seed, "control": is_control, "kills": sum(victims.values()), "victims": dict(victims)}
+    for name in (
+        "heard", "records", "lost", "twice", "foreign", "unheard", "duplicates", "behind", "mute", "unsound",
+    ):  # fmt: skip
+        result[name] = total[name]
+    failed = sum(result[name] for name in ("lost", "twice", "foreign", "unsound")) + len(troubles) + (result["kills"] != kills)
+    seconds = round(time.perf_counter() - started, 1)
+    return {**result, "troubles": troubles, "failed": failed, "ms_per_kill": killed_ms // max(kills, 1), "seconds": seconds}
+
+
+class ColumnCounter(BillCounter):
+    """A note counter that prints the layout of the profile `columns`."""
+
+    def compose(self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int) -> tuple[bytes, int]:
+        lines = ["COUNT REPORT", f"BATCH {batch}"]
+        lines += [f"{dollars(cents)} {pieces} {dollars(cents * pieces)}" for cents, pieces in rows]
+        lines.append(f"TOTAL {sum(pieces for _, pieces in rows)} {dollars(value_cents(rows))}")
+        report = "\r\n".join(lines).encode()
+        return report + b"\r\nEND\r\n", len(report)
+
+
+@dataclass
+class _Gateway:
+    """The warm process and the one that it forked."""
+
+    process: asyncio.subprocess.Process
+    up: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+
+    async def listen(self) -> None:
+        assert self.process.stdout is not None
+        while line := (await self.process.stdout.readline()).decode().strip():
+            if line == "up":
+                self.up.set()
+            else:
+                self.answers.put_nowait(line)
+
+    async def tell(self, word: str) -> str:
+        assert self.process.stdin is not None
+        self.process.stdin.write(word.encode() + b"\n")
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.answers.get()
+
+    async def kill(self) -> bool:
+        """True when SIGKILL ended it."""
+        answer = await self.tell("kill")
+        self.up.clear()
+        return answer == "killed"
+
+
+class _Till:
+    """One window whose cashier counts without a pause, each time another sum."""
+
+    def __init__(self, name: str, folder: Path, tree: Path, tick: Any, byte_rate: int | None) -> None:
+        self.name = name
+        self.flash = folder / "flash.img"
+        self.counted: set[int] = set()
+        self.heard: set[int] = set()
+        self.is_closing = False
+        self.booted = asyncio.Event()
+        self._tick = tick
+        self._ok = False  # a beep whose display line has not come yet
+        self._clean = True  # nothing else was said since the last count
+        self._last = 0
+        self.window = Window(
+            name, [MICROPYTHON, "-X", HEAP, "main.py"], tree, {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"},
+            bills=ColumnCounter(), byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear, console=folder / "console.txt",
+        )  # fmt: skip
+
+    def _hear(self, line: str) -> None:
+        if line.startswith("log boot"):
+            self.booted.set()
+        elif line == "beep ok":
+            self._ok = True
+            self._tick(self)
+        elif line.startswith("beep"):
+            self._clean = False
+        elif line.startswith("print bills ") and self._ok:
+            self.heard.add(int(line.rpartition(" ")[2].replace(".", "")))
+            self._ok = False
+
+    async def work(self) -> None:
+        while not self.is_closing:
+            await self.window.wait_power(PATIENCE_S)
+            number = len(self.counted) + 1
+            rows = [(10000, number // 100 + 1), (100, number % 100 + 1)]
+            self._last, self._clean = value_cents(rows), True
+            self.counted.add(self._last)
+            self._tick(self)
+            await self.window.count_bills(rows)
+            await self.window.wait_beep(2)
+            while self._ok and not self.is_closing:  # the display names the count right behind its beep
+                await asyncio.sleep(1 / 1000)
+
+    def cut(self) -> None:
+        self.booted.clear()
+        self.window.cut()
+        if self._ok and self._clean:  # heard, and killed before the display could name it
+            self.heard.add(self._last)
+        self._ok = False
+
+
+class _Office:
+    """Broker, gateway and windows, and what was done to them."""
+
+    def __init__(self, folder: Path, rng: random.Random, number: int, is_control: bool) -> None:
+        self.counts: Counter[str] = Counter()
+        self.victims: Counter[str] = Counter()
+        self.troubles: list[str] = []
+        self._folder = folder
+        self._rng = rng
+        self._is_control = is_control
+        self._waiting: list[tuple[_Till | None, asyncio.Future[None]]] = []
+        port = quiet_port()
+        use_mosquitto = number % 2 == 1 and MosquittoBroker.is_installed()
+        self._broker: Broker = MosquittoBroker(folder / "mosquitto", port) if use_mosquitto else EmbeddedBroker(port)
+        self._tills = [self._till(f"w{number}", port) for number in range(1, WINDOWS + 1)]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._gateway: _Gateway | None = None
+
+    def _till(self, name: str, port: int) -> _Till:
+        (place := self._folder / name).mkdir()
+        key = create_key(self._folder / "keys", name)
+        tables = {**TABLES, "journal": {"sectors": SECTORS_CONTROL if self._is_control else SECTORS}}
+        tree = staged(place, name, port, key.secret.hex(), tables)
+        return _Till(name, place, tree, self._ticked, None if name == "w1" else 20_000)
+
+    async def open(self) -> None:
+        """Everything runs and every window counts."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", kill_gateway.__file__, str(self._folder), str(self._broker.port),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        self._gateway = _Gateway(process)
+        self._tasks.append(asyncio.create_task(self._gateway.listen()))
+        await asyncio.to_thread(self._broker.start)
+        await self._gateway.tell("start hasty" if self._is_control else "start")
+        for till in self._tills:
+            assert await till.window.start(PATIENCE_S), f"{till.name} does not start"
+            self._tasks.append(asyncio.create_task(till.work()))
+
+    async def suffer(self, kills: int) -> None:
+        """So many kills, each victim started again at once."""
+        for _ in range(kills):
+            victim = "gateway" if self._is_control else self._rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
+            till = self._rng.choice(self._tills)
+            is_hasty, pause_ms = not self._rng.randrange(HASTE_ONE_IN), self._rng.uniform(0, AIM_MS)
+            try:
+                if self._is_control:
+                    await self._much()
+                elif not is_hasty:
+                    await self._recovered(till)
+                await self._moment(till if victim == "board" else None, pause_ms)
+                self.victims[self._broker.name if victim == "broker" else victim] += await self._strike(victim, till)
+            except (TimeoutError, GatewayError, AssertionError) as error:
+                self.troubles.append(f"{victim} of office {self._folder.name}: {type(error).__name__} {error}")
+                return
+
+    async def _strike(self, victim: str, till: _Till) -> bool:
+        if victim == "board":
+            till.cut()
+            self._look(till)
+            till.window.supply()
+            return True
+        if victim == "gateway":
+            assert self._gateway is not None
+            killed = await self._gateway.kill()
+            await self._gateway.tell("start hasty" if self._is_control else "start")
+            return killed
+        killed = bool(self._broker.pid)
+        await asyncio.to_thread(self._broker.kill)
+        if self._gateway is not None:
+            self._gateway.up.clear()
+        await asyncio.to_thread(self._broker.start)
+        return killed
+
+    def _look(self, till: _Till) -> None:
+        """What the kill interrupted: records without an acknowledgement, and a count on flash whose beep never came."""
+        journal = Journal(Flash(till.flash.read_bytes()))
+        raw = journal.read(journal.last_seq)
+        newest = decode_record(raw) if raw else {}
+        self.counts["behind"] += journal.last_seq > journal.acked
+        self.counts["mute"] += newest.get("kind") == "tally" and newest["total_minor"] not in till.heard
+
+    async def _recovered(self, till: _Till) -> None:
+        assert self._gateway is not None
+        async with asyncio.timeout(PATIENCE_S):
+            await self._gateway.up.wait()
+            await till.booted.wait()
+
+    async def _much(self) -> None:
+        """So many more counts were heard at one window, and the gateway is there."""
+        await self._recovered(self._tills[0])
+        before = len(self._tills[0].heard)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self._tills[0].heard) < before + CONTROL_RECORDS:
+                await self._moment(self._tills[0], 0)
+
+    async def _moment(self, till: _Till | None, pause_ms: float) -> None:
+        """When the board (or any) has just been sent a report or has beeped, and a little later."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((till, future))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(future, 1)
+        await asyncio.sleep(pause_ms / 1000)
+
+    def _ticked(self, till: _Till) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wanted, future in waiting:
+            if wanted not in (None, till):
+                self._waiting.append((wanted, future))
+            elif not future.done():
+                future.set_result(None)
+
+    async def drain(self) -> None:
+        """No more counts, no more kills: until ledger and boards agree. The control's last gateway is an honest one."""
+        for till in self._tills:
+            till.is_closing = True
+        if self._is_control and self._gateway is not None:
+            await self._gateway.kill()
+            await self._gateway.tell("start")
+        stopped_ms = time.time_ns() // 1_000_000 + 2500  # an answer that is waited for may take two seconds
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not self._is_drained(stopped_ms):
+                    await asyncio.sleep(1 / 20)
+        except TimeoutError:
+            self.troubles.append(f"office {self._folder.name} did not drain; boards: {[till.name for till in self._tills]}")
+
+    def _is_drained(self, since_ms: int) -> bool:
+        db = sqlite3.connect(self._folder / "ledger.db", timeout=5)
+        try:
+            rows = db.execute(
+                "SELECT count(*) FROM heartbeat JOIN cursor USING (device, epoch)"
+                " WHERE seen_ms > ? AND last_seq = high_water AND acked = last_seq",
+                (since_ms,),
+            ).fetchone()
+        except sqlite3.OperationalError:  # the control holds its transaction
+            return False
+        finally:
+            db.close()
+        return bool(rows[0] == len(self._tills))
+
+    async def close(self) -> None:
+        """Every process that was started here is gone."""
+        for till in self._tills:
+            till.is_closing = True
+            await till.window.stop()
+        if self._gateway is not None and self._gateway.process.returncode is None:
+            self._gateway.process.stdin.close()  # type: ignore[union-attr]
+            await self._gateway.process.wait()
+        await asyncio.to_thread(self._broker.kill)
+        for task in self._tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                self.troubles.append(f"office {self._folder.name}: {type(ended).__name__} {ended}")
+
+    def verdict(self) -> dict[str, int]:
+        heard = {till.name: till.heard for till in self._tills}
+        found = judge(self._folder / "ledger.db", heard, {till.name: till.counted for till in self._tills})
+        return {**found, "heard": sum(len(each) for each in heard.values())}

@@ -1,0 +1,81 @@
+"""The gateway of `./run proof kill`: a warm process that forks one Service after the other, each of them to be killed.
+
+    kill_gateway.py FOLDER PORT     standard input: start, start hasty, kill     standard output: started PID, killed, up
+
+A fork saves the half second of imports; what runs in it is the gateway, with a ledger file, a socket and threads of its own.
+What ends it is SIGKILL. `up` is said whenever the broker has it subscribed.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import service
+from gateway.broker import HOST
+from gateway.clock import Clock
+from gateway.ingest import Ingest
+from gateway.keys import KeyStore
+from gateway.ledger import Ledger
+from gateway.recording import Recording
+from gateway.rows import Accepted, Recorded, Rejected
+
+SITE = "city"
+RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would be most of the time between two kills
+
+
+class HastyLedger(Ledger):
+    """The control: answers when a batch is written, and is killed before it commits."""
+
+    def record(self, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
+        if not self.db.in_transaction:
+            self.db.execute("BEGIN IMMEDIATE")
+        return Recording(self.db, now_ms).run(batch)
+
+
+class _Told(threading.Event):
+    """`Service.connected`, said aloud."""
+
+    def set(self) -> None:
+        super().set()
+        _say("up")
+
+
+def main() -> None:
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    ours, theirs = os.pipe()  # closes when this process is gone, however it went
+    child = 0
+    for line in sys.stdin:
+        if line.startswith("start"):
+            child = os.fork()
+            if not child:
+                os.close(theirs)
+                threading.Thread(target=lambda: (os.read(ours, 1), os._exit(0)), daemon=True).start()
+                _serve(folder, port, "hasty" in line)
+            _say(f"started {child}")
+        elif child:
+            os.kill(child, signal.SIGKILL)
+            _, status = os.waitpid(child, 0)
+            child = 0
+            _say("killed" if os.WIFSIGNALED(status) else "ended by itself")
+
+
+def _serve(folder: Path, port: int, hasty: bool) -> None:
+    logging.disable()
+    service.RECONNECT_S = RECONNECT_S  # type: ignore[assignment]
+    ledger = (HastyLedger if hasty else Ledger).open(folder / "ledger.db")
+    gate = Ingest(ledger, KeyStore(folder / "keys"), Clock(), SITE)
+    gateway = service.Service(service.ServiceSettings(SITE, HOST, port), gate)
+    gateway.connected = _Told()
+    gateway.run(threading.Event())
+
+
+def _say(line: str) -> None:
+    os.write(1, line.encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()
