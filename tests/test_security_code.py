@@ -12,9 +12,15 @@ from tests.test_tidy import OURS, ROOT, name_of, sources, tree_of
 
 RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
 MODULES = {
-    "pickle": "runs what it reads", "marshal": "runs what it reads", "shelve": "runs what it reads", "dill": "runs what it reads",
-    "yaml": "runs what it reads", "xml": "expands what it reads", "telnetlib": "not sealed", "random": "can be foreseen",
-}  # fmt: skip
+    "pickle",
+    "marshal",
+    "shelve",
+    "dill",
+    "yaml",
+    "xml",
+    "telnetlib",
+    "random",
+}  # run or expand what they read; foreseen
 CALLS = {
     ("os", "system"), ("os", "popen"), ("tempfile", "mktemp"), ("hashlib", "md5"), ("hashlib", "sha1"),
     ("ssl", "_create_unverified_context"),
