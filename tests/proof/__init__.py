@@ -4,4 +4,5 @@ instruments   driver, lossy line and simulated machine in virtual time: nothing 
 fuzz          coverage-guided bytes for every driver: no exception, bounded, only events that can be written down
 tamper        an insider edits one row of a ledger: the verification says so
 crash         the power goes at any write of the ledger: no acknowledged row is missing
+soak          real firmware, broker and gateway on a bad network: every count is in the ledger once
 """
