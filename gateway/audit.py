@@ -111,7 +111,7 @@ def audit(
         listed = stored(db)
         scan = Scan().walk(db.execute(MESSAGES), {head.size for _, head in heads} | {row.n for row in listed})
         report.n, report.head, report.root = scan.tree.size, scan.head, scan.tree.root()
-        _heads(scan, heads, report)
+        check_heads(scan, heads, report)
         _listed(scan, keys, listed, [head for _, head in heads], report)
         for found in islice(ledger_verify.findings(db), FINDINGS_MAX):
             kind = "witness" if "was acked with" in found.text else "ledger"
@@ -222,7 +222,7 @@ def _opened(note: str, keys: list[VerifierKey], where: str, report: Audit) -> Tr
     return None
 
 
-def _heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) -> None:
+def check_heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) -> None:
     """Each printed checkpoint against the ledger, and against each other."""
     size = scan.tree.size
     fitting = [head.size for _, head in heads if scan.roots.get(head.size) == head.root]
