@@ -85,7 +85,12 @@ class Enrolment:
             [(device, "approved", number, certificate, text + (", enrolled by the same" if self._who in enrolled[-1:] else ""))]
         )
         approve_key(self._site.keys, device)
+        broker_config.refresh(self._site, revoked(self._ledger))
         return self.identity(device)
+
+    def was_revoked(self, device: str) -> bool:
+        """True when it was shut out before, whatever it is now."""
+        return any(row["event"] == "revoked" for row in events(self._ledger, device))
 
     def revoke(self, device: str, reason: str) -> Identity:
         """Withdraw and destroy its keys, put its certificate on the revocation list. The gateway refuses its next message."""

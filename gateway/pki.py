@@ -247,6 +247,14 @@ def board_files(authority: Authority, certificate: Path, key: Path) -> dict[str,
     }
 
 
+def client_files(ca: Path, keys: Path, name: str) -> dict[str, str]:
+    """ca_file, cert_file and key_file of a client of the office. Raises ConfigError or PermissionDenied when one is not fit."""
+    certificate, key = keys / f"{name}.pem", keys / f"{name}.tls.key"
+    Authority(ca).check(load_certificate(certificate), name)
+    load_key(key)
+    return {"ca_file": str(Authority(ca).certificate_file), "cert_file": str(certificate), "key_file": str(key)}
+
+
 def days_left(certificate: x509.Certificate, now: datetime.datetime | None = None) -> int:
     """Whole days until it ends; negative when it has."""
     return (certificate.not_valid_after_utc - (now or _now())).days

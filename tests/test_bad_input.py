@@ -168,15 +168,22 @@ CASES = [
     Case("stage: a key that others may read", shut("data/keys/w1.key", "stage", "w1", "--out", "SITE/tree", mode=0o644), 77,
          ("data/keys/w1.key: readable by others; chmod 600 it",)),
     Case("stage: no key", no_key("stage", "w1", "--out", "SITE/tree"), 78,
-         ("device w1: no key in SITE/data/keys; make one: till device key w1",)),
-    Case("key: there is one", lambda site: ["device", "key", "w1"], 78, ("SITE/data/keys/w1.key: exists",)),
+         ("device w1: no key in SITE/data/keys; make one: till device enrol w1",)),
+    Case("enrol: there is a key", lambda site: ["device", "enrol", "w1"], 78,
+         ("device w1: is approved; for a new board: till device replace w1",)),
+    Case("approve: nothing is pending", lambda site: ["device", "approve", "w1"], 78,
+         ("device w1: nothing is pending; see till device list",)),
+    Case("revoke: nobody we know", lambda site: ["device", "revoke", "w9", "--reason", "lost"], 78,
+         ("device w9: has no key; see till device list, or make one: till device enrol w9",)),
+    Case("broker config: no TLS", lambda site: ["broker", "config"], 78,
+         ("SITE/till.toml: [broker] has no TLS; set embedded = false, tls = true and port = 8883 first",)),
     Case("data folder: not there", no_folder, 77, ("folder SITE/data does not exist; make it",)),
     Case("data folder: not writable", shut("data", "import", "SITE/good.csv"), 77,
          ("ledger SITE/data/ledger.db: Permission denied; give the gateway's user the folder SITE/data",), privileged=False),
     Case("serve: data folder not writable", shut("data", "serve"), 77,
          ("ledger SITE/data/ledger.db: Permission denied; give the gateway's user the folder SITE/data",), privileged=False),
-    Case("key: folder not writable", no_key("device", "key", "w1", folder_mode=0o500), 77,
-         ("key SITE/data/keys/w1.key: Permission denied; run as the owner of SITE/data/keys",), privileged=False),
+    Case("enrol: folder not writable", no_key("device", "enrol", "w1", folder_mode=0o500), 77,
+         ("keys/w1.key.pending: Permission denied; run as the owner of SITE/data/keys",), privileged=False),
     Case("report: folder not writable", shut(".", "report", "--html", "--out", "SITE/day.html"), 77,
          ("SITE/day.html: Permission denied; run as its owner or give yourself access",), privileged=False),
     Case("report: the disk is full", lambda site: ["report", "--html", "--out", "/dev/full"], 75,
@@ -265,7 +272,7 @@ def test_check_says_what_is_amiss_and_what_to_do(site: Path) -> None:
     said = done.stdout.replace(str(site), "SITE")
     assert (1, "") == (done.returncode, done.stderr)
     assert "✗ data folder: folder SITE/data: not writable; give it to the user that runs till serve" in said
-    assert "✗ keys: device w1: no key in SITE/data/keys; make one: till device key w1" in said
+    assert "✗ keys: device w1: no key in SITE/data/keys; make one: till device enrol w1" in said
     assert "✗ broker: nothing answers at 127.0.0.1:" in said
     assert "start the broker or correct [broker]" in said
 

@@ -159,14 +159,16 @@ def test_a_window_is_flashed_counts_and_is_in_the_ledger(site: Path) -> None:
     assert 0 == till("verify", *here).returncode
     assert 0 == till("check", "--all", *here).returncode
     (listed,) = json.loads(till("device", "list", "--json", *here).stdout)
-    assert (True, 0, 0, 0) == (listed["key"], listed["duplicates"], listed["rejected"], listed["missing"])
+    assert (1, 0, 0, 0) == (listed["key"], listed["duplicates"], listed["rejected"], listed["missing"])
 
 
 def test_a_window_that_is_added_gets_its_key(site: Path) -> None:
     site.write_text(site.read_text().replace('"w1"', '"w1", "w2"'))
-    made = till("device", "key", "w2", "--config", site)
+    made = till("device", "enrol", "w2", "--who", "ann", "--config", site)
+    approved = till("device", "approve", "w2", "--who", "bob", "--config", site)
 
-    assert (0, "made key 1 of w2; next: till flash w2\n") == (made.returncode, made.stdout)
+    assert (0, "enrolled w2: key 1\nnext, by somebody else: till device approve w2\n") == (made.returncode, made.stdout)
+    assert (0, "approved w2: key 1\n") == (approved.returncode, approved.stdout.partition("next")[0])
     assert 0 == till("stage", "w2", "--out", site.parent / "tree", "--config", site).returncode
 
 

@@ -25,10 +25,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 boards_app = typer.Typer(help="What hardware is declared.", no_args_is_help=True)
+broker_app = typer.Typer(help="The installed broker.", no_args_is_help=True)
 device_app = typer.Typer(help="The devices and their keys.", no_args_is_help=True)
 sim_app = typer.Typer(help="Simulated parts, for tests and training.", no_args_is_help=True)
 instrument_app = typer.Typer(help="What is known of the machines that count.", no_args_is_help=True)
 app.add_typer(boards_app, name="boards")
+app.add_typer(broker_app, name="broker")
 app.add_typer(device_app, name="device")
 app.add_typer(instrument_app, name="instrument")
 app.add_typer(sim_app, name="sim")

@@ -6,12 +6,16 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, opened, tell
 from gateway.clock import clock_from_env
+
+if TYPE_CHECKING:
+    from gateway.config import Site
+    from gateway.service import ServiceSettings
 
 
 @app.command()
@@ -28,7 +32,7 @@ def serve(
     from gateway.checkpoint import Keeper
     from gateway.ingest import Ingest
     from gateway.keys import KeyStore
-    from gateway.service import Service, ServiceSettings, follow_line
+    from gateway.service import Service, follow_line
 
     site = configuration.load(config)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -38,7 +42,7 @@ def serve(
         if broker.embedded:
             stack.enter_context(EmbeddedBroker(broker.port))
         service = Service(
-            ServiceSettings(site.config.site, broker.host, broker.port),
+            _settings(site),
             Ingest(ledger, KeyStore(site.keys), clock_from_env(), site.config.site),
             (lambda record: print(follow_line(record), flush=True)) if follow else None,
         )
@@ -60,3 +64,14 @@ def serve(
         keeper = Keeper(site.ledger, site.data, site.config.site, site.zone, site.config.cut_off, clock_from_env())
         threading.Thread(target=keeper.run, args=(stop,), daemon=True).start()
         service.run(stop)
+
+
+def _settings(site: Site) -> ServiceSettings:
+    """Where the broker is, and with TLS the gateway's own certificate. Raises ConfigError or PermissionDenied, not paho."""
+    from gateway import pki
+    from gateway.service import ServiceSettings
+
+    broker = site.config.broker
+    if not broker.tls:
+        return ServiceSettings(site.config.site, broker.host, broker.port)
+    return ServiceSettings(site.config.site, broker.host, broker.port, **pki.client_files(site.ca, site.keys, pki.GATEWAY_NAME))

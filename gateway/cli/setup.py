@@ -1,4 +1,4 @@
-"""till init, check, verify and device list: making a site and looking whether it is in order."""
+"""till init, check and verify: making a site and looking whether it is in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, boards_path, device_app, known_window, opened, tell
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, boards_path, opened, tell
+from gateway.clock import clock_from_env
 from gateway.errors import ConfigError, DataError, GatewayError, PermissionDenied, Unavailable, UsageError
 from gateway.terminal import printable
 
@@ -26,13 +27,13 @@ def init(
     site: Annotated[str, typer.Option(help="Name of the site: a-z, 0-9 and '-'.")] = "city-hall",
     zone: Annotated[str, typer.Option(help="Time zone of the office, by its IANA name.")] = "America/Chicago",
     windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows: w1, w2, ...")] = 3,
-    broker: Annotated[str, typer.Option(help="HOST:PORT of an installed broker; default: one of our own on loopback.")] = "",
+    broker: Annotated[str, typer.Option(help="HOST:PORT of an installed broker (8883: with TLS); default: our own.")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write till.toml, the data folder and a key for each window. Refuses to overwrite."""
-    from gateway import config
+    """Write till.toml, the data folder and key and certificate for each window. Refuses to overwrite."""
+    from gateway import broker_config, config
     from gateway.checkpoint import signer
-    from gateway.keys import create_key
+    from gateway.enrolment import Enrolment, os_user
 
     path = folder / "till.toml"
     if path.exists():
@@ -45,12 +46,16 @@ def init(
         path.unlink()
         raise
     made.data.mkdir(mode=0o700, exist_ok=True)
-    for window in made.config.windows:
-        if not (made.keys / f"{window}.key").exists():
-            create_key(made.keys, window)
+    with opened(made) as ledger:
+        if made.config.broker.tls:
+            broker_config.write(made, made.broker_folder, ())
+        Enrolment(made, ledger, os_user(), clock_from_env().utc_ms()).enrol_all(made.config.windows, "made by till init")
     signer(made.data, site)
     result = {"config": str(path), "data": str(made.data), "windows": list(made.config.windows)}
-    tell(as_json, result, f"wrote {path}, {made.data} and {windows} keys; next: till check --config {path}")
+    text = f"wrote {path}, {made.data} and {windows} keys; next: till check --config {path}"
+    if made.config.broker.tls:
+        text += f"\nand start the broker: mosquitto -c {made.broker_folder / broker_config.CONFIG_FILE}"
+    tell(as_json, result, text)
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
@@ -103,6 +108,8 @@ def _checks(site: Site, thorough: bool) -> list[tuple[str, Callable[[], str]]]:
         ("ledger", lambda: _check_ledger(site, thorough)),
         ("broker", lambda: _check_broker(site)),
     ]
+    if site.config.broker.tls:
+        tests.insert(3, ("certificates", lambda: _check_certificates(site)))
     return [*tests, ("boards", lambda: _check_boards(site))] if thorough else tests
 
 
@@ -132,7 +139,19 @@ def _check_keys(site: Site) -> str:
     store = KeyStore(site.keys)
     for window in site.config.windows:
         store.current(window)
-    return f"{len(site.config.windows)} windows, each with its key"
+    pending = [window for window in site.config.windows if store.is_pending(window)]
+    waiting = f"; not approved yet: {', '.join(pending)}" if pending else ""
+    return f"{len(site.config.windows)} windows, each with its key{waiting}"
+
+
+def _check_certificates(site: Site) -> str:
+    from gateway import broker_config
+
+    found = broker_config.problems(site)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise ConfigError(found[0] + more)
+    return f"CA, broker, gateway and {len(site.config.windows)} windows in order, ACL in {site.broker_folder}"
 
 
 def _check_ledger(site: Site, thorough: bool) -> str:
@@ -185,48 +204,3 @@ def verify(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         print(f"{'✗' if found else '✓'} ledger n {n}, head {head.hex()}, {len(found)} findings")
     if found:
         raise typer.Exit(FINDING)
-
-
-@device_app.command("list")
-def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """Every device: its key, its records, what is missing."""
-    from gateway import config as configuration
-    from gateway.keys import KeyStore
-
-    site = configuration.load(config)
-    keyed = set(KeyStore(site.keys).devices())
-    with opened(site) as ledger:
-        stats = {item.device: item for item in ledger.stats()}
-    rows = []
-    for name in sorted(set(site.config.windows) | keyed | set(stats)):
-        item = stats.get(name)
-        rows.append(
-            {
-                "device": name, "key": name in keyed, "configured": name in site.config.windows,
-                "records": item.records if item else 0, "duplicates": item.duplicates if item else 0,
-                "rejected": item.rejected if item else 0, "missing": item.missing if item else 0,
-            }
-        )  # fmt: skip
-    if as_json:
-        print(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        counts = ", ".join(f"{row[name]} {name}" for name in ("records", "duplicates", "rejected", "missing"))
-        print(printable(f"{row['device'] or '(unknown sender)'}: {'key' if row['key'] else 'no key'}, {counts}"))
-
-
-@device_app.command("key")
-def device_key(
-    device: Annotated[str, typer.Argument(help="Which window, such as w4; it is in till.toml by now.")],
-    config: ConfigOption = CONFIG,
-    as_json: JsonOption = False,
-) -> None:
-    """Make the key of a window that has none, such as one that was added to till.toml. A key in use is never overwritten."""
-    from gateway import config as configuration
-    from gateway.keys import create_key
-
-    site = configuration.load(config)
-    known_window(site, device)
-    key = create_key(site.keys, device)
-    result = {"device": device, "key": key.number, "file": str(site.keys / f"{device}.key")}
-    tell(as_json, result, f"made key {key.number} of {device}; next: till flash {device}")
