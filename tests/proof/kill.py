@@ -9,6 +9,9 @@ The killer waits for a report or a beep, then up to 30 ms more, kills one proces
 end all is left alone until the heartbeats say that everything is acknowledged.
 
 The seed draws victims and pauses; what each process is doing at that moment, the machine decides.
+
+The control's boards have the smallest ring there is: a board keeps acknowledged records until it needs their space, and its
+heartbeat makes a gateway that fell back ask for them again, so that a short haste alone is healed and nothing would be seen.
 """
 
 import argparse

@@ -173,6 +173,7 @@ class Bridge(Situation):
         self.broker = Mosquitto(folder / "near", near)
 
     def open(self) -> None:
+        self.behind.lines = self.behind.keep()  # it keeps its sessions: what is lost, the bridge lost
         self.behind.start()
         self.broker.start()
 
