@@ -26,6 +26,7 @@ _SERIAL_MS = const(10)  # at 9600 baud ten bytes come in this time
 _KEEP_MS = const(250)
 _READ_BYTES = const(128)
 _LINE_CHARS_MAX = const(96)
+_STARVED_MAX = const(8)  # starts of a task in a row that ended for want of memory: then a fresh heap is the better bet
 
 
 def main(board) -> None:
@@ -81,12 +82,20 @@ class App:
                 self._ports.feed_watchdog()
 
     async def _supervise(self, name: str, task) -> None:
+        starved = 0
         while True:
             try:
                 await task()
                 return
             except Exception as error:  # a task's top: said, and the task starts again
-                self._note("task %s restarts: %r" % (name, error))
+                gc.collect()
+                starved = starved + 1 if isinstance(error, MemoryError) else 0
+                try:
+                    self._note("task %s restarts: %r" % (name, error))
+                except MemoryError:
+                    pass  # not even room to say so
+            if starved >= _STARVED_MAX:
+                self._ports.restart()
             await asyncio.sleep_ms(500)
 
     # ---- tasks ----
@@ -182,9 +191,17 @@ class App:
             self._signal(self._controller.take(events, uptime_ms, self._uplink.utc_ms(uptime_ms)))
 
     def _commit(self) -> None:
-        """Put on flash what waits, and only then let it be heard. On a part whose flash stops the UARTs: between reports."""
+        """Put on flash what waits, and only then let it be heard. On a part whose flash stops the UARTs: between reports.
+
+        Out of memory in the middle of it: nobody knows whether the record is whole. A restart finds out, as after a power cut.
+        """
         if self._controller.waiting and not (self._traits.STOPS_UART and self._busy()):
-            self._signal(self._controller.commit())
+            try:
+                signals = self._controller.commit()
+            except MemoryError:
+                self._ports.restart()
+            else:
+                self._signal(signals)
 
     def _signal(self, signals: list) -> None:
         for beep, text in signals:

@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import firmware_support
 import paho.mqtt.client as mqtt
-from firmware_support import DEVICE, PATIENCE, SITE, Office, bench, fill, staged, until
+import pytest
+from firmware_support import DEVICE, HEAP, PATIENCE, SITE, Office, bench, fill, staged, until
 
 from gateway.ledger import Ledger
 from protocol import messages, seal
@@ -23,6 +25,7 @@ def with_line(
     act: Callable[[Window, Office], Awaitable[None]],
     tables: dict[str, dict[str, Any]] | None = None,
     is_open: bool = True,
+    may_fail: bool = False,
     **options: Any,
 ) -> Office:
     """Run `act` with a powered window and an office; what the office saw remains in it."""
@@ -35,7 +38,7 @@ def with_line(
         async def whole() -> None:
             window = bench(folder, tree, report_gap_ms=1, **options)
             try:
-                assert await window.start(PATIENCE), (folder / "console.txt").read_text()
+                assert await window.start(PATIENCE) or may_fail, (folder / "console.txt").read_text()
                 await act(window, office)
             finally:
                 await window.stop()
@@ -201,3 +204,30 @@ def test_keys_of_25_ms_are_all_on_the_tape(tmp_path: Path) -> None:
 
     assert amounts == [line["amount_minor"] for line in office.kinds("tape")]
     assert [("drop", 15000)] == [(mark["mark"], mark["value"]) for mark in office.kinds("mark")]
+
+
+@pytest.mark.parametrize("short_of", [0, 2, 4, 6])
+def test_a_board_that_runs_out_of_memory_confirms_nothing_that_is_not_kept(
+    tmp_path: Path, short_of: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With less heap than it needs the firmware may starve anywhere. What it beeped "ok" is in the ledger, once."""
+    beeped: list[int] = []
+
+    async def act(window: Window, office: Office) -> None:
+        for pieces in (1, 2, 3):
+            await window.count_bills([(100, pieces)])
+            if await window.wait_beep(1) == "ok":
+                beeped.append(100 * pieces)
+        window.cut()
+        window.board._argv[2] = HEAP
+        assert await window.power_on(PATIENCE)
+        await window.count_bills([(100, 4)])
+        assert "ok" == await window.wait_beep(PATIENCE)
+        await until(window, lambda: 400 in [each["total_minor"] for each in office.kinds("tally")], "the count behind it")
+
+    monkeypatch.setattr(firmware_support, "HEAP", f"heapsize={119 - short_of}K")
+    office = with_line(tmp_path, act, may_fail=True)
+
+    found = totals(office)
+    assert len(found) == len(set(found))
+    assert set(found) >= {*beeped, 400}
