@@ -88,7 +88,7 @@ HEAD = (
     f"{'':<79}  QoS 1 alone     Tillstream\n"
     f"{'situation':<79}{'acked':>6}{'lost':>7}{'confirmed':>12}{'held':>6}{'lost':>6}{'twice':>7}"
 )
-FOOT = """confirmed: counts on the board's flash. held: records (the boot's own too) that nobody had acknowledged when it struck.
+FOOT = """confirmed: counts on the board's flash. held: records (and the boot's) that nobody had acknowledged when it struck.
 * the gateway saw them held by the board's heartbeat; they went through when the configuration was mended."""
 
 

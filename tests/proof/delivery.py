@@ -7,11 +7,13 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from firmware.journal import SECTOR_BYTES
 from gateway.broker import HOST
+from gateway.fleet import stage as staging
 from gateway.fleet.boards import boards_file, load_board
-from gateway.fleet.stage import stage
+from gateway.fleet.stage import sources, stage
 from gateway.ledger import Ledger
 
 SITE = "city"
@@ -31,8 +33,18 @@ def quiet_port() -> int:
             return port
 
 
-def staged(folder: Path, device: str, port: int, key_hex: str, tables: Mapping[str, Mapping[str, Any]]) -> Path:
-    """The unix board's tree in `folder`/tree, bills on the profile `columns`: a report ends with a word, not a pause."""
+def staged(
+    folder: Path,
+    device: str,
+    port: int,
+    key_hex: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    planted: Mapping[str, Mapping[str, str]] | None = None,
+) -> Path:
+    """The unix board's tree in `folder`/tree, bills on the profile `columns`: a report ends with a word, not a pause.
+
+    `planted`: {module: {text: what stands there instead}}, the bugs of a control.
+    """
     text = boards_file().read_text("utf-8")
     declared = folder / "boards.toml"
     declared.write_text(text.replace('profile = "jetscan"', 'profile = "columns"'), "utf-8")
@@ -42,7 +54,22 @@ def staged(folder: Path, device: str, port: int, key_hex: str, tables: Mapping[s
         "site": SITE, "device": device, "broker_host": HOST, "broker_port": port, "key_hex": key_hex, "key_number": 1,
         "currency": "USD",
     }  # fmt: skip
-    return stage(board, None, folder / "tree", site).folder
+    with mock.patch.object(staging, "sources", lambda board: _planted(folder, sources(board), planted or {})):
+        return stage(board, None, folder / "tree", site).folder
+
+
+def _planted(folder: Path, every: list[tuple[Path, str]], planted: Mapping[str, Mapping[str, str]]) -> list[tuple[Path, str]]:
+    swapped = []
+    for path, name in every:
+        text = path.read_text("utf-8")
+        for old, new in planted.get(name, {}).items():
+            assert text.count(old) == 1, f"{name}: the place of the planted bug is gone: {old!r}"
+            text = text.replace(old, new)
+        if name in planted:
+            path = folder / Path(name).name
+            path.write_text(text, "utf-8")
+        swapped.append((path, name))
+    return swapped
 
 
 class Flash:

@@ -61,6 +61,9 @@ def main() -> None:
             _, status = os.waitpid(child, 0)
             child = 0
             _say("killed" if os.WIFSIGNALED(status) else "ended by itself")
+    if child:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _serve(folder: Path, port: int, hasty: bool) -> None:
