@@ -152,6 +152,7 @@ def test_forged_messages_on_the_line_do_not_hold_up_the_true_ones(office: Office
     assert 2 == len(office.ledger.quarantine())
 
 
+@pytest.mark.must("BROKER-18")
 def test_a_killed_and_restarted_broker_loses_nothing(office: Office, broker: Broker, served: Served, line: Line) -> None:
     line.device.say(30)
     line.deliver(1, 10)
@@ -169,6 +170,7 @@ def test_a_killed_and_restarted_broker_loses_nothing(office: Office, broker: Bro
     assert [] == office.ledger.verify()
 
 
+@pytest.mark.must("BROKER-13")
 def test_what_the_broker_holds_for_an_absent_gateway_is_taken_at_its_return(office: Office, broker: Broker, line: Line) -> None:
     first = Served(office, broker)
     assert first.service.connected.wait(PATIENCE_S)
@@ -242,6 +244,7 @@ def test_a_gateway_killed_between_commit_and_answer_makes_no_duplicate(office: O
     assert again.ledger.stats()[0].duplicates >= 6
 
 
+@pytest.mark.must("ACK-20", "ACK-22")
 def test_full_disk_holds_the_answer_back_until_there_is_room(office: Office, served: Served, line: Line) -> None:
     line.device.say(200)
     line.deliver(1, 10)
@@ -275,6 +278,7 @@ def test_full_disk_holds_the_answer_back_until_there_is_room(office: Office, ser
     assert ["storage_failed"] == office.incident_kinds()
 
 
+@pytest.mark.must("QUAR-13")
 def test_a_message_that_cannot_be_recorded_is_set_aside_and_holds_up_nobody(
     office: Office, served: Served, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +302,7 @@ def test_a_message_that_cannot_be_recorded_is_set_aside_and_holds_up_nobody(
     assert ["gateway: it could not be recorded, see the log"] == [row["reason"] for row in office.ledger.quarantine()]
 
 
+@pytest.mark.must("BROKER-17")
 def test_brokers_listen_on_this_machine_only_and_end_when_told(broker: Broker) -> None:
     pid = broker.pid
 
@@ -314,6 +319,7 @@ def test_a_taken_port_is_said_with_the_next_step(broker: Broker) -> None:
         EmbeddedBroker(broker.port).start()
 
 
+@pytest.mark.must("BROKER-15", "BROKER-16")
 def test_mosquitto_is_told_never_to_drop_silently(tmp_path: Path) -> None:
     lines = MosquittoBroker(tmp_path, free_port()).config().splitlines()
 

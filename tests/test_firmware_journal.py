@@ -123,6 +123,7 @@ class Shift:
         self.in_doubt = None
 
 
+@pytest.mark.must("SEQ-2", "SEQ-8", "SEQ-11")
 @pytest.mark.parametrize("block", range(10))
 def test_no_confirmed_record_is_lost_in_any_history(block):
     cuts = refused = 0

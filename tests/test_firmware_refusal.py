@@ -112,6 +112,7 @@ def turn(task: Coroutine[Any, Any, None], times: int = 1) -> None:
         task.send(None)
 
 
+@pytest.mark.must("SEQ-7")
 @pytest.mark.parametrize("error", [JournalFull("full"), JournalError("flash keeps nothing")])
 def test_no_credit_is_acknowledged_that_flash_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: JournalError
@@ -137,6 +138,7 @@ def test_no_credit_is_acknowledged_that_flash_refused(
     assert [("drop", ""), ("drop", "")] == Driver.resumed  # at the start, and once after the refusals
 
 
+@pytest.mark.must("SEQ-6")
 def test_an_acknowledgement_leaves_behind_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, machine = app_with(tmp_path / "flash.img", monkeypatch)
     before = made._journal.last_seq

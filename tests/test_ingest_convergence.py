@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def on_the_line(messages: list[tuple[str, bytes, bool]], chance: random.Random) 
     return out
 
 
+@pytest.mark.must("SEQ-19", "SEQ-21", "ACK-20")
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_every_record_ends_up_once_under_loss_duplication_reordering_and_restarts(seed: int) -> None:
@@ -85,6 +87,7 @@ def test_every_record_ends_up_once_under_loss_duplication_reordering_and_restart
         shutil.rmtree(folder)
 
 
+@pytest.mark.must("WANT-7", "CHAIN-21")
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_a_ledger_restored_from_a_backup_gets_everything_again_that_still_exists(seed: int) -> None:

@@ -63,6 +63,7 @@ def answers(tmp_path_factory) -> dict:
     return json.loads(out.read_text())
 
 
+@pytest.mark.must("SEAL-10", "CONF-3")
 @pytest.mark.parametrize("oracle", ["pycose", "cwt"])
 def test_seals_are_byte_identical(answers, oracle):
     expected = {row["name"]: row["sealed"] for row in vectors("seals")}
@@ -70,6 +71,7 @@ def test_seals_are_byte_identical(answers, oracle):
     assert expected == answers[oracle]
 
 
+@pytest.mark.must("CONF-5")
 def test_schema_takes_every_golden_vector(answers):
     golden = {row["name"] for name in ("records", "messages", "seals") for row in vectors(name)}
 
@@ -83,6 +85,7 @@ def test_a_second_schema_judge_takes_every_golden_record(row):
     Schema((ROOT / "protocol" / "till.cddl").read_text()).validate_cbor(bytes.fromhex(row["hex"]))
 
 
+@pytest.mark.must("CONF-5")
 def test_schema_refuses_what_the_decoders_refuse(answers):
     hostile = {row["name"] for row in vectors("hostile") if row["name"] in answers["cddl"]}
 
@@ -90,6 +93,7 @@ def test_schema_refuses_what_the_decoders_refuse(answers):
     assert {name for name in hostile if answers["cddl"][name]} == BEYOND_CDDL
 
 
+@pytest.mark.must("ENC-31")
 @pytest.mark.parametrize("name, raw", golden_cbor(), ids=lambda value: value if isinstance(value, str) else "")
 def test_cbor2_reads_the_same_value_and_writes_the_same_bytes(name, raw):
     value = cbor2.loads(raw)

@@ -75,6 +75,7 @@ def test_value_survives_the_round_trip(value):
     assert value == cbor.decode(raw)
 
 
+@pytest.mark.must("ENC-32")
 @settings(max_examples=300)
 @given(st.binary(max_size=60))
 @example(b"\xa2\x01\x00\x01\x00")
@@ -82,6 +83,7 @@ def test_random_bytes_are_refused_or_canonical(data):
     is_refused_or_canonical(data, cbor.decode, cbor.encode)
 
 
+@pytest.mark.must("ENC-32")
 @settings(max_examples=300)
 @given(st.data(), values)
 def test_damaged_value_is_refused_or_canonical(data, value):
@@ -146,6 +148,7 @@ def test_damaged_command_is_refused_or_canonical(data, verb, nonce, argument, nu
     is_refused_or_canonical(data.draw(damaged(raw)), messages.decode_command, messages.encode_command)
 
 
+@pytest.mark.must("SEAL-16")
 @given(st.data(), st.binary(max_size=200))
 def test_damaged_seal_never_opens(data, payload):
     sealed = seal.seal(KEY, b"w1.1", TOPIC, payload)
@@ -158,6 +161,7 @@ def test_damaged_seal_never_opens(data, payload):
             seal.open_seal(broken, TOPIC, {b"w1.1": KEY}.get)
 
 
+@pytest.mark.must("SEAL-11")
 @given(st.text(alphabet="abc019-", min_size=1, max_size=24), st.binary(max_size=50))
 def test_seal_holds_for_its_topic_only(device, payload):
     sealed = seal.seal(KEY, b"w1.1", f"till/1/hall/{device}/ev", payload)
@@ -166,6 +170,7 @@ def test_seal_holds_for_its_topic_only(device, payload):
         seal.open_seal(sealed, f"till/1/hall/{device}/ack", {b"w1.1": KEY}.get)
 
 
+@pytest.mark.must("EV-9", "REC-19")
 def test_full_event_message_fits_under_the_seal():
     """EVENT_BYTES_MAX counts 3 bytes a record on top of its own; the widest header and kid still fit in one MQTT message."""
     for size in (11, 37, 200, records.RECORD_BYTES_MAX):
@@ -176,6 +181,7 @@ def test_full_event_message_fits_under_the_seal():
         assert len(sealed) <= seal.MESSAGE_BYTES_MAX
 
 
+@pytest.mark.must("ENC-28")
 def test_values_without_a_place_are_refused():
     for value in (True, None, 1.5, {"a": 1}, {-1: 1}, {True: 1}, {1: 2, "a": 3}, {1, 2}, 2**64, -(2**64) - 1, "\ud800"):
         with pytest.raises(cbor.CborError):

@@ -46,6 +46,7 @@ def plain(value):
     return value
 
 
+@pytest.mark.must("CONF-1", "VER-4")
 @pytest.mark.parametrize("row", vectors("records"))
 def test_golden_record(row):
     record = plain(row["record"])
@@ -61,6 +62,7 @@ def test_golden_records_show_every_field_and_kind():
     assert {spec[0] for spec in records.fields().values()} == {name for record in shown for name in record}
 
 
+@pytest.mark.must("CONF-2", "VER-4")
 @pytest.mark.parametrize("row", vectors("messages"))
 def test_golden_message(row):
     message = plain(row["message"])
@@ -69,6 +71,7 @@ def test_golden_message(row):
     assert message == DECODE[row["leaf"]](bytes.fromhex(row["hex"]))
 
 
+@pytest.mark.must("CONF-3", "SEAL-10")
 @pytest.mark.parametrize("row", vectors("seals"))
 def test_golden_seal(row):
     key, payload, sealed = (bytes.fromhex(row[name]) for name in ("key", "payload", "sealed"))
@@ -79,6 +82,7 @@ def test_golden_seal(row):
     assert len(sealed) <= seal.MESSAGE_BYTES_MAX
 
 
+@pytest.mark.must("CONF-4")
 @pytest.mark.parametrize("row", vectors("hostile"))
 def test_hostile_bytes_are_refused_with_the_reason(row):
     with pytest.raises(ProtocolError) as refused:
@@ -88,6 +92,7 @@ def test_hostile_bytes_are_refused_with_the_reason(row):
     assert row["reason"]
 
 
+@pytest.mark.must("CONF-6")
 def test_example_on_the_protocol_page_is_a_golden_vector():
     page = (VECTORS.parent.parent / "docs" / "protocol.md").read_text()
     lines = page[page.index("\na6 ") :].split("```")[0].split("\n")

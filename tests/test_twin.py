@@ -28,6 +28,7 @@ def printed(command: list[str | Path], path_variable: str, path: str) -> str:
     return done.stdout
 
 
+@pytest.mark.must("ENC-33")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_both_interpreters_print_the_same(script):
     cpython = printed([sys.executable, script], "PYTHONPATH", f"{ROOT}:{LIB}")
