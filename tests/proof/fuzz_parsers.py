@@ -1,6 +1,7 @@
 """Parsers of what others write: sealed messages, records, posted files, captures, profiles. Each may refuse in one way."""
 
 import json
+import sqlite3
 import tempfile
 import tomllib
 from collections.abc import Callable
@@ -8,11 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from firmware import mqtt
+from firmware.journal import SECTOR_BYTES, Journal
+from firmware.uplink import Uplink
 from gateway.errors import ConfigError, DataError
 from gateway.instruments.capture import read_bursts
 from gateway.instruments.frame_grammar import compile_frame
 from gateway.instruments.grammar import compile_line
+from gateway.ledger_file import migrations
 from gateway.posted_row import COLUMNS, RowError, parse_row
+from gateway.postings import import_posted
+from gateway.signed_note import NoteError, TreeHead, find_notes, split_note
 from protocol import cbor, messages, records, seal, topics
 from protocol.compat import ProtocolError
 from tests.ingest_support import Office
@@ -62,6 +69,69 @@ def accept() -> Callable[[bytes], None]:
     return run
 
 
+def device() -> Callable[[bytes], None]:
+    """A device's way in: what a broker pushes. With an odd first byte the rest is the payload of a right seal."""
+    key = bytes(range(32))
+    identity = {"site": "city", "device": "w1", "key": key, "key_number": 1}
+
+    def run(data: bytes) -> None:
+        journal = Journal(RamFlash(3), lambda: 7)
+        journal.append(b"a record")
+        uplink = Uplink(journal, identity, {"window_records": 8, "heartbeat_ms": 1000, "resend_ms": 1000})
+        topic = topics.topic("city", "w1", "ack" if data[:1] and data[0] & 2 else "cmd")
+        sealed = seal.seal(key, b"w1.1", topic, data[1:900]) if data[:1] and data[0] & 1 else data[1:]
+        uplink.message(topic, sealed, 5, 5)
+        assert journal.acked <= journal.last_seq
+
+    return run
+
+
+class RamFlash:
+    """A blank NOR flash."""
+
+    def __init__(self, sectors: int) -> None:
+        self._bytes = [bytearray(b"\xff" * SECTOR_BYTES) for _ in range(sectors)]
+
+    def ioctl(self, kind: int, _: int) -> int:
+        return len(self._bytes) if kind == 4 else 0
+
+    def readblocks(self, sector: int, buf: bytearray, offset: int) -> None:
+        buf[:] = self._bytes[sector][offset : offset + len(buf)]
+
+    def writeblocks(self, sector: int, buf: bytes, offset: int) -> None:
+        self._bytes[sector][offset : offset + len(buf)] = bytes(
+            a & b for a, b in zip(self._bytes[sector][offset : offset + len(buf)], buf, strict=True)
+        )
+
+
+def broker(data: bytes) -> None:
+    """What the device's MQTT decoder does with the bytes of a broker gone mad, in pieces of eight."""
+    decoder = mqtt.Decoder()
+    for at in range(0, len(data), 8):
+        decoder.feed(data[at : at + 8])
+    assert len(decoder.take_reply()) <= 4 * len(data)
+
+
+def checkpoint(data: bytes) -> None:
+    for note in find_notes(data.decode("utf-8", "replace")):
+        TreeHead.parse(split_note(note)[0])
+
+
+def posted_file() -> Callable[[bytes], None]:
+    """A whole file of the cashiering system, into a ledger in memory. With an odd first byte its header is right."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    for _, script in migrations():
+        db.executescript(script)
+    path = Path(tempfile.mkdtemp()) / "posted.csv"
+    header = ",".join(COLUMNS).encode() + b"\n"
+
+    def run(data: bytes) -> None:
+        path.write_bytes((header if data[:1] and data[0] & 1 else b"") + data[1:])
+        import_posted(db, path, 1)
+
+    return run
+
+
 def parsers() -> dict[str, Callable[[bytes], None]]:
     """{name: what takes one input}."""
     keys = {b"w1.1": bytes(range(32))}
@@ -71,6 +141,11 @@ def parsers() -> dict[str, Callable[[bytes], None]]:
         "event": refusing(messages.decode_events, ProtocolError),
         "state": refusing(messages.decode_state, ProtocolError),
         "ack": refusing(messages.decode_ack, ProtocolError),
+        "command": refusing(messages.decode_command, ProtocolError),
+        "device": device(),
+        "broker": refusing(broker, mqtt.MqttError),
+        "checkpoint": refusing(checkpoint, NoteError),
+        "posted-file": refusing(posted_file(), DataError),
         "topic": refusing(lambda data: topics.parse_topic(data.decode("utf-8", "replace")), ProtocolError),
         "seal": refusing(lambda data: seal.open_seal(data, "till/1/hall/w1/ev", keys.get), ProtocolError),
         "accept": accept(),
@@ -87,14 +162,23 @@ def corpus(name: str) -> list[bytes]:
         "event": "messages",
         "state": "messages",
         "ack": "messages",
+        "command": "messages",
         "seal": "seals",
         "cbor": "records",
     }
     if name in files:
         rows = json.loads((VECTORS / f"{files[name]}.json").read_text())
         return [bytes.fromhex(row["hex"]) for row in rows if "hex" in row]
+    if name == "device":
+        return [flag + data for flag in (b"\1", b"\3") for data in corpus("ack")]
+    if name == "broker":
+        return [b"\x20\x02\0\0\x90\x04\0\1\1\1" + mqtt.publish("till/1/city/w1/ack", b"x" * 40, 7), mqtt.PING]
     if name == "accept":
         return [flag + data for flag in (b"\1", b"\3") for data in corpus("event")]
     assert len(ROW.split(",")) == len(COLUMNS)
-    texts = {"posted": ROW, "capture": "# till capture 1\n5 < 01 00 02 00 fd\n9 > 02\n", "profile": PROFILE}
+    control = "#control,rows=1,tender_cents=1500,change_cents=0,allocation_cents=1500"
+    note = f"till.example/city\n3\n{'A' * 43}=\n\n\N{EM DASH} till.example {'A' * 92}\n"
+    if name == "posted-file":
+        return [f"\1{ROW}\n{control}\n".encode()]
+    texts = {"checkpoint": note, "posted": ROW, "capture": "# till capture 1\n5 < 01 00 02 00 fd\n9 > 02\n", "profile": PROFILE}
     return [texts.get(name, "till/1/hall/w1/ev").encode()]
