@@ -23,6 +23,10 @@ class DataError(GatewayError):
     exit_code = 65
 
 
+class LedgerBroken(DataError):
+    """The ledger contradicts itself while it is in use, or its file was taken away: nothing may be acknowledged from it."""
+
+
 class Unavailable(GatewayError):
     """A service we need does not answer (EX_UNAVAILABLE)."""
 

@@ -4,13 +4,14 @@
 transaction and only then hands out the acknowledgements: what a device may forget is on disk. One answer a stream and commit.
 """
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
 from gateway.commands import after_heartbeat
-from gateway.errors import GatewayError, TryAgain
+from gateway.errors import GatewayError, LedgerBroken, TryAgain
 from gateway.keys import KeyStore
 from gateway.ledger import Ledger
 from gateway.rows import Accepted, AcceptedEvents, AcceptedState, Body, Recorded, Rejected, SeenRecord, Stream
@@ -19,6 +20,8 @@ from protocol import records as wire
 from protocol.compat import ProtocolError
 
 log = logging.getLogger("till.ingest")
+
+_PRIMARY_CODE = 0xFF  # of an extended SQLite result code
 
 
 class Ingest:
@@ -30,6 +33,7 @@ class Ingest:
         self._clock = clock
         self._site = site
         self._failing_since_ms = 0
+        self.troubles: list[Callable[[str, str, int], None]] = []  # (kind, text, at_ms) of trouble with the storage, each once
         self.observers: list[Callable[[SeenRecord], None]] = []
 
     def accept(self, topic: str, payload: bytes, retained: bool) -> Accepted | Rejected:
@@ -51,23 +55,28 @@ class Ingest:
             return Rejected(str(error), topic, payload, now_ms, device)
 
     def commit(self, batch: Sequence[Accepted | Rejected]) -> list[tuple[str, bytes]]:
-        """Make the batch durable; (topic, sealed) of an acknowledgement for every stream that spoke, then of commands that are due.
+        """Make the batch durable; (topic, sealed) of an acknowledgement for every stream that spoke, then of commands due.
 
         Raises TryAgain when the storage failed: nothing is durable, nothing may be acknowledged, the same batch may come again.
+        Raises LedgerBroken when the ledger is damaged or contradicts itself: trying again would not help, a person must look.
         """
         now_ms = self._clock.utc_ms()
         try:
             recorded = self._ledger.record(batch, now_ms)
         except sqlite3.IntegrityError:  # not the disk's fault: trying the same again would hold up every device for ever
             raise
+        except LedgerBroken as error:
+            self._broken(str(error), now_ms)
+            raise
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                text = f"ledger {self._ledger.path}: damaged ({error}); keep the file, put a backup back with till restore"
+                self._broken(text, now_ms)
+                raise LedgerBroken(text) from error
             if not self._failing_since_ms:
                 self._failing_since_ms = now_ms
-                log.error(
-                    'storage_failed messages=%d error="%s" next="free the disk"',
-                    len(batch),
-                    error,
-                )
+                log.error('storage_failed messages=%d error="%s" next="free the disk"', len(batch), error)
+                self._tell("storage_failed", f"{error}; free the disk, counts are held at the windows", now_ms)
             raise TryAgain(f"ledger {self._ledger.path}: {error}; free the disk, counts are held at the windows") from error
         self._note_recovery(now_ms)
         for outcome in batch:
@@ -133,11 +142,26 @@ class Ingest:
             except Exception:  # a view that breaks must not stop the money
                 log.exception("observer_failed device=%s seq=%d", record.device, record.seq)
 
+    def _broken(self, text: str, now_ms: int) -> None:
+        """Said in the log, to whoever follows, and as an incident, as far as the file still takes one."""
+        log.error('ledger_broken error="%s" next="nothing is acknowledged; the counts are held at the windows"', text)
+        self._tell("ledger_broken", text, now_ms)
+        with contextlib.suppress(sqlite3.Error):
+            self._ledger.incident("ledger_broken", "", text, now_ms)
+
+    def _tell(self, kind: str, text: str, now_ms: int) -> None:
+        for trouble in self.troubles:
+            try:
+                trouble(kind, text, now_ms)
+            except Exception:  # a view that breaks must not stop the money
+                log.exception("observer_failed kind=%s", kind)
+
     def _note_recovery(self, now_ms: int) -> None:
         if not self._failing_since_ms:
             return
         since_ms, self._failing_since_ms = self._failing_since_ms, 0
         log.warning("storage_back after_ms=%d", now_ms - since_ms)
+        self._tell("storage_back", f"after {now_ms - since_ms} ms; the devices state again what they held", now_ms)
         try:
             text = f"the ledger could not be written from {since_ms} to {now_ms} (Unix ms); the devices kept their counts"
             self._ledger.incident("storage_failed", "", text, now_ms)

@@ -5,17 +5,21 @@ after it returned. Everybody else reads: `records`, `verify`, `stats` and the sm
 one thread at a time; whoever reads while the gateway serves opens a Ledger of its own.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.errors import LedgerBroken
 from gateway.ledger_file import open_ledger
-from gateway.ledger_verify import verify
+from gateway.ledger_verify import chain_break, verify
 from gateway.recording import GENESIS, Recording
 from gateway.rows import UNDECODABLE, Accepted, DeviceStats, Finding, Recorded, Rejected, SeenRecord
 from protocol import records as wire
+
+TAIL_MESSAGES = 100_000  # whose chain a start looks at: a third of a second; till verify looks at all of it
 
 
 class Ledger:
@@ -24,6 +28,7 @@ class Ledger:
     def __init__(self, path: Path | str, create: bool = True) -> None:
         self.path = Path(path)
         self._db = open_ledger(self.path, create)
+        self._files = self._identities()
 
     @classmethod
     def open(cls, path: Path | str, create: bool = True) -> "Ledger":
@@ -58,9 +63,14 @@ class Ledger:
             raise
 
     def record(self, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
-        """Make a batch durable: when this returns, all of it is on disk; when it raises sqlite3.Error, none of it is."""
+        """Make a batch durable: when this returns, all of it is on disk; when it raises sqlite3.Error, none of it is.
+
+        Raises LedgerBroken when what was committed cannot be found again: nobody may be told that it is safe.
+        """
         with self.transaction() as db:
-            return Recording(db, now_ms).run(batch)
+            recorded = Recording(db, now_ms).run(batch)
+        self._check_recorded(recorded)
+        return recorded
 
     def incident(self, kind: str, device: str, text: str, at_ms: int) -> None:
         """Note something a person should look into; the same text again is the same incident."""
@@ -74,6 +84,39 @@ class Ledger:
             if done.rowcount == 1:
                 Recording(db, at_ms).incident("released", device, f"epoch {epoch}: released at {at_ms} by {who}")
             return done.rowcount == 1
+
+    # -- what must hold while it is in use
+
+    def check_start(self, now_ms: int) -> None:
+        """Raises LedgerBroken, after raising an incident, when the newest messages do not lead to their stored heads."""
+        broken = chain_break(self._db, max(1, self.head()[0] - TAIL_MESSAGES + 1))
+        if broken:
+            text = f"the chain does not lead to the head of message {broken}: this message or one before was edited"
+            self.incident("chain_broken", "", text, now_ms)
+            raise LedgerBroken(f"ledger {self.path}: {text}; till verify tells what differs, till restore puts a backup back")
+
+    def _check_recorded(self, recorded: Recorded) -> None:
+        """After COMMIT: the marks and the head read back are those that the answers will state, in the files we opened."""
+        row = self._db.execute("SELECT head FROM message WHERE n = ?", (recorded.ledger_n,)).fetchone()
+        head = row[0] if row else GENESIS
+        marks = {self.high_water(stream.device, stream.epoch) - stream.high_water for stream in recorded.streams}
+        if head != recorded.ledger_head or marks - {0}:
+            raise LedgerBroken(f"ledger {self.path}: what was committed reads back differently; stop, and run till verify")
+        if self._files != self._identities():
+            raise LedgerBroken(
+                f"ledger {self.path}: the file was moved, replaced or removed while in use; put it back, start again"
+            )
+
+    def _identities(self) -> list[tuple[int, int] | None]:
+        """Which files these names are now: the ledger's and its log's. A removed one would take commits along into nowhere."""
+        found: list[tuple[int, int] | None] = []
+        for path in (str(self.path), f"{self.path}-wal"):
+            try:
+                status = os.stat(path)
+                found.append((status.st_dev, status.st_ino))
+            except FileNotFoundError:
+                found.append(None)
+        return found
 
     # -- reading
 

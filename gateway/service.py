@@ -19,7 +19,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.errors import TryAgain, Unavailable
+from gateway.errors import LedgerBroken, TryAgain, Unavailable
 from gateway.ingest import Ingest
 from gateway.rows import Accepted, Rejected, SeenRecord
 from protocol import topics
@@ -140,7 +140,10 @@ class Service:
             raise Unavailable(self._absent(reasons[0]))
 
     def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set (see `wake`). A broker that is away is tried again for ever, with back-off."""
+        """Serve until `stop` is set (see `wake`). A broker that is away is tried again for ever, with back-off.
+
+        Raises LedgerBroken when the ledger is damaged: nothing of the batch at hand is acknowledged.
+        """
         self._client.connect_async(self._settings.broker_host, self._settings.broker_port, KEEPALIVE_S)
         self._client.loop_start()
         try:
@@ -185,6 +188,8 @@ class Service:
         while not stop.is_set():
             try:
                 return self._ingest.commit(batch)
+            except LedgerBroken:  # said by ingest; the gateway ends here, and starts again only on a ledger that is whole
+                raise
             except TryAgain:  # said once by ingest; nothing was acknowledged, the counts are held at the windows
                 stop.wait(pause_ms / 1000)
                 pause_ms = min(pause_ms * 2, longest_ms)
@@ -283,6 +288,11 @@ def _set_aside(outcome: Accepted | Rejected) -> Rejected:
         return Rejected(outcome.reason, "", b"", outcome.received_ms, keep=False)
     reason = "gateway: it could not be recorded, see the log"
     return Rejected(reason, outcome.topic, outcome.sealed, outcome.received_ms, outcome.device)
+
+
+def trouble_line(kind: str, text: str, at_ms: int) -> str:
+    """Trouble with the storage as a line of JSON for `--follow`."""
+    return json.dumps({"kind": "trouble", "trouble": kind, "text": text, "at_ms": at_ms}, separators=(",", ":"))
 
 
 def follow_line(record: SeenRecord) -> str:

@@ -32,18 +32,22 @@ def serve(
     from gateway.checkpoint import Keeper
     from gateway.ingest import Ingest
     from gateway.keys import KeyStore
-    from gateway.service import Service, follow_line
+    from gateway.service import Service, follow_line, trouble_line
 
     site = configuration.load(config)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     stop = threading.Event()
     with ExitStack() as stack, opened(site) as ledger:
+        ledger.check_start(clock_from_env().utc_ms())
         broker = site.config.broker
         if broker.embedded:
             stack.enter_context(EmbeddedBroker(broker.port))
+        ingest = Ingest(ledger, KeyStore(site.keys), clock_from_env(), site.config.site)
+        if follow:
+            ingest.troubles.append(lambda *trouble: print(trouble_line(*trouble), flush=True))
         service = Service(
             _settings(site),
-            Ingest(ledger, KeyStore(site.keys), clock_from_env(), site.config.site),
+            ingest,
             (lambda record: print(follow_line(record), flush=True)) if follow else None,
         )
 
