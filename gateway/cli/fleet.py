@@ -23,6 +23,7 @@ from gateway.clock import clock_from_env
 
 if TYPE_CHECKING:
     from gateway.config import Site
+    from gateway.fleet.boot_watch import Watcher
 
 
 @app.command()
@@ -45,6 +46,7 @@ def flash(
     flash_command(
         _site_values(site, device, host), port, board, revision, serial_number, bench_folder(site), boards_path(site),
         refuse=lambda: _open_session(site, device), dry_run=dry_run, as_json=as_json,
+        certificates=_certificates(site, device), watcher=_watcher(site),
     )  # fmt: skip
 
 
@@ -63,7 +65,8 @@ def stage(
     from gateway.fleet.stage import stage as stage_tree
 
     site = configuration.load(config)
-    staged = stage_tree(board, revision, out, _site_values(site, device, host), boards_path(site))
+    values, certificates = _site_values(site, device, host), _certificates(site, device)
+    staged = stage_tree(board, revision, out, values, boards_path(site), certificates)
     result = {"board": staged.board.label, "out": str(out), "files": len(staged.files), "mpy_bytes": staged.mpy_bytes}
     if staged.warning:
         result["warning"] = staged.warning
@@ -79,7 +82,29 @@ def _site_values(site: Site, device: str, host: str | None) -> dict[str, Any]:
     known_window(site, device)
     broker = site.config.broker
     key = KeyStore(site.keys).current(device)
-    return site_of(site.config.site, device, host or broker.host, broker.port, key, site.config.currency)
+    values = site_of(site.config.site, device, host or broker.host, broker.port, key, site.config.currency)
+    return {**values, "tls": True, "server_name": broker.name} if broker.tls else values
+
+
+def _certificates(site: Site, device: str) -> dict[str, bytes] | None:
+    """What the board of a window needs for TLS; None where the broker speaks none."""
+    from gateway import pki
+    from gateway.enrolment import pki_files
+
+    if not site.config.broker.tls:
+        return None
+    certificate, key = pki_files(site, device)
+    authority = pki.Authority(site.ca)
+    authority.check(pki.load_certificate(certificate), device)
+    return pki.board_files(authority, certificate, key)
+
+
+def _watcher(site: Site) -> Watcher | None:
+    from gateway import pki
+    from gateway.fleet.boot_watch import Watcher
+
+    broker = site.config.broker
+    return Watcher(broker.host, broker.port, **pki.client_files(site.ca, site.keys, pki.WATCH_NAME)) if broker.tls else None
 
 
 def _open_session(site: Site, device: str) -> str | None:

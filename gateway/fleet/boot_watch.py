@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +16,17 @@ from protocol.compat import ProtocolError
 CONNECT_S = 10
 
 
+@dataclass(frozen=True)
+class Watcher:
+    """A place at a broker that speaks TLS, as the office knows it: host, port and the files of a client certificate."""
+
+    host: str
+    port: int
+    ca_file: str
+    cert_file: str
+    key_file: str
+
+
 class BootWatch:
     """Use it in a `with`, entered before the board is started; then `seen()` until it is True.
 
@@ -22,7 +34,7 @@ class BootWatch:
     sent the message, with the hash of the board's constants. Records of earlier starts, sent again, do not count.
     """
 
-    def __init__(self, site: Mapping[str, Any], board_hash: bytes) -> None:
+    def __init__(self, site: Mapping[str, Any], board_hash: bytes, watcher: Watcher | None = None) -> None:
         self._topic = topics.topic(site["site"], site["device"], "ev")
         self._kid = topics.kid(site["device"], site["key_number"])
         self._key = bytes.fromhex(site["key_hex"])
@@ -31,6 +43,9 @@ class BootWatch:
         self._seen = threading.Event()
         self._subscribed = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
+        if watcher is not None:
+            self._address = (watcher.host, watcher.port)
+            self._client.tls_set(watcher.ca_file, watcher.cert_file, watcher.key_file)
         self._client.on_connect = lambda client, *_: client.subscribe(self._topic, qos=1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = lambda _client, _data, message: self.take(message.topic, bytes(message.payload))

@@ -1,10 +1,9 @@
 """Put a staged tree on a board: only what differs, verified by hashes read back, until the board's first sealed record.
 
 Order, so that a cut in the middle leaves a board that waits and never one that runs half of each version: main.py goes first
-and comes last, site.json after it. The restart in between ends a watchdog that the old program may have armed.
+and comes last, certificates and site.json after it. The restart in between ends a watchdog that the old program may have armed.
 """
 
-import hashlib
 import json
 import tempfile
 import time
@@ -17,10 +16,10 @@ from rich.console import Console
 
 from gateway.errors import ConfigError, DataError, TryAgain, Unavailable, UsageError
 from gateway.fleet.boards import Board, load_revisions
-from gateway.fleet.boot_watch import BootWatch
+from gateway.fleet.boot_watch import BootWatch, Watcher
 from gateway.fleet.ports import SerialPort, recognise
 from gateway.fleet.remote import Remote, Survey
-from gateway.fleet.stage import SITE_FILE, Staged, board_hash, render_site, stage
+from gateway.fleet.stage import SITE_FILES, Staged, board_hash, stage
 from gateway.keys import DeviceKey
 
 BOOT_MS = 30_000
@@ -61,6 +60,7 @@ def flash(
     booted: Callable[[], bool] | None = None,
     say: Say = lambda text: None,
     dry_run: bool = False,
+    certificates: Mapping[str, bytes] | None = None,
 ) -> FlashResult:
     """Bring the board on a recognised port to the staged tree of `board`, and start it.
 
@@ -71,13 +71,13 @@ def flash(
     began_ms = _now_ms()
     remote = Remote(port)
     with tempfile.TemporaryDirectory(prefix="till-flash-") as folder:
-        staged = stage(board, None, Path(folder) / "tree", site)
+        staged = stage(board, None, Path(folder) / "tree", site, certificates=certificates)
         say(f"staged {board.label}: {len(staged.files)} files, {staged.mpy_bytes} bytes of .mpy")
         if staged.warning:
             say(f"warning: {staged.warning}")
         survey = remote.survey()
         check_survey(survey, board, port)
-        plan = Plan.between(staged, survey, site)
+        plan = Plan.between(staged, survey)
         if not dry_run:
             _carry_out(plan, staged, remote, say)
     seen: bool | None = None
@@ -93,7 +93,7 @@ def flash(
             )
     return FlashResult(
         board.label, port.path, staged.hash, tuple(plan.copy), tuple(plan.remove), len(staged.files) - len(plan.copy),
-        plan.site, seen, _now_ms() - began_ms,
+        bool(plan.private), seen, _now_ms() - began_ms,
     )  # fmt: skip
 
 
@@ -103,14 +103,14 @@ class Plan:
 
     copy: list[str]
     remove: list[str]
-    site: bool
+    private: list[str]
 
     @classmethod
-    def between(cls, staged: Staged, survey: Survey, site: Mapping[str, Any]) -> "Plan":
+    def between(cls, staged: Staged, survey: Survey) -> "Plan":
         copy = sorted(name for name, digest in staged.files.items() if survey.files.get(name) != digest)
-        stale = sorted(name for name in survey.files if name not in staged.files and name != SITE_FILE)
-        wanted = hashlib.sha256(render_site(site)).hexdigest()
-        return cls(copy, stale, survey.files.get(SITE_FILE) != wanted)
+        stale = sorted(name for name in survey.files if name not in staged.files and name not in staged.private)
+        private = [name for name in SITE_FILES if survey.files.get(name) != staged.private.get(name) and name in staged.private]
+        return cls(copy, stale, private)
 
 
 def check_survey(survey: Survey, board: Board, port: SerialPort) -> None:
@@ -151,9 +151,9 @@ def _carry_out(plan: Plan, staged: Staged, remote: Remote, say: Say) -> None:
         remote.copy(staged.folder, ["main.py"])
         _verify(staged, remote)
         say("verified by the hashes that the board read back")
-    if plan.site:
-        remote.copy(staged.folder, [SITE_FILE])
-        say("site.json written")
+    if plan.private:
+        remote.copy(staged.folder, plan.private)
+        say(f"{', '.join(plan.private)} written")
 
 
 def _verify(staged: Staged, remote: Remote, without: str = "") -> None:
@@ -194,11 +194,14 @@ def flash_command(
     dry_run: bool = False,
     as_json: bool = False,
     console: Console | None = None,
+    certificates: Mapping[str, bytes] | None = None,
+    watcher: Watcher | None = None,
 ) -> FlashResult:
     """`till flash`: recognise the port, flash, and wait for the first sealed record.
 
     site     what site.json shall say (`site_of`); refuse: why the device must not be flashed now, e.g. an open drawer session
     booted   as for `flash`; without it the broker of `site` is watched for the record
+    certificates, watcher   where the broker speaks TLS: what the board gets, and how we look on
     """
     console = console or Console(stderr=as_json)
     revisions = load_revisions(boards)
@@ -213,10 +216,10 @@ def flash_command(
         console.print(f"  {text}", highlight=False)
 
     if booted is not None or dry_run:
-        result = flash(where, chosen, site, booted, say, dry_run)
+        result = flash(where, chosen, site, booted, say, dry_run, certificates)
     else:
-        with BootWatch(site, board_hash(chosen)) as watch:
-            result = flash(where, chosen, site, watch.seen, say)
+        with BootWatch(site, board_hash(chosen), watcher) as watch:
+            result = flash(where, chosen, site, watch.seen, say, certificates=certificates)
     if as_json:
         print(json.dumps(asdict(result)))
     else:

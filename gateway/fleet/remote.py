@@ -23,7 +23,7 @@ def walk(folder):
         if entry[1] & 0x4000:
             if folder or entry[0] in ("firmware", "protocol"):
                 walk(path)
-        elif folder or entry[0] in ("board.mpy", "board.py", "main.py", "site.json"):
+        elif folder or entry[0] in ("board.mpy", "board.py", "main.py", "site.json", "ca.der", "device.der", "device_key.der"):
             digest = hashlib.sha256()
             with open(path, "rb") as file:
                 while True:

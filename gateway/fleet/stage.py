@@ -4,7 +4,8 @@ board.mpy            the constants of boards.toml: the device parses no TOML
 firmware/**.mpy      without the ports of other platforms, the drivers of other instruments, and what nothing uses (slim.py)
 protocol/*.mpy       in the same way
 main.py              as source: what MicroPython runs at power-up
-site.json            site, device, broker and key, when they are given; no part of the tree's hash
+site.json            site, device, broker and key, when they are given; no part of the tree's hash, and neither are
+*.der                the CA's certificate, the device's own and its private key, where the broker speaks TLS
 """
 
 import ast
@@ -28,21 +29,23 @@ COMPILE_S = 60
 # Level 0 keeps assert statements: a controller that finds its own state impossible must stop and start again, not count money.
 OPTIMIZATION = "-O3"
 SITE_FILE = "site.json"
+SITE_FILES = ("ca.der", "device.der", "device_key.der", SITE_FILE)  # of this one device, private, in the order they are copied
 _DESK = ("registry", "cash_drawer", "ten_key")  # what every window has, beside its serial instruments
 SITE_KEYS = ("site", "device", "broker_host", "broker_port", "key_hex", "key_number", "currency")
-SITE_KEYS_OPTIONAL = ("wifi",)
+SITE_KEYS_OPTIONAL = ("wifi", "tls", "server_name")
 _HOST_ONLY = ("refdes", "fixed_pins", "chip", "interrupt")  # for people and for checks, not for the device
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A staged tree. `files`: {path on the board: SHA-256 hex of its bytes}, without site.json."""
+    """A staged tree. `files`: {path on the board: SHA-256 hex of its bytes}; `private`: the same of those of SITE_FILES."""
 
     board: Board
     folder: Path
     files: Mapping[str, str]
     mpy_bytes: int
     hash: str
+    private: Mapping[str, str]
 
     @property
     def warning(self) -> str:
@@ -63,10 +66,16 @@ class Staged:
 
 
 def stage(
-    board: Board | str, revision: str | None, out_dir: Path, site: Mapping[str, Any] | None = None, boards: Path | None = None
+    board: Board | str,
+    revision: str | None,
+    out_dir: Path,
+    site: Mapping[str, Any] | None = None,
+    boards: Path | None = None,
+    certificates: Mapping[str, bytes] | None = None,
 ) -> Staged:
     """Write the tree of a board to `out_dir`, which must not hold anything, and tell what it is.
 
+    certificates   gateway.pki.board_files of the device, when `site` says "tls"
     A board given as `Board` brings its revision along. Raises ConfigError for a board or site that cannot be, DataError when
     the compiled code is over the board's budget or does not compile, UsageError for a board nobody declared.
     """
@@ -86,19 +95,21 @@ def stage(
     limit = board.tables["budget"]["mpy_bytes_max"]
     if mpy_bytes > limit:
         raise DataError(f"stage {board.label}: {mpy_bytes} bytes of .mpy, budget mpy_bytes_max = {limit}; leave something out")
-    if site is not None:
-        (out_dir / SITE_FILE).touch(mode=0o600, exist_ok=False)
-        (out_dir / SITE_FILE).write_bytes(render_site(site))
+    private = {**(certificates or {}), **({SITE_FILE: render_site(site)} if site is not None else {})}
+    for name, data in private.items():
+        (out_dir / name).touch(mode=0o600, exist_ok=False)
+        (out_dir / name).write_bytes(data)
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
-    return Staged(board, out_dir, files, mpy_bytes, hashlib.sha256(listing.encode()).hexdigest())
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in private.items()}
+    return Staged(board, out_dir, files, mpy_bytes, hashlib.sha256(listing.encode()).hexdigest(), digests)
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """{relative path: SHA-256 hex} of every file below a folder, site.json left out."""
+    """{relative path: SHA-256 hex} of every file below a folder, SITE_FILES left out."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).as_posix() != SITE_FILE
+        if path.is_file() and path.relative_to(folder).as_posix() not in SITE_FILES
     }
 
 
