@@ -300,8 +300,8 @@ def long_date(business_date: str) -> str:
 
 def print_day(report: Json, console: Console) -> None:
     """The report on a terminal."""
-    report = {**printable(report), "checkpoint": report.get("checkpoint")}  # its note has lines, and is our own
-    note = report["checkpoint"]["note"] if report["checkpoint"] else ""
+    report = {**printable(report), "checkpoint": report.get("checkpoint")}  # its note has lines
+    note = printable(report["checkpoint"]["note"], keep="\n") if report["checkpoint"] else ""
     console.print(f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]", highlight=False, soft_wrap=True)
     for session in report["sessions"]:
         _print_session(session, console)

@@ -110,6 +110,27 @@ def test_keys_in_a_folder_that_others_can_write_are_not_used(tmp_path):
         KeyStore(tmp_path / "keys").current("w1")
 
 
+def test_a_new_configuration_is_its_owners_to_change_and_check_tells_of_another(tmp_path):
+    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    made = stat.S_IMODE((tmp_path / "till.toml").stat().st_mode)
+    (tmp_path / "till.toml").chmod(0o666)
+    said = till("check", "--config", tmp_path / "till.toml").stdout
+
+    assert made == 0o644
+    assert f"✗ data folder: {tmp_path}/till.toml: others can write it; chmod go-w it" in said
+
+
+def test_with_tls_every_private_key_is_its_owners_alone_and_nothing_can_be_changed_by_others(tmp_path):
+    assert till("init", tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode == 0
+    files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    private = [path for path in files if b"PRIVATE KEY" in path.read_bytes() or path.suffix == ".key"]
+    folders = [path for path in (tmp_path / "data").rglob("*") if path.is_dir()]
+
+    assert len(private) >= 8, "CA, broker, gateway, checkpoints, and two of each window"
+    assert [path.name for path in private if path.stat().st_mode & 0o077] == []
+    assert [path.name for path in [*files, *folders] if path.stat().st_mode & 0o022] == []
+
+
 # --- links that somebody laid -----------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from rich.console import Console
 
+from gateway.cli.app import tell
 from gateway.errors import DataError
 from gateway.instruments.playback import as_text
 from gateway.keys import KeyStore, create_key
@@ -123,6 +124,14 @@ def test_the_monitor_obeys_no_machine():
     ]
 
     assert [text for text in said if not text.isprintable()] == []
+
+
+def test_no_result_of_a_command_is_obeyed(capsys):
+    tell(False, {}, f"w1 log (command 7): done\nlink lost {OBEYED}")
+    said = capsys.readouterr().out
+
+    assert said == f"w1 log (command 7): done\nlink lost {printable(OBEYED, keep=chr(10))}\n"
+    assert "\x1b" not in said
 
 
 def test_a_file_name_is_not_obeyed(tmp_path):

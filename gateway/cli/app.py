@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.errors import PermissionDenied, UsageError
+from gateway.terminal import printable
 
 if TYPE_CHECKING:
     from gateway.config import Site
@@ -69,7 +70,8 @@ def known_window(site: Site, device: str) -> None:
 
 
 def tell(as_json: bool, result: dict[str, Any], text: str, compact: bool = False) -> None:
-    print(json.dumps(result, indent=None if compact else 2) if as_json else text, flush=True)
+    """Print a result. A device's own lines may be in the text: nothing that a terminal obeys passes."""
+    print(json.dumps(result, indent=None if compact else 2) if as_json else printable(text, keep="\n"), flush=True)
 
 
 def boards_path(site: Site) -> Path | None:

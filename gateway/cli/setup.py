@@ -45,6 +45,7 @@ def init(
     except ConfigError:
         path.unlink()
         raise
+    path.chmod(path.stat().st_mode & ~0o022)  # who can write it chooses the broker and who may speak
     made.data.mkdir(mode=0o700, exist_ok=True)
     with opened(made) as ledger:
         if made.config.broker.tls:
@@ -124,6 +125,8 @@ def _check_python() -> str:
 
 
 def _check_data(site: Site) -> str:
+    if site.path.stat().st_mode & 0o022:
+        raise PermissionDenied(f"{site.path}: others can write it; chmod go-w it")
     if not site.data.is_dir():
         raise ConfigError(f"folder {site.data} does not exist; make it, or run till init")
     if not os.access(site.data, os.W_OK | os.X_OK):
