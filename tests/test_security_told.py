@@ -15,7 +15,7 @@ from gateway.errors import DataError
 from gateway.instruments.playback import as_text
 from gateway.keys import KeyStore, create_key
 from gateway.posted_row import COLUMNS, RowError, parse_row
-from gateway.report import print_day
+from gateway.report import print_day, to_html
 from gateway.service import ServiceSettings
 from gateway.terminal import REPLACEMENT, printable
 from protocol import cbor, seal
@@ -113,6 +113,15 @@ def test_a_report_on_the_terminal_obeys_no_machine_and_no_file(report):  # noqa:
     assert "\x1b" not in out.getvalue()
     assert "\u009b" not in out.getvalue()
     assert f"posted{_replaced()}.csv:3" in out.getvalue()
+
+
+def test_the_printed_page_lets_a_browser_load_and_run_nothing(report):  # noqa: F811
+    head = to_html(report).partition("<title>")[0]
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', head)
+
+    assert policy is not None
+    assert "default-src 'none'" in policy[1]
+    assert "script" not in policy[1]
 
 
 def test_the_monitor_obeys_no_machine():
