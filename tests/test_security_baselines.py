@@ -106,6 +106,13 @@ def test_the_counts_on_the_page_are_those_of_its_rows(title):
     assert [int(number) for number in stated.groups()] == [len(rows_of(text)), *(counts[verdict] for verdict in VERDICTS)]
 
 
+def test_what_is_mandatory_and_not_met_is_said_above_its_table():
+    text = sections((ROOT / "docs" / "baselines.md").read_text())["ETSI EN 303 645 V3.1.3 (2024-09)"]
+    found = [row["Provision"] for row in rows_of(text) if row["Status"].startswith("M") and row["Verdict"] == "not met"]
+
+    assert f"Mandatory and not met: {', '.join(found)}." in text
+
+
 # --- SECURITY.md ------------------------------------------------------------------------------------------------------
 
 SAID = {
