@@ -82,6 +82,14 @@ def origin_of(site: str) -> str:
     return f"till/{site}"
 
 
+def signed_size(data: Path) -> int:
+    """How many messages the newest checkpoint of a data folder covers, as its text says; 0 when there is none."""
+    try:
+        return TreeHead.parse(split_note((data / "checkpoint.txt").read_text("utf-8"))[0]).size
+    except (OSError, NoteError, UnicodeError):
+        return 0
+
+
 def stored(db: sqlite3.Connection, business_date: str | None = None) -> list[Checkpoint]:
     """Those of the ledger's own table, oldest first; of one business day (none or one) when it is named."""
     where, values = ("", ()) if business_date is None else ("WHERE business_date = ?", (business_date,))

@@ -153,6 +153,24 @@ def test_a_restored_ledger_goes_on_under_a_new_key_and_that_is_an_incident(offic
     assert ["checkpoint_key"] == office.incident_kinds()
 
 
+def test_a_restore_to_before_what_was_signed_says_so(tmp_path: Path) -> None:
+    assert 0 == till("init", tmp_path, "--site", SITE, "--windows", 1).returncode
+    config = ("--config", tmp_path / "till.toml")
+    site = Office(tmp_path / "data")
+    device = site.device("w2")
+    device.say(2)
+    site.take(device.ev(1, 1))
+    assert 0 == till("backup", tmp_path / "early.db", *config).returncode
+    site.take(device.ev(2, 2))
+    make(site.ledger, tmp_path / "data", SITE, DAY, at(17))
+    site.ledger.close()
+
+    done = till("restore", tmp_path / "early.db", "--replace", *config)
+
+    assert (0, 1) == (done.returncode, done.stdout.count("till checkpoint --new-key")), done.stderr
+    assert "a checkpoint covers 2 messages" in done.stdout
+
+
 # --- the key
 
 

@@ -43,10 +43,15 @@ def restore(
     """Put a backup in the ledger's place. Devices then state again what came after it, as far as they still hold it."""
     from gateway import config as configuration
     from gateway.backup import restore as put_back
+    from gateway.checkpoint import signed_size
 
     site = configuration.load(config)
     made = put_back(file, site.ledger, replace)
-    tell(as_json, _told(made), f"restored {_text(made)}\nstart the gateway: it asks the devices for what came after")
+    text = f"restored {_text(made)}\nstart the gateway: it asks the devices for what came after"
+    signed = signed_size(site.data)
+    if signed > made.n:
+        text += f"\na checkpoint covers {signed} messages: tell the auditor, then till checkpoint --new-key (docs/audit.md)"
+    tell(as_json, {**_told(made), "signed_n": signed}, text)
 
 
 def _told(made: Copy) -> dict[str, Any]:
