@@ -128,5 +128,5 @@ def test_staging_warns_of_different_drivers_on_one_board(tmp_path: Path) -> None
     one = stage(board_with(tmp_path, {"drop": "ebds"}), None, tmp_path / "one").warning
 
     assert several.startswith("2 different drivers (cctalk, ebds)")
-    assert "heap_bytes_max = 122880" in several
+    assert "heap_bytes_max = 135168" in several
     assert one == ""

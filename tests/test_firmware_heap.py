@@ -21,6 +21,7 @@ from simulators.instruments.machine import MachineError
 from simulators.instruments.registry import simulator_for
 
 PEAK_BYTES_MAX = load_board("unix").tables["budget"]["heap_bytes_max"]
+TWO_REPORTS_MAX = 122_880  # of a window as most are: a bill counter and a coin sorter that print
 KEY = b"k" * 32
 INSERT_MS = 300
 ROWS = [(100, 7), (25, 40), (10, 50), (5, 40), (1, 50)]
@@ -72,12 +73,12 @@ def test_peak_with_a_full_journal_and_nothing_acknowledged(tmp_path: Path) -> No
         asyncio.run(whole())
         listener.loop_stop()
     peak = heap_bytes() - min(state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"])
-    print(f"peak {peak} bytes of {PEAK_BYTES_MAX}, {held} records held, {len(sent)} sent")
+    print(f"peak {peak} bytes of {TWO_REPORTS_MAX}, {held} records held, {len(sent)} sent")
 
     assert {"journal_full"} <= {state["status"] for state in states}
     assert {0} == {state["acked"] for state in states}
     assert len(sent) == 64
-    assert peak <= PEAK_BYTES_MAX
+    assert peak <= TWO_REPORTS_MAX
 
 
 def two_on_a_line(folder: Path) -> Board:
@@ -88,15 +89,15 @@ def two_on_a_line(folder: Path) -> Board:
     return replace(board, profiles={"coins": replace(coins, settings={**coins.settings, "also": [notes]})})
 
 
-COMBINATIONS = [  # (instruments, more bytes than the budget that they are known to need)
-    pytest.param({"coins": "mach", "drop": "ebds"}, 6144, id="report_stream and ebds"),
-    pytest.param({"drop": "ebds", "coins": "cctalk-coin"}, 9216, id="ebds and cctalk"),
-    pytest.param({"coins": "cctalk-coin"}, 0, id="two devices on a ccTalk line"),
+COMBINATIONS = [
+    pytest.param({"coins": "mach", "drop": "ebds"}, id="report_stream and ebds"),
+    pytest.param({"drop": "ebds", "coins": "cctalk-coin"}, id="ebds and cctalk"),
+    pytest.param({"coins": "cctalk-coin"}, id="two devices on a ccTalk line"),
 ]
 
 
-@pytest.mark.parametrize(("profiles", "more"), COMBINATIONS)
-def test_peak_of_boards_with_acceptors(tmp_path: Path, profiles: dict[str, str], more: int) -> None:
+@pytest.mark.parametrize("profiles", COMBINATIONS)
+def test_peak_of_boards_with_acceptors(tmp_path: Path, profiles: dict[str, str]) -> None:
     """Some seconds of notes and coins. What is alive decides: the collector runs every 2 KB."""
     states: list[dict] = []
     office = Office(tmp_path).open()
@@ -134,7 +135,7 @@ def test_peak_of_boards_with_acceptors(tmp_path: Path, profiles: dict[str, str],
     peak = heap_bytes() - min(state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"])
     print(f"{', '.join(profiles.values())}: peak {peak} bytes of {PEAK_BYTES_MAX}")
 
-    assert peak <= PEAK_BYTES_MAX + more
+    assert peak <= PEAK_BYTES_MAX
 
 
 GROWTH = """
