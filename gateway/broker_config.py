@@ -73,7 +73,7 @@ tls_version tlsv1.2
 cafile {here}/ca.pem
 certfile {here}/broker.pem
 keyfile {here}/broker.key
-# Read at the start alone: after a revocation mosquitto has to be restarted. SIGHUP reads the ACL again.
+# SIGHUP reads it and the ACL again: wanted after a revocation.
 crlfile {here}/{_CRL}
 require_certificate true
 allow_anonymous false

@@ -96,7 +96,7 @@ def device_approve(
     with _enrolment(config, who) as (site, enrolment):
         was_shut_out = enrolment.was_revoked(device)
         identity = enrolment.approve(device, fingerprint)
-    again = _restart(site) if was_shut_out else ""  # mosquitto's ACL still denies it
+    again = _reload(site) if was_shut_out else ""  # mosquitto's ACL still denies it
     _tell(as_json, identity, f"approved {_text(identity)}{again}\nnext, if its board has not been yet: till flash {device}")
 
 
@@ -132,7 +132,7 @@ def device_revoke(
     """Shut a device out: its key is destroyed, its certificate revoked, its next message refused."""
     with _enrolment(config, who) as (site, enrolment):
         identity = enrolment.revoke(device, reason)
-    _tell(as_json, identity, f"revoked {device}: its next message is refused{_restart(site)}")
+    _tell(as_json, identity, f"revoked {device}: its next message is refused{_reload(site)}")
 
 
 @device_app.command("replace")
@@ -147,7 +147,7 @@ def device_replace(
     with _enrolment(config, who) as (site, enrolment):
         known_window(site, device)
         identity = enrolment.replace(device, reason)
-    _tell(as_json, identity, f"replaced {_text(identity)}; the old ones are refused{_restart(site)}\nnext: till flash {device}")
+    _tell(as_json, identity, f"replaced {_text(identity)}; the old ones are refused{_reload(site)}\nnext: till flash {device}")
 
 
 @broker_app.command("config")
@@ -192,12 +192,12 @@ def _text(identity: Identity) -> str:
     return f"{identity.device}: key {identity.keys[-1]}{certificate}"
 
 
-def _restart(site: Site) -> str:
+def _reload(site: Site) -> str:
     if not site.config.broker.tls:
         return ""
     return (
-        "\nnext: restart mosquitto, which reads the revocation list at its start alone; where its files are not in"
-        f" {site.broker_folder}, first till broker config --folder DIR"
+        f"\nnext: reload mosquitto (SIGHUP); where its files are not in {site.broker_folder}, first till broker config"
+        " --folder DIR"
     )
 
 
