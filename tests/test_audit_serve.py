@@ -1,0 +1,47 @@
+"""A running gateway signs what is due by itself, and the auditor's command agrees."""
+
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+from gateway.broker import free_port
+from gateway.clock import Clock
+from gateway.signed_note import find_notes
+from tests.cli_support import command, environment, till
+from tests.flash_support import wait_until
+from tests.ingest_support import SITE, Office
+
+TWO_DAYS_MS = 172_800_000
+
+
+def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: Path) -> None:
+    assert 0 == till("init", tmp_path, "--site", SITE, "--windows", 1).returncode
+    config, data = tmp_path / "till.toml", tmp_path / "data"
+    config.write_text(config.read_text().replace("port = 1883", f"port = {free_port()}"))
+    office = Office(data)
+    office.clock.now_ms = Clock().utc_ms() - TWO_DAYS_MS
+    device = office.device("w9")
+    device.say(3)
+    office.take(device.ev(1, 3))
+    office.ledger.close()
+    lines: list[str] = []
+
+    arguments = command("serve", "--config", config)
+    with subprocess.Popen(
+        arguments, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as serving:
+        threading.Thread(target=lambda: lines.extend(serving.stderr or ()), daemon=True).start()
+        try:
+            wait_until(lambda: any(line.startswith("checkpoint_made") for line in lines))
+        finally:
+            serving.send_signal(signal.SIGTERM)
+            serving.wait(20)
+    done = till("audit", "verify", "--config", config, "--vkey", data / "checkpoint.vkey", data / "checkpoint.txt")
+    printed = till("checkpoint", "--config", config)
+
+    assert 0 == serving.returncode
+    assert 0 == done.returncode, done.stdout
+    assert f"✓ {data / 'checkpoint.txt'}: signed, and its messages are the ones here" in done.stdout
+    assert find_notes((data / "checkpoint.txt").read_text()) == find_notes(printed.stdout)
+    assert "PRIVATE" not in "".join(lines)
