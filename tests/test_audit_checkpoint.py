@@ -56,6 +56,7 @@ def without_triggers(ledger: Ledger) -> None:
         ledger.db.execute(f"DROP TRIGGER {name}")
 
 
+@pytest.mark.must("CP-2", "CP-4")
 def test_a_checkpoint_signs_size_and_merkle_root_of_the_very_bytes_of_the_chain(office: Office) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
 
@@ -68,6 +69,7 @@ def test_a_checkpoint_signs_size_and_merkle_root_of_the_very_bytes_of_the_chain(
     assert made.note == (office.folder / "checkpoint.txt").read_text()
 
 
+@pytest.mark.must("CP-1")
 def test_one_business_day_has_one_checkpoint(office: Office) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
     say(office, 6, 6)
@@ -76,6 +78,7 @@ def test_one_business_day_has_one_checkpoint(office: Office) -> None:
     assert 6 == make(office.ledger, office.folder, SITE, "2026-11-21", at(17, day=21)).n
 
 
+@pytest.mark.must("CP-8")
 def test_the_table_of_checkpoints_is_append_only(office: Office) -> None:
     make(office.ledger, office.folder, SITE, DAY, at(17))
 
@@ -124,6 +127,7 @@ def forgotten(office: Office) -> None:
     office.ledger.db.execute("DELETE FROM checkpoint")
 
 
+@pytest.mark.must("CP-6", "CP-7")
 @pytest.mark.parametrize("what", [rebuilt, edited, cut, listed_anew, signed_by_nobody, forgotten])
 def test_what_does_not_extend_the_last_one_is_an_incident_and_no_signature(office: Office, what) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
@@ -189,6 +193,7 @@ def test_the_key_is_private_and_in_no_log_nor_error(office: Office, caplog: pyte
     assert key.secret.hex() not in said
 
 
+@pytest.mark.must("CP-9")
 def test_a_key_that_others_can_read_is_not_used(office: Office) -> None:
     signer(office.folder, SITE)
     (office.folder / "checkpoint.key").chmod(0o640)
@@ -197,6 +202,7 @@ def test_a_key_that_others_can_read_is_not_used(office: Office) -> None:
         signer(office.folder, SITE)
 
 
+@pytest.mark.must("CP-10")
 def test_a_lost_key_is_not_made_again_silently(office: Office) -> None:
     make(office.ledger, office.folder, SITE, DAY, at(17))
     (office.folder / "checkpoint.key").unlink()

@@ -61,6 +61,7 @@ def merkle_tree_hash(leaves: list[bytes]) -> bytes:
     return hashlib.sha256(b"\x01" + merkle_tree_hash(leaves[:k]) + merkle_tree_hash(leaves[k:])).digest()
 
 
+@pytest.mark.must("CP-3")
 @pytest.mark.parametrize("size", range(9))
 def test_the_roots_are_those_of_certificate_transparency(size: int) -> None:
     assert ROOTS[size] == tree_of([bytes.fromhex(leaf) for leaf in LEAVES[:size]]).root().hex()
@@ -85,6 +86,7 @@ def test_a_copy_grows_by_itself() -> None:
     assert (4, merkle_tree_hash([b"a", b"b", b"c", b"d"])) == (other.size, other.root())
 
 
+@pytest.mark.must("CP-5")
 def test_our_signature_is_the_one_of_go() -> None:
     key = SignerKey.parse(GO_SIGNER)
 
@@ -117,6 +119,7 @@ def test_a_note_with_other_signatures_is_read_and_they_are_left_alone() -> None:
         open_note(note, SignerKey.new("till/city").verifier)
 
 
+@pytest.mark.must("CP-14")
 def test_every_changed_character_is_noticed() -> None:
     for at, char in enumerate(REAL_NOTE):
         for other in {"A", "1", "\n", chr(ord(char) ^ 1)} - {char}:

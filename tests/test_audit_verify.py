@@ -143,6 +143,7 @@ EDITS = {
 }  # fmt: skip
 
 
+@pytest.mark.must("CP-11")
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_with_a_rebuilt_chain_is_caught_by_one_printed_checkpoint(site: Site, edit: str) -> None:
     """The insider holds the database: heads, witnesses and the list of checkpoints are all made to fit."""
@@ -167,6 +168,7 @@ def test_a_ledger_rewritten_whole_shows_only_against_what_was_printed(site: Site
     assert ["list", "rewritten"] == [kind for kind in site.kinds(site.notes[0]) if kind != "ledger"]
 
 
+@pytest.mark.must("CP-12")
 def test_a_ledger_cut_short_is_a_rollback(site: Site) -> None:
     site.rebuild(
         "DELETE FROM record WHERE message_n > 12", "DELETE FROM message WHERE n > 12", "UPDATE cursor SET high_water = 12"
@@ -190,6 +192,7 @@ def test_what_a_board_remembers_shows_a_rollback_without_any_paper(site: Site) -
     assert ["witness"] == site.kinds()
 
 
+@pytest.mark.must("CP-13")
 def test_a_checkpoint_signed_by_another_key_is_no_checkpoint(site: Site) -> None:
     forged = SignerKey.new(f"till/{SITE}").sign(site.notes[0].partition("\n\n")[0] + "\n")
 

@@ -133,6 +133,7 @@ def test_a_command_is_done_once_and_its_answer_is_in_the_ledger(office: Office, 
     ).items()
 
 
+@pytest.mark.must("CMD-20", "CMD-21")
 def test_a_command_that_the_line_lost_is_sent_again_and_a_taken_one_is_not(office: Office, board: Board) -> None:
     ask(office)
 
@@ -144,6 +145,7 @@ def test_a_command_that_the_line_lost_is_sent_again_and_a_taken_one_is_not(offic
     assert [] == commands_in(board.heartbeat())
 
 
+@pytest.mark.must("CMD-7", "CMD-8")
 def test_a_repeated_command_is_not_done_twice_even_behind_a_power_cut(office: Office, board: Board) -> None:
     ask(office)
     answers = board.heartbeat()
@@ -172,6 +174,7 @@ def test_a_power_cut_between_taking_and_doing_does_nothing_twice(office: Office,
     assert ["identify"] == board.done
 
 
+@pytest.mark.must("CMD-22")
 def test_commands_are_done_in_the_order_of_asking(office: Office, board: Board) -> None:
     first, second = ask(office), ask(office)
     for _ in range(3):
@@ -182,6 +185,7 @@ def test_commands_are_done_in_the_order_of_asking(office: Office, board: Board) 
     assert [1, 2] == records
 
 
+@pytest.mark.must("CMD-6")
 def test_a_wiped_board_does_not_obey_what_its_last_life_was_asked(office: Office, board: Board) -> None:
     ask(office)
     held = board.heartbeat()
@@ -193,6 +197,7 @@ def test_a_wiped_board_does_not_obey_what_its_last_life_was_asked(office: Office
     assert [] == commands_in(board.heartbeat())
 
 
+@pytest.mark.must("CMD-23")
 def test_a_ledger_that_forgot_its_commands_still_counts_above_what_the_device_took(office: Office, board: Board) -> None:
     for _ in range(3):
         ask(office)
@@ -256,6 +261,7 @@ def test_a_full_journal_takes_no_command_and_the_gateway_asks_again(office: Offi
     assert board.done == ["identify"] * board.journal.command
 
 
+@pytest.mark.must("CMD-27")
 def test_verbs_that_nobody_knows_and_devices_that_never_spoke_are_refused(office: Office, board: Board) -> None:
     office.device("w9")
 
@@ -267,6 +273,7 @@ def test_verbs_that_nobody_knows_and_devices_that_never_spoke_are_refused(office
         commands.ask(office.ledger, "w9", "identify", "kim", NOW_MS)
 
 
+@pytest.mark.must("CMD-26")
 def test_what_was_asked_is_never_edited_or_deleted(office: Office, board: Board) -> None:
     ask(office)
 
@@ -275,6 +282,7 @@ def test_what_was_asked_is_never_edited_or_deleted(office: Office, board: Board)
             office.ledger.db.execute(change)
 
 
+@pytest.mark.must("CMD-25")
 def test_what_was_asked_yesterday_is_not_sent_today(office: Office, board: Board) -> None:
     ask(office)
     office.clock.now_ms += commands.KEPT_MS + 1
@@ -285,6 +293,7 @@ def test_what_was_asked_yesterday_is_not_sent_today(office: Office, board: Board
 # ---- key rotation
 
 
+@pytest.mark.must("ROT-9")
 def test_a_rotated_key_is_used_and_the_old_one_opens_nothing_any_more(office: Office, board: Board) -> None:
     old = office.keys.current("w1")
     commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
@@ -301,6 +310,7 @@ def test_a_rotated_key_is_used_and_the_old_one_opens_nothing_any_more(office: Of
     assert [("w1", "rotated", 2)] == events
 
 
+@pytest.mark.must("ROT-4")
 def test_nothing_secret_crosses_the_line(office: Office, board: Board) -> None:
     commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
     answers = board.heartbeat()
@@ -311,6 +321,7 @@ def test_nothing_secret_crosses_the_line(office: Office, board: Board) -> None:
     assert not any(secret in (office.folder / "ledger.db").read_bytes() for secret in secrets)
 
 
+@pytest.mark.must("ROT-11", "ROT-14")
 @pytest.mark.parametrize("cut", ["before it is taken", "taken, key not on flash", "key on flash, no record", "record on flash"])
 def test_power_cuts_during_a_rotation_end_with_one_key_on_both_sides(
     office: Office, board: Board, cut: str, monkeypatch: pytest.MonkeyPatch
@@ -335,6 +346,7 @@ def test_power_cuts_during_a_rotation_end_with_one_key_on_both_sides(
     assert office.ledger.high_water("w1", board.journal.epoch) == board.journal.last_seq == board.journal.acked
 
 
+@pytest.mark.must("ROT-12")
 def test_a_device_whose_file_system_refuses_keeps_its_key_and_a_person_is_called(
     office: Office, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +362,7 @@ def test_a_device_whose_file_system_refuses_keeps_its_key_and_a_person_is_called
     assert ["failed"] * commands.ROTATE_TRIES_MAX == outcomes
 
 
+@pytest.mark.must("ROT-13")
 def test_a_second_rotation_waits_for_the_first(office: Office, board: Board) -> None:
     commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
 
@@ -365,6 +378,7 @@ def test_a_second_rotation_waits_for_the_first(office: Office, board: Board) -> 
     assert 3 == board.identity["key_number"]
 
 
+@pytest.mark.must("ROT-6")
 def test_a_key_file_that_was_cut_short_never_takes_the_place_of_a_key(board: Board) -> None:
     Path(on_device.KEY_FILE).write_text('{"key_number": 2, "key_h')
     board.start()

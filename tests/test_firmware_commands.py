@@ -66,6 +66,7 @@ def test_a_device_shows_itself_and_tells_its_log(tmp_path: Path) -> None:
     assert "command 1 identify: done" in told["lines"]
 
 
+@pytest.mark.must("CMD-15")
 def test_a_restart_is_on_record_before_it_happens_and_happens_once(tmp_path: Path) -> None:
     async def act(window: Window, office: Office) -> None:
         ask(office, "restart")
@@ -83,6 +84,7 @@ def test_a_restart_is_on_record_before_it_happens_and_happens_once(tmp_path: Pat
     assert [1, 2] == [each["boot"] for each in office.kinds("boot")]
 
 
+@pytest.mark.must("ROT-14")
 @pytest.mark.parametrize("cuts", [0, 1, 2, 3])
 def test_a_key_is_rotated_over_power_cuts_and_counts_go_on_under_the_new_one(tmp_path: Path, cuts: int) -> None:
     async def act(window: Window, office: Office) -> None:

@@ -133,6 +133,7 @@ def test_a_count_reaches_the_ledger_over_tls_with_certificates_on_both_sides(tmp
     assert [13500] == [record.fields["total_minor"] for record in office.tallies()]
 
 
+@pytest.mark.must("TLS-1", "TLS-2")
 @pytest.mark.parametrize("fault", ["broker of another CA", "broker of another name"])
 def test_a_broker_that_cannot_prove_itself_is_told_nothing_and_the_count_is_kept(
     tmp_path: Path, office: Office, fault: str

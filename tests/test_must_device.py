@@ -22,11 +22,11 @@ RECORDS = proves_each(
     "REC-1", "REC-2", "REC-3", "REC-4", "REC-5", "REC-6", "REC-7", "REC-8", "REC-9", "REC-10", "REC-11", "REC-12", "REC-13",
     "REC-14", "REC-15", "REC-16", "REC-17", "REC-18", "REC-19",
     "EV-1", "EV-2", "EV-3", "EV-4", "EV-5", "EV-6", "EV-7", "EV-8", "STATE-1", "STATE-2", "STATE-3", "STATE-4", "STATE-5",
-    "ACK-1", "ACK-2", "ACK-3", "ACK-4",
+    "ACK-1", "ACK-2", "ACK-3", "ACK-4", "CMD-1", "CMD-2", "CMD-3", "CMD-4", "CMD-5",
 )  # fmt: skip
 JOURNAL = proves_each(
     "IDENT-2", "IDENT-3", "IDENT-4", "IDENT-5", "IDENT-6", "IDENT-7", "SEQ-1", "SEQ-2", "SEQ-3", "SEQ-4", "SEQ-8", "SEQ-9",
-    "SEQ-10", "SEQ-11", "SEQ-12", "SEQ-14", "SEQ-15", "SEQ-16", "SEQ-17", "CHAIN-22",
+    "SEQ-10", "SEQ-11", "SEQ-12", "SEQ-14", "SEQ-15", "SEQ-16", "SEQ-17", "CHAIN-22", "CMD-8", "CMD-9",
 )  # fmt: skip
 UPLINK = proves_each(
     "TOPIC-5", "TOPIC-6", "TOPIC-7", "TOPIC-10", "SEAL-20", "SEAL-21", "SEAL-22", "EV-9", "EV-10", "EV-11", "EV-12",
@@ -37,6 +37,9 @@ UPLINK = proves_each(
 )  # fmt: skip
 MQTT = proves_each(
     "BROKER-1", "HB-4", "HB-7", "TOPIC-8", "BROKER-3", "BROKER-4", "BROKER-5", "BROKER-6", "BROKER-7", "LIM-1",
+)  # fmt: skip
+COMMANDS = proves_each(
+    "CMD-6", "CMD-7", "CMD-10", "CMD-11", "CMD-12", "CMD-13", "CMD-14", "CMD-16", "CMD-17", "SEAL-20", "SEAL-21", "ROT-1",
 )  # fmt: skip
 INTERPRETERS = {
     "CPython": ([sys.executable], "PYTHONPATH", f"{ROOT}:{LIB}"),
@@ -91,10 +94,22 @@ def test_mqtt_packets(statement: str) -> None:
     assert_holds("mqtt", statement)
 
 
+@pytest.mark.parametrize("statement", COMMANDS)
+def test_commands(statement: str) -> None:
+    assert_holds("commands", statement)
+
+
 @pytest.mark.must("ENC-33")
 def test_no_statement_is_proven_and_not_read() -> None:
     """What a script prints is read above, id by id, from both interpreters, and both print the same."""
-    for script, listed in (("encoding", ENCODING), ("records", RECORDS), ("uplink", UPLINK), ("mqtt", MQTT)):
+    for script, listed in (
+        ("encoding", ENCODING),
+        ("records", RECORDS),
+        ("journal", JOURNAL),
+        ("uplink", UPLINK),
+        ("mqtt", MQTT),
+        ("commands", COMMANDS),
+    ):
         ids = {each.values[0] for each in listed}
 
         assert ids == set(outcomes(script, "CPython"))

@@ -336,5 +336,6 @@ run(
         ("SEQ-8", confirmed_survive), ("SEQ-9", torn_is_no_record), ("SEQ-10", never_behind_a_torn_tail),
         ("SEQ-11", never_overwritten), ("SEQ-12", full_uses_no_seq), ("SEQ-14", worn_place), ("SEQ-15", next_seq_from_flash),
         ("SEQ-16", acked_is_no_more_than_was), ("SEQ-17", sizes), ("CHAIN-22", witness_after_a_start),
+        ("CMD-8", command_survives), ("CMD-9", command_before_the_act),
     )
 )  # fmt: skip

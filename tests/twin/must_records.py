@@ -302,6 +302,11 @@ MESSAGES = (
     ("ACK-2", element, "ack", "epoch high_water want_from want_to echo_boot", (0, U32), NOT_U32),
     ("ACK-3", element, "ack", "ledger_n utc_ms echo_uptime_ms", (0, U48), NOT_U48),
     ("ACK-4", element, "ack", "ledger_head", (HEAD,), NOT_HEAD),
+    ("CMD-1", array_of, "cmd"),
+    ("CMD-2", element, "cmd", "epoch counter", (1, U32), (0,) + NOT_U32),
+    ("CMD-3", element, "cmd", "nonce", (bytes(16), b"n" * 16), (bytes(15), bytes(17), b"", "n" * 16, 0)),
+    ("CMD-4", words, "cmd", "verb", ("identify", "restart", "log", "rotate")),
+    ("CMD-5", element, "cmd", "argument", ("", "x" * 64, "\xe9" * 32), ("x" * 65, "\xe9" * 33, b"x", 0)),
 )
 
 run(RECORDS)
