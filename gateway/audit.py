@@ -119,7 +119,8 @@ def audit(
         report.records = db.execute("SELECT count(*) FROM record").fetchone()[0]
         report.witnesses = db.execute("SELECT count(*) FROM heartbeat WHERE ledger_n > 0").fetchone()[0]
         _postings(db, posted or [], report)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        # The last ones: a table that was made anew without its types, with values in it that the program never writes.
         report.add("damaged", "file", f"it cannot be read to its end ({error})")
     return report
 

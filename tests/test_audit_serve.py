@@ -1,13 +1,17 @@
 """A running gateway signs what is due by itself, and the auditor's command agrees."""
 
 import signal
+import sqlite3
 import subprocess
 import threading
 from pathlib import Path
 
+import pytest
+
+from gateway.audit import audit
 from gateway.broker import free_port
 from gateway.clock import Clock
-from gateway.signed_note import find_notes
+from gateway.signed_note import SignerKey, find_notes
 from tests.cli_support import command, environment, till
 from tests.flash_support import wait_until
 from tests.ingest_support import SITE, Office
@@ -45,3 +49,24 @@ def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: 
     assert f"✓ {data / 'checkpoint.txt'}: signed, and its messages are the ones here" in done.stdout
     assert find_notes((data / "checkpoint.txt").read_text()) == find_notes(printed.stdout)
     assert "PRIVATE" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("topic", "NULL"), ("received_ms", "'noon'"), ("sealed", "7"), ("topic", "CAST(x'ff' AS TEXT)")]
+)
+def test_a_table_made_anew_without_its_types_is_a_finding_and_no_traceback(tmp_path: Path, column: str, value: str) -> None:
+    office = Office(tmp_path)
+    device = office.device()
+    device.say(1)
+    office.take(device.ev(1, 1))
+    office.ledger.close()
+    with sqlite3.connect(tmp_path / "ledger.db") as insider:
+        insider.executescript(
+            "CREATE TABLE other (n INTEGER PRIMARY KEY, device, topic, received_ms, sealed, head);"
+            "INSERT INTO other SELECT * FROM message; DROP TABLE message; ALTER TABLE other RENAME TO message;"
+            f"UPDATE message SET {column} = {value};"
+        )
+
+        found = audit(insider, [SignerKey.new("till/city").verifier], []).findings
+
+    assert {"damaged", "schema"} == {item.kind for item in found}
