@@ -5,6 +5,8 @@ import socket
 import ssl
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from gateway.broker import HOST, Broker, free_port
 from gateway.config import Site
 from gateway.enrolment import Enrolment
 from gateway.ledger import Ledger
+from tests.cli_support import ROOT, command, environment
 from tests.ingest_support import NOW_MS, SITE
 
 PATIENCE_S = 10
@@ -155,3 +158,19 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def serving(site: Site, told: list[str]) -> Iterator[int]:
+    """`till serve` of a site; its process id. What it said is in `told` at the end."""
+    process = subprocess.Popen(
+        command("serve", "--config", site.path), cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        told.append(process.stdout.readline())
+        yield process.pid
+    finally:
+        process.terminate()
+        told += process.communicate(timeout=20)
