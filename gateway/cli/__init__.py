@@ -14,7 +14,10 @@ from typing import NoReturn
 from gateway.errors import GatewayError, PermissionDenied, TryAgain
 
 # in the order of till --help
-AREAS = ("setup", "devices", "running", "office", "keeping", "audit", "fleet", "commands", "instruments", "learn", "simulated")
+AREAS = (
+    "setup", "devices", "running", "office", "keeping", "incidents", "audit", "fleet", "commands", "instruments", "learn",
+    "simulated",
+)  # fmt: skip
 
 
 def main() -> NoReturn:
