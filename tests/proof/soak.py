@@ -19,7 +19,9 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sqlite3
+import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -55,14 +57,18 @@ def main(arguments: list[str]) -> int:
     o = parser.parse_args(arguments)
     plan = Plan(o.messages, o.windows, o.seed, o.minutes * 60, partition_ms=o.partition_s * 1000)
     plan = replace(plan, kills_ms=o.kills_s * 1000, broker=o.broker)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its processes end with it
     result = soak(plan, None if o.json else print)
+    if not o.json:
+        _tell(result)
     control, opposite = soak(CONTROL), soak(replace(CONTROL, is_late=False))
     caught = bool(control["lost"] and control["gaps"]) and is_sound(opposite)
     result["control"] = {name: [each[name] for each in (control, opposite)] for name in ("records", "kills", "lost", "gaps")}
     if o.json:
         print(json.dumps(result, indent=1))
     else:
-        _tell(result)
+        text = "records {records}, kills {kills}, lost {lost}, gaps {gaps}".format(**result["control"])
+        print(f"control, acknowledged [before, behind] COMMIT: {text}")
     if not is_sound(result) or not caught:
         kills = f" --kills-s {o.kills_s}" if o.kills_s else ""
         print(
@@ -165,6 +171,7 @@ class _Soak:
                 self._heap.append(low)
             if now - told > 30:
                 told = now
+                sys.stdout.flush()
                 rate = records / (now - began)
                 self._say(f"{int(now - began)} s: {records} records, {int(rate)}/s, {self._partitions} partitions")
             if records >= self._plan.messages and self._healed >= self._plan.partitions:
@@ -328,7 +335,5 @@ def _tell(r: Mapping[str, Any]) -> None:
     print(f"records seen on flash: {r['stated']}, in the ledger only: {r['unwitnessed']}")
     names = ("lost", "twice", "foreign", "unprinted", "stated_lost", "stated_changed", "gaps")
     print(", ".join(f"{name} {r[name]}" for name in names))
-    control = "records {records}, kills {kills}, lost {lost}, gaps {gaps}".format(**r["control"])
-    print(f"control, acknowledged [before, behind] COMMIT: {control}")
     if not is_sound(r):
         print({name: r[name] for name in ("enough", "settled", "ended", "findings", "incidents", "heap_flat")})

@@ -56,8 +56,9 @@ class Plan:
     budget: Mapping[str, int] = field(default_factory=dict)  # other than the board's own
     report_ms: int = 0  # at least so long between two reports of one machine
     is_late: bool = False  # the control: the gateway acknowledges up to LATE_COMMIT_S before it commits
-    board_weather: Weather = Weather()
-    gateway_weather: Weather = Weather(bytes_between=150_000)
+    # every second fault ends its connection; closer together they, and not the machines, set the pace
+    board_weather: Weather = Weather(60_000)
+    gateway_weather: Weather = Weather(1_500_000)
 
 
 # ---- the gateway's process
