@@ -24,8 +24,8 @@ def message_bytes(topic: str, received_ms: int, sealed: bytes) -> bytes:
     """What the ledger vouches for of one message: received_ms, 8 bytes || size of the topic, 2 bytes || topic || sealed.
 
     Topic and time of arrival are ours to note and an insider's to edit, so they are in it too. Integers are big-endian. The
-    chain hashes these bytes, and they are the leaf of the Merkle tree whose root a checkpoint signs. No value that an edited row
-    can hold makes this raise (a time before 1970, a topic beyond MQTT's 65,535 bytes): it only gives other bytes.
+    chain hashes these bytes, and they are the leaf of the Merkle tree whose root a checkpoint signs. No value of an edited row
+    makes this raise (a time before 1970, a topic beyond MQTT's 65,535 bytes): it only gives other bytes.
     """
     name = topic.encode()
     return received_ms.to_bytes(8, "big", signed=True) + (len(name) & 0xFFFF).to_bytes(2, "big") + name + sealed
