@@ -324,13 +324,13 @@ def test_the_wrong_chip_or_a_file_system_over_the_journal_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="answers as 'esp32'"):
         check_survey(survey_of(platform="esp32"), pico, port)
-    with pytest.raises(ConfigError, match="covers the journal at 606208"):
+    with pytest.raises(ConfigError, match="covers the journal at 278528"):
         check_survey(survey_of(platform="rp2", fs_bytes=str(848 * 1024)), pico, port)
     with pytest.raises(ConfigError, match="no data partition 'journal'"):
         check_survey(survey_of(platform="esp32", partitions="nvs,vfs"), wesp32, port)
     with pytest.raises(ConfigError, match=r"takes \.mpy version 5"):
         check_survey(Survey({"mpy": "5", "platform": "rp2"}), pico, port)
-    check_survey(survey_of(platform="rp2", fs_bytes="606208"), pico, port)
+    check_survey(survey_of(platform="rp2", fs_bytes="278528"), pico, port)
     check_survey(survey_of(platform="esp32", partitions="nvs,vfs,journal"), wesp32, port)
 
 

@@ -57,7 +57,7 @@ def test_rendered_constants_are_what_firmware_reads() -> None:
     assert names["INSTRUMENTS"][0]["profile"] == "jetscan"
     assert names["DRAWER"]["open_level"] == 1
     assert (len(names["PAD"]["rows"]), len(names["PAD"]["cols"])) == (5, 5)
-    assert names["JOURNAL"] == {"sectors": 64}
+    assert names["JOURNAL"] == {"sectors": 192}
     assert names["HASH"] == board_hash(load_board("unix"))
     assert len(names["HASH"]) == 8
 
