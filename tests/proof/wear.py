@@ -27,7 +27,8 @@ def figures() -> dict[str, Any]:
         lines.append(
             f"{name}: {row['sectors']} sectors hold {row['records']} ({row['records_long']}) records, {row['days']} days at "
             f"{PER_DAY} a day, {row['busy_days']} at {BUSY_DAY}; at {BUSY_DAY} a day "
-            f"{row['erases_a_year']} erases per sector and year, {row['years']} years to {CYCLES} cycles, spread {row['spread']}"
+            f"{row['erases_a_year']} erases per sector and year, "
+            f"{row['years']} years to {CYCLES} cycles, spread {row['spread']}"
         )
     return {"boards": rows, "failed": 0, "text": "\n".join(lines)}
 
@@ -45,7 +46,7 @@ def of_ring(sectors: int) -> dict[str, Any]:
 
 
 def held(sectors: int, size: int) -> int:
-    """Records of `size` bytes in a ring that nobody acknowledges, from what its second sector took; the open one is not counted."""
+    """Records of `size` bytes in a ring that nobody acknowledges, the open sector not counted."""
     small = Journal(Flash(3, random.Random(1)), lambda: 1)
     while small._sector < 2:
         small.append(bytes(size))
