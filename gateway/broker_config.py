@@ -141,6 +141,9 @@ def problems(site: Site) -> list[str]:
             found.append(str(error))
     if not (site.broker_folder / "acl").exists():
         found.append(f"{site.broker_folder / 'acl'}: no ACL for mosquitto; till broker config writes it")
+    crl = site.broker_folder / _CRL
+    if not crl.exists() or crl.read_bytes() != authority.crl_file.read_bytes():
+        found.append(f"{crl}: not the newest revocation list; till broker config writes it")
     return found
 
 

@@ -159,7 +159,7 @@ def test_a_window_is_flashed_counts_and_is_in_the_ledger(site: Path) -> None:
     assert 0 == till("verify", *here).returncode
     assert 0 == till("check", "--all", *here).returncode
     (listed,) = json.loads(till("device", "list", "--json", *here).stdout)
-    assert (1, 0, 0, 0) == (listed["key"], listed["duplicates"], listed["rejected"], listed["missing"])
+    assert ([1], 0, 0, 0) == (listed["keys"], listed["duplicates"], listed["rejected"], listed["missing"])
 
 
 def test_a_window_that_is_added_gets_its_key(site: Path) -> None:

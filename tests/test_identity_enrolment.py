@@ -225,7 +225,7 @@ def test_the_list_tells_state_key_and_certificate(desk: Desk) -> None:
     listed = {row["device"]: row for row in json.loads(till("device", "list", "--json", "--config", desk.site.path).stdout)}
     text = till("device", "list", "--config", desk.site.path).stdout
 
-    assert [("approved", 1), ("pending", 1)] == [(listed[name]["state"], listed[name]["key"]) for name in ("w1", "w4")]
+    assert [("approved", [1]), ("pending", [1])] == [(listed[name]["state"], listed[name]["keys"]) for name in ("w1", "w4")]
     assert pki.fingerprint(pki.load_certificate(desk.site.keys / "w4.pem")) == listed["w4"]["certificate"]
     assert f"w4: pending, key 1, certificate {listed['w4']['certificate']}, never seen, 0 records" in text
 
@@ -255,6 +255,12 @@ def damage_folder(site: Site) -> str:
 def damage_acl(site: Site) -> str:
     (site.broker_folder / "acl").unlink()
     return "acl: no ACL for mosquitto; till broker config writes it"
+
+
+def damage_list(site: Site) -> str:
+    pki.Authority(site.ca).revoke(pki.load_certificate(site.keys / "w4.pem"))
+    pki.write_issued(pki.Authority(site.ca).issue_device("w4"), site.keys / "w4.pem", site.keys / "w4.tls.key")
+    return "crl.pem: not the newest revocation list; till broker config writes it"
 
 
 def damage_swapped(site: Site) -> str:

@@ -34,8 +34,8 @@ def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> N
         return
     for row in rows:
         parts = [row["state"]]
-        if row["key"] is not None:
-            parts.append(f"key {row['key']}")
+        if row["keys"]:
+            parts.append("key " + " and ".join(str(number) for number in row["keys"]))
         if row["certificate"]:
             parts.append(f"certificate {row['certificate']}")
         parts.append(f"last seen {row['last_seen']}" if row["last_seen"] else "never seen")
@@ -62,7 +62,7 @@ def _rows(config: Path) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "device": name, "state": identity.state if identity else "none", "configured": name in site.config.windows,
-                    "key": identity.keys[-1] if identity and identity.keys else None,
+                    "keys": list(identity.keys) if identity else [],  # two while a rotation is under way
                     "certificate": identity.certificate if identity else "",
                     "last_seen": _moment(seen[name], site) if name in seen else "",
                     "records": item.records if item else 0, "duplicates": item.duplicates if item else 0,
