@@ -5,6 +5,7 @@ would fail without the statement is for its author to try: break the code, see i
 """
 
 import ast
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -85,3 +86,12 @@ def test_a_mark_that_names_nothing_is_refused(planted: str) -> None:
 def test_the_page_has_its_three_hundred_statements() -> None:
     """Fewer would mean that some were lost, or were put together into one that is harder to test."""
     assert len(ids_of_the_page()) >= 300
+
+
+def test_the_hostile_table_stays_whole() -> None:
+    """At least 120 inputs, no two alike, each with the reason for which it must be refused (CONF-4 tries them)."""
+    rows = json.loads((ROOT / "protocol" / "vectors" / "hostile.json").read_text())
+
+    assert len(rows) >= 120
+    assert [] == [row["name"] for row in rows if not row["reason"]]
+    assert len(rows) == len({row["name"] for row in rows}) == len({(row["what"], row["hex"]) for row in rows})
