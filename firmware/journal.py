@@ -8,7 +8,7 @@ entries behind it.
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
 page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to. Bits
 that a cut left half programmed may read either way, so every start programs again what it believes (the newest header, the last
-entry), erases the sector that may hold a half-written header, and fills the rest of the page that it goes on behind with zeros.
+entry), erases the sector that may hold a half-written header, and fills the rest of a page that it goes on in with zeros.
 
 The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset, ioctl 6 = erase a block),
 which rp2.Flash, esp32.Partition and the file of the unix port all speak.
@@ -302,15 +302,15 @@ class Journal:
         following = (newest + 1) % self.sectors
         if not self._first[following]:
             self._erase(following)
-        self._walk(newest)
+        end = self._walk(newest)
         self._marked = self.acked
         self.boot += 1
         try:
             self._write_entry(_BOOT, self.boot, b"")
-        except JournalFull:
-            pass  # no record of this boot can be written either before a header, which carries the boot number, is
+        except JournalFull:  # no record of this boot can be written either before a header, which carries the boot number, is
+            self._program(newest, end, bytes(min(_page_behind(end), SECTOR_BYTES) - end))  # a torn entry never reads whole
 
-    def _walk(self, sector: int) -> None:
+    def _walk(self, sector: int) -> int:
         """Take what the entries of the newest sector say, and make sure that it says the same for ever."""
         offset = _HEADER_BYTES
         last = None
@@ -335,9 +335,13 @@ class Journal:
         if last is not None:
             entry = _with_crc(struct.pack(_ENTRY, last[0], len(last[2]), last[1]) + last[2])
             self._program(sector, offset - len(entry), entry)
-        place = min(_page_behind(place), SECTOR_BYTES)
-        self._program(sector, offset, bytes(place - offset))
-        self._offset = place if blank and self._place(sector, offset) == place else SECTOR_BYTES
+        self._offset = SECTOR_BYTES
+        if blank:
+            place = min(_page_behind(place), SECTOR_BYTES)
+            self._program(sector, offset, bytes(place - offset))
+            if self._place(sector, offset) == place:
+                self._offset = place
+        return offset
 
     def _place(self, sector: int, offset: int) -> int:
         """Where the next entry would begin at or behind `offset`."""

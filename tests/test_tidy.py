@@ -45,7 +45,7 @@ FUNCTION_LINES_MAX = 60
 # "path" or "path: function" -> (lines that it may have, why)
 LONGER = {
     "firmware/journal.py": (
-        380,
+        385,
         "the layout of the ring and its recovery after a power cut are understood together or not at all",
     ),
 }

@@ -12,7 +12,7 @@ PLANTED = [
     ("an entry's CRC is not looked at", 'if int.from_bytes(rest[size:], "big") != binascii.crc32(body, binascii.crc32(head)):', "if False:"),
     ("a header's CRC is not looked at", "if head[0] != _MAGIC or crc != binascii.crc32(self._head[: _HEADER_BYTES - _CRC_BYTES]):",
      "if head[0] != _MAGIC:"),
-    ("an entry goes behind a torn tail", "self._offset = place if blank and", "self._offset = place if"),
+    ("an entry goes behind a torn tail", "        if blank:\n            place", "        if True:\n            place"),
     ("the header is written before the erase",
      "        if self._erased != following:\n            self._erase(following)\n        self._erased = -1\n", ""),
     ("only half a sector is taken for blank", "while offset < SECTOR_BYTES:\n            size", "while offset < 2048:\n            size"),
@@ -41,7 +41,7 @@ PLANTED = [
     ("the newest header is not made firm", "        self._write_header(newest, *best)\n", ""),
     ("a half-written header is left where it is", "if not self._first[following]:\n            self._erase(following)", "if False:\n            pass"),
     ("the last entry is not made firm", "self._program(sector, offset - len(entry), entry)", "pass"),
-    ("a place that reads blank is taken for blank", "        self._program(sector, offset, bytes(place - offset))\n", ""),
+    ("a place that reads blank is taken for blank", "            self._program(sector, offset, bytes(place - offset))\n", ""),
     ("a new epoch when the first sector cannot be read", "for sector in range(self.sectors):\n            head = self._read_header(sector)\n            if head is not None and head[2]",
      "for sector in range(1):\n            head = self._read_header(sector)\n            if head is not None and head[2]"),
 ]  # fmt: skip
