@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sqlite3
 import sys
 import tempfile
@@ -65,6 +66,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this leaves no broker and no board behind
     if options.control:
         results = [control(name, options.seed) for name in CONTROLS]
     else:
