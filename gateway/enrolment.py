@@ -102,8 +102,15 @@ class Enrolment:
         return self.identity(device)
 
     def replace(self, device: str, reason: str) -> Identity:
-        """Its board is gone: the old key and certificate end, the next board gets new ones. It is approved at once."""
+        """Its board is gone: the old key and certificate end, the next board gets new ones, approved like the old one was."""
         self._demand_known(device)
+        has_key = key_file(self._site.keys, device).exists()
+        if (
+            not has_key and [row["event"] for row in events(self._ledger, device)][-1] == "enrolled"
+        ):  # nobody approved the old one
+            raise ConfigError(
+                f"device {device}: was never approved; till device approve {device}, or revoke it and enrol again"
+            )
         number, certificate = self._shut_out(device)
         self._note([(device, "revoked", number, certificate, reason)])
         number, certificate = self._next_number(device), self._issue(device)

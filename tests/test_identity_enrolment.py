@@ -154,6 +154,14 @@ def test_a_replaced_board_gets_a_new_number_and_the_old_one_is_refused(desk: Des
     assert [] == revoked(desk.ledger)
 
 
+def test_a_replacement_is_no_way_round_the_approval(desk: Desk) -> None:
+    desk.by("ann").enrol("w4")
+    with pytest.raises(ConfigError, match="was never approved"):
+        desk.by("ann").replace("w4", "in a hurry")
+
+    assert ("pending", [("enrolled", 1, "ann")]) == (desk.by("").identity("w4").state, desk.story("w4"))
+
+
 def test_a_number_is_never_given_twice(desk: Desk) -> None:
     numbers = []
     for _ in range(2):

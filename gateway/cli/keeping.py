@@ -29,7 +29,7 @@ def backup(
     tell(
         as_json,
         _told(made),
-        f"{_text(made)}, verified and restored for a trial\nthe keys are not in it: keep <data>/keys apart",
+        f"{_text(made)}, verified and restored for a trial\nthe keys are not in it: keep <data>/keys and <data>/ca apart",
     )
 
 
