@@ -349,7 +349,7 @@ def test_the_echo_is_that_of_the_newest_message_of_the_batch(office: Office, dev
     batch = []
     for boot, uptime_ms in ((2, 500), (1, 9_000), (2, 700), (2, 600)):
         device.boot, device.uptime_ms = boot, uptime_ms
-        batch.append(device.ev(1, 1) if uptime_ms != 700 else device.state())
+        batch.append(device.ev(1, 1) if uptime_ms != 600 else device.state())
 
     ack = ack_of(office, device, *batch)
 
