@@ -61,6 +61,7 @@ def main(arguments: list[str]) -> int:
     result = soak(plan, None if o.json else print)
     if not o.json:
         _tell(result)
+        sys.stdout.flush()
     control, opposite = soak(CONTROL), soak(replace(CONTROL, is_late=False))
     caught = bool(control["lost"] and control["gaps"]) and is_sound(opposite)
     result["control"] = {name: [each[name] for each in (control, opposite)] for name in ("records", "kills", "lost", "gaps")}
@@ -280,6 +281,7 @@ class _Soak:
             return {
                 **counts,
                 "records": sum(number for _, number in rows),
+                "kinds": dict(ledger.db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall()),
                 "duplicates": sum(value for (_, name), value in counted.items() if name == "duplicates"),
                 "quarantined": len(ledger.quarantine()),
                 "gaps": len(ledger.gaps()),
@@ -326,7 +328,7 @@ def _tell(r: Mapping[str, Any]) -> None:
         f"{name} {number}" for name, number in faults.items() if not name.startswith("partition_") and name != "bytes"
     )
     print(f"{r['windows']} windows, {r['broker']}, seed {r['seed']}: {r['records']} records in {r['seconds']} s")
-    print(f"{r['beeped']} counts beeped ok, {r['refused']} refused by a full journal")
+    print(f"{r['beeped']} counts beeped ok, {r['refused']} not taken; in the ledger {r['kinds']}")
     print(f"MQTT: {mqtt['ev']} messages of records, {mqtt['state']} heartbeats, {mqtt['refused']} refused, {faults['bytes']} B")
     print(f"records sent again: {r['duplicates']}; reconnects {r['reconnects']}; kills {r['kills']}")
     print(f"{r['partitions']} partitions (of two lines each: {partitions}); faults: {others}")

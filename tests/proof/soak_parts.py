@@ -169,7 +169,7 @@ class Window:
         self.console = place / "console.txt"
         self.machines = {each: _Machine(each, random.Random(f"{plan.seed} {name} {each}")) for each in names}
         self.beeped: list[str] = []  # "instrument batch amount" of every count behind its beep "ok", in order
-        self.refused = 0  # beeps "full"
+        self.refused = 0  # beeps "full" or "error"
         self.stated: dict[tuple[int, int], bytes] = {}  # (epoch, seq): record, all that was ever seen on flash
         self.changed = 0  # records that flash told in two ways
         self._pins = PinLine()
@@ -195,7 +195,7 @@ class Window:
     def _hear(self, event: gpio.FromBoard) -> None:
         if event.kind == "beep":
             self._was_ok = event.text == "ok"
-            if event.text == "full":
+            if event.text in ("full", "error"):  # error: a report that paused too long, on a machine too busy; it is kept whole
                 self.refused += 1
                 self._full_at = time.monotonic()
                 max(self.machines.values(), key=lambda each: each.unheard).heard += 1  # the beep does not say whose it is
