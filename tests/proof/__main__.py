@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-PROOFS = ("instruments", "fuzz", "tamper", "crash", "soak", "kill", "broker", "powercut")
+PROOFS = ("world", "instruments", "fuzz", "tamper", "crash", "soak", "kill", "broker", "powercut")
 
 
 def main() -> int:

@@ -1,0 +1,279 @@
+"""./run proof world: everything that ships but the wires, in virtual time, against everything that can go wrong.
+
+    --histories N    how many (default 2000)          --seed S        the first one (default 1)
+    --jobs J         processes (default 1)            --json          machine-readable
+    --trace          what happens, step by step       --only 3,7      of the faults of the history only these
+    --micropython    play one device of each history again in MicroPython and compare every answer
+    --planted        the bugs of tests/world/planted.py: at which history each is found      --plant NAME   one of them
+
+A history that fails prints the command that plays it again, cut down to the faults that it takes.
+"""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+PLANTED_HISTORIES = 500
+CHUNK = 50
+SHRINKS_MAX = 60
+HEAP = "heapsize=400K"  # the histories' flash is in RAM beside the core
+SHM = Path("/dev/shm")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="./run proof world", description=__doc__.partition("\n")[0])
+    parser.add_argument("--histories", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only", type=lambda text: [int(part) for part in text.split(",") if part])
+    parser.add_argument("--plant", default="")
+    for flag in ("--json", "--trace", "--micropython", "--planted"):
+        parser.add_argument(flag, action="store_true")
+    options = parser.parse_args(arguments)
+    logging.disable(logging.CRITICAL)
+    if options.planted:
+        return planted(options.jobs, options.json)
+    if options.plant:
+        plant(options.plant)
+        found = first_failure(range(options.seed, options.seed + options.histories))
+        print(json.dumps(found))
+        return int(found[0] == 0)
+    result = prove(range(options.seed, options.seed + options.histories), options)
+    if options.json:
+        print(json.dumps(result, indent=1))
+    else:
+        show(result)
+    return int(bool(result["failed"]))
+
+
+# ---- histories
+
+
+def folder_for_worlds() -> Any:
+    """In memory where there is such a folder: the disk's own promises are proven elsewhere (crash, kill)."""
+    return tempfile.TemporaryDirectory(prefix="till-world-", dir=SHM if os.access(SHM, os.W_OK) else None)
+
+
+def template_in(folder: Path) -> Path:
+    """An empty ledger, to be copied for each history."""
+    from gateway.ledger import Ledger
+
+    path = folder / "template.db"
+    if not path.exists():
+        with Ledger.open(path) as ledger:
+            ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+def play(seed: int, folder: Path, only: list[int] | None = None, trace: bool = False) -> tuple[Any, list[str]]:
+    """(the world, what is wrong with it)"""
+    from world.world import World
+
+    world = World(seed, folder / "history", template_in(folder), only, trace)
+    return world, world.run()
+
+
+def first_failure(seeds: range) -> tuple[int, str]:
+    """(number from 1 of the first history that fails, why), or (0, "")."""
+    with folder_for_worlds() as folder:
+        for number, seed in enumerate(seeds, 1):
+            try:
+                _, wrong = play(seed, Path(folder))
+            except Exception as error:  # a planted bug may break anything
+                wrong = [f"{type(error).__name__}: {error}"]
+            if wrong:
+                return number, wrong[0]
+    return 0, ""
+
+
+def some(seeds: range, micropython: bool) -> dict[str, Any]:
+    """Play them in this process."""
+    counts: Counter[str] = Counter()
+    struck: Counter[str] = Counter()
+    failed: dict[int, list[str]] = {}
+    calls = 0
+    logging.disable(logging.CRITICAL)
+    with folder_for_worlds() as name:
+        folder = Path(name)
+        for seed in seeds:
+            world, wrong = play(seed, folder)
+            counts += world.counts
+            struck += world.struck
+            counts["piles"] += sum(len(board.piles) for board in world.boards)
+            counts["boards"] += len(world.boards)
+            if micropython and not wrong:
+                said = replay(world.script, folder)
+                calls += len(world.script)
+                if said != f"same {len(world.script)} calls":
+                    wrong = [f"MicroPython: {said}"]
+            if wrong:
+                failed[seed] = wrong
+    return {"counts": counts, "struck": struck, "failed": failed, "calls": calls}
+
+
+def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
+    """All of them, and each failed one cut down."""
+    started = time.perf_counter()
+    counts: Counter[str] = Counter()
+    struck: Counter[str] = Counter()
+    failed: dict[int, list[str]] = {}
+    calls = 0
+    if options.only is not None or options.trace:
+        return traced(seeds, options)
+    chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for part in pool.map(some, chunks, [options.micropython] * len(chunks)):
+            counts += part["counts"]
+            struck += part["struck"]
+            failed |= part["failed"]
+            calls += part["calls"]
+    seconds = time.perf_counter() - started
+    return {
+        "histories": len(seeds), "seconds": round(seconds, 1), "per_minute": int(len(seeds) * 60 / seconds),
+        "per_minute_per_process": int(len(seeds) * 60 / seconds / options.jobs), "counts": dict(counts),
+        "faults": dict(sorted(struck.items())), "lost": counts["lost"], "twice": counts["twice"],
+        "foreign": counts["foreign"], "gap_records": counts["gap records"], "micropython_calls": calls,
+        "failed": {seed: {"wrong": wrong[:5], "replay": shrunk(seed)} for seed, wrong in list(failed.items())[:10]},
+        "failed_in_all": len(failed),
+    }  # fmt: skip
+
+
+def traced(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
+    failed = {}
+    with folder_for_worlds() as folder:
+        for seed in seeds:
+            world, wrong = play(seed, Path(folder), options.only, trace=True)
+            print("\n".join(world.trace or ()))
+            if wrong:
+                failed[seed] = {"wrong": wrong, "replay": ""}
+    empty = {"histories": len(seeds), "seconds": 0, "per_minute": 0, "per_minute_per_process": 0, "faults": {}, "counts": {}}
+    return {**empty, "lost": 0, "twice": 0, "foreign": 0, "gap_records": 0, "micropython_calls": 0, "failed": failed,
+            "failed_in_all": len(failed)}  # fmt: skip
+
+
+def shrunk(seed: int) -> str:
+    """The command that plays a failing history with as few of its faults as it takes."""
+    with folder_for_worlds() as name:
+        folder = Path(name)
+        world, _ = play(seed, folder)
+        keep = list(range(len(world.plan)))
+        for each in keep[:SHRINKS_MAX]:
+            fewer = [number for number in keep if number != each]
+            if play(seed, folder, fewer)[1]:
+                keep = fewer
+    return f"./run proof world --seed {seed} --histories 1 --trace --only {','.join(map(str, keep)) or ','}"
+
+
+def replay(script: list[list[Any]], folder: Path) -> str:
+    """What tests/world/replay.py says of these calls in MicroPython."""
+    from world.replay import plain
+
+    path = folder / "script.json"
+    lines = []
+    for name, arguments, *answer in script:
+        arguments = [plain_limits(each) for each in arguments]
+        lines.append(json.dumps([name, arguments, plain(answer[0]) if answer else None]))
+    path.write_text("\n".join(lines) + "\n")
+    command = [
+        str(Path(sys.executable).with_name("micropython")),
+        "-X",
+        HEAP,
+        str(ROOT / "tests" / "world" / "replay.py"),
+        str(path),
+    ]
+    here = {"MICROPYPATH": f"{ROOT}:{ROOT / 'tests'}:.frozen", "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
+    return (done.stdout + done.stderr[-500:]).strip()
+
+
+def plain_limits(value: Any) -> Any:
+    from world.replay import plain
+
+    return value if isinstance(value, dict) else plain(value)
+
+
+def show(result: dict[str, Any]) -> None:
+    counts = Counter(result["counts"])
+    print(
+        f"{result['histories']} histories in {result['seconds']} s ({result['per_minute']} a minute,"
+        f" {result['per_minute_per_process']} a process): {counts['piles']} piles on {counts['boards']} boards,"
+        f" {counts['commits']} commits, {counts['acks']} acknowledgements"
+    )
+    print("faults: " + ", ".join(f"{name} {count}" for name, count in result["faults"].items()))
+    print(
+        f"lost silently {result['lost']}, twice {result['twice']}, foreign {result['foreign']}; missing and said"
+        f" {counts['missing and said']}, in gap rows {result['gap_records']}, on boards that nobody ever heard of"
+        f" {counts['unheard']}"
+    )
+    if result["micropython_calls"]:
+        print(f"MicroPython: {result['micropython_calls']} calls, the same answers")
+    for seed, failure in result["failed"].items():
+        print(f"seed {seed}: {'; '.join(failure['wrong'])}\n  {failure['replay']}")
+    print(f"failed {result['failed_in_all']}")
+
+
+# ---- planted bugs
+
+
+def plant(title: str) -> None:
+    """From now on one module of the shipped code is imported with a bug in it."""
+    from importlib.abc import Loader, MetaPathFinder
+    from importlib.machinery import ModuleSpec
+
+    from world.planted import PLANTED
+
+    _, file, old, new = next(each for each in PLANTED if each[0] == title)
+    source = (ROOT / file).read_text()
+    assert source.count(old) == 1, f"{title}: {old!r} stands {source.count(old)} times in {file}"
+    wanted = file.removesuffix(".py").replace("/", ".")
+
+    class Planter(MetaPathFinder, Loader):
+        def find_spec(self, name: str, _path: Any, _target: Any = None) -> ModuleSpec | None:
+            return ModuleSpec(name, self, origin=str(ROOT / file)) if name == wanted else None
+
+        def exec_module(self, module: Any) -> None:
+            module.__file__ = str(ROOT / file)
+            exec(compile(source.replace(old, new), str(ROOT / file), "exec"), module.__dict__)
+
+    for name in [each for each in sys.modules if each.partition(".")[0] in ("firmware", "gateway", "protocol")]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, Planter())
+
+
+def found_at(title: str) -> tuple[int, str]:
+    """(history at which a planted bug shows, how), 0 for not within PLANTED_HISTORIES."""
+    command = [sys.executable, "-m", "proof", "world", "--plant", title, "--histories", str(PLANTED_HISTORIES)]
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "tests"), str(ROOT)))}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here, cwd=ROOT)
+    if not done.stdout.strip():
+        raise AssertionError(f"{title}: {done.stderr[-1000:]}")
+    number, why = json.loads(done.stdout.splitlines()[-1])
+    return number, why
+
+
+def planted(jobs: int, as_json: bool) -> int:
+    from world.planted import PLANTED
+
+    titles = [each[0] for each in PLANTED]
+    results = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        for title, (number, why) in zip(titles, pool.map(found_at, titles), strict=True):
+            results[title] = number
+            if not as_json:
+                print(f"{title}: " + (f"history {number} ({why[:100]})" if number else "NOT FOUND"), flush=True)
+    missed = [title for title, number in results.items() if not number]
+    if as_json:
+        print(json.dumps(results, indent=1))
+    else:
+        print(f"{len(results) - len(missed)} of {len(results)} found, the last at history {max(results.values())}")
+    return int(bool(missed))

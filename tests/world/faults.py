@@ -1,0 +1,369 @@
+"""What can happen, each a function (world, dice) -> whether it did; and how a person mends what only a person can."""
+
+import random
+import shutil
+from collections.abc import Callable
+
+from gateway import commands
+from gateway.errors import GatewayError
+from protocol import messages, seal, topics
+from world.core import Core
+from world.world import SITE, Board, World
+
+Fault = Callable[[World, random.Random], bool]
+
+
+def _board(world: World, dice: random.Random) -> Board | None:
+    there = [board for board in world.boards if not board.is_gone]
+    return dice.choice(there) if there else None
+
+
+def _powered(world: World, dice: random.Random) -> Board | None:
+    there = [board for board in world.boards if board.is_powered]
+    return dice.choice(there) if there else None
+
+
+def power_cut(world: World, dice: random.Random) -> bool:
+    board = _powered(world, dice)
+    if board is None:
+        return False
+    world.power_off(board)
+    return True
+
+
+def power_cut_in_flash(world: World, dice: random.Random) -> bool:
+    board = _powered(world, dice)
+    if board is None:
+        return False
+    world.do(board, "plan_cut", dice.randrange(1, 12), dice.randrange(257))
+    return True
+
+
+def partition(world: World, dice: random.Random) -> bool:
+    board = _board(world, dice)
+    if board is None:
+        return False
+    board.cut_off_ms = world.now + dice.choice((500, 5000, 30_000))
+    world.disconnect(board)
+    return True
+
+
+def long_outage(world: World, dice: random.Random) -> bool:
+    """Until the flash is full, if it is small; the cashier counts much."""
+    board = _board(world, dice)
+    if board is None:
+        return False
+    board.cut_off_ms = world.now + 90_000
+    world.disconnect(board)
+    for number in range(dice.randrange(10, 120)):
+        world.at(100 + number * 60, world.count, board)
+    return True
+
+
+def connection_lost(world: World, dice: random.Random) -> bool:
+    board = _board(world, dice)
+    if board is None or not board.is_connected:
+        return False
+    world.disconnect(board)
+    return True
+
+
+def broker_killed(world: World, dice: random.Random) -> bool:
+    """Queue and retained messages are gone; acknowledged QoS 1 messages among them."""
+    world.queue.clear()
+    world.retained.clear()
+    return _broker_down(world, dice)
+
+
+def broker_restarted(world: World, dice: random.Random) -> bool:
+    return _broker_down(world, dice)
+
+
+def _broker_down(world: World, dice: random.Random) -> bool:
+    world.broker_up = False
+    world.lose_connections()
+
+    def up() -> None:
+        world.broker_up = True
+        world.wake()
+
+    world.at(dice.choice((200, 2000, 20_000)), up)
+    return True
+
+
+def broker_loses_some(world: World, dice: random.Random) -> bool:
+    """A queue limit, a refused write of an ACL: accepted, and gone."""
+    if not world.queue:
+        return False
+    world.queue[:] = [message for message in world.queue if dice.random() < 0.5]
+    return True
+
+
+def broker_shuffles(world: World, dice: random.Random) -> bool:
+    dice.shuffle(world.queue)
+    world.queue.extend(dice.sample(world.queue, dice.randrange(len(world.queue) + 1)))
+    return bool(world.queue)
+
+
+def gateway_killed_before_commit(world: World, _: random.Random) -> bool:
+    world.crash = "before commit"
+    return True
+
+
+def gateway_killed_behind_commit(world: World, _: random.Random) -> bool:
+    world.crash = "behind commit"
+    return True
+
+
+def gateway_restarted(world: World, _: random.Random) -> bool:
+    if not world.gateway_up:
+        return False
+    world.kill_gateway()
+    return True
+
+
+def disk_full(world: World, dice: random.Random) -> bool:
+    if not world.gateway_up:
+        return False
+    pages = world.ledger.db.execute("PRAGMA page_count").fetchone()[0]
+    world.ledger.db.execute(f"PRAGMA max_page_count = {pages}")
+    ledger = world.ledger
+
+    def freed() -> None:
+        if world.gateway_up and world.ledger is ledger:
+            ledger.db.execute("PRAGMA max_page_count = 1073741823")
+
+    world.at(dice.choice((1000, 20_000)), freed)
+    return True
+
+
+def backup(world: World, _: random.Random) -> bool:
+    if not world.gateway_up:
+        return False
+    world.ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    world.backup = world.folder / "backup.db"
+    shutil.copyfile(world.path, world.backup)
+    return True
+
+
+def restored(world: World, dice: random.Random) -> bool:
+    """The newest backup, or an empty ledger, takes the ledger's place: what was acknowledged since is not there."""
+    if not world.gateway_up:
+        return False
+    source = world.backup if world.backup and dice.random() < 0.8 else world.template
+    world.close_gateway()
+    for end in ("-wal", "-shm"):
+        world.path.with_name(world.path.name + end).unlink(missing_ok=True)
+    shutil.copyfile(source, world.path)
+    world.open_gateway()
+    world.counts["restored"] += 1
+    world.wake()
+    return True
+
+
+def wiped(world: World, dice: random.Random) -> bool:
+    """Blank flash: a new board under the old name, or an old one that was erased. What it held is gone: that must be said."""
+    board = _powered(world, dice)
+    if board is None:
+        return False
+    world.power_off(board)
+    sectors = len(board.core.flash.content)
+    world.do(board, "wipe", sectors)
+    world.wiped.add(board.name)
+    return True
+
+
+def replaced(world: World, dice: random.Random) -> bool:
+    """till device replace and flash: a new board with the next key; the old key is destroyed."""
+    board = _powered(world, dice)
+    if board is None:
+        return False
+    world.power_off(board)
+    number = max(key.number for key in world.keys.all(board.name)) + 1
+    secret = dice.randbytes(32)
+    world.give_key(board.name, number, secret)
+    world.do(board, "wipe", len(board.core.flash.content))
+    world.do(board, "flash_key", secret, number)
+    world.wiped.add(board.name)
+    return True
+
+
+def rekeyed(world: World, dice: random.Random) -> bool:
+    """The same board is flashed with a new key; its journal stays."""
+    board = _powered(world, dice)
+    if board is None:
+        return False
+    world.power_off(board)
+    number = max(key.number for key in world.keys.all(board.name)) + 1
+    secret = dice.randbytes(32)
+    world.give_key(board.name, number, secret)
+    world.do(board, "flash_key", secret, number)
+    return True
+
+
+def cloned(world: World, dice: random.Random) -> bool:
+    """Somebody copies a board, flash and key, and puts both to work."""
+    board = _powered(world, dice)
+    if board is None or len(world.boards) > 3:
+        return False
+    core = Core(SITE, board.name, b"", 0, world.limits, len(board.core.flash.content), board.core.pending)
+    core.flash.content = [bytearray(sector) for sector in board.core.flash.content]
+    core.staged, core.stored = dict(board.core.staged), board.core.stored
+    clone = Board(board.name, core, len(world.boards))
+    world.boards.append(clone)
+    world.clones.add(board.name)
+    world.power_on(clone)
+    world.at(dice.randrange(1000), world.cashier, clone)
+    world.at(dice.randrange(250), world.turn, clone)
+    return True
+
+
+def rotated(world: World, dice: random.Random) -> bool:
+    board = _board(world, dice)
+    if board is None or not world.gateway_up:
+        return False
+    try:
+        commands.rotate(world.ledger, world.keys, board.name, "kim", world.clock.utc_ms())
+    except GatewayError:
+        return False
+    return True
+
+
+def commanded(world: World, dice: random.Random) -> bool:
+    board = _board(world, dice)
+    if board is None or not world.gateway_up:
+        return False
+    try:
+        commands.ask(world.ledger, board.name, "identify", "kim", world.clock.utc_ms())
+    except GatewayError:
+        return False
+    return True
+
+
+def gateway_clock_jumps(world: World, dice: random.Random) -> bool:
+    world.clock.off_ms += dice.choice((-86_400_000, -3_600_000, -5000, 5000, 3_600_000, 86_400_000))
+    return True
+
+
+def replay(world: World, dice: random.Random) -> bool:
+    """What was on the line comes again, to whom it was sent, some of it as a retained message."""
+    for topic, sealed in dice.sample(world.heard, min(len(world.heard), dice.randrange(1, 20))):
+        if topic.endswith(("/ack", "/cmd")):
+            world.answer(topic, sealed)
+        else:
+            world.queue.append((topic, sealed, dice.random() < 0.2))
+    world.wake()
+    return True
+
+
+def cross_topic(world: World, dice: random.Random) -> bool:
+    """Good messages on other topics: another device's, another leaf, another site."""
+    if not world.heard:
+        return False
+    for topic, sealed in dice.sample(world.heard, min(len(world.heard), 5)):
+        parts = topic.split("/")
+        parts[dice.choice((2, 3, 4))] = dice.choice(("w1", "w2", "town", "ev", "ack", "state", "cmd"))
+        other = "/".join(parts)
+        if parts[4] in ("ack", "cmd"):
+            world.answer(other, sealed)
+        world.queue.append((other, sealed, False))
+    world.wake()
+    return True
+
+
+def forged(world: World, dice: random.Random) -> bool:
+    """Well-formed messages under keys that nobody gave: to the gateway as a device, to the devices as the gateway."""
+    board = _powered(world, dice)
+    if board is None:
+        return False
+    key, kid = dice.randbytes(32), topics.kid(board.name, dice.choice((1, 1, 2)))
+    epoch, last = board.core.journal.epoch, board.core.journal.last_seq
+    events = topics.topic(SITE, board.name, "ev")
+    body = messages.encode_events(epoch, 1, 1, last + 1, [b"\xa0"])
+    world.queue.append((events, seal.seal(key, kid, events, body), False))
+    acks = topics.topic(SITE, board.name, "ack")
+    ack = {
+        "epoch": epoch, "high_water": last, "want_from": 0, "want_to": 0, "ledger_n": 1, "ledger_head": bytes(32), "utc_ms": 1,
+        "echo_boot": board.core.journal.boot, "echo_uptime_ms": board.uptime(world.now),
+    }  # fmt: skip
+    world.answer(acks, seal.seal(key, kid, acks, messages.encode_ack(ack)))
+    orders = topics.topic(SITE, board.name, "cmd")
+    order = {"epoch": epoch, "counter": 1 << 31, "nonce": bytes(16), "verb": "rotate", "argument": "2"}
+    world.answer(orders, seal.seal(key, kid, orders, messages.encode_command(order)))
+    world.wake()
+    return True
+
+
+def another_device(world: World, dice: random.Random) -> bool:
+    """A device with a good key of its own speaks as another one."""
+    board = _powered(world, dice)
+    if board is None:
+        return False
+    key = world.rogue()
+    for name, kid in ((board.name, key.kid), (board.name, topics.kid(board.name, 1)), (key.device, topics.kid(board.name, 1))):
+        topic = topics.topic(SITE, name, "ev")
+        body = messages.encode_events(board.core.journal.epoch, 1, 1, board.core.journal.last_seq + 1, [b"\xa0"])
+        world.queue.append((topic, seal.seal(key.secret, kid, topic, body), False))
+    world.wake()
+    return True
+
+
+def noise(world: World, dice: random.Random) -> bool:
+    """Bytes of a client gone mad."""
+    for _ in range(dice.randrange(1, 6)):
+        board = _board(world, dice)
+        name = board.name if board else "w1"
+        raw = dice.randbytes(dice.randrange(1200))
+        world.queue.append((f"till/1/{SITE}/{name}/{dice.choice(('ev', 'state', 'x'))}", raw, False))
+        world.answer(f"till/1/{SITE}/{name}/{dice.choice(('ack', 'cmd'))}", raw[:1000])
+    world.wake()
+    return True
+
+
+def heal(world: World) -> None:
+    """Everything is mended that a person can mend; from here on it has to converge by itself."""
+    world.broker_up = True
+    world.clock.off_ms = max(0, world.clock.off_ms)
+    world.crash = ""
+    if world.gateway_up:
+        world.ledger.db.execute("PRAGMA max_page_count = 1073741823")
+    for board in world.boards:
+        board.cut_off_ms = 0
+        board.core.flash.cut_in = 0
+        if board.number == 0:
+            world.script.append(["plan_cut", [0, 0], None])
+    _settle_clones(world)
+    world.at(1000, world.start_gateway)
+    world.at(2000, world.wake)
+
+
+def _settle_clones(world: World) -> None:
+    """Two boards with one key: the second one goes. If the ledger called a person, the first one is replaced."""
+    called = {row["device"] for row in world.reader().incidents() if row["kind"] == "equivocation"}
+    for name in sorted(world.clones):
+        first, *others = [board for board in world.boards if board.name == name]
+        for board in others:
+            board.is_gone = True
+            world.disconnect(board)
+        if name not in called:  # nobody knows: then nothing of the first board may be missing
+            continue
+        world.excused.add(name)
+        if first.is_powered:
+            world.power_off(first)
+        number = max(key.number for key in world.keys.all(name)) + 1
+        secret = world.rng.randbytes(32)
+        world.give_key(name, number, secret)
+        world.do(first, "wipe", len(first.core.flash.content))
+        world.do(first, "flash_key", secret, number)
+
+
+FAULTS: dict[str, Fault] = {
+    "power cut": power_cut, "power cut in a flash write": power_cut_in_flash, "partition": partition,
+    "outage until the flash is full": long_outage, "connection lost": connection_lost, "broker killed": broker_killed,
+    "broker restarted": broker_restarted, "broker loses some": broker_loses_some, "broker shuffles": broker_shuffles,
+    "gateway killed before commit": gateway_killed_before_commit, "gateway killed behind commit": gateway_killed_behind_commit,
+    "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup, "ledger restored": restored,
+    "flash wiped": wiped, "board replaced": replaced, "board flashed with a new key": rekeyed, "board cloned": cloned,
+    "key rotated": rotated, "command": commanded, "gateway clock jumps": gateway_clock_jumps, "replay": replay,
+    "cross-topic": cross_topic, "forged": forged, "another device": another_device, "noise": noise,
+}  # fmt: skip

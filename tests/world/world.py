@@ -1,0 +1,503 @@
+"""One history: windows that count, a broker, a gateway, an attacker and faults, in virtual milliseconds, all from one seed.
+
+Truth is the piles of money: each is counted until a beep (or the display after a power cut) says that it is taken. The oracle
+looks at every answer that the gateway gives (is it durable?) and at every record that it takes (did that device say it?), and
+at the end, when all is mended: each pile once in the ledger, or inside something that was said, and never twice.
+"""
+
+import heapq
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError, LedgerBroken, TryAgain
+from gateway.ingest import Ingest
+from gateway.keys import DeviceKey, KeyStore, key_file, write_private
+from gateway.ledger import Ledger
+from world import oracle
+from world.core import Core, Cut
+
+SITE = "city"
+KEPT_S = 20  # when a broker says that a device is lost
+HEAL_MS = 900_000  # how long it may take until everything is in the ledger, once nothing is broken any more
+PENDING = 16
+DST_UTC_MS = 1_793_516_340_000  # 2026-11-01 06:59 UTC: a minute before Chicago's clocks go back
+SPRING_UTC_MS = 1_772_956_740_000  # 2026-03-08 07:59 UTC: a minute before they go forward
+BATCH_MAX = 256
+
+
+class WorldClock(Clock):
+    """The gateway's clock: virtual time and what somebody set it off by."""
+
+    def __init__(self) -> None:
+        self.base_ms = 1_790_000_000_000
+        self.now_ms = 0
+        self.off_ms = 0
+
+    def utc_ms(self) -> int:
+        return self.base_ms + self.now_ms + self.off_ms
+
+
+@dataclass
+class Pile:
+    """Money on the table: `tries` are the batch numbers under which it was counted, `taken` the one that was confirmed."""
+
+    owner: int  # which board counted it
+    cents: int
+    pieces: int
+    tries: list[str] = field(default_factory=list)
+    taken: str = ""
+    epoch: int = 0
+    seq: int = 0
+
+
+@dataclass
+class Board:
+    """A physical board; a clone has the name of another one."""
+
+    name: str
+    core: Core
+    number: int
+    is_powered: bool = False
+    is_connected: bool = False
+    is_gone: bool = False  # taken off the window for good
+    cut_off_ms: int = 0  # its network is away until then
+    booted_ms: int = 0
+    skew: int = 1000  # thousandths: its crystal against ours
+    generation: int = 0  # of its connection: what was under way on an older one is lost
+    backoff_ms: int = 500
+    learnt: tuple[int, int] = (0, 0)  # (epoch, seq) up to which `World.said` knows its journal
+    piles: list[Pile] = field(default_factory=list)
+
+    def uptime(self, now_ms: int) -> int:
+        return (now_ms - self.booted_ms) * self.skew // 1000
+
+
+class World:
+    """`run` plays the history of a seed; `faults` (drawn from it) may be cut down to a part for a smaller example."""
+
+    def __init__(self, seed: int, folder: Path, template: Path, keep: list[int] | None = None, trace: bool = False) -> None:
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.folder = folder
+        self.template = template
+        self.keep = keep
+        self.trace: list[str] | None = [] if trace else None
+        self.clock = WorldClock()
+        self.events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self.order = 0
+        self.now = 0
+        self.counts: Counter[str] = Counter()
+        self.struck: Counter[str] = Counter()
+        self.said: dict[tuple[str, int, int], set[bytes]] = {}  # what each board's journal holds or held
+        self.script: list[list[Any]] = []  # of the first board, for the other interpreter
+        self.healed = False
+        self.excused: set[str] = set()  # devices of which a person was told that records cannot be known
+        self.heard: list[tuple[str, bytes]] = []  # what an attacker on the line has recorded
+        self.queue: list[tuple[str, bytes, bool]] = []  # of the broker, for the gateway's session
+        self.retained: dict[str, bytes] = {}
+        self.broker_up = True
+        self.gateway_up = True
+        self.disk_full = False
+        self.backup: Path | None = None
+        self.turn_due = False
+        self.crash = ""  # where the gateway dies in its next turn
+        self.wiped: set[str] = set()
+        self.clones: set[str] = set()
+
+    # ---- set-up
+
+    def build(self) -> None:
+        rng = self.rng
+        self.drop = rng.choice((0, 0, rng.randrange(51)))
+        self.double = rng.choice((0, 0, rng.randrange(41)))
+        self.flip = rng.choice((0, 0, 0, rng.randrange(11)))
+        self.delay = rng.choice((5, 50, 500, 3000))
+        self.limits = {
+            "window_records": rng.choice((4, 16, 64)), "heartbeat_ms": rng.choice((2000, 5000, 15000)),
+            "resend_ms": rng.choice((800, 4000)),
+        }  # fmt: skip
+        self.clock.base_ms = rng.choice((1_790_000_000_000, DST_UTC_MS, SPRING_UTC_MS))
+        if self.clock.base_ms != 1_790_000_000_000:
+            self.struck["dst night"] += 1
+        self.ends = rng.choice((30_000, 60_000, 120_000))
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "keys").mkdir(parents=True, mode=0o700)
+        self.keys = KeyStore(self.folder / "keys")
+        self.path = self.folder / "ledger.db"
+        shutil.copyfile(self.template, self.path)
+        self.open_gateway()
+        self.boards: list[Board] = []
+        for number in range(1 if rng.random() < 0.9 else rng.choice((2, 3))):
+            self.add_board(f"w{number + 1}")
+        for board in self.boards:
+            self.power_on(board)
+            self.at(rng.randrange(1000), self.cashier, board)
+            self.at(rng.randrange(250), self.turn, board)
+
+    def add_board(self, name: str) -> Board:
+        secret = self.rng.randbytes(32)
+        self.give_key(name, 1, secret)
+        core = Core(SITE, name, secret, 1, self.limits, self.rng.choice((3, 4, 4, 8)), PENDING)
+        board = Board(name, core, len(self.boards), skew=self.rng.choice((1000, 999, 1001)))
+        if not self.boards:
+            self.script.append(["new", [SITE, name, secret, 1, self.limits, len(core.flash.content), PENDING]])
+        self.boards.append(board)
+        return board
+
+    def open_gateway(self) -> None:
+        self.ledger = Ledger.open(self.path, create=False)
+        self.ingest = Ingest(self.ledger, self.keys, self.clock, SITE)
+        self.witness = Ledger.open(self.path, create=False)  # another connection sees what is committed, and nothing else
+        self.ingest.observers.append(lambda record: oracle.recorded(self, record))
+        self.gateway_up = True
+
+    def reader(self) -> Ledger:
+        """A ledger to look into, also while the gateway is down."""
+        return self.ledger if self.gateway_up else Ledger.open(self.path, create=False)
+
+    def close_gateway(self) -> None:
+        self.gateway_up = False
+        self.ledger.close()
+        self.witness.close()
+
+    # ---- time
+
+    def at(self, in_ms: int, act: Callable[..., None], *args: Any) -> None:
+        self.order += 1
+        heapq.heappush(self.events, (self.now + in_ms, self.order, act, args))
+
+    def note(self, text: str) -> None:
+        if self.trace is not None:
+            self.trace.append(f"{self.now:>8} {text}")
+
+    def play(self, until_ms: int, is_over: Callable[[], bool] = lambda: False) -> bool:
+        while self.events and self.events[0][0] <= until_ms:
+            self.now, _, act, args = heapq.heappop(self.events)
+            self.clock.now_ms = self.now
+            act(*args)
+            if is_over():
+                return True
+        self.now = max(self.now, until_ms)
+        self.clock.now_ms = self.now
+        return is_over()
+
+    def give_key(self, name: str, number: int, secret: bytes) -> None:
+        """Let a device in under this key alone."""
+        write_private(key_file(self.folder / "keys", name), f"{number} {secret.hex()}\n".encode())
+
+    # ---- a board
+
+    def do(self, board: Board, name: str, *args: Any) -> Any:
+        """Call the device's core; what it answered goes into the script of the first board. A cut takes its power."""
+        logged = board.number == 0
+        try:
+            answer = getattr(board.core, name)(*args)
+        except Cut:
+            if logged:
+                self.script.append([name, list(args), "cut"])
+            self.note(f"{board.name} power cut inside {name}")
+            self.learn(board)
+            self.power_off(board)
+            raise
+        if logged:
+            self.script.append([name, list(args), answer])
+        if name in ("count", "keep", "power_on"):
+            self.learn(board)
+        return answer
+
+    def learn(self, board: Board) -> None:
+        """Note what the journal holds now: whatever it ever held may reach the ledger, and nothing else."""
+        journal = board.core.journal
+        if journal is None:
+            return
+        epoch, known = board.learnt
+        if epoch != journal.epoch:
+            known = 0
+        for seq in range(max(known + 1, journal.lowest_kept), journal.last_seq + 1):
+            body = journal.read(seq)
+            if body is not None:
+                self.said.setdefault((board.name, journal.epoch, seq), set()).add(body)
+        board.learnt = (journal.epoch, journal.last_seq)
+
+    def power_on(self, board: Board) -> None:
+        if board.is_powered or board.is_gone:
+            return
+        epoch = self.rng.randrange(1, 1 << 32)
+        cut_in, torn = (
+            (self.rng.randrange(1, 6), self.rng.randrange(257)) if self.rng.random() < 0.05 and not self.healed else (0, 0)
+        )
+        board.booted_ms = self.now
+        try:
+            _, boot, last, shown = self.do(board, "power_on", epoch, cut_in, torn)
+        except Cut:
+            self.struck["power cut while starting"] += 1
+            self.at(self.rng.randrange(100, 3000), self.power_on, board)
+            return
+        board.is_powered = True
+        self.note(f"{board.name} boot {boot} seq {last} shows {shown!r}")
+        pile = board.piles[-1] if board.piles else None
+        if pile and not pile.taken and pile.tries and f" {pile.tries[-1]} " in f"{shown} ":
+            self.confirm(board, pile)  # the cashier reads that it was taken
+        self.at(self.rng.randrange(500), self.connect, board)
+
+    def power_off(self, board: Board) -> None:
+        board.is_powered = False
+        self.disconnect(board)
+        self.at(self.rng.randrange(100, 5000), self.power_on, board)
+
+    def cashier(self, board: Board) -> None:
+        """Counts now and then; in the end only until the last pile is taken."""
+        if board.is_gone or (self.healed and (not board.piles or board.piles[-1].taken)):
+            return
+        self.count(board)
+        self.at(self.rng.randrange(500, 1500 if self.healed else 6000), self.cashier, board)
+
+    def count(self, board: Board) -> None:
+        """The pile on the table, again if nobody confirmed it, or a new one."""
+        if board.is_powered and not board.is_gone:
+            pile = board.piles[-1] if board.piles else None
+            if pile is None or pile.taken:
+                if self.healed:
+                    return
+                pile = Pile(board.number, self.rng.choice((1, 25, 100, 2000)), self.rng.randrange(1, 99))
+                board.piles.append(pile)
+            batch = f"{board.number}-{len(board.piles)}-{len(pile.tries)}"
+            pile.tries.append(batch)
+            self.counts["counts"] += 1
+            try:
+                beeps = self.do(board, "count", batch, pile.cents, pile.pieces, board.uptime(self.now))
+            except Cut:
+                beeps = []
+            if "ok" in beeps:
+                self.confirm(board, pile)
+            elif beeps:
+                self.counts["refused"] += 1
+
+    def confirm(self, board: Board, pile: Pile) -> None:
+        pile.taken = pile.tries[-1]
+        journal = board.core.journal
+        pile.epoch, pile.seq = journal.epoch, journal.last_seq
+        self.note(f"{board.name} takes pile {pile.taken} as seq {pile.seq}")
+
+    def turn(self, board: Board) -> None:
+        """What the firmware's tasks do now and then: housekeeping and the link."""
+        if board.is_gone:
+            return
+        if board.is_powered:
+            try:
+                self.do(board, "keep", board.uptime(self.now))
+                self.send(board)
+            except Cut:
+                pass
+        self.at(250, self.turn, board)
+
+    def send(self, board: Board) -> None:
+        if not board.is_connected:
+            return
+        uplink = board.core.uplink
+        for topic, sealed, retain in self.do(board, "poll", self.now & 0x3FFFFFFF, board.uptime(self.now)):
+            self.line(board, self.publish, topic, sealed, retain)
+        # twice: an answer that came late may lower the mark for a moment
+        if uplink._sent - board.core.journal.acked > 2 * self.limits["window_records"] and not self.counts["restored"]:
+            raise oracle.Broken(f"I7: {board.name} has {uplink._sent - board.core.journal.acked} records under way")
+
+    def line(self, board: Board, act: Callable[..., None], topic: str, sealed: bytes, *more: Any) -> None:
+        """One message on a board's line, which may lose, double, change or delay it."""
+        rng = self.rng
+        if len(self.heard) < 200:
+            self.heard.append((topic, sealed))
+        if not self.healed:
+            if rng.randrange(100) < self.drop:
+                self.counts["dropped"] += 1
+                return
+            if self.flip and rng.randrange(100) < self.flip:
+                self.counts["flipped"] += 1
+                broken = bytearray(sealed)
+                broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+                sealed = bytes(broken)
+        for _ in range(2 if not self.healed and rng.randrange(100) < self.double else 1):
+            self.at(rng.randrange(1, self.delay + 1), self.arrive, board, board.generation, act, topic, sealed, *more)
+
+    def arrive(self, board: Board, generation: int, act: Callable[..., None], *message: Any) -> None:
+        if generation == board.generation and board.is_connected:
+            act(*message)
+
+    def connect(self, board: Board) -> None:
+        if board.is_connected or not board.is_powered or board.is_gone:
+            return
+        if not self.broker_up or self.now < board.cut_off_ms:
+            board.backoff_ms = min(board.backoff_ms * 2, 30_000)
+            self.at(board.backoff_ms, self.connect, board)
+            return
+        board.backoff_ms = 500
+        board.is_connected = True
+        board.generation += 1
+        self.do(board, "connect", True, self.now & 0x3FFFFFFF)
+
+    def disconnect(self, board: Board) -> None:
+        if not board.is_connected:
+            return
+        board.is_connected = False
+        board.generation += 1
+        if board.is_powered:
+            self.do(board, "connect", False, 0)
+            self.at(500, self.connect, board)
+        will = board.core.will(board.uptime(self.now))
+        self.at(KEPT_S * 1500, self.publish, f"till/1/{SITE}/{board.name}/state", will, True)
+
+    def deliver(self, board: Board, topic: str, sealed: bytes) -> None:
+        """A message from the broker reaches a board."""
+        if not board.is_powered:
+            return
+        before = board.core.journal.acked
+        taken, acked, _ = self.do(board, "message", topic, sealed, self.now & 0x3FFFFFFF, board.uptime(self.now))
+        if acked > before:
+            oracle.believed(self, board, acked)
+        if taken:
+            self.counts["answers taken"] += 1
+
+    # ---- the broker
+
+    def publish(self, topic: str, sealed: bytes, retain: bool) -> None:
+        if not self.broker_up:
+            return
+        if retain:
+            self.retained[topic] = sealed
+        self.queue.append((topic, sealed, False))
+        self.wake()
+
+    def answer(self, topic: str, sealed: bytes) -> None:
+        """The gateway (or somebody who passes for it) publishes to a device's topic: every board of that name hears it."""
+        if not self.broker_up:
+            return
+        for board in self.boards:
+            if topic.split("/")[3] == board.name and board.is_connected:
+                self.line(board, lambda topic, sealed, board=board: self.deliver(board, topic, sealed), topic, sealed)
+
+    def lose_connections(self) -> None:
+        for board in self.boards:
+            self.disconnect(board)
+
+    # ---- the gateway
+
+    def wake(self) -> None:
+        if not self.turn_due and self.gateway_up and self.broker_up:
+            self.turn_due = True
+            self.at(self.rng.randrange(1, 50), self.gateway_turn)
+
+    def gateway_turn(self) -> None:
+        self.turn_due = False
+        if not self.gateway_up or not self.broker_up or not self.queue:
+            return
+        arrived = self.queue[:BATCH_MAX]
+        batch = [self.ingest.accept(*message) for message in arrived]
+        if self.crash == "before commit":
+            self.crash = ""
+            self.kill_gateway()
+            return
+        try:
+            answers = self.ingest.commit(batch)
+        except TryAgain:
+            self.counts["storage failed"] += 1
+            self.at(1000, self.wake)
+            return
+        self.counts["commits"] += 1
+        oracle.durable(self, answers)
+        if self.crash == "behind commit":
+            self.crash = ""
+            self.kill_gateway()
+            return
+        del self.queue[: len(arrived)]
+        for topic, sealed in answers:
+            self.answer(topic, sealed)
+        if self.queue:
+            self.wake()
+
+    def kill_gateway(self) -> None:
+        self.note("gateway killed")
+        self.close_gateway()
+        self.at(self.rng.randrange(200, 8000), self.start_gateway)
+
+    def start_gateway(self) -> None:
+        if self.gateway_up:
+            return
+        self.open_gateway()
+        self.disk_full = False
+        self.queue.extend((topic, sealed, True) for topic, sealed in self.retained.items())
+        self.wake()
+
+    def rogue(self) -> DeviceKey:
+        """The key of a device that is let in and does what it must not."""
+        name = "w9"
+        if not self.keys.all(name):
+            self.give_key(name, 1, self.rng.randbytes(32))
+        return self.keys.all(name)[0]
+
+    # ---- the whole
+
+    def run(self) -> list[str]:
+        """The history; what is wrong with it, [] for nothing."""
+        from world.faults import FAULTS, heal
+
+        self.build()
+        rng = self.rng
+        many = rng.choice((0, rng.randrange(1, 8), rng.randrange(1, 8), rng.randrange(40)))
+        plan = [(rng.randrange(self.ends), rng.choice(tuple(FAULTS)), rng.getrandbits(32)) for _ in range(many)]
+        self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan
+        for at_ms, name, dice in self.plan:
+            self.at(at_ms, self.strike, name, dice)
+        try:
+            self.play(self.ends)
+            self.healed = True
+            heal(self)
+            if not self.play(self.now + HEAL_MS, self.is_calm):
+                return [f"I6: not converged within {HEAL_MS} ms: {self.where()}"]
+            return oracle.judge(self)
+        except oracle.Broken as error:
+            return [str(error)]
+        except (GatewayError, LedgerBroken) as error:
+            return [f"gateway: {error!r}"]
+        finally:
+            if self.gateway_up:
+                self.close_gateway()
+
+    def strike(self, name: str, dice: int) -> None:
+        from world.faults import FAULTS
+
+        if FAULTS[name](self, random.Random(dice)):
+            self.struck[name] += 1
+            self.note(f"fault: {name}")
+
+    def is_calm(self) -> bool:
+        """Everything counted is acknowledged and nothing is under way."""
+        if not self.gateway_up or self.queue:
+            return False
+        for board in self.boards:
+            if board.is_gone:
+                continue
+            if not board.is_powered or not board.is_connected:
+                return False
+            journal = board.core.journal
+            if board.piles and not board.piles[-1].taken:
+                return False
+            if journal.acked != journal.last_seq or board.core.controller.refused or len(self.keys.all(board.name)) != 1:
+                return False
+            if self.ledger.high_water(board.name, journal.epoch) != journal.last_seq:
+                return False
+        return True
+
+    def where(self) -> str:
+        return "; ".join(
+            f"{board.name} powered {board.is_powered} connected {board.is_connected} last {board.core.journal.last_seq}"
+            f" acked {board.core.journal.acked} ledger {self.ledger.high_water(board.name, board.core.journal.epoch)}"
+            f" keys {[key.number for key in self.keys.all(board.name)]} piles {len(board.piles)}"
+            f" open {sum(not pile.taken for pile in board.piles)}"
+            for board in self.boards
+            if not board.is_gone
+        )
