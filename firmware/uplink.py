@@ -128,7 +128,7 @@ class Uplink:
         notes the counter first (Journal.note_command).
 
         An acknowledgement that is higher than all before is true whenever it comes. A lower one takes back what we were told
-        (the gateway lost its newest rows): it must answer the newest of our messages that was ever answered, or a later one.
+        (the gateway lost its newest rows): it must answer a message of ours that is newer than every one answered so far.
         No clock of the gateway's decides that: it may be set back.
         """
         taken = False
@@ -156,7 +156,7 @@ class Uplink:
         journal = self._journal
         high_water = ack["high_water"]
         echo_ms = ack["echo_uptime_ms"] if ack["echo_boot"] == journal.boot else -1
-        stale = high_water < journal.acked and (echo_ms < 0 or echo_ms < self._echo_ms)
+        stale = high_water < journal.acked and (echo_ms < 0 or echo_ms <= self._echo_ms)
         if ack["epoch"] != journal.epoch or high_water > journal.last_seq or stale:
             return False  # another life of this board, a clone's records, or an old message played again
         if echo_ms >= 0:

@@ -45,17 +45,18 @@ def rotate(ledger: Ledger, keys: KeyStore, device: str, who: str, now_ms: int) -
     with ledger.transaction() as db:
         epoch = _epoch(db, device)
         held = keys.all(device)
-        if len(held) > 1 and _rotation(db, device, held[-1].number) is not None:
+        if len(held) > 1:
             raise ConfigError(
                 f"device {device}: rotation to key {held[-1].number} is under way; it ends with its next heartbeat,"
                 f" or flash the device"
             )
-        old = held[0]  # a second one that no command ever named was left by a gateway that was cut off here: it is replaced
+        old = held[0]
         number = old.number + 1
-        nonce = secrets.token_bytes(messages.NONCE_BYTES)
+        nonce = _nonce(old, number)
         secret = seal.next_key(old.secret, topics.kid(device, number), nonce)
         counter = _insert(db, device, epoch, "rotate", str(number), nonce, who, now_ms)
-        keys.write(device, [old, DeviceKey(device, number, secret)])  # before COMMIT: no command without its key
+        # before COMMIT: no command without its key; a key whose command was cut off here is asked for by the next heartbeat
+        keys.write(device, [old, DeviceKey(device, number, secret)])
     return counter
 
 
@@ -83,7 +84,7 @@ def after_heartbeat(
     if used.number > held[0].number:
         _retire(ledger, keys, used, [key for key in held if key.number >= used.number], now_ms)
     elif len(held) > 1:
-        _rotate_again(ledger, device, held[-1].number, state, now_ms)
+        _rotate_again(ledger, used, held[-1].number, state, now_ms)
     row = ledger.db.execute(
         "SELECT counter, nonce, verb, argument FROM command WHERE device = ? AND epoch = ? AND counter > ?"
         " AND (verb = 'rotate' OR asked_ms > ?) ORDER BY counter LIMIT 1",
@@ -96,24 +97,23 @@ def after_heartbeat(
     return topic, seal.seal(used.secret, kid, topic, messages.encode_command(command))
 
 
-def _rotate_again(ledger: Ledger, device: str, number: int, state: dict[str, Any], now_ms: int) -> None:
-    """The device took the command and still has its old key (power went, or its flash refused): the same once more."""
-    first = _rotation(ledger.db, device, number)
-    if first is None:
-        return
-    nonce, tries = first
+def _rotate_again(ledger: Ledger, old: DeviceKey, number: int, state: dict[str, Any], now_ms: int) -> None:
+    """The device still has its old key: power went before the new one was on flash, or this ledger was restored from before
+    it was asked. The same once more: the same nonce, for one of the two sides may have the new key already."""
+    device = old.device
     waiting = ledger.db.execute(
         "SELECT 1 FROM command WHERE device = ? AND epoch = ? AND verb = 'rotate' AND argument = ? AND counter > ?",
         (device, state["epoch"], str(number), state["command"]),
     ).fetchone()
     if waiting is not None:
         return
+    tries = _tries(ledger.db, device, number)
     if tries >= ROTATE_TRIES_MAX:
         text = f"the device took {tries} commands to use key {number} and still uses key {number - 1}; look at it and flash it"
         ledger.incident("rotation_failed", device, text, now_ms)
         return
     with ledger.transaction() as db:
-        _insert(db, device, state["epoch"], "rotate", str(number), nonce, "gateway, again", now_ms)
+        _insert(db, device, state["epoch"], "rotate", str(number), _nonce(old, number), "gateway, again", now_ms)
 
 
 def _retire(ledger: Ledger, keys: KeyStore, used: DeviceKey, left: list[DeviceKey], now_ms: int) -> None:
@@ -134,13 +134,15 @@ def _retire(ledger: Ledger, keys: KeyStore, used: DeviceKey, left: list[DeviceKe
     log.info("key_rotated device=%s number=%d", used.device, used.number)
 
 
-def _rotation(db: sqlite3.Connection, device: str, number: int) -> tuple[bytes, int] | None:
-    """(nonce, how often it was asked) of the rotation to this key; None when nobody asked for it."""
-    rows = db.execute(
-        "SELECT nonce FROM command WHERE device = ? AND verb = 'rotate' AND argument = ? ORDER BY asked_ms",
-        (device, str(number)),
-    ).fetchall()
-    return (bytes(rows[0][0]), len(rows)) if rows else None
+def _nonce(old: DeviceKey, number: int) -> bytes:
+    """It follows from the key that ends, so that whoever has that key file can ask again: the nonce need not be a secret."""
+    return seal.hmac_sha256(old.secret, b"till nonce" + topics.kid(old.device, number))[: messages.NONCE_BYTES]
+
+
+def _tries(db: sqlite3.Connection, device: str, number: int) -> int:
+    """How often a rotation to this key was asked for, as far as this ledger knows."""
+    query = "SELECT count(*) FROM command WHERE device = ? AND verb = 'rotate' AND argument = ?"
+    return int(db.execute(query, (device, str(number))).fetchone()[0])
 
 
 def _epoch(db: sqlite3.Connection, device: str) -> int:

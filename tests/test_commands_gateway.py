@@ -347,6 +347,19 @@ def test_power_cuts_during_a_rotation_end_with_one_key_on_both_sides(
 
 
 @pytest.mark.must("ROT-12")
+def test_a_rotation_ends_even_when_the_ledger_forgot_that_it_was_asked(office: Office, board: Board) -> None:
+    commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
+    office.ledger.close()
+    for left in office.folder.glob("ledger.db*"):
+        left.unlink()
+    board.office = Office(office.folder)
+    for _ in range(4):
+        board.round()
+
+    assert [2] == [key.number for key in office.keys.all("w1")]
+    assert 2 == board.identity["key_number"]
+
+
 def test_a_device_whose_file_system_refuses_keeps_its_key_and_a_person_is_called(
     office: Office, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,7 @@ def freshness():
         ("clock set back, the same", 900, 6, boot, 250),
         ("higher, answers nothing", 800, 7, 0, 0),
         ("lower, older echo", 9000, 5, boot, 200),
+        ("lower, the same echo", 9000, 5, boot, 250),
         ("lower, answers nothing", 9000, 5, 0, 0),
         ("lower, echo of another boot", 9000, 5, boot + 1, 9000),
         ("restored from a backup", 700, 3, boot, 300),
