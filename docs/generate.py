@@ -121,6 +121,7 @@ ack-message = [
   utc-ms: u48,
   echo-boot: u32,
   echo-uptime-ms: u48,
+  record-mark: bstr .size {messages.MARK_BYTES}, ; of SHA-256 of the record at high-water, zeros for none
 ]
 
 command-message = [

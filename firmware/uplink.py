@@ -31,6 +31,7 @@ class Uplink:
         self.command_topic = topic(identity["site"], identity["device"], "cmd")
         self._limits = limits
         self.refused = 0  # acks and commands that were not ours, not sealed, not of this epoch, or old
+        self.conflict = False  # the ledger holds records under our name that are not ours
         self.command = None  # the newest command that waits to be taken, as messages.decode_command gives it
         self.status = "alive"
         self.heap_free = 0  # and its low-water mark, bytes
@@ -108,7 +109,7 @@ class Uplink:
                 "epoch": journal.epoch,
                 "boot": journal.boot,
                 "uptime_ms": uptime_ms,
-                "status": status,
+                "status": "locked" if self.conflict and status != "lost" else status,
                 "last_seq": journal.last_seq,
                 "lowest_kept": journal.lowest_kept,
                 "acked": journal.acked,
@@ -157,8 +158,14 @@ class Uplink:
         high_water = ack["high_water"]
         echo_ms = ack["echo_uptime_ms"] if ack["echo_boot"] == journal.boot else -1
         stale = high_water < journal.acked and (echo_ms < 0 or echo_ms <= self._echo_ms)
-        if ack["epoch"] != journal.epoch or high_water > journal.last_seq or stale:
-            return False  # another life of this board, a clone's records, or an old message played again
+        if ack["epoch"] != journal.epoch or stale:
+            return False  # another life of this board, or an old message played again
+        held = journal.read(high_water)
+        self.conflict = high_water > journal.last_seq or bool(
+            held and any(ack["mark"]) and ack["mark"] != messages.mark_of(held)
+        )
+        if self.conflict:
+            return False  # what the ledger holds under our name is not ours: a second board has our key, and says other things
         if echo_ms >= 0:
             self._echo_ms = max(self._echo_ms, echo_ms)
             self._set_clock(ack["utc_ms"], uptime_ms, uptime_ms - echo_ms)

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.commands import after_heartbeat
@@ -51,6 +52,8 @@ class Ingest:
             if leaf == "ev":
                 return self._events(topic, device, kid, payload, content, now_ms)
             return AcceptedState(topic, device, kid, payload, now_ms, messages.decode_state(content), retained)
+        except _Retired as error:
+            return Rejected(str(error), topic, payload, now_ms, retired_kid="" if retained else error.kid)
         except ProtocolError as error:
             return Rejected(str(error), topic, payload, now_ms, device)
 
@@ -115,6 +118,7 @@ class Ingest:
                 "utc_ms": self._clock.utc_ms(),
                 "echo_boot": stream.echo_boot,
                 "echo_uptime_ms": stream.echo_uptime_ms,
+                "mark": stream.mark,
             }
         )
         return topic, seal.seal(key, stream.kid, topic, payload)
@@ -183,7 +187,23 @@ class _KeysOf:
         key = self._keys.key_of(kid)
         if key is None and self._keys.is_pending(self._device):
             raise seal.SealError(f"seal: {self._device} is enrolled and not approved yet; till device approve {self._device}")
+        if key is None and self._is_retired(kid):
+            raise _Retired(f"seal: unknown kid {kid!r}: retired", kid.decode())
         return key
+
+    def _is_retired(self, kid: bytes) -> bool:
+        number = kid.rpartition(b".")[2]
+        with suppress(GatewayError):  # a key file that is not fit for use opens nothing, and was complained about
+            return number.isdigit() and int(number) < max((key.number for key in self._keys.all(self._device)), default=0)
+        return False
+
+
+class _Retired(seal.SealError):
+    """A message that names a key which this device had once."""
+
+    def __init__(self, text: str, kid: str) -> None:
+        super().__init__(text)
+        self.kid = kid
 
 
 def _body(raw: bytes) -> Body:

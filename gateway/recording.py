@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.rows import UNDECODABLE, Accepted, AcceptedEvents, AcceptedState, Recorded, Rejected, SeenRecord, Stream
+from protocol import messages
 
 GENESIS = bytes(32)  # the head before the first message
 DEVICE_CLOCK_AHEAD_MS = 5_000  # a device's UTC this far ahead of arrival is believed; more is a wrong clock
 QUARANTINE_ROWS = 10_000  # from anybody, with no key: the cap that keeps a flood off the disk
 QUARANTINE_ROWS_SEALED = 20_000  # from key holders: a flood by strangers must not push these out
 QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_packet_size)
+RETIRED_LATE_MS = 600_000  # so long after a change of key the broker may still bring what was sealed before
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
@@ -80,6 +82,8 @@ class Recording:
                 self._reject(item)
             elif isinstance(item, AcceptedState):
                 states.append(item)
+                if _is_live(item):
+                    self._stream(item.device, item.state["epoch"])  # of two lives in one batch the one that came later is newer
             else:
                 rank = ranks.setdefault((item.device, item.epoch), len(ranks))
                 events.append((rank, item.first_seq, item))
@@ -123,6 +127,13 @@ class Recording:
             (message.device, message.epoch, message.first_seq, to_seq),
         )
         return dict(rows.fetchall())
+
+    def _known_at(self, stream: Stream) -> bytes | None:
+        row = self._db.execute(
+            "SELECT body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
+            (stream.device, stream.epoch, stream.high_water),
+        ).fetchone()
+        return bytes(row[0]) if row else None
 
     def _take(self, stream: Stream, message: AcceptedEvents, fresh: list[int]) -> None:
         n = self._append(message)
@@ -172,13 +183,16 @@ class Recording:
 
     def _state(self, message: AcceptedState) -> None:
         state = message.state
-        live = not message.retained and state["status"] != "lost"
+        live = _is_live(message)
+        is_news = self._is_news(message.device, state)
         self._note_heartbeat(message, live)
         if not live:  # a will or the broker's copy tells what was, not what is: nothing is concluded from it
             return
         stream = self._stream(message.device, state["epoch"])
         self._answer(stream, message, state["boot"], state["uptime_ms"])
         self._witness(message.device, state["ledger_n"], state["ledger_head"])
+        if state["status"] == "locked" and is_news and not stream.locked:
+            self._conflict(stream)
         if stream.locked:
             return
         lowest = state["lowest_kept"] or state["last_seq"] + 1
@@ -187,6 +201,23 @@ class Recording:
             self._gap(stream, message, gone_to)
         if state["acked"] > stream.high_water:  # it believes an ack that this ledger does not hold: restored from a backup
             stream.want_to = max(stream.want_to, min(state["acked"], state["last_seq"]))
+
+    def _is_news(self, device: str, state: dict[str, Any]) -> bool:
+        """Whether this heartbeat is newer than the last one that is noted: an old one, sent again, locks nothing."""
+        row = self._db.execute(
+            "SELECT boot, uptime_ms FROM heartbeat WHERE device = ? AND epoch = ?", (device, state["epoch"])
+        ).fetchone()
+        return row is None or (state["boot"], state["uptime_ms"]) > (row[0], row[1])
+
+    def _conflict(self, stream: Stream) -> None:
+        """The device itself sees that the ledger holds another board's records under its name."""
+        self.incident(
+            "equivocation",
+            stream.device,
+            f"epoch {stream.epoch}: the device does not hold what this ledger holds up to seq {stream.high_water}; stream"
+            " locked: find the second board with this key, then release it, or replace the device and count the drawer",
+        )
+        stream.locked = True
 
     def _gap(self, stream: Stream, message: AcceptedState, to_seq: int) -> None:
         n = self._append(message)
@@ -276,6 +307,18 @@ class Recording:
         self._count(rejected.device, "rejected" if rejected.keep else "ignored", 1)
         if rejected.keep:
             self.quarantine(rejected.received_ms, rejected.topic, rejected.reason, rejected.payload, sealed=False)
+        if rejected.retired_kid:
+            self._retired(rejected.retired_kid)
+
+    def _retired(self, kid: str) -> None:
+        """Who still speaks under an old key forges, or is a board that was left behind. What is merely late is neither."""
+        device = kid.rpartition(".")[0]
+        changed = self._db.execute("SELECT max(at_ms) FROM device_event WHERE device = ?", (device,)).fetchone()[0]
+        if changed is None or not 0 <= self._now_ms - changed < RETIRED_LATE_MS:
+            text = (
+                f"messages under key {kid}, which is retired: find who sends them; a board of yours that does is flashed again"
+            )
+            self.incident("retired_key", device, text)
 
     def quarantine(self, received_ms: int, source: str, reason: str, raw: bytes, sealed: bool) -> None:
         """Keep refused bytes with the reason, up to the cap; past it only a counter moves."""
@@ -304,6 +347,8 @@ class Recording:
         for stream in self._streams.values():
             if stream.want_to <= stream.high_water:
                 stream.want_to = 0
+            body = self._known_at(stream)
+            stream.mark = messages.mark_of(body) if body else stream.mark
             self._db.execute(
                 "UPDATE cursor SET high_water = ?, locked = ?, last_seen_ms = max(last_seen_ms, ?)"
                 " WHERE device = ? AND epoch = ?",
@@ -313,3 +358,8 @@ class Recording:
             "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT (device, name) DO UPDATE SET value = value + excluded.value",
             [(device, name, by) for (device, name), by in self._counts.items()],
         )
+
+
+def _is_live(message: AcceptedState) -> bool:
+    """A will or the broker's copy tells what was, not what is."""
+    return not message.retained and message.state["status"] != "lost"

@@ -59,6 +59,7 @@ class Rejected:
     received_ms: int
     device: str = ""
     keep: bool = True
+    retired_kid: str = ""  # it names a key of this site that is used no more: forged, or a board that was left behind
 
 
 Accepted = AcceptedEvents | AcceptedState
@@ -96,6 +97,7 @@ class Stream:
     last_seen_ms: int = 0
     want_to: int = 0  # 0: nothing is missing; else high_water + 1 .. want_to is asked for again
     taken: int = 0
+    mark: bytes = bytes(8)  # of the record at high_water: protocol.messages.mark_of
 
 
 @dataclass(frozen=True, slots=True)

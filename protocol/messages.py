@@ -2,11 +2,13 @@
 
 ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...]]     seq of the i-th record = first_seq + i
 state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command]
-ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms]
+ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms, mark]
 cmd    [epoch, counter, nonce, verb, argument]
 
 Identity of a record = (device, epoch, seq). The device comes from the topic and the kid, never from the payload.
 """
+
+import hashlib
 
 from protocol import cbor
 from protocol.compat import ProtocolError, const, remember
@@ -16,16 +18,17 @@ STATUS = ("alive", "lost", "journal_full", "locked")
 VERBS = ("identify", "restart", "log", "rotate")
 HEAD_BYTES = const(32)
 NONCE_BYTES = const(16)
+MARK_BYTES = const(8)
 _ARGUMENT_BYTES_MAX = const(64)
 
 # name:size of each element in order; size = bytes of an unsigned integer, s a status, v a verb, h a ledger head, n a nonce,
-# t a text, r records
+# m a mark, t a text, r records
 _EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r")
 _STATE = const(
     "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4 "
     "command:4"
 )
-_ACK = const("epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4 echo_uptime_ms:6")
+_ACK = const("epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4 echo_uptime_ms:6 mark:m")
 _COMMAND = const("epoch:4 counter:4 nonce:n verb:v argument:t")
 
 
@@ -61,12 +64,18 @@ def encode_ack(ack: dict) -> bytes:
 
 
 def decode_ack(payload: bytes) -> dict:
-    """{epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms}.
+    """{epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms, mark}.
 
     Every record up to high_water is durable. want_from = 0: nothing is missing; else the range is asked for again.
-    echo_*: boot and uptime_ms of the device's message that this answers, for its clock; 0 for none.
+    echo_*: boot and uptime_ms of the device's message that this answers, for its clock; 0 for none. mark: `mark_of` the record
+    at high_water, eight zero bytes where the ledger holds none (nothing yet, or a gap).
     """
     return _decode("ack", _ACK, payload)
+
+
+def mark_of(record: bytes) -> bytes:
+    """First 8 bytes of the SHA-256 of a record: says which record was meant by a seq."""
+    return hashlib.sha256(record).digest()[:MARK_BYTES]
 
 
 def encode_command(command: dict) -> bytes:
@@ -83,7 +92,7 @@ def decode_command(payload: bytes) -> dict:
 
 
 _WORDS = {"s": STATUS, "v": VERBS}
-_SIZES = {"h": HEAD_BYTES, "n": NONCE_BYTES}
+_SIZES = {"h": HEAD_BYTES, "n": NONCE_BYTES, "m": MARK_BYTES}
 
 
 @remember

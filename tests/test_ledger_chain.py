@@ -181,6 +181,20 @@ def test_a_new_epoch_closes_the_old_one_with_its_tail_unknown(office: Office) ->
     assert ["tail_unknown", "closed_epoch"] == office.incident_kinds()
 
 
+def test_of_two_lives_that_come_together_the_later_one_is_the_newer(office: Office) -> None:
+    """The gateway was away while a board was wiped; its ledger knows neither life."""
+    device = office.device()
+    device.say(1)
+    old = device.state()
+    device.epoch = 8
+
+    office.take(old, device.ev(1, 1), device.state())
+
+    assert [(7, 0), (8, 1)] == [(row["epoch"], row["current"]) for row in office.ledger.cursors()]
+    [told] = office.ledger.incidents()
+    assert told["text"].startswith("epoch 7 ended without its tail")
+
+
 def test_a_new_epoch_starts_at_one_or_is_asked_for(office: Office) -> None:
     device = office.device()
     device.say(5)

@@ -192,6 +192,40 @@ def test_a_person_releases_and_is_named(office: Office, device: Device) -> None:
     assert not office.ledger.release("w1", 7, "nobody", NOW_MS)
 
 
+@pytest.mark.must("EQUIV-17")
+def test_a_device_that_sees_another_ones_records_under_its_name_locks_the_stream(office: Office, device: Device) -> None:
+    office.take(device.ev(1, 5))
+    device.uptime_ms += 1
+    [(topic, sealed)] = office.take(device.state(status="locked"))
+    office.take(device.ev(6, 8))
+
+    assert [1] == [row["locked"] for row in office.ledger.cursors()]
+    assert ["equivocation"] == office.incident_kinds()
+    assert 5 == device.open_ack(topic, sealed)["high_water"]
+    assert [1, 2, 3, 4, 5] == office.seqs()
+
+
+@pytest.mark.must("EQUIV-18")
+def test_an_old_heartbeat_locks_nothing_again(office: Office, device: Device) -> None:
+    office.take(device.ev(1, 5))
+    old = device.state(status="locked")
+    office.take(old)
+    office.ledger.release("w1", 7, "the supervisor", NOW_MS)
+    office.take(old)
+
+    assert [0] == [row["locked"] for row in office.ledger.cursors()]
+
+
+@pytest.mark.must("ACK-12", "ACK-13")
+def test_an_answer_names_the_record_at_its_mark(office: Office, device: Device) -> None:
+    [nothing] = office.take(device.state())
+    [five] = office.take(device.ev(1, 5))
+    [gone] = office.take(device.state(lowest_kept=8, acked=5))
+
+    marks = [device.open_ack(*answer)["mark"] for answer in (nothing, five, gone)]
+    assert [bytes(8), hashlib.sha256(device.said[4]).digest()[:8], bytes(8)] == marks
+
+
 @pytest.mark.must("EQUIV-13")
 @pytest.mark.usefixtures("locked")
 def test_a_lock_holds_up_nobody_else(office: Office, device: Device) -> None:

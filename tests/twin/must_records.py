@@ -229,13 +229,13 @@ RECORDS = (
 GOOD = {
     "ev": [1, 1, 1, 1, [b"x"]],
     "state": [1, 1, 1, 0, 1, 1, 1, 1, HEAD, 1, 1, 0],
-    "ack": [1, 1, 0, 0, 1, HEAD, 1, 1, 1],
+    "ack": [1, 1, 0, 0, 1, HEAD, 1, 1, 1, bytes(8)],
     "cmd": [1, 1, bytes(16), 0, ""],
 }
 NAMES = {
     "ev": "epoch boot sent_uptime_ms first_seq records",
     "state": "epoch boot uptime_ms status last_seq lowest_kept acked ledger_n ledger_head heap_free heap_low command",
-    "ack": "epoch high_water want_from want_to ledger_n ledger_head utc_ms echo_boot echo_uptime_ms",
+    "ack": "epoch high_water want_from want_to ledger_n ledger_head utc_ms echo_boot echo_uptime_ms mark",
     "cmd": "epoch counter nonce verb argument",
 }
 
@@ -302,6 +302,7 @@ MESSAGES = (
     ("ACK-2", element, "ack", "epoch high_water want_from want_to echo_boot", (0, U32), NOT_U32),
     ("ACK-3", element, "ack", "ledger_n utc_ms echo_uptime_ms", (0, U48), NOT_U48),
     ("ACK-4", element, "ack", "ledger_head", (HEAD,), NOT_HEAD),
+    ("ACK-11", element, "ack", "mark", (bytes(8), b"m" * 8), (bytes(7), bytes(9), b"", "m" * 8, 0)),
     ("CMD-1", array_of, "cmd"),
     ("CMD-2", element, "cmd", "epoch counter", (1, U32), (0,) + NOT_U32),
     ("CMD-3", element, "cmd", "nonce", (bytes(16), b"n" * 16), (bytes(15), bytes(17), b"", "n" * 16, 0)),

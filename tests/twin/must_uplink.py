@@ -269,6 +269,38 @@ def not_what_is_acknowledged():
     assert sent(uplink) == [15, 16]
 
 
+# ---- a second board with the same key ----
+
+
+def status_of(uplink, now):
+    uplink.connected(now)
+    return opened(uplink.poll(now, now))["status"]
+
+
+def of_our_record():
+    """The mark of our own record is taken, that of another one is not; eight zeros say nothing."""
+    for mark, is_ours in ((messages.mark_of(record(4)), True), (messages.mark_of(b"another"), False), (bytes(8), True)):
+        journal, uplink = world(6)
+        assert uplink.message(ACK, an_ack(4, mark=mark), 0, 0) == is_ours
+        assert journal.acked == (4 if is_ours else 0)
+        assert uplink.refused == (not is_ours)
+
+
+def says_locked():
+    for high_water, mark in ((4, b"otherone"), (7, bytes(8))):
+        _, uplink = world(6)
+        assert status_of(uplink, 0) == "alive"
+        uplink.message(ACK, an_ack(high_water, mark=mark), 0, 0)
+        assert status_of(uplink, 10) == "locked"
+
+
+def says_it_no_more():
+    _, uplink = world(6)
+    uplink.message(ACK, an_ack(4, mark=b"otherone"), 0, 0)
+    assert uplink.message(ACK, an_ack(4, mark=messages.mark_of(record(4))), 5, 5)
+    assert status_of(uplink, 10) == "alive"
+
+
 # ---- want ----
 
 
@@ -334,7 +366,7 @@ def higher_always():
 
 
 def lower_with_fresh_echo():
-    judged(3, True, 3, echo_boot=1, echo_uptime_ms=200)
+    judged(3, True, 3, echo_boot=1, echo_uptime_ms=201)
     judged(3, True, 3, echo_boot=1, echo_uptime_ms=390, utc_ms=0)
 
 
@@ -344,6 +376,7 @@ def another_boot():
 
 def an_older_echo():
     judged(6, False, 3, echo_boot=1, echo_uptime_ms=199)
+    judged(6, False, 3, echo_boot=1, echo_uptime_ms=200)
 
 
 def lower_is_sent_again():
@@ -463,6 +496,7 @@ UPLINK = (
     ("ACK-32", judged, 6, False, 3), ("ACK-33", another_boot), ("ACK-34", an_older_echo),
     ("ACK-35", lower_is_sent_again), ("ACK-36", above_the_mark_is_kept), ("ACK-37", only_a_sealed_ack),
     ("ACK-38", refusals_are_counted),
+    ("EQUIV-14", of_our_record), ("EQUIV-15", says_locked), ("EQUIV-16", says_it_no_more),
     ("HB-1", first_of_all), ("HB-2", every_period), ("HB-3", before_records), ("HB-5", will), ("HB-6", will),
     ("CLOCK-1", no_echo_no_time), ("CLOCK-2", half_the_trip), ("CLOCK-3", shortest_counts), ("CLOCK-4", old_gives_way),
     ("CLOCK-5", echo_of_the_future),

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from gateway import commands
 from gateway.errors import GatewayError
+from gateway.keys import DeviceKey
 from protocol import messages, seal, topics
+from world import oracle
 from world.core import Core
 from world.world import SITE, Board, World
 
@@ -20,6 +22,12 @@ def _board(world: World, dice: random.Random) -> Board | None:
 
 def _powered(world: World, dice: random.Random) -> Board | None:
     there = [board for board in world.boards if board.is_powered]
+    return dice.choice(there) if there else None
+
+
+def _ours(world: World, dice: random.Random) -> Board | None:
+    """A board that the office knows of: no clone."""
+    there = [board for board in world.boards if board.is_powered and not board.is_clone]
     return dice.choice(there) if there else None
 
 
@@ -150,6 +158,8 @@ def restored(world: World, dice: random.Random) -> bool:
     """The newest backup, or an empty ledger, takes the ledger's place: what was acknowledged since is not there."""
     if not world.gateway_up:
         return False
+    world.read += [(row["kind"], row["device"]) for row in world.ledger.incidents()]
+    world.closed |= oracle.tails(world.ledger)
     source = world.backup if world.backup and dice.random() < 0.8 else world.template
     world.close_gateway()
     for end in ("-wal", "-shm"):
@@ -163,7 +173,7 @@ def restored(world: World, dice: random.Random) -> bool:
 
 def wiped(world: World, dice: random.Random) -> bool:
     """Blank flash: a new board under the old name, or an old one that was erased. What it held is gone: that must be said."""
-    board = _powered(world, dice)
+    board = _ours(world, dice)
     if board is None:
         return False
     world.power_off(board)
@@ -175,7 +185,7 @@ def wiped(world: World, dice: random.Random) -> bool:
 
 def replaced(world: World, dice: random.Random) -> bool:
     """till device replace and flash: a new board with the next key; the old key is destroyed."""
-    board = _powered(world, dice)
+    board = _ours(world, dice)
     if board is None:
         return False
     world.power_off(board)
@@ -190,7 +200,7 @@ def replaced(world: World, dice: random.Random) -> bool:
 
 def rekeyed(world: World, dice: random.Random) -> bool:
     """The same board is flashed with a new key; its journal stays."""
-    board = _powered(world, dice)
+    board = _ours(world, dice)
     if board is None:
         return False
     world.power_off(board)
@@ -209,7 +219,7 @@ def cloned(world: World, dice: random.Random) -> bool:
     core = Core(SITE, board.name, b"", 0, world.limits, len(board.core.flash.content), board.core.pending)
     core.flash.content = [bytearray(sector) for sector in board.core.flash.content]
     core.staged, core.stored = dict(board.core.staged), board.core.stored
-    clone = Board(board.name, core, len(world.boards))
+    clone = Board(board.name, core, len(world.boards), is_clone=True)
     world.boards.append(clone)
     world.clones.add(board.name)
     world.power_on(clone)
@@ -285,6 +295,7 @@ def forged(world: World, dice: random.Random) -> bool:
     ack = {
         "epoch": epoch, "high_water": last, "want_from": 0, "want_to": 0, "ledger_n": 1, "ledger_head": bytes(32), "utc_ms": 1,
         "echo_boot": board.core.journal.boot, "echo_uptime_ms": board.uptime(world.now),
+        "mark": bytes(8),
     }  # fmt: skip
     world.answer(acks, seal.seal(key, kid, acks, messages.encode_ack(ack)))
     orders = topics.topic(SITE, board.name, "cmd")
@@ -299,13 +310,21 @@ def another_device(world: World, dice: random.Random) -> bool:
     board = _powered(world, dice)
     if board is None:
         return False
-    key = world.rogue()
+    key = _rogue(world)
     for name, kid in ((board.name, key.kid), (board.name, topics.kid(board.name, 1)), (key.device, topics.kid(board.name, 1))):
         topic = topics.topic(SITE, name, "ev")
         body = messages.encode_events(board.core.journal.epoch, 1, 1, board.core.journal.last_seq + 1, [b"\xa0"])
         world.queue.append((topic, seal.seal(key.secret, kid, topic, body), False))
     world.wake()
     return True
+
+
+def _rogue(world: World) -> DeviceKey:
+    """The key of a device that is let in and does what it must not."""
+    name = "w9"
+    if not world.keys.all(name):
+        world.give_key(name, 1, world.rng.randbytes(32))
+    return world.keys.all(name)[0]
 
 
 def noise(world: World, dice: random.Random) -> bool:
@@ -332,29 +351,38 @@ def heal(world: World) -> None:
         board.core.flash.cut_in = 0
         if board.number == 0:
             world.script.append(["plan_cut", [0, 0], None])
-    _settle_clones(world)
+    for board in world.boards:
+        if board.is_clone:  # the second of two boards goes
+            board.is_gone = True
+            world.disconnect(board)
+    world.at(1500, supervise, world)
     world.at(1000, world.start_gateway)
     world.at(2000, world.wake)
 
 
-def _settle_clones(world: World) -> None:
-    """Two boards with one key: the second one goes. If the ledger called a person, the first one is replaced."""
-    called = {row["device"] for row in world.reader().incidents() if row["kind"] == "equivocation"}
-    for name in sorted(world.clones):
-        first, *others = [board for board in world.boards if board.name == name]
-        for board in others:
-            board.is_gone = True
-            world.disconnect(board)
-        if name not in called:  # nobody knows: then nothing of the first board may be missing
-            continue
-        world.excused.add(name)
-        if first.is_powered:
-            world.power_off(first)
-        number = max(key.number for key in world.keys.all(name)) + 1
-        secret = world.rng.randbytes(32)
-        world.give_key(name, number, secret)
-        world.do(first, "wipe", len(first.core.flash.content))
-        world.do(first, "flash_key", secret, number)
+def supervise(world: World) -> None:
+    """A person reads the incidents: where two boards spoke with one key, the window gets another board and counts its money."""
+    if world.gateway_up:
+        called = {row["device"] for row in world.ledger.incidents() if row["kind"] == "retired_key"}
+        for board in world.boards:
+            newest = max(key.number for key in world.keys.all(board.name))
+            if board.name in called and board.is_powered and not board.is_gone and board.core.identity["key_number"] < newest:
+                world.power_off(board)
+                secret = world.rng.randbytes(32)
+                world.give_key(board.name, newest + 1, secret)
+                world.do(board, "flash_key", secret, newest + 1)
+        for row in world.ledger.cursors():
+            board = next((each for each in world.boards if each.name == row["device"] and not each.is_gone), None)
+            if row["locked"] and board and board.core.journal.epoch == row["epoch"]:
+                world.excused.add(board.name)
+                if board.is_powered:
+                    world.power_off(board)
+                number = max(key.number for key in world.keys.all(board.name)) + 1
+                secret = world.rng.randbytes(32)
+                world.give_key(board.name, number, secret)
+                world.do(board, "wipe", len(board.core.flash.content))
+                world.do(board, "flash_key", secret, number)
+    world.at(10_000, supervise, world)
 
 
 FAULTS: dict[str, Fault] = {

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from gateway.ledger import Ledger
 from gateway.recording import QUARANTINE_ROWS_SEALED
 from protocol import cbor, messages
 
@@ -58,8 +59,11 @@ def judge(world: "World") -> list[str]:
     gaps = ledger.gaps()
     incidents = ledger.incidents()
     epochs = {(row["device"], row["epoch"]) for row in ledger.cursors()}
-    tails = {(row["device"], row["epoch"]): row["high_water"] for row in ledger.cursors() if not row["current"]}
-    told = {row["device"] for row in incidents if row["kind"] == "tail_unknown"}
+    ended = world.closed | tails(ledger)
+    read = world.read + [(row["kind"], row["device"]) for row in incidents]
+    called = {device for kind, device in read if kind == "equivocation"}
+    two_lives = {device for kind, device in read if kind == "closed_epoch"}
+    told = {device for kind, device in read if kind == "tail_unknown"}
     for board in world.boards:
         for pile in board.piles:
             places = [place for each in pile.tries for place in found.get(each, [])]
@@ -73,8 +77,13 @@ def judge(world: "World") -> list[str]:
                 gap["device"] == board.name and gap["epoch"] == pile.epoch and gap["from_seq"] <= pile.seq <= gap["to_seq"]
                 for gap in gaps
             )
-            in_tail = board.name in told and pile.seq > tails.get((board.name, pile.epoch), 1 << 32)
-            if in_gap or in_tail or board.name in world.excused or board.is_gone:  # a clone's money is nobody's
+            in_tail = board.name in told and pile.seq > ended.get((board.name, pile.epoch), 1 << 32)
+            # with a clone about, where the tail began is anybody's guess: that a person was called is enough
+            if board.name in world.clones:
+                in_tail = board.is_gone or board.name in called or (board.name, pile.epoch) in ended
+            # a restored ledger that is played an old life again takes it for the new one, and calls a person when both speak
+            in_tail = in_tail or (bool(world.counts["restored"]) and board.name in world.wiped and board.name in two_lives)
+            if in_gap or in_tail or board.name in world.excused:
                 world.counts["missing and said"] += 1
             elif (board.name, pile.epoch) not in epochs and board.name in world.wiped:
                 world.counts["unheard"] += 1  # this ledger never heard of that life, and its flash is gone: nobody can know
@@ -94,6 +103,11 @@ def judge(world: "World") -> list[str]:
         wrong.append("a witness disagrees though nobody touched the ledger")
     world.counts["gap records"] += sum(gap["to_seq"] - gap["from_seq"] + 1 for gap in gaps)
     return wrong
+
+
+def tails(ledger: Ledger) -> dict[tuple[str, int], int]:
+    """{(device, epoch): high water} of lives that a newer one has closed: what came behind is unknown, and was said to be."""
+    return {(row["device"], row["epoch"]): row["high_water"] for row in ledger.cursors() if not row["current"]}
 
 
 def _judge_gaps(world: "World", gaps: list[dict[str, Any]]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
 from gateway.ingest import Ingest
-from gateway.keys import DeviceKey, KeyStore, key_file, write_private
+from gateway.keys import KeyStore, key_file, write_private
 from gateway.ledger import Ledger
 from world import oracle
 from world.core import Core, Cut
@@ -63,6 +63,7 @@ class Board:
     name: str
     core: Core
     number: int
+    is_clone: bool = False
     is_powered: bool = False
     is_connected: bool = False
     is_gone: bool = False  # taken off the window for good
@@ -109,6 +110,8 @@ class World:
         self.crash = ""  # where the gateway dies in its next turn
         self.wiped: set[str] = set()
         self.clones: set[str] = set()
+        self.read: list[tuple[str, str]] = []  # (kind, device) of incidents that a person read in a ledger that is gone
+        self.closed: dict[tuple[str, int], int] = {}  # (device, epoch): high water of tails that such a ledger told of
 
     # ---- set-up
 
@@ -156,10 +159,6 @@ class World:
         self.witness = Ledger.open(self.path, create=False)  # another connection sees what is committed, and nothing else
         self.ingest.observers.append(lambda record: oracle.recorded(self, record))
         self.gateway_up = True
-
-    def reader(self) -> Ledger:
-        """A ledger to look into, also while the gateway is down."""
-        return self.ledger if self.gateway_up else Ledger.open(self.path, create=False)
 
     def close_gateway(self) -> None:
         self.gateway_up = False
@@ -431,13 +430,6 @@ class World:
         self.disk_full = False
         self.queue.extend((topic, sealed, True) for topic, sealed in self.retained.items())
         self.wake()
-
-    def rogue(self) -> DeviceKey:
-        """The key of a device that is let in and does what it must not."""
-        name = "w9"
-        if not self.keys.all(name):
-            self.give_key(name, 1, self.rng.randbytes(32))
-        return self.keys.all(name)[0]
 
     # ---- the whole
 
