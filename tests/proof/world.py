@@ -10,6 +10,7 @@ A history that fails prints the command that plays it again, cut down to the fau
 """
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 PLANTED_HISTORIES = 500
 CHUNK = 50
+GC_HISTORIES = 25
 SHRINKS_MAX = 60
 HEAP = "heapsize=400K"  # the histories' flash is in RAM beside the core
 SHM = Path("/dev/shm")
@@ -103,10 +105,13 @@ def some(seeds: range, micropython: bool) -> dict[str, Any]:
     failed: dict[int, list[str]] = {}
     calls = 0
     logging.disable(logging.CRITICAL)
+    gc.disable()  # a history makes no cycles worth collecting in the middle of it
     with folder_for_worlds() as name:
         folder = Path(name)
         for seed in seeds:
             world, wrong = play(seed, folder)
+            if seed % GC_HISTORIES == 0:
+                gc.collect()
             counts += world.counts
             struck += world.struck
             counts["piles"] += sum(len(board.piles) for board in world.boards)

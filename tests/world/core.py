@@ -108,7 +108,8 @@ class Core:
         """The beeps of one batch."""
         event = {
             "kind": "tally", "instrument": "coins", "batch_id": batch_id, "currency": "USD", "rows": [(cents, pieces)],
-            "total_minor": cents * pieces,
+            "total_minor": cents * pieces, "machine_time": "2026-11-23 09:14:59.9999", "digest": b"digested",
+            "evidence": "guess", "rejects": [(1, 1), (2, 1), (3, 1), (6, 1)],
         }  # fmt: skip
         signals = self.controller.take([event], uptime_ms, self.uplink.utc_ms(uptime_ms))
         signals += self.controller.commit()

@@ -63,8 +63,18 @@ def long_outage(world: World, dice: random.Random) -> bool:
         return False
     board.cut_off_ms = world.now + 90_000
     world.disconnect(board)
-    for number in range(dice.randrange(10, 120)):
+    for number in range(dice.randrange(10, 70)):
         world.at(100 + number * 60, world.count, board)
+    return True
+
+
+def busy(world: World, dice: random.Random) -> bool:
+    """So much in a short time that a small ring overwrites what is acknowledged."""
+    board = _board(world, dice)
+    if board is None:
+        return False
+    for number in range(dice.randrange(30, 120)):
+        world.at(100 + number * 100, world.count, board)
     return True
 
 
@@ -387,7 +397,8 @@ def supervise(world: World) -> None:
 
 FAULTS: dict[str, Fault] = {
     "power cut": power_cut, "power cut in a flash write": power_cut_in_flash, "partition": partition,
-    "outage until the flash is full": long_outage, "connection lost": connection_lost, "broker killed": broker_killed,
+    "outage until the flash is full": long_outage, "connection lost": connection_lost, "busy": busy,
+    "broker killed": broker_killed,
     "broker restarted": broker_restarted, "broker loses some": broker_loses_some, "broker shuffles": broker_shuffles,
     "gateway killed before commit": gateway_killed_before_commit, "gateway killed behind commit": gateway_killed_behind_commit,
     "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup, "ledger restored": restored,

@@ -14,6 +14,13 @@ class Broken(AssertionError):
     """An invariant does not hold."""
 
 
+def committed(world: "World", device: str, epoch: int) -> int:
+    """The mark of a stream as another connection sees it."""
+    query = "SELECT high_water FROM cursor WHERE device = ? AND epoch = ?"
+    row = world.witness.execute(query, (device, epoch)).fetchone()
+    return row[0] if row else 0
+
+
 def durable(world: "World", answers: list[tuple[str, bytes]]) -> None:
     """I5: what an answer promises is committed, as another connection sees it."""
     for topic, sealed in answers:
@@ -21,9 +28,9 @@ def durable(world: "World", answers: list[tuple[str, bytes]]) -> None:
             continue
         name = topic.split("/")[3]
         ack = messages.decode_ack(cbor.decode(sealed)[2])  # whose key it is may have ended in this very commit
-        committed = world.witness.high_water(name, ack["epoch"])
-        if ack["high_water"] > committed:
-            raise Broken(f"I5: {name} is told {ack['high_water']}, committed is {committed}")
+        have = committed(world, name, ack["epoch"])
+        if ack["high_water"] > have:
+            raise Broken(f"I5: {name} is told {ack['high_water']}, committed is {have}")
         world.counts["acks"] += 1
 
 
@@ -32,7 +39,7 @@ def believed(world: "World", board: "Board", acked: int) -> None:
     epoch = board.core.journal.epoch
     if not world.gateway_up or board.name in world.excused:
         return
-    have = world.witness.high_water(board.name, epoch)
+    have = committed(world, board.name, epoch)
     if acked > have and not world.counts["restored"]:
         raise Broken(f"I5: {board.name} believes {acked}, the ledger holds {have}")
 
