@@ -94,6 +94,7 @@ events-message = [
   sent-uptime-ms: u48,
   first-seq: 1..4294967295, ; the i-th record has seq first-seq + i
   records: [1*{cbor.ITEMS_MAX} bstr .cbor record],
+  before: bstr .size {messages.MARK_BYTES}, ; of SHA-256 of the record at first-seq - 1, zeros for none
 ]
 
 state-message = [

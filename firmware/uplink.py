@@ -99,7 +99,9 @@ class Uplink:
         if not records:
             return None
         self._sent = seq - 1
-        payload = messages.encode_events(self._journal.epoch, self._journal.boot, uptime_ms, first, records)
+        ahead = self._journal.read(first - 1)
+        before = messages.mark_of(ahead) if ahead else bytes(messages.MARK_BYTES)
+        payload = messages.encode_events(self._journal.epoch, self._journal.boot, uptime_ms, first, records, before)
         return self._events_topic, seal.seal(self._key, self._kid, self._events_topic, payload), False
 
     def _sealed_state(self, status: str, uptime_ms: int) -> bytes:

@@ -94,7 +94,7 @@ class Ingest:
         event = messages.decode_events(content)
         return AcceptedEvents(
             topic, device, kid, sealed, now_ms, event["epoch"], event["boot"], event["sent_uptime_ms"], event["first_seq"],
-            tuple(_body(raw) for raw in event["records"]),
+            tuple(_body(raw) for raw in event["records"]), event["before"],
         )  # fmt: skip
 
     def _ack(self, stream: Stream, recorded: Recorded) -> tuple[str, bytes] | None:
@@ -194,7 +194,7 @@ class _KeysOf:
     def _is_retired(self, kid: bytes) -> bool:
         number = kid.rpartition(b".")[2]
         with suppress(GatewayError):  # a key file that is not fit for use opens nothing, and was complained about
-            return number.isdigit() and int(number) < max((key.number for key in self._keys.all(self._device)), default=0)
+            return number.isdigit() and 0 < int(number) < max((key.number for key in self._keys.all(self._device)), default=0)
         return False
 
 

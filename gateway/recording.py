@@ -107,6 +107,10 @@ class Recording:
             stream.want_to = stream.want_to or first - 1
             return
         known = self._known(message, min(stream.high_water, message.last_seq))
+        ahead = known.get(first - 1)
+        if ahead is not None and any(message.before) and messages.mark_of(ahead) != message.before:
+            self._equivocation(stream, message, first - 1)
+            return
         fresh: list[int] = []
         for seq, body in enumerate(message.bodies, first):
             before = known.get(seq)
@@ -120,11 +124,10 @@ class Recording:
             self._take(stream, message, fresh)
 
     def _known(self, message: AcceptedEvents, to_seq: int) -> dict[int, bytes]:
-        if to_seq < message.first_seq:
-            return {}
+        """What is recorded of the message's seqs, and of the one ahead of them."""
         rows = self._db.execute(
             "SELECT seq, body FROM record WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ?",
-            (message.device, message.epoch, message.first_seq, to_seq),
+            (message.device, message.epoch, message.first_seq - 1, to_seq),
         )
         return dict(rows.fetchall())
 

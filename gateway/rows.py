@@ -29,6 +29,7 @@ class AcceptedEvents:
     sent_uptime_ms: int
     first_seq: int
     bodies: tuple[Body, ...]
+    before: bytes = bytes(8)  # mark of the record at first_seq - 1 as the device holds it; zeros: it holds none
 
     @property
     def last_seq(self) -> int:

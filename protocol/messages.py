@@ -1,6 +1,6 @@
 """The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is durable, `cmd` what to do.
 
-ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...]]     seq of the i-th record = first_seq + i
+ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...], before]     seq of the i-th record = first_seq + i
 state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command]
 ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms, mark]
 cmd    [epoch, counter, nonce, verb, argument]
@@ -23,7 +23,7 @@ _ARGUMENT_BYTES_MAX = const(64)
 
 # name:size of each element in order; size = bytes of an unsigned integer, s a status, v a verb, h a ledger head, n a nonce,
 # m a mark, t a text, r records
-_EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r")
+_EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r before:m")
 _STATE = const(
     "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4 "
     "command:4"
@@ -32,13 +32,16 @@ _ACK = const("epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:
 _COMMAND = const("epoch:4 counter:4 nonce:n verb:v argument:t")
 
 
-def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, records) -> bytes:
-    """The payload of one `ev` message; `records` are the records' own bytes, seq first_seq and up."""
-    return cbor.encode([epoch, boot, sent_uptime_ms, first_seq, records])
+def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, records, before=bytes(MARK_BYTES)) -> bytes:
+    """The payload of one `ev` message; `records` are the records' own bytes, seq first_seq and up.
+
+    before  `mark_of` the record at first_seq - 1, eight zero bytes where the device holds none
+    """
+    return cbor.encode([epoch, boot, sent_uptime_ms, first_seq, records, before])
 
 
 def decode_events(payload: bytes) -> dict:
-    """{epoch, boot, sent_uptime_ms, first_seq, records: list of bytes}; ProtocolError for any other shape."""
+    """{epoch, boot, sent_uptime_ms, first_seq, records: list of bytes, before}; ProtocolError for any other shape."""
     event = _decode("ev", _EVENTS, payload)
     if event["epoch"] == 0 or event["first_seq"] == 0:
         raise ProtocolError("ev: epoch and first_seq count from 1")

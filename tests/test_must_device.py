@@ -22,14 +22,14 @@ RECORDS = proves_each(
     "REC-1", "REC-2", "REC-3", "REC-4", "REC-5", "REC-6", "REC-7", "REC-8", "REC-9", "REC-10", "REC-11", "REC-12", "REC-13",
     "REC-14", "REC-15", "REC-16", "REC-17", "REC-18", "REC-19",
     "EV-1", "EV-2", "EV-3", "EV-4", "EV-5", "EV-6", "EV-7", "EV-8", "STATE-1", "STATE-2", "STATE-3", "STATE-4", "STATE-5",
-    "ACK-1", "ACK-2", "ACK-3", "ACK-4", "ACK-11", "CMD-1", "CMD-2", "CMD-3", "CMD-4", "CMD-5",
+    "ACK-1", "ACK-2", "ACK-3", "ACK-4", "ACK-11", "EV-13", "CMD-1", "CMD-2", "CMD-3", "CMD-4", "CMD-5",
 )  # fmt: skip
 JOURNAL = proves_each(
     "IDENT-2", "IDENT-3", "IDENT-4", "IDENT-5", "IDENT-6", "IDENT-7", "SEQ-1", "SEQ-2", "SEQ-3", "SEQ-4", "SEQ-8", "SEQ-9",
     "SEQ-10", "SEQ-11", "SEQ-12", "SEQ-14", "SEQ-15", "SEQ-16", "SEQ-17", "CHAIN-22", "CMD-8", "CMD-9",
 )  # fmt: skip
 UPLINK = proves_each(
-    "TOPIC-5", "TOPIC-6", "TOPIC-7", "TOPIC-10", "SEAL-20", "SEAL-21", "SEAL-22", "EV-9", "EV-10", "EV-11", "EV-12",
+    "TOPIC-5", "TOPIC-6", "TOPIC-7", "TOPIC-10", "SEAL-20", "SEAL-21", "SEAL-22", "EV-9", "EV-10", "EV-11", "EV-12", "EV-14",
     "STATE-6", "STATE-7", "STATE-8", "STATE-9", "STATE-10", "WIN-1", "WIN-2", "WIN-3", "WIN-4", "WIN-5", "WIN-6", "WIN-7",
     "WIN-8", "WIN-9", "WIN-10", "WIN-12", "WIN-13", "WANT-4", "WANT-5", "WANT-6", "ACK-28", "ACK-29", "ACK-30", "ACK-31",
     "ACK-32", "ACK-33", "ACK-34", "ACK-35", "ACK-36", "ACK-37", "ACK-38",

@@ -227,13 +227,13 @@ RECORDS = (
 )  # fmt: skip
 
 GOOD = {
-    "ev": [1, 1, 1, 1, [b"x"]],
+    "ev": [1, 1, 1, 1, [b"x"], bytes(8)],
     "state": [1, 1, 1, 0, 1, 1, 1, 1, HEAD, 1, 1, 0],
     "ack": [1, 1, 0, 0, 1, HEAD, 1, 1, 1, bytes(8)],
     "cmd": [1, 1, bytes(16), 0, ""],
 }
 NAMES = {
-    "ev": "epoch boot sent_uptime_ms first_seq records",
+    "ev": "epoch boot sent_uptime_ms first_seq records before",
     "state": "epoch boot uptime_ms status last_seq lowest_kept acked ledger_n ledger_head heap_free heap_low command",
     "ack": "epoch high_water want_from want_to ledger_n ledger_head utc_ms echo_boot echo_uptime_ms mark",
     "cmd": "epoch counter nonce verb argument",
@@ -276,8 +276,8 @@ def words(leaf, name, expected):
 
 
 def last_seq():
-    assert len(decode("ev", [1, 1, 1, U32 - 1, [b"x", b"y"]])["records"]) == 2
-    refused("seq over 32 bits", decode, "ev", [1, 1, 1, U32, [b"x", b"y"]])
+    assert len(decode("ev", [1, 1, 1, U32 - 1, [b"x", b"y"], bytes(8)])["records"]) == 2
+    refused("seq over 32 bits", decode, "ev", [1, 1, 1, U32, [b"x", b"y"], bytes(8)])
 
 
 NOT_U32 = (U32 + 1, -1, "1", b"\1", [1], 2**64 - 1)
@@ -293,6 +293,7 @@ MESSAGES = (
     ("EV-6", element, "ev", "records", ([b"x"], [b"x"] * 64), ([], {}, b"", 0)),
     ("EV-7", element, "ev", "records", ([b""],), (["x"], [1], [[b"x"]], [b"x", "y"], [{0: 1}])),
     ("EV-8", last_seq),
+    ("EV-13", element, "ev", "before", (bytes(8), b"m" * 8), (bytes(7), bytes(9), b"", "m" * 8, 0)),
     ("STATE-1", array_of, "state"),
     ("STATE-2", element, "state", "epoch boot last_seq lowest_kept acked heap_free heap_low command", (0, U32), NOT_U32),
     ("STATE-3", element, "state", "uptime_ms ledger_n", (0, U48), NOT_U48),

@@ -301,6 +301,13 @@ def says_it_no_more():
     assert status_of(uplink, 10) == "alive"
 
 
+def names_the_one_before():
+    journal, uplink = world(16)
+    messages_sent = [opened(uplink.poll(0, 0)), opened(uplink.poll(0, 0))]
+    assert [each["first_seq"] for each in messages_sent] == [1, 13]
+    assert [each["before"] for each in messages_sent] == [bytes(8), messages.mark_of(record(12))]
+
+
 # ---- want ----
 
 
@@ -496,7 +503,7 @@ UPLINK = (
     ("ACK-32", judged, 6, False, 3), ("ACK-33", another_boot), ("ACK-34", an_older_echo),
     ("ACK-35", lower_is_sent_again), ("ACK-36", above_the_mark_is_kept), ("ACK-37", only_a_sealed_ack),
     ("ACK-38", refusals_are_counted),
-    ("EQUIV-14", of_our_record), ("EQUIV-15", says_locked), ("EQUIV-16", says_it_no_more),
+    ("EV-14", names_the_one_before), ("EQUIV-14", of_our_record), ("EQUIV-15", says_locked), ("EQUIV-16", says_it_no_more),
     ("HB-1", first_of_all), ("HB-2", every_period), ("HB-3", before_records), ("HB-5", will), ("HB-6", will),
     ("CLOCK-1", no_echo_no_time), ("CLOCK-2", half_the_trip), ("CLOCK-3", shortest_counts), ("CLOCK-4", old_gives_way),
     ("CLOCK-5", echo_of_the_future),
