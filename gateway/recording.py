@@ -148,7 +148,7 @@ class Recording:
             self.incident(
                 "closed_epoch",
                 stream.device,
-                f"epoch {stream.epoch}: records after a newer epoch began; is the old board in use?",
+                f"epoch {stream.epoch}: records after a newer epoch began; is the old board in use? Count the drawer",
             )
         rows = []
         for seq in fresh:

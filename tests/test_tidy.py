@@ -44,6 +44,7 @@ FILE_LINES_MAX = {
 FUNCTION_LINES_MAX = 60
 # "path" or "path: function" -> (lines that it may have, why)
 LONGER = {
+    "tests/twin/must_uplink.py": (560, "a line or a function for each statement about the uplink; one script a twin"),
     "firmware/journal.py": (
         385,
         "the layout of the ring and its recovery after a power cut are understood together or not at all",

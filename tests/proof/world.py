@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
         return planted(options.jobs, options.json)
     if options.plant:
         plant(options.plant)
-        found = first_failure(range(options.seed, options.seed + options.histories))
+        found = first_failure(range(options.seed, options.seed + options.histories), focus_of(options.plant))
         print(json.dumps(found))
         return int(found[0] == 0)
     result = prove(range(options.seed, options.seed + options.histories), options)
@@ -77,20 +78,22 @@ def template_in(folder: Path) -> Path:
     return path
 
 
-def play(seed: int, folder: Path, only: list[int] | None = None, trace: bool = False) -> tuple[Any, list[str]]:
+def play(
+    seed: int, folder: Path, only: list[int] | None = None, trace: bool = False, focus: Sequence[str] = ()
+) -> tuple[Any, list[str]]:
     """(the world, what is wrong with it)"""
     from world.world import World
 
-    world = World(seed, folder / "history", template_in(folder), only, trace)
+    world = World(seed, folder / "history", template_in(folder), only, trace, focus)
     return world, world.run()
 
 
-def first_failure(seeds: range) -> tuple[int, str]:
+def first_failure(seeds: range, focus: Sequence[str] = ()) -> tuple[int, str]:
     """(number from 1 of the first history that fails, why), or (0, "")."""
     with folder_for_worlds() as folder:
         for number, seed in enumerate(seeds, 1):
             try:
-                _, wrong = play(seed, Path(folder))
+                _, wrong = play(seed, Path(folder), focus=focus)
             except Exception as error:  # a planted bug may break anything
                 wrong = [f"{type(error).__name__}: {error}"]
             if wrong:
@@ -228,6 +231,12 @@ def show(result: dict[str, Any]) -> None:
 
 
 # ---- planted bugs
+
+
+def focus_of(title: str) -> Sequence[str]:
+    from world.planted import FOCUS
+
+    return FOCUS.get(title, ())
 
 
 def plant(title: str) -> None:

@@ -10,7 +10,8 @@ from gateway.keys import DeviceKey
 from protocol import messages, seal, topics
 from world import oracle
 from world.core import Core
-from world.world import SITE, Board, World
+from world.parts import Board
+from world.world import SITE, World
 
 Fault = Callable[[World, random.Random], bool]
 
@@ -230,6 +231,7 @@ def cloned(world: World, dice: random.Random) -> bool:
     core.flash.content = [bytearray(sector) for sector in board.core.flash.content]
     core.staged, core.stored = dict(board.core.staged), board.core.stored
     clone = Board(board.name, core, len(world.boards), is_clone=True)
+    clone.marks, clone.obeyed = dict(board.marks), set(board.obeyed)
     world.boards.append(clone)
     world.clones.add(board.name)
     world.power_on(clone)

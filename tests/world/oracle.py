@@ -7,7 +7,8 @@ from gateway.recording import QUARANTINE_ROWS_SEALED
 from protocol import cbor, messages
 
 if TYPE_CHECKING:
-    from world.world import Board, World
+    from world.parts import Board
+    from world.world import World
 
 
 class Broken(AssertionError):
@@ -42,6 +43,27 @@ def believed(world: "World", board: "Board", acked: int) -> None:
     have = committed(world, board.name, epoch)
     if acked > have and not world.counts["restored"]:
         raise Broken(f"I5: {board.name} believes {acked}, the ledger holds {have}")
+
+
+def started(board: "Board") -> None:
+    """A start knows no more than was known, and is counted, as long as the journal has room for a word."""
+    journal = board.core.journal
+    if journal.acked > board.marks.get(journal.epoch, 0):
+        raise Broken(f"I5: {board.name} starts with mark {journal.acked}, was told {board.marks.get(journal.epoch, 0)}")
+    boot, room = board.boots.get(journal.epoch, (0, 1))
+    if journal.boot <= boot and room and journal.room():
+        raise Broken(f"start {journal.boot} of {board.name} was there before")
+    board.boots[journal.epoch] = (journal.boot, journal.room())
+
+
+def obeyed(board: "Board", done: list[Any]) -> None:
+    """A command is done once."""
+    if not done:
+        return
+    epoch = board.core.journal.epoch
+    if (epoch, done[0]) in board.obeyed:
+        raise Broken(f"{board.name} obeys command {done[0]} again")
+    board.obeyed.add((epoch, done[0]))
 
 
 def recorded(world: "World", record: Any) -> None:
@@ -88,8 +110,8 @@ def judge(world: "World") -> list[str]:
             # with a clone about, where the tail began is anybody's guess: that a person was called is enough
             if board.name in world.clones:
                 in_tail = board.is_gone or board.name in called or (board.name, pile.epoch) in ended
-            # a restored ledger that is played an old life again takes it for the new one, and calls a person when both speak
-            in_tail = in_tail or (bool(world.counts["restored"]) and board.name in world.wiped and board.name in two_lives)
+            # a ledger that hears an older life later takes it for the newer one, and calls a person when both speak
+            in_tail = in_tail or (board.name in world.wiped and board.name in two_lives)
             if in_gap or in_tail or board.name in world.excused:
                 world.counts["missing and said"] += 1
             elif (board.name, pile.epoch) not in epochs and board.name in world.wiped:
@@ -108,6 +130,10 @@ def judge(world: "World") -> list[str]:
         wrong.append("I7: quarantine over its cap")
     if {"ledger_differs", "chain_broken"} & {row["kind"] for row in incidents} and not world.counts["restored"]:
         wrong.append("a witness disagrees though nobody touched the ledger")
+    if gaps and not world.counts["restored"]:
+        wrong.append(f"I1: {len(gaps)} gaps though no ledger ever forgot anything: what was not acknowledged is gone")
+    if called - world.clones:
+        wrong.append(f"two boards with one key are claimed of {called - world.clones}, which nobody copied")
     world.counts["gap records"] += sum(gap["to_seq"] - gap["from_seq"] + 1 for gap in gaps)
     return wrong
 

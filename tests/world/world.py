@@ -10,18 +10,17 @@ import random
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.clock import Clock
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
 from gateway.ingest import Ingest
 from gateway.keys import KeyStore, key_file, write_private
 from gateway.ledger import Ledger
 from world import oracle
 from world.core import Core, Cut
+from world.parts import Board, Pile, WorldClock
 
 SITE = "city"
 KEPT_S = 20  # when a broker says that a device is lost
@@ -33,63 +32,19 @@ BATCH_MAX = 256
 TURN_MS = 400  # the firmware takes one every 10 ms; the delays of a line hide the difference
 
 
-class WorldClock(Clock):
-    """The gateway's clock: virtual time and what somebody set it off by."""
-
-    def __init__(self) -> None:
-        self.base_ms = 1_790_000_000_000
-        self.now_ms = 0
-        self.off_ms = 0
-
-    def utc_ms(self) -> int:
-        return self.base_ms + self.now_ms + self.off_ms
-
-
-@dataclass
-class Pile:
-    """Money on the table: `tries` are the batch numbers under which it was counted, `taken` the one that was confirmed."""
-
-    owner: int  # which board counted it
-    cents: int
-    pieces: int
-    tries: list[str] = field(default_factory=list)
-    taken: str = ""
-    epoch: int = 0
-    seq: int = 0
-
-
-@dataclass
-class Board:
-    """A physical board; a clone has the name of another one."""
-
-    name: str
-    core: Core
-    number: int
-    is_clone: bool = False
-    is_powered: bool = False
-    is_connected: bool = False
-    is_gone: bool = False  # taken off the window for good
-    cut_off_ms: int = 0  # its network is away until then
-    booted_ms: int = 0
-    skew: int = 1000  # thousandths: its crystal against ours
-    generation: int = 0  # of its connection: what was under way on an older one is lost
-    backoff_ms: int = 500
-    learnt: tuple[int, int] = (0, 0)  # (epoch, seq) up to which `World.said` knows its journal
-    piles: list[Pile] = field(default_factory=list)
-
-    def uptime(self, now_ms: int) -> int:
-        return (now_ms - self.booted_ms) * self.skew // 1000
-
-
 class World:
     """`run` plays the history of a seed; `faults` (drawn from it) may be cut down to a part for a smaller example."""
 
-    def __init__(self, seed: int, folder: Path, template: Path, keep: list[int] | None = None, trace: bool = False) -> None:
+    def __init__(
+        self, seed: int, folder: Path, template: Path, keep: list[int] | None = None, trace: bool = False,
+        focus: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.seed = seed
         self.rng = random.Random(seed)
         self.folder = folder
         self.template = template
         self.keep = keep
+        self.focus = focus
         self.trace: list[str] | None = [] if trace else None
         self.clock = WorldClock()
         self.events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -123,6 +78,8 @@ class World:
         self.double = rng.choice((0, 0, rng.randrange(41)))
         self.flip = rng.choice((0, 0, 0, rng.randrange(11)))
         self.delay = rng.choice((5, 50, 500, 3000))
+        if self.focus:
+            self.drop, self.delay = rng.choice((20, 40)), rng.choice((5, 500))
         self.limits = {
             "window_records": rng.choice((4, 16, 64)), "heartbeat_ms": rng.choice((2000, 5000, 15000)),
             "resend_ms": rng.choice((800, 4000)),
@@ -241,6 +198,7 @@ class World:
             self.at(self.rng.randrange(100, 3000), self.power_on, board)
             return
         board.is_powered = True
+        oracle.started(board)
         self.note(f"{board.name} boot {boot} seq {last} shows {shown!r}")
         pile = board.piles[-1] if board.piles else None
         if pile and not pile.taken and pile.tries and f" {pile.tries[-1]} " in f"{shown} ":
@@ -292,7 +250,7 @@ class World:
             return
         if board.is_powered:
             try:
-                self.do(board, "keep", board.uptime(self.now))
+                oracle.obeyed(board, self.do(board, "keep", board.uptime(self.now)))
                 self.send(board)
             except Cut:
                 pass
@@ -358,6 +316,8 @@ class World:
             return
         before = board.core.journal.acked
         taken, acked, _ = self.do(board, "message", topic, sealed, self.now & 0x3FFFFFFF, board.uptime(self.now))
+        epoch = board.core.journal.epoch
+        board.marks[epoch] = max(board.marks.get(epoch, 0), acked)
         if acked > before:
             oracle.believed(self, board, acked)
         if taken:
@@ -443,6 +403,9 @@ class World:
         rng = self.rng
         many = rng.choice((0, rng.randrange(1, 8), rng.randrange(1, 8), rng.randrange(40)))
         plan = [(rng.randrange(self.ends), rng.choice(tuple(FAULTS)), rng.getrandbits(32)) for _ in range(many)]
+        kinds = rng.sample(tuple(FAULTS), rng.choice((3, 6, 10, len(FAULTS))))  # few kinds meet each other more often
+        kinds = self.focus or kinds
+        plan = [(at_ms, rng.choice(kinds), dice) for at_ms, _, dice in plan]
         self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan
         for at_ms, name, dice in self.plan:
             self.at(at_ms, self.strike, name, dice)

@@ -1,0 +1,57 @@
+"""The things of a world: its clock, the piles of money, the boards."""
+
+from dataclasses import dataclass, field
+
+from gateway.clock import Clock
+from world.core import Core
+
+
+class WorldClock(Clock):
+    """The gateway's clock: virtual time and what somebody set it off by."""
+
+    def __init__(self) -> None:
+        self.base_ms = 1_790_000_000_000
+        self.now_ms = 0
+        self.off_ms = 0
+
+    def utc_ms(self) -> int:
+        return self.base_ms + self.now_ms + self.off_ms
+
+
+@dataclass
+class Pile:
+    """Money on the table: `tries` are the batch numbers under which it was counted, `taken` the one that was confirmed."""
+
+    owner: int  # which board counted it
+    cents: int
+    pieces: int
+    tries: list[str] = field(default_factory=list)
+    taken: str = ""
+    epoch: int = 0
+    seq: int = 0
+
+
+@dataclass
+class Board:
+    """A physical board; a clone has the name of another one."""
+
+    name: str
+    core: Core
+    number: int
+    is_clone: bool = False
+    is_powered: bool = False
+    is_connected: bool = False
+    is_gone: bool = False  # taken off the window for good
+    cut_off_ms: int = 0  # its network is away until then
+    booted_ms: int = 0
+    skew: int = 1000  # thousandths: its crystal against ours
+    generation: int = 0  # of its connection: what was under way on an older one is lost
+    backoff_ms: int = 500
+    boots: dict[int, tuple[int, int]] = field(default_factory=dict)  # epoch: (last boot number, room at that start)
+    marks: dict[int, int] = field(default_factory=dict)  # epoch: the highest mark that it ever believed
+    obeyed: set[tuple[int, int]] = field(default_factory=set)  # (epoch, counter) of the commands it has done
+    learnt: tuple[int, int] = (0, 0)  # (epoch, seq) up to which `World.said` knows its journal
+    piles: list[Pile] = field(default_factory=list)
+
+    def uptime(self, now_ms: int) -> int:
+        return (now_ms - self.booted_ms) * self.skew // 1000
