@@ -192,15 +192,9 @@ def replay(script: list[list[Any]], folder: Path) -> str:
         arguments = [plain_limits(each) for each in arguments]
         lines.append(json.dumps([name, arguments, plain(answer[0]) if answer else None]))
     path.write_text("\n".join(lines) + "\n")
-    command = [
-        str(Path(sys.executable).with_name("micropython")),
-        "-X",
-        HEAP,
-        str(ROOT / "tests" / "world" / "replay.py"),
-        str(path),
-    ]
+    command = [str(Path(sys.executable).with_name("micropython")), "-X", HEAP, "-m", "world.replay", str(path)]
     here = {"MICROPYPATH": f"{ROOT}:{ROOT / 'tests'}:.frozen", "PATH": os.environ["PATH"]}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here, cwd=folder)
     return (done.stdout + done.stderr[-500:]).strip()
 
 
