@@ -179,7 +179,8 @@ for batch in range(1, 10001):
         taken += beep == "ok"
     message = uplink.poll(now, now)
     while message:
-        ack = cbor.encode([9, journal.last_seq, 0, 0, batch, bytes(32), batch, 1, now])  # a device has no encoder of its own
+        # a device has no encoder of its own
+        ack = cbor.encode([9, journal.last_seq, 0, 0, batch, bytes(32), batch, 1, now, bytes(8)])
         assert uplink.message(uplink.ack_topic, seal.seal(KEY, kid("w1", 1), uplink.ack_topic, ack), now, now)
         message = uplink.poll(now, now)
     journal.tidy()
