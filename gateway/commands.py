@@ -40,11 +40,13 @@ def rotate(ledger: Ledger, keys: KeyStore, device: str, who: str, now_ms: int) -
 
     The device derives the new key from the old one and the command's nonce (protocol/seal.py: next_key), so nothing secret
     crosses the line, and a key that somebody stole is not cured by it: that takes till device replace.
-    Raises ConfigError when the device never spoke or a rotation is under way.
+    Raises ConfigError when the device never spoke, has no key, or a rotation is under way.
     """
     with ledger.transaction() as db:
         epoch = _epoch(db, device)
         held = keys.all(device)
+        if not held:
+            raise ConfigError(f"device {device}: has no approved key; see till device list")
         if len(held) > 1:
             raise ConfigError(
                 f"device {device}: rotation to key {held[-1].number} is under way; it ends with its next heartbeat,"

@@ -376,6 +376,13 @@ def test_a_device_whose_file_system_refuses_keeps_its_key_and_a_person_is_called
 
 
 @pytest.mark.must("ROT-13")
+def test_a_device_that_was_shut_out_is_given_no_new_key(office: Office, board: Board) -> None:
+    (office.folder / "keys" / "w1.key").unlink()
+
+    with pytest.raises(ConfigError, match="has no approved key"):
+        commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
+
+
 def test_a_second_rotation_waits_for_the_first(office: Office, board: Board) -> None:
     commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
 

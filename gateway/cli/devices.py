@@ -13,7 +13,6 @@ import typer
 
 from gateway.cli.app import CONFIG, ConfigOption, JsonOption, broker_app, device_app, known_window, opened, tell
 from gateway.clock import clock_from_env
-from gateway.errors import ConfigError
 from gateway.terminal import printable
 
 if TYPE_CHECKING:
@@ -112,8 +111,6 @@ def device_rotate(
 
     site = configuration.load(config)
     keys = KeyStore(site.keys)
-    if not keys.all(device):
-        raise ConfigError(f"device {device}: has no approved key; see till device list")
     with opened(site) as ledger:
         counter = commands.rotate(ledger, keys, device, who or os_user(), clock_from_env().utc_ms())
     number = keys.all(device)[-1].number
