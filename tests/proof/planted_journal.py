@@ -41,7 +41,6 @@ PLANTED = [
     ("the newest header is not made firm", "        self._write_header(newest, *best)\n", ""),
     ("a half-written header is left where it is", "if not self._first[following]:\n            self._erase(following)", "if False:\n            pass"),
     ("the last entry is not made firm", "self._program(sector, offset - len(entry), entry)", "pass"),
-    ("a place that reads blank is taken for blank", "            self._program(sector, offset, bytes(place - offset))\n", ""),
     ("a new epoch when the first sector cannot be read", "for sector in range(self.sectors):\n            head = self._read_header(sector)\n            if head is not None and head[2]",
      "for sector in range(1):\n            head = self._read_header(sector)\n            if head is not None and head[2]"),
 ]  # fmt: skip
