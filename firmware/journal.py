@@ -246,14 +246,14 @@ class Journal:
     def _read_entry(self, sector: int, offset: int):
         """(type, number, body, offset behind it), or None for a blank or torn place."""
         head = bytearray(_ENTRY_BYTES)
-        kind = _FILLED
-        while kind == _FILLED:
+        while True:
             if offset + _ENTRY_BYTES + _CRC_BYTES > SECTOR_BYTES:
                 return None
             self._device.readblocks(sector, head, offset)
             kind, size, number = struct.unpack(_ENTRY, head)
-            if kind == _FILLED:
-                offset = _page_behind(offset)
+            if kind != _FILLED:
+                break
+            offset = _page_behind(offset)
         if kind not in (_RECORD, _BOOT, _ACK, _COMMAND) or size > _BODY_BYTES_MAX:
             return None
         end = offset + _ENTRY_BYTES + size + _CRC_BYTES

@@ -159,7 +159,7 @@ def tls_context():
     import tls
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED
+    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue]  (the stubs call it read-only)
     context.load_verify_locations(_content("ca.der"))
     context.load_cert_chain(_content("device.der"), _content("device_key.der"))
     return context
