@@ -1,11 +1,15 @@
 """A slice of ./run proof world: nothing lost, doubled or foreign; planted bugs show; MicroPython answers the same."""
 
 import argparse
+from pathlib import Path
+from typing import Any
 
+import proof.world
 import pytest
-from proof.world import found_at, prove, shrunk
+from proof.world import folder_for_worlds, found_at, play, prove, shrunk, template_in
+from world.world import World
 
-SLICE = argparse.Namespace(jobs=2, micropython=False, only=None, trace=False)
+SLICE = argparse.Namespace(jobs=2, micropython=0, only=None, trace=False)
 
 
 def test_histories_lose_nothing_and_double_nothing() -> None:
@@ -18,7 +22,7 @@ def test_histories_lose_nothing_and_double_nothing() -> None:
 
 
 def test_micropython_answers_the_same() -> None:
-    result = prove(range(1, 5), argparse.Namespace(**{**vars(SLICE), "micropython": True}))
+    result = prove(range(1, 5), argparse.Namespace(**{**vars(SLICE), "micropython": 1}))
 
     assert {} == result["failed"]
     assert result["micropython_calls"] > 100
@@ -33,9 +37,32 @@ def test_a_planted_bug_shows(title: str) -> None:
     assert 1 <= number <= 500, why
 
 
-def test_a_history_is_the_same_every_time_and_says_how_to_see_it_again() -> None:
+def test_a_history_is_the_same_every_time() -> None:
     first = prove(range(7, 9), SLICE)
     again = prove(range(7, 9), SLICE)
 
     assert first["counts"] == again["counts"]
-    assert shrunk(7).startswith("./run proof world --seed 7 --histories 1 --trace")
+
+
+def test_a_failure_is_cut_down_to_the_faults_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_with_noise(*arguments: Any) -> tuple[Any, list[str]]:
+        world, _ = play(*arguments)
+        return world, ["wrong"] if [name for _, name, _ in world.plan].count("noise") else []
+
+    monkeypatch.setattr(proof.world, "play", fails_with_noise)
+    seed = next(seed for seed in range(1, 1000) if planned(seed).count("noise") == 1 and len(planned(seed)) == 3)
+    found = shrunk(seed)
+
+    assert ["noise"] == found["faults"]
+    assert f"./run proof world --seed {seed} --histories 1 --trace --only {planned(seed).index('noise')}" == found["replay"]
+
+
+def planned(seed: int) -> list[str]:
+    with folder_for_worlds() as folder:
+        world = World(seed, Path(folder) / "history", template_in(Path(folder)))
+        try:
+            world.build()
+            world.draw()
+        finally:
+            world.close_gateway()
+    return [name for _, name, _ in world.plan]

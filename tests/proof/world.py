@@ -3,7 +3,7 @@
     --histories N    how many (default 2000)          --seed S        the first one (default 1)
     --jobs J         processes (default 1)            --json          machine-readable
     --trace          what happens, step by step       --only 3,7      of the faults of the history only these
-    --micropython    play one device of each history again in MicroPython and compare every answer
+    --micropython N  play a device of every Nth history again in MicroPython and compare every answer (no N: of each)
     --planted        the bugs of tests/world/planted.py: at which history each is found      --plant NAME   one of them
 
 A history that fails prints the command that plays it again, cut down to the faults that it takes.
@@ -26,10 +26,11 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 PLANTED_HISTORIES = 500
+PLANTED_S = 300
 CHUNK = 50
 GC_HISTORIES = 25
 SHRINKS_MAX = 60
-HEAP = "heapsize=400K"  # the histories' flash is in RAM beside the core
+HEAP = "heapsize=190K"  # what the firmware is run with
 SHM = Path("/dev/shm")
 
 
@@ -40,7 +41,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", type=lambda text: [int(part) for part in text.split(",") if part])
     parser.add_argument("--plant", default="")
-    for flag in ("--json", "--trace", "--micropython", "--planted"):
+    parser.add_argument("--micropython", type=int, nargs="?", const=1, default=0)
+    for flag in ("--json", "--trace", "--planted"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
@@ -101,12 +103,12 @@ def first_failure(seeds: range, focus: Sequence[str] = ()) -> tuple[int, str]:
     return 0, ""
 
 
-def some(seeds: range, micropython: bool) -> dict[str, Any]:
+def some(seeds: range, every: int) -> dict[str, Any]:
     """Play them in this process."""
     counts: Counter[str] = Counter()
     struck: Counter[str] = Counter()
     failed: dict[int, list[str]] = {}
-    calls = 0
+    calls = again = 0
     logging.disable(logging.CRITICAL)
     gc.disable()  # a history makes no cycles worth collecting in the middle of it
     with folder_for_worlds() as name:
@@ -119,14 +121,15 @@ def some(seeds: range, micropython: bool) -> dict[str, Any]:
             struck += world.struck
             counts["piles"] += sum(len(board.piles) for board in world.boards)
             counts["boards"] += len(world.boards)
-            if micropython and not wrong:
+            if every and seed % every == 0 and not wrong:
                 said = replay(world.script, folder)
                 calls += len(world.script)
+                again += 1
                 if said != f"same {len(world.script)} calls":
                     wrong = [f"MicroPython: {said}"]
             if wrong:
                 failed[seed] = wrong
-    return {"counts": counts, "struck": struck, "failed": failed, "calls": calls}
+    return {"counts": counts, "struck": struck, "failed": failed, "calls": calls, "again": again}
 
 
 def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
@@ -135,7 +138,7 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     struck: Counter[str] = Counter()
     failed: dict[int, list[str]] = {}
-    calls = 0
+    calls = again = 0
     if options.only is not None or options.trace:
         return traced(seeds, options)
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
@@ -145,13 +148,15 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
             struck += part["struck"]
             failed |= part["failed"]
             calls += part["calls"]
+            again += part["again"]
     seconds = time.perf_counter() - started
     return {
         "histories": len(seeds), "seconds": round(seconds, 1), "per_minute": int(len(seeds) * 60 / seconds),
         "per_minute_per_process": int(len(seeds) * 60 / seconds / options.jobs), "counts": dict(counts),
         "faults": dict(sorted(struck.items())), "lost": counts["lost"], "twice": counts["twice"],
-        "foreign": counts["foreign"], "gap_records": counts["gap records"], "micropython_calls": calls,
-        "failed": {seed: {"wrong": wrong[:5], "replay": shrunk(seed)} for seed, wrong in list(failed.items())[:10]},
+        "foreign": counts["foreign"], "gap_records": counts["gap records"], "micropython_histories": again,
+        "micropython_calls": calls,
+        "failed": {seed: {"wrong": wrong[:5], **shrunk(seed)} for seed, wrong in list(failed.items())[:10]},
         "failed_in_all": len(failed),
     }  # fmt: skip
 
@@ -163,34 +168,40 @@ def traced(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
             world, wrong = play(seed, Path(folder), options.only, trace=True)
             print("\n".join(world.trace or ()))
             if wrong:
-                failed[seed] = {"wrong": wrong, "replay": ""}
+                failed[seed] = {"wrong": wrong, "replay": "", "faults": []}
     empty = {"histories": len(seeds), "seconds": 0, "per_minute": 0, "per_minute_per_process": 0, "faults": {}, "counts": {}}
-    return {**empty, "lost": 0, "twice": 0, "foreign": 0, "gap_records": 0, "micropython_calls": 0, "failed": failed,
-            "failed_in_all": len(failed)}  # fmt: skip
+    return {**empty, "lost": 0, "twice": 0, "foreign": 0, "gap_records": 0, "micropython_histories": 0, "micropython_calls": 0,
+            "failed": failed, "failed_in_all": len(failed)}  # fmt: skip
 
 
-def shrunk(seed: int) -> str:
-    """The command that plays a failing history with as few of its faults as it takes."""
+def shrunk(seed: int) -> dict[str, Any]:
+    """{"replay": the command that plays a failing history with as few of its faults as it takes, "faults": their names}"""
     with folder_for_worlds() as name:
         folder = Path(name)
-        world, _ = play(seed, folder)
+        world, wrong = play(seed, folder)
+        if not wrong:  # it only fails in MicroPython, which is not tried again for each fault
+            return {"replay": f"./run proof world --seed {seed} --histories 1 --micropython", "faults": []}
         keep = list(range(len(world.plan)))
+        names = [name for _, name, _ in world.plan]
         for each in keep[:SHRINKS_MAX]:
             fewer = [number for number in keep if number != each]
             if play(seed, folder, fewer)[1]:
                 keep = fewer
-    return f"./run proof world --seed {seed} --histories 1 --trace --only {','.join(map(str, keep)) or ','}"
+    return {
+        "replay": f"./run proof world --seed {seed} --histories 1 --trace --only {','.join(map(str, keep)) or ','}",
+        "faults": [names[number] for number in keep],
+    }
 
 
 def replay(script: list[list[Any]], folder: Path) -> str:
     """What tests/world/replay.py says of these calls in MicroPython."""
-    from world.replay import plain
+    from world.replay import ANSWER_BYTES, plain
 
     path = folder / "script.json"
     lines = []
     for name, arguments, *answer in script:
         arguments = [plain_limits(each) for each in arguments]
-        lines.append(json.dumps([name, arguments, plain(answer[0]) if answer else None]))
+        lines.append(json.dumps([name, arguments, plain(answer[0], ANSWER_BYTES) if answer else None]))
     path.write_text("\n".join(lines) + "\n")
     command = [str(Path(sys.executable).with_name("micropython")), "-X", HEAP, "-m", "world.replay", str(path)]
     here = {"MICROPYPATH": f"{ROOT}:{ROOT / 'tests'}:.frozen", "PATH": os.environ["PATH"]}
@@ -218,9 +229,10 @@ def show(result: dict[str, Any]) -> None:
         f" {counts['unheard']}"
     )
     if result["micropython_calls"]:
-        print(f"MicroPython: {result['micropython_calls']} calls, the same answers")
+        print(f"MicroPython: {result['micropython_histories']} histories again, {result['micropython_calls']} calls compared")
     for seed, failure in result["failed"].items():
         print(f"seed {seed}: {'; '.join(failure['wrong'])}\n  {failure['replay']}")
+        print(f"  what it takes: {', '.join(failure['faults']) or 'no fault at all'}")
     print(f"failed {result['failed_in_all']}")
 
 
@@ -262,7 +274,10 @@ def found_at(title: str) -> tuple[int, str]:
     """(history at which a planted bug shows, how), 0 for not within PLANTED_HISTORIES."""
     command = [sys.executable, "-m", "proof", "world", "--plant", title, "--histories", str(PLANTED_HISTORIES)]
     here = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "tests"), str(ROOT)))}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here, cwd=ROOT)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=here, cwd=ROOT, timeout=PLANTED_S)
+    except subprocess.TimeoutExpired:
+        return 0, f"no end within {PLANTED_S} s"
     if not done.stdout.strip():
         raise AssertionError(f"{title}: {done.stderr[-1000:]}")
     number, why = json.loads(done.stdout.splitlines()[-1])

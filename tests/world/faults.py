@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from gateway import commands
 from gateway.errors import GatewayError
-from gateway.keys import DeviceKey
+from gateway.keys import DeviceKey, destroy_keys
 from protocol import messages, seal, topics
 from world import oracle
 from world.core import Core
 from world.parts import Board
-from world.world import SITE, World
+from world.world import PENDING, SITE, World
 
+COPY_MS = 800_000  # a copy under an older key is reported once nothing of that key can be merely late (600 s)
 Fault = Callable[[World, random.Random], bool]
 
 
@@ -44,7 +45,7 @@ def power_cut_in_flash(world: World, dice: random.Random) -> bool:
     board = _powered(world, dice)
     if board is None:
         return False
-    world.do(board, "plan_cut", dice.randrange(1, 12), dice.randrange(257))
+    world.do(board, "plan_cut", dice.randrange(1, 12), dice.randrange(513))
     return True
 
 
@@ -76,6 +77,24 @@ def busy(world: World, dice: random.Random) -> bool:
         return False
     for number in range(dice.randrange(30, 120)):
         world.at(100 + number * 100, world.count, board)
+    return True
+
+
+def crowded(world: World, dice: random.Random) -> bool:
+    """All instruments at once: more than may wait for flash."""
+    board = _board(world, dice)
+    if board is None:
+        return False
+    world.crowd(board, dice.randrange(2, 2 * PENDING))
+    return True
+
+
+def stalled(world: World, dice: random.Random) -> bool:
+    """The line is there and nothing moves; then all of it comes at once, if the connection is still there."""
+    board = _board(world, dice)
+    if board is None or not board.is_connected:
+        return False
+    board.stalled_ms = world.now + dice.choice((3000, 30_000))
     return True
 
 
@@ -134,6 +153,18 @@ def gateway_killed_behind_commit(world: World, _: random.Random) -> bool:
     return True
 
 
+def gateway_killed_inside(world: World, _: random.Random) -> bool:
+    """In the middle of the transaction, wherever SQLite is then."""
+    world.crash = "inside"
+    return True
+
+
+def gateway_hangs(world: World, dice: random.Random) -> bool:
+    """A machine that sleeps, a disk that takes long; the broker collects."""
+    world.hung_ms = world.now + dice.choice((2000, 20_000))
+    return True
+
+
 def gateway_restarted(world: World, _: random.Random) -> bool:
     if not world.gateway_up:
         return False
@@ -188,8 +219,7 @@ def wiped(world: World, dice: random.Random) -> bool:
     if board is None:
         return False
     world.power_off(board)
-    sectors = len(board.core.flash.content)
-    world.do(board, "wipe", sectors)
+    world.do(board, "wipe")
     world.wiped.add(board.name)
     return True
 
@@ -200,13 +230,19 @@ def replaced(world: World, dice: random.Random) -> bool:
     if board is None:
         return False
     world.power_off(board)
-    number = max(key.number for key in world.keys.all(board.name)) + 1
-    secret = dice.randbytes(32)
-    world.give_key(board.name, number, secret)
-    world.do(board, "wipe", len(board.core.flash.content))
-    world.do(board, "flash_key", secret, number)
+    world.do(board, "wipe")
+    _flash_key(world, board, dice)
     world.wiped.add(board.name)
     return True
+
+
+def _flash_key(world: World, board: Board, dice: random.Random) -> None:
+    """The next key for a board, and no other is good any more; the board is off."""
+    newest = max((key.number for key in world.keys.all(board.name)), default=0)
+    number = max(newest, world.numbers[board.name]) + 1
+    secret = dice.randbytes(32)
+    world.give_key(board.name, number, secret)
+    world.do(board, "flash_key", secret, number)
 
 
 def rekeyed(world: World, dice: random.Random) -> bool:
@@ -215,10 +251,17 @@ def rekeyed(world: World, dice: random.Random) -> bool:
     if board is None:
         return False
     world.power_off(board)
-    number = max(key.number for key in world.keys.all(board.name)) + 1
-    secret = dice.randbytes(32)
-    world.give_key(board.name, number, secret)
-    world.do(board, "flash_key", secret, number)
+    _flash_key(world, board, dice)
+    return True
+
+
+def revoked(world: World, dice: random.Random) -> bool:
+    """till device revoke: what it still says is refused, until somebody lets it in again (`supervise`)."""
+    board = _ours(world, dice)
+    if board is None:
+        return False
+    world.numbers[board.name] = max((key.number for key in world.keys.all(board.name)), default=world.numbers[board.name])
+    destroy_keys(world.folder / "keys", board.name)
     return True
 
 
@@ -351,22 +394,28 @@ def noise(world: World, dice: random.Random) -> bool:
     return True
 
 
+def flood(world: World, dice: random.Random) -> bool:
+    """More of it than is kept."""
+    for number in range(dice.randrange(20, 80)):
+        world.queue.append((f"till/1/{SITE}/w{number}/ev", dice.randbytes(20), False))
+    world.wake()
+    return True
+
+
 def heal(world: World) -> None:
     """Everything is mended that a person can mend; from here on it has to converge by itself."""
     world.broker_up = True
     world.clock.off_ms = max(0, world.clock.off_ms)
     world.crash = ""
+    world.hung_ms = 0
     if world.gateway_up:
         world.ledger.db.execute("PRAGMA max_page_count = 1073741823")
     for board in world.boards:
-        board.cut_off_ms = 0
+        board.cut_off_ms = board.stalled_ms = 0
         board.core.flash.cut_in = 0
         if board.number == 0:
             world.script.append(["plan_cut", [0, 0], None])
-    for board in world.boards:
-        if board.is_clone:  # the second of two boards goes
-            board.is_gone = True
-            world.disconnect(board)
+    world.healed_ms = world.now
     world.at(1500, supervise, world)
     world.at(1000, world.start_gateway)
     world.at(2000, world.wake)
@@ -375,34 +424,47 @@ def heal(world: World) -> None:
 def supervise(world: World) -> None:
     """A person reads the incidents: where two boards spoke with one key, the window gets another board and counts its money."""
     if world.gateway_up:
-        called = {row["device"] for row in world.ledger.incidents() if row["kind"] == "retired_key"}
+        incidents = world.read + [(row["kind"], row["device"]) for row in world.ledger.incidents()]
+        called = {device for kind, device in incidents if kind == "retired_key"}
+        _take_copies_away(world, {device for kind, device in incidents if kind in oracle.COPY_KINDS})
         for board in world.boards:
-            newest = max(key.number for key in world.keys.all(board.name))
-            if board.name in called and board.is_powered and not board.is_gone and board.core.identity["key_number"] < newest:
+            if board.is_clone:
+                continue
+            newest = max((key.number for key in world.keys.all(board.name)), default=0)
+            is_old = board.name in called and board.core.identity["key_number"] < newest
+            if (is_old or not newest) and board.is_powered and not board.is_gone:
                 world.power_off(board)
-                secret = world.rng.randbytes(32)
-                world.give_key(board.name, newest + 1, secret)
-                world.do(board, "flash_key", secret, newest + 1)
+                _flash_key(world, board, world.rng)
         for row in world.ledger.cursors():
             board = next((each for each in world.boards if each.name == row["device"] and not each.is_gone), None)
             if row["locked"] and board and board.core.journal.epoch == row["epoch"]:
-                world.excused.add(board.name)
+                world.excused.add((board.name, row["epoch"]))
                 if board.is_powered:
                     world.power_off(board)
-                number = max(key.number for key in world.keys.all(board.name)) + 1
-                secret = world.rng.randbytes(32)
-                world.give_key(board.name, number, secret)
-                world.do(board, "wipe", len(board.core.flash.content))
-                world.do(board, "flash_key", secret, number)
+                world.do(board, "wipe")
+                _flash_key(world, board, world.rng)
     world.at(10_000, supervise, world)
+
+
+def _take_copies_away(world: World, called: set[str]) -> None:
+    """A copy works on until a person is called, or all that it counted is acknowledged, or it is too late to notice it."""
+    for board in world.boards:
+        if not board.is_clone or board.is_gone or not board.is_powered:
+            continue
+        is_done = board.core.journal.acked == board.core.journal.last_seq and (not board.piles or board.piles[-1].taken)
+        if board.name in called or is_done or world.now > world.healed_ms + COPY_MS:
+            board.is_gone = True
+            world.disconnect(board)
 
 
 FAULTS: dict[str, Fault] = {
     "power cut": power_cut, "power cut in a flash write": power_cut_in_flash, "partition": partition,
     "outage until the flash is full": long_outage, "connection lost": connection_lost, "busy": busy,
+    "all instruments at once": crowded, "stalled": stalled, "key revoked": revoked, "flood": flood,
     "broker killed": broker_killed,
     "broker restarted": broker_restarted, "broker loses some": broker_loses_some, "broker shuffles": broker_shuffles,
     "gateway killed before commit": gateway_killed_before_commit, "gateway killed behind commit": gateway_killed_behind_commit,
+    "gateway killed inside the transaction": gateway_killed_inside, "gateway hangs": gateway_hangs,
     "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup, "ledger restored": restored,
     "flash wiped": wiped, "board replaced": replaced, "board flashed with a new key": rekeyed, "board cloned": cloned,
     "key rotated": rotated, "command": commanded, "gateway clock jumps": gateway_clock_jumps, "replay": replay,

@@ -1,14 +1,24 @@
 """What must hold, always and at the end: the invariants I1 to I7, looked at from outside."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from gateway import recording
 from gateway.ledger import Ledger
-from gateway.recording import QUARANTINE_ROWS_SEALED
+from gateway.rows import AcceptedEvents, Rejected
 from protocol import cbor, messages
 
 if TYPE_CHECKING:
     from world.parts import Board
     from world.world import World
+
+
+_RECORDS = "SELECT count(*), ifnull(max(seq), 0) FROM record WHERE device = ? AND epoch = ?"
+_BODIES = "SELECT device, epoch, seq, body FROM record ORDER BY device, epoch, seq"
+_GAPS = "SELECT ifnull(sum(to_seq - from_seq + 1), 0), ifnull(max(to_seq), 0) FROM gap WHERE device = ? AND epoch = ?"
+
+
+COPY_KINDS = ("equivocation", "closed_epoch", "retired_key")  # what a person reads when two boards have one name
 
 
 class Broken(AssertionError):
@@ -22,8 +32,30 @@ def committed(world: "World", device: str, epoch: int) -> int:
     return row[0] if row else 0
 
 
-def durable(world: "World", answers: list[tuple[str, bytes]]) -> None:
-    """I5: what an answer promises is committed, as another connection sees it."""
+def let_in(world: "World", arrived: list[tuple[str, bytes, bool]], batch: list[Any]) -> None:
+    """I3: a message is accepted when a board said it, to the byte, on that topic; events never from the broker's memory."""
+    for (topic, sealed, is_retained), outcome in zip(arrived, batch, strict=True):
+        if isinstance(outcome, Rejected):
+            continue
+        if (topic, sealed) not in world.sealed:
+            raise Broken(f"I3: accepted on {topic} what no board said there")
+        if is_retained and isinstance(outcome, AcceptedEvents):
+            raise Broken(f"I3: accepted events on {topic} that the broker had kept")
+
+
+def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) -> None:
+    """I5: what an answer promises is committed, as another connection sees it; I4 and I7 of what the batch touched."""
+    for device, epoch in {_stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)}:
+        have = committed(world, device, epoch)
+        key = (device, epoch)
+        world.promised[key] = max(world.promised.get(key, 0), have)
+        count, last = world.witness.execute(_RECORDS, key).fetchone()
+        missing, gap_end = world.witness.execute(_GAPS, key).fetchone()
+        if max(last, gap_end) > have or count + missing < have:
+            raise Broken(f"I4: {device} epoch {epoch}: mark {have}, {count} records up to {last}, {missing} in gaps")
+    rows = world.witness.execute("SELECT count(*) FROM quarantine").fetchone()[0]
+    if rows > recording.QUARANTINE_ROWS_SEALED:
+        raise Broken(f"I7: {rows} rows in quarantine")
     for topic, sealed in answers:
         if not topic.endswith("/ack"):
             continue
@@ -35,13 +67,16 @@ def durable(world: "World", answers: list[tuple[str, bytes]]) -> None:
         world.counts["acks"] += 1
 
 
+def _stream(outcome: Any) -> tuple[str, int]:
+    return outcome.device, outcome.epoch if isinstance(outcome, AcceptedEvents) else outcome.state["epoch"]
+
+
 def believed(world: "World", board: "Board", acked: int) -> None:
-    """I5: what a device takes for safe is in the ledger under its name, or was said to be missing."""
+    """I5: what a device takes for safe was committed under its name; a restore may have taken it back since, nothing else."""
     epoch = board.core.journal.epoch
-    if not world.gateway_up or board.name in world.excused:
-        return
-    have = committed(world, board.name, epoch)
-    if acked > have and not world.counts["restored"]:
+    if acked > world.promised.get((board.name, epoch), 0):
+        raise Broken(f"I5: {board.name} believes {acked}, which was never committed")
+    if world.gateway_up and not world.counts["restored"] and acked > (have := committed(world, board.name, epoch)):
         raise Broken(f"I5: {board.name} believes {acked}, the ledger holds {have}")
 
 
@@ -77,20 +112,57 @@ def recorded(world: "World", record: Any) -> None:
         world.note(f"foreign {record}")
 
 
+def is_calm(world: "World") -> bool:
+    """Everything counted is acknowledged and nothing is under way."""
+    if not world.gateway_up or world.queue:
+        return False
+    if any(board.is_clone and not board.is_gone for board in world.boards):
+        return False  # a copy at work is found in the end (faults.supervise)
+    for board in world.boards:
+        if board.is_gone:
+            continue
+        if not board.is_powered or not board.is_connected:
+            return False
+        journal = board.core.journal
+        if board.piles and not board.piles[-1].taken:
+            return False
+        if journal.acked != journal.last_seq or board.core.controller.refused or len(world.keys.all(board.name)) != 1:
+            return False
+        if world.ledger.high_water(board.name, journal.epoch) != journal.last_seq:
+            return False
+    return True
+
+
+def where(world: "World") -> str:
+    """How far each board is, for whoever reads that it did not converge."""
+    return "; ".join(
+        f"{board.name} powered {board.is_powered} connected {board.is_connected} last {board.core.journal.last_seq}"
+        f" acked {board.core.journal.acked} ledger {world.ledger.high_water(board.name, board.core.journal.epoch)}"
+        f" keys {[key.number for key in world.keys.all(board.name)]} piles {len(board.piles)}"
+        f" open {sum(not pile.taken for pile in board.piles)}"
+        for board in world.boards
+        if not board.is_gone
+    )
+
+
 def judge(world: "World") -> list[str]:
     """What is wrong at the end."""
     wrong = []
     found: dict[str, list[tuple[str, int, int]]] = {}
     ledger = world.ledger
+    refused: Counter[tuple[str, int, int]] = Counter()  # (device, epoch, boot): refusals that it told of
     for record in ledger.records():
         if record.kind == "tally":
             found.setdefault(record.fields["batch_id"], []).append((record.device, record.epoch, record.seq))
+        elif record.kind == "instrument" and record.fields["condition"] == "full":
+            refused[record.device, record.epoch, record.fields["boot"]] += int(record.fields["detail"].split()[0])
     gaps = ledger.gaps()
     incidents = ledger.incidents()
     epochs = {(row["device"], row["epoch"]) for row in ledger.cursors()}
     ended = world.closed | tails(ledger)
     read = world.read + [(row["kind"], row["device"]) for row in incidents]
     called = {device for kind, device in read if kind == "equivocation"}
+    copied = {device for kind, device in read if kind in COPY_KINDS}
     two_lives = {device for kind, device in read if kind == "closed_epoch"}
     told = {device for kind, device in read if kind == "tail_unknown"}
     for board in world.boards:
@@ -109,10 +181,10 @@ def judge(world: "World") -> list[str]:
             in_tail = board.name in told and pile.seq > ended.get((board.name, pile.epoch), 1 << 32)
             # with a clone about, where the tail began is anybody's guess: that a person was called is enough
             if board.name in world.clones:
-                in_tail = board.is_gone or board.name in called or (board.name, pile.epoch) in ended
+                in_tail = board.name in copied or (board.name, pile.epoch) in ended
             # a ledger that hears an older life later takes it for the newer one, and calls a person when both speak
             in_tail = in_tail or (board.name in world.wiped and board.name in two_lives)
-            if in_gap or in_tail or board.name in world.excused:
+            if in_gap or in_tail or (board.name, pile.epoch) in world.excused:
                 world.counts["missing and said"] += 1
             elif (board.name, pile.epoch) not in epochs and board.name in world.wiped:
                 world.counts["unheard"] += 1  # this ledger never heard of that life, and its flash is gone: nobody can know
@@ -122,16 +194,18 @@ def judge(world: "World") -> list[str]:
     if world.counts["foreign"]:
         wrong.append(f"I3: {world.counts['foreign']} records that no board said")
     wrong += _judge_gaps(world, gaps)
+    wrong += _judge_speakers(world, {(gap["device"], gap["epoch"]) for gap in gaps})
+    wrong += _judge_lives(world, refused, {(gap["device"], gap["epoch"]) for gap in gaps})
     findings = [finding.text for finding in ledger.verify()]
     if world.counts["restored"]:  # a board that was acked by a ledger that is gone says so, and is right
         findings = [text for text in findings if " was acked with " not in text]
     wrong += [f"I4: {text}" for text in findings[:3]]
-    if len(ledger.quarantine()) > QUARANTINE_ROWS_SEALED:
-        wrong.append("I7: quarantine over its cap")
     if {"ledger_differs", "chain_broken"} & {row["kind"] for row in incidents} and not world.counts["restored"]:
         wrong.append("a witness disagrees though nobody touched the ledger")
     if gaps and not world.counts["restored"]:
         wrong.append(f"I1: {len(gaps)} gaps though no ledger ever forgot anything: what was not acknowledged is gone")
+    if (told | two_lives) - world.wiped - world.clones:
+        wrong.append(f"another life is claimed of {(told | two_lives) - world.wiped - world.clones}, which had one")
     if called - world.clones:
         wrong.append(f"two boards with one key are claimed of {called - world.clones}, which nobody copied")
     world.counts["gap records"] += sum(gap["to_seq"] - gap["from_seq"] + 1 for gap in gaps)
@@ -141,6 +215,41 @@ def judge(world: "World") -> list[str]:
 def tails(ledger: Ledger) -> dict[tuple[str, int], int]:
     """{(device, epoch): high water} of lives that a newer one has closed: what came behind is unknown, and was said to be."""
     return {(row["device"], row["epoch"]): row["high_water"] for row in ledger.cursors() if not row["current"]}
+
+
+def _judge_lives(world: "World", refused: Counter[tuple[str, int, int]], gone: set[tuple[str, int]]) -> list[str]:
+    """A board that refused counts said how many; and the ledger knows which life of a board goes on."""
+    wrong = []
+    current = {(row["device"], row["epoch"]) for row in world.ledger.cursors() if row["current"]}
+    for board in world.boards:
+        if board.is_gone:
+            continue
+        journal = board.core.journal
+        told = refused[board.name, journal.epoch, journal.boot]
+        if board.refused > told and (board.name, journal.epoch) not in gone:
+            wrong.append(f"{board.name} refused {board.refused} counts and told of {told}")
+        # an old life that is played again to a restored ledger is news to it: then a person is called when the board speaks
+        if (board.name, journal.epoch) not in current and not world.counts["restored"]:
+            wrong.append(f"{board.name} lives in epoch {journal.epoch}, the ledger takes another one for the current")
+    return wrong
+
+
+def _judge_speakers(world: "World", gone: set[tuple[str, int]]) -> list[str]:
+    """I3: one stream is what one board said, never a mixture of a board and its copy."""
+    wrong = []
+    speakers: dict[tuple[str, int], set[int]] = {}
+    for device, epoch, seq, body in world.ledger.db.execute(
+        "SELECT device, epoch, seq, body FROM record ORDER BY device, epoch, seq"
+    ):
+        boards = world.said[device, epoch, seq].get(bytes(body), set())
+        key = (device, epoch)
+        if key in gone or not (left := speakers.get(key, boards) & boards):
+            if key not in gone:
+                wrong.append(f"I3: {device} epoch {epoch} is of one board up to seq {seq - 1} and of its copy from there on")
+                gone = gone | {key}
+            continue
+        speakers[key] = left
+    return wrong
 
 
 def _judge_gaps(world: "World", gaps: list[dict[str, Any]]) -> list[str]:
@@ -154,6 +263,6 @@ def _judge_gaps(world: "World", gaps: list[dict[str, Any]]) -> list[str]:
             for seq in range(gap["from_seq"], gap["to_seq"] + 1)
             if board.core.journal.read(seq) is not None
         }
-        if held and gap["device"] not in world.excused:
+        if held and (gap["device"], gap["epoch"]) not in world.excused:
             wrong.append(f"gap {gap['from_seq']} to {gap['to_seq']} of {gap['device']} holds records that the board still has")
     return wrong

@@ -43,6 +43,9 @@ class Board:
     is_connected: bool = False
     is_gone: bool = False  # taken off the window for good
     cut_off_ms: int = 0  # its network is away until then
+    stalled_ms: int = 0  # what is on its line stands still until then
+    will: bytes = b""  # what it left with the broker when it connected
+    refused: int = 0  # counts that this start of it refused with a beep
     booted_ms: int = 0
     skew: int = 1000  # thousandths: its crystal against ours
     generation: int = 0  # of its connection: what was under way on an older one is lost

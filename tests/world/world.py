@@ -9,12 +9,14 @@ import heapq
 import random
 import shutil
 import sqlite3
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import GatewayError, LedgerBroken, TryAgain
+from gateway import recording
+from gateway.errors import TryAgain
 from gateway.ingest import Ingest
 from gateway.keys import KeyStore, key_file, write_private
 from gateway.ledger import Ledger
@@ -29,6 +31,7 @@ PENDING = 16
 DST_UTC_MS = 1_793_516_340_000  # 2026-11-01 06:59 UTC: a minute before Chicago's clocks go back
 SPRING_UTC_MS = 1_772_956_740_000  # 2026-03-08 07:59 UTC: a minute before they go forward
 BATCH_MAX = 256
+QUARANTINE_ROWS = 40, 80  # the caps of this world's gateway
 TURN_MS = 400  # the firmware takes one every 10 ms; the delays of a line hide the difference
 
 
@@ -52,16 +55,22 @@ class World:
         self.now = 0
         self.counts: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
-        self.said: dict[tuple[str, int, int], set[bytes]] = {}  # what each board's journal holds or held
+        self.said: dict[
+            tuple[str, int, int], dict[bytes, set[int]]
+        ] = {}  # {(device, epoch, seq): {record: boards that held it}}
         self.script: list[list[Any]] = []  # of the first board, for the other interpreter
         self.healed = False
-        self.excused: set[str] = set()  # devices of which a person was told that records cannot be known
+        self.healed_ms = 0
+        self.excused: set[tuple[str, int]] = set()  # (device, epoch) of which a person was told that two boards spoke
+        self.sealed: set[tuple[str, bytes]] = set()  # (topic, message) that a board said
+        self.promised: dict[tuple[str, int], int] = {}  # (device, epoch): the highest mark that any ledger ever committed
+        self.numbers: Counter[str] = Counter()  # device: number of the newest key that it was ever given
         self.heard: list[tuple[str, bytes]] = []  # what an attacker on the line has recorded
         self.queue: list[tuple[str, bytes, bool]] = []  # of the broker, for the gateway's session
         self.retained: dict[str, bytes] = {}
         self.broker_up = True
         self.gateway_up = True
-        self.disk_full = False
+        self.hung_ms = 0  # the gateway's machine stands still until then
         self.backup: Path | None = None
         self.turn_due = False
         self.crash = ""  # where the gateway dies in its next turn
@@ -147,6 +156,7 @@ class World:
 
     def give_key(self, name: str, number: int, secret: bytes) -> None:
         """Let a device in under this key alone."""
+        self.numbers[name] = number
         write_private(key_file(self.folder / "keys", name), f"{number} {secret.hex()}\n".encode())
 
     # ---- a board
@@ -180,7 +190,7 @@ class World:
         for seq in range(max(known + 1, journal.lowest_kept), journal.last_seq + 1):
             body = journal.read(seq)
             if body is not None:
-                self.said.setdefault((board.name, journal.epoch, seq), set()).add(body)
+                self.said.setdefault((board.name, journal.epoch, seq), {}).setdefault(body, set()).add(board.number)
         board.learnt = (journal.epoch, journal.last_seq)
 
     def power_on(self, board: Board) -> None:
@@ -188,7 +198,7 @@ class World:
             return
         epoch = self.rng.randrange(1, 1 << 32)
         cut_in, torn = (
-            (self.rng.randrange(1, 6), self.rng.randrange(257)) if self.rng.random() < 0.05 and not self.healed else (0, 0)
+            (self.rng.randrange(1, 6), self.rng.randrange(513)) if self.rng.random() < 0.05 and not self.healed else (0, 0)
         )
         board.booted_ms = self.now
         try:
@@ -198,6 +208,7 @@ class World:
             self.at(self.rng.randrange(100, 3000), self.power_on, board)
             return
         board.is_powered = True
+        board.refused = 0
         oracle.started(board)
         self.note(f"{board.name} boot {boot} seq {last} shows {shown!r}")
         pile = board.piles[-1] if board.piles else None
@@ -237,6 +248,25 @@ class World:
                 self.confirm(board, pile)
             elif beeps:
                 self.counts["refused"] += 1
+                board.refused += 1
+
+    def crowd(self, board: Board, many: int) -> None:
+        """So many small piles on so many instruments at the same time; what is refused is counted by hand."""
+        if not board.is_powered or board.is_gone or not board.piles:
+            return
+        piles = [Pile(board.number, 25, 1, [f"{board.number}-{len(board.piles) + number}-c"]) for number in range(many)]
+        board.piles[:0] = piles
+        try:
+            waited, beeps = self.do(board, "crowd", [pile.tries[0] for pile in piles], 25, board.uptime(self.now))
+        except Cut:
+            return
+        if waited > PENDING:
+            raise oracle.Broken(f"I7: {waited} records wait on {board.name}, the limit is {PENDING}")
+        journal = board.core.journal
+        taken = [pile for pile, beep in zip(piles, beeps, strict=True) if beep == "ok"]
+        for seq, pile in enumerate(taken, journal.last_seq - len(taken) + 1):
+            pile.taken, pile.epoch, pile.seq = pile.tries[0], journal.epoch, seq
+        board.refused += len(piles) - len(taken)
 
     def confirm(self, board: Board, pile: Pile) -> None:
         pile.taken = pile.tries[-1]
@@ -261,6 +291,7 @@ class World:
             return
         uplink = board.core.uplink
         for topic, sealed, retain in self.do(board, "poll", self.now & 0x3FFFFFFF, board.uptime(self.now)):
+            self.sealed.add((topic, sealed))
             self.line(board, self.publish, topic, sealed, retain)
         # twice: an answer that came late may lower the mark for a moment
         if uplink._sent - board.core.journal.acked > 2 * self.limits["window_records"] and not self.counts["restored"]:
@@ -280,8 +311,9 @@ class World:
                 broken = bytearray(sealed)
                 broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
                 sealed = bytes(broken)
+        still = max(0, board.stalled_ms - self.now)
         for _ in range(2 if not self.healed and rng.randrange(100) < self.double else 1):
-            self.at(rng.randrange(1, self.delay + 1), self.arrive, board, board.generation, act, topic, sealed, *more)
+            self.at(still + rng.randrange(1, self.delay + 1), self.arrive, board, board.generation, act, topic, sealed, *more)
 
     def arrive(self, board: Board, generation: int, act: Callable[..., None], *message: Any) -> None:
         if generation == board.generation and board.is_connected:
@@ -297,6 +329,8 @@ class World:
         board.backoff_ms = 500
         board.is_connected = True
         board.generation += 1
+        board.will = self.do(board, "will", board.uptime(self.now))
+        self.sealed.add((board.core.uplink.state_topic, board.will))
         self.do(board, "connect", True, self.now & 0x3FFFFFFF)
 
     def disconnect(self, board: Board) -> None:
@@ -307,8 +341,8 @@ class World:
         if board.is_powered:
             self.do(board, "connect", False, 0)
             self.at(500, self.connect, board)
-        will = board.core.will(board.uptime(self.now))
-        self.at(KEPT_S * 1500, self.publish, f"till/1/{SITE}/{board.name}/state", will, True)
+        found_out_ms = self.rng.choice((10, KEPT_S * 1500))  # when the line closes, or when nothing came for so long
+        self.at(found_out_ms, self.publish, board.core.uplink.state_topic, board.will, True)
 
     def deliver(self, board: Board, topic: str, sealed: bytes) -> None:
         """A message from the broker reaches a board."""
@@ -356,20 +390,33 @@ class World:
         self.turn_due = False
         if not self.gateway_up or not self.broker_up or not self.queue:
             return
+        if self.now < self.hung_ms:
+            self.at(self.hung_ms - self.now, self.wake)
+            return
         arrived = self.queue[:BATCH_MAX]
         batch = [self.ingest.accept(*message) for message in arrived]
+        oracle.let_in(self, arrived, batch)
         if self.crash == "before commit":
             self.crash = ""
             self.kill_gateway()
             return
+        inside, self.crash = self.crash == "inside", "" if self.crash == "inside" else self.crash
+        if inside:  # after so many steps SQLite is stopped, whatever it is doing then
+            steps = iter(range(self.rng.randrange(1, 300)))
+            self.ledger.db.set_progress_handler(lambda: next(steps, None) is None, 1)
         try:
             answers = self.ingest.commit(batch)
         except TryAgain:
+            if inside:
+                self.counts["killed inside"] += 1
+                self.kill_gateway()
+                return
             self.counts["storage failed"] += 1
             self.at(1000, self.wake)
             return
+        self.ledger.db.set_progress_handler(None, 0)
         self.counts["commits"] += 1
-        oracle.durable(self, answers)
+        oracle.durable(self, batch, answers)
         if self.crash == "behind commit":
             self.crash = ""
             self.kill_gateway()
@@ -389,7 +436,7 @@ class World:
         if self.gateway_up:
             return
         self.open_gateway()
-        self.disk_full = False
+        self.ledger.check_start(self.clock.utc_ms())
         self.queue.extend((topic, sealed, True) for topic, sealed in self.retained.items())
         self.wake()
 
@@ -397,32 +444,46 @@ class World:
 
     def run(self) -> list[str]:
         """The history; what is wrong with it, [] for nothing."""
-        from world.faults import FAULTS, heal
+        from world.faults import heal
 
+        caps = recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED
+        recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = QUARANTINE_ROWS  # so that a short history gets there
+        try:
+            return self.history(heal)
+        except Exception as error:  # whatever falls over is a failure with a seed
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            return [f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"]
+        finally:
+            recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = caps
+            if self.gateway_up:
+                self.close_gateway()
+
+    def history(self, heal: Callable[["World"], None]) -> list[str]:
         self.build()
-        rng = self.rng
-        many = rng.choice((0, rng.randrange(1, 8), rng.randrange(1, 8), rng.randrange(40)))
-        plan = [(rng.randrange(self.ends), rng.choice(tuple(FAULTS)), rng.getrandbits(32)) for _ in range(many)]
-        kinds = rng.sample(tuple(FAULTS), rng.choice((3, 6, 10, len(FAULTS))))  # few kinds meet each other more often
-        kinds = self.focus or kinds
-        plan = [(at_ms, rng.choice(kinds), dice) for at_ms, _, dice in plan]
-        self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan
+        self.draw()
         for at_ms, name, dice in self.plan:
             self.at(at_ms, self.strike, name, dice)
         try:
             self.play(self.ends)
             self.healed = True
             heal(self)
-            if not self.play(self.now + HEAL_MS, self.is_calm):
-                return [f"I6: not converged within {HEAL_MS} ms: {self.where()}"]
+            if not self.play(self.now + HEAL_MS, lambda: oracle.is_calm(self)):
+                return [f"I6: not converged within {HEAL_MS} ms: {oracle.where(self)}"]
             return oracle.judge(self)
         except oracle.Broken as error:
             return [str(error)]
-        except (GatewayError, LedgerBroken) as error:
-            return [f"gateway: {error!r}"]
-        finally:
-            if self.gateway_up:
-                self.close_gateway()
+
+    def draw(self) -> None:
+        """Which faults strike when; few kinds for most histories, so that they meet."""
+        from world.faults import FAULTS as faults
+
+        rng = self.rng
+        many = rng.choice((0, rng.randrange(1, 8), rng.randrange(1, 8), rng.randrange(40)))
+        plan = [(rng.randrange(self.ends), rng.choice(tuple(faults)), rng.getrandbits(32)) for _ in range(many)]
+        kinds = rng.sample(tuple(faults), rng.choice((3, 6, 10, len(faults))))  # few kinds meet each other more often
+        kinds = self.focus or kinds
+        plan = [(at_ms, rng.choice(kinds), dice) for at_ms, _, dice in plan]
+        self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan
 
     def strike(self, name: str, dice: int) -> None:
         from world.faults import FAULTS
@@ -430,31 +491,3 @@ class World:
         if FAULTS[name](self, random.Random(dice)):
             self.struck[name] += 1
             self.note(f"fault: {name}")
-
-    def is_calm(self) -> bool:
-        """Everything counted is acknowledged and nothing is under way."""
-        if not self.gateway_up or self.queue:
-            return False
-        for board in self.boards:
-            if board.is_gone:
-                continue
-            if not board.is_powered or not board.is_connected:
-                return False
-            journal = board.core.journal
-            if board.piles and not board.piles[-1].taken:
-                return False
-            if journal.acked != journal.last_seq or board.core.controller.refused or len(self.keys.all(board.name)) != 1:
-                return False
-            if self.ledger.high_water(board.name, journal.epoch) != journal.last_seq:
-                return False
-        return True
-
-    def where(self) -> str:
-        return "; ".join(
-            f"{board.name} powered {board.is_powered} connected {board.is_connected} last {board.core.journal.last_seq}"
-            f" acked {board.core.journal.acked} ledger {self.ledger.high_water(board.name, board.core.journal.epoch)}"
-            f" keys {[key.number for key in self.keys.all(board.name)]} piles {len(board.piles)}"
-            f" open {sum(not pile.taken for pile in board.piles)}"
-            for board in self.boards
-            if not board.is_gone
-        )
