@@ -49,12 +49,20 @@ AIM_MS = 30  # a report is on flash, published, committed and acknowledged withi
 HASTE_ONE_IN = 4  # kills that do not wait until the victim has recovered from the one before
 SECTORS, SECTORS_CONTROL = 8, 3  # few, so that the ring goes round many times
 CONTROL_RECORDS = 150  # acknowledged and not committed: more than a ring of three sectors keeps
-AIM_CONTROL_MS = 3  # the planted bug of a board is open for about so long behind its beep
+AIM_CONTROL_MS = 3  # well inside the time for which the planted bug of a board is open behind its beep
+ERASE_MS = 45  # what a sector of NOR flash takes to be erased (W25Q datasheet, typical): a board that beeps first is exposed so long
 HASTY_GATEWAY, HASTY_BOARD = "a gateway that answers before COMMIT", "a board that beeps before its flash"
 CONTROLS = {HASTY_GATEWAY: 2, HASTY_BOARD: 60}  # and how many kills show it
 _TAKEN = "                self._pending.append(event)"
 _HEARD = "                signals.append((beep_of(event), text_of(event)))"
-PLANTED = {"firmware/controller.py": {"else:\n" + _HEARD: "else:\n                pass", _TAKEN: _TAKEN + "\n" + _HEARD}}
+_WRITE = "        for event in pending:\n"
+PLANTED = {
+    "firmware/controller.py": {
+        "else:\n" + _HEARD: "else:\n                pass",
+        _TAKEN: _TAKEN + "\n" + _HEARD,
+        _WRITE: f"        import time\n        if pending:\n            time.sleep_ms({ERASE_MS})\n" + _WRITE,
+    }
+}
 TABLES = {"budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}}  # quick, as kills are
 
 

@@ -4,7 +4,8 @@
     --jobs J         processes (default 1)            --json          machine-readable
     --trace          what happens, step by step       --only 3,7      of the faults of the history only these
     --micropython N  play a device of every Nth history again in MicroPython and compare every answer (no N: of each)
-    --planted        the bugs of tests/world/planted.py: at which history each is found      --plant NAME   one of them
+    --planted        the bugs of tests/world/planted.py: at which history each is found, which is sound without the bug
+    --plant NAME     one of them
 
 A history that fails prints the command that plays it again, cut down to the faults that it takes.
 """
@@ -271,7 +272,7 @@ def plant(title: str) -> None:
 
 
 def found_at(title: str) -> tuple[int, str]:
-    """(history at which a planted bug shows, how), 0 for not within PLANTED_HISTORIES."""
+    """(history at which a planted bug shows, how), 0 for not within PLANTED_HISTORIES or for one that fails without the bug."""
     command = [sys.executable, "-m", "proof", "world", "--plant", title, "--histories", str(PLANTED_HISTORIES)]
     here = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "tests"), str(ROOT)))}
     try:
@@ -281,7 +282,8 @@ def found_at(title: str) -> tuple[int, str]:
     if not done.stdout.strip():
         raise AssertionError(f"{title}: {done.stderr[-1000:]}")
     number, why = json.loads(done.stdout.splitlines()[-1])
-    return number, why
+    _, without = first_failure(range(number, number + 1), focus_of(title)) if number else (0, "")
+    return (0, f"history {number} fails without the bug: {without}") if without else (number, why)
 
 
 def planted(jobs: int, as_json: bool) -> int:
@@ -293,7 +295,7 @@ def planted(jobs: int, as_json: bool) -> int:
         for title, (number, why) in zip(titles, pool.map(found_at, titles), strict=True):
             results[title] = number
             if not as_json:
-                print(f"{title}: " + (f"history {number} ({why[:100]})" if number else "NOT FOUND"), flush=True)
+                print(f"{title}: " + (f"history {number} ({why[:100]})" if number else f"NOT FOUND {why}"), flush=True)
     missed = [title for title, number in results.items() if not number]
     if as_json:
         print(json.dumps(results, indent=1))

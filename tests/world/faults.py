@@ -277,6 +277,9 @@ def cloned(world: World, dice: random.Random) -> bool:
     clone.marks, clone.obeyed = dict(board.marks), set(board.obeyed)
     world.boards.append(clone)
     world.clones.add(board.name)
+    for speakers in (speakers for bodies in world.said.values() for speakers in bodies.values()):
+        if board.number in speakers:  # until now the two are one, also in what their flash no longer holds
+            speakers.add(clone.number)
     world.power_on(clone)
     world.at(dice.randrange(1000), world.cashier, clone)
     world.at(dice.randrange(250), world.turn, clone)

@@ -9,7 +9,7 @@ from gateway.rows import AcceptedEvents, Rejected
 from protocol import cbor, messages
 
 if TYPE_CHECKING:
-    from world.parts import Board
+    from world.parts import Board, Pile
     from world.world import World
 
 
@@ -147,24 +147,35 @@ def where(world: "World") -> str:
 
 def judge(world: "World") -> list[str]:
     """What is wrong at the end."""
+    ledger = world.ledger
+    gaps = ledger.gaps()
+    read = set(world.read) | {(row["kind"], row["device"]) for row in ledger.incidents()}
+    gone = {(gap["device"], gap["epoch"]) for gap in gaps}
+    wrong = _judge_piles(world, gaps, read)
+    if world.counts["foreign"]:
+        wrong.append(f"I3: {world.counts['foreign']} records that no board said")
+    wrong += _judge_gaps(world, gaps)
+    wrong += _judge_speakers(world, gone)
+    wrong += _judge_lives(world, gone, read)
+    wrong += _judge_calls(world, read)
+    findings = [finding.text for finding in ledger.verify()]
+    if world.counts["restored"]:  # a board that was acked by a ledger that is gone says so, and is right
+        findings = [text for text in findings if " was acked with " not in text]
+    wrong += [f"I4: {text}" for text in findings[:3]]
+    if gaps and not world.counts["restored"]:
+        wrong.append(f"I1: {len(gaps)} gaps though no ledger ever forgot anything: what was not acknowledged is gone")
+    world.counts["gap records"] += sum(gap["to_seq"] - gap["from_seq"] + 1 for gap in gaps)
+    return wrong
+
+
+def _judge_piles(world: "World", gaps: list[dict[str, Any]], read: set[tuple[str, str]]) -> list[str]:
+    """I1 and I2: what a cashier heard confirmed is in the ledger once, or a person was told that it cannot be known."""
     wrong = []
     found: dict[str, list[tuple[str, int, int]]] = {}
-    ledger = world.ledger
-    refused: Counter[tuple[str, int, int]] = Counter()  # (device, epoch, boot): refusals that it told of
-    for record in ledger.records():
+    for record in world.ledger.records():
         if record.kind == "tally":
             found.setdefault(record.fields["batch_id"], []).append((record.device, record.epoch, record.seq))
-        elif record.kind == "instrument" and record.fields["condition"] == "full":
-            refused[record.device, record.epoch, record.fields["boot"]] += int(record.fields["detail"].split()[0])
-    gaps = ledger.gaps()
-    incidents = ledger.incidents()
-    epochs = {(row["device"], row["epoch"]) for row in ledger.cursors()}
-    ended = world.closed | tails(ledger)
-    read = world.read + [(row["kind"], row["device"]) for row in incidents]
-    called = {device for kind, device in read if kind == "equivocation"}
-    copied = {device for kind, device in read if kind in COPY_KINDS}
-    two_lives = {device for kind, device in read if kind == "closed_epoch"}
-    told = {device for kind, device in read if kind == "tail_unknown"}
+    epochs = {(row["device"], row["epoch"]) for row in world.ledger.cursors()}
     for board in world.boards:
         for pile in board.piles:
             places = [place for each in pile.tries for place in found.get(each, [])]
@@ -174,41 +185,46 @@ def judge(world: "World") -> list[str]:
             if not pile.taken or places:
                 continue
             world.counts["missing"] += 1
-            in_gap = any(
-                gap["device"] == board.name and gap["epoch"] == pile.epoch and gap["from_seq"] <= pile.seq <= gap["to_seq"]
-                for gap in gaps
-            )
-            in_tail = board.name in told and pile.seq > ended.get((board.name, pile.epoch), 1 << 32)
-            # with a clone about, where the tail began is anybody's guess: that a person was called is enough
-            if board.name in world.clones:
-                in_tail = board.name in copied or (board.name, pile.epoch) in ended
-            # a ledger that hears an older life later takes it for the newer one, and calls a person when both speak
-            in_tail = in_tail or (board.name in world.wiped and board.name in two_lives)
-            if in_gap or in_tail or (board.name, pile.epoch) in world.excused:
+            if _is_told(world, board, pile, gaps, read):
                 world.counts["missing and said"] += 1
             elif (board.name, pile.epoch) not in epochs and board.name in world.wiped:
                 world.counts["unheard"] += 1  # this ledger never heard of that life, and its flash is gone: nobody can know
             else:
                 world.counts["lost"] += 1
                 wrong.append(f"I1: pile {pile.taken} (epoch {pile.epoch} seq {pile.seq}) is nowhere and nobody said so")
-    if world.counts["foreign"]:
-        wrong.append(f"I3: {world.counts['foreign']} records that no board said")
-    wrong += _judge_gaps(world, gaps)
-    wrong += _judge_speakers(world, {(gap["device"], gap["epoch"]) for gap in gaps})
-    wrong += _judge_lives(world, refused, {(gap["device"], gap["epoch"]) for gap in gaps})
-    findings = [finding.text for finding in ledger.verify()]
-    if world.counts["restored"]:  # a board that was acked by a ledger that is gone says so, and is right
-        findings = [text for text in findings if " was acked with " not in text]
-    wrong += [f"I4: {text}" for text in findings[:3]]
-    if {"ledger_differs", "chain_broken"} & {row["kind"] for row in incidents} and not world.counts["restored"]:
+    return wrong
+
+
+def _is_told(
+    world: "World", board: "Board", pile: "Pile", gaps: list[dict[str, Any]], read: set[tuple[str, str]]
+) -> bool:
+    """Whether a person knows that this pile is missing."""
+    stream = (board.name, pile.epoch)
+    if stream in world.excused:
+        return True
+    if any((gap["device"], gap["epoch"]) == stream and gap["from_seq"] <= pile.seq <= gap["to_seq"] for gap in gaps):
+        return True
+    ended = world.closed | tails(world.ledger)
+    # a ledger that hears an older life later takes it for the newer one, and calls a person when both speak
+    if board.name in world.wiped and ("closed_epoch", board.name) in read:
+        return True
+    if board.name in world.clones:  # where the tail began is anybody's guess then: that a person was called is enough
+        return stream in ended or any((kind, board.name) in read for kind in COPY_KINDS)
+    return ("tail_unknown", board.name) in read and pile.seq > ended.get(stream, 1 << 32)
+
+
+def _judge_calls(world: "World", read: set[tuple[str, str]]) -> list[str]:
+    """Nobody is called for what did not happen."""
+    wrong = []
+    kinds = {kind for kind, _ in read}
+    if {"ledger_differs", "chain_broken"} & kinds and not world.counts["restored"]:
         wrong.append("a witness disagrees though nobody touched the ledger")
-    if gaps and not world.counts["restored"]:
-        wrong.append(f"I1: {len(gaps)} gaps though no ledger ever forgot anything: what was not acknowledged is gone")
-    if (told | two_lives) - world.wiped - world.clones:
-        wrong.append(f"another life is claimed of {(told | two_lives) - world.wiped - world.clones}, which had one")
-    if called - world.clones:
-        wrong.append(f"two boards with one key are claimed of {called - world.clones}, which nobody copied")
-    world.counts["gap records"] += sum(gap["to_seq"] - gap["from_seq"] + 1 for gap in gaps)
+    lives = {device for kind, device in read if kind in ("tail_unknown", "closed_epoch")} - world.wiped - world.clones
+    if lives:
+        wrong.append(f"another life is claimed of {lives}, which had one")
+    copies = {device for kind, device in read if kind == "equivocation"} - world.clones
+    if copies:
+        wrong.append(f"two boards with one key are claimed of {copies}, which nobody copied")
     return wrong
 
 
@@ -217,9 +233,13 @@ def tails(ledger: Ledger) -> dict[tuple[str, int], int]:
     return {(row["device"], row["epoch"]): row["high_water"] for row in ledger.cursors() if not row["current"]}
 
 
-def _judge_lives(world: "World", refused: Counter[tuple[str, int, int]], gone: set[tuple[str, int]]) -> list[str]:
+def _judge_lives(world: "World", gone: set[tuple[str, int]], read: set[tuple[str, str]]) -> list[str]:
     """A board that refused counts said how many; and the ledger knows which life of a board goes on."""
     wrong = []
+    refused: Counter[tuple[str, int, int]] = Counter()  # (device, epoch, boot): refusals that it told of
+    for record in world.ledger.records():
+        if record.kind == "instrument" and record.fields["condition"] == "full":
+            refused[record.device, record.epoch, record.fields["boot"]] += int(record.fields["detail"].split()[0])
     current = {(row["device"], row["epoch"]) for row in world.ledger.cursors() if row["current"]}
     for board in world.boards:
         if board.is_gone:
@@ -228,8 +248,11 @@ def _judge_lives(world: "World", refused: Counter[tuple[str, int, int]], gone: s
         told = refused[board.name, journal.epoch, journal.boot]
         if board.refused > told and (board.name, journal.epoch) not in gone:
             wrong.append(f"{board.name} refused {board.refused} counts and told of {told}")
-        # an old life that is played again to a restored ledger is news to it: then a person is called when the board speaks
-        if (board.name, journal.epoch) not in current and not world.counts["restored"]:
+        if (board.name, journal.epoch) in current or world.counts["restored"]:
+            continue
+        # an older life that comes late is news to who never heard of it: then a person is called
+        is_told = bool({("tail_unknown", board.name), ("closed_epoch", board.name)} & read)
+        if not (is_told and world.struck["replay"] + world.struck["broker shuffles"]):
             wrong.append(f"{board.name} lives in epoch {journal.epoch}, the ledger takes another one for the current")
     return wrong
 
@@ -238,9 +261,7 @@ def _judge_speakers(world: "World", gone: set[tuple[str, int]]) -> list[str]:
     """I3: one stream is what one board said, never a mixture of a board and its copy."""
     wrong = []
     speakers: dict[tuple[str, int], set[int]] = {}
-    for device, epoch, seq, body in world.ledger.db.execute(
-        "SELECT device, epoch, seq, body FROM record ORDER BY device, epoch, seq"
-    ):
+    for device, epoch, seq, body in world.ledger.db.execute(_BODIES):
         boards = world.said[device, epoch, seq].get(bytes(body), set())
         key = (device, epoch)
         if key in gone or not (left := speakers.get(key, boards) & boards):
