@@ -250,9 +250,10 @@ def _judge_lives(world: "World", gone: set[tuple[str, int]], read: set[tuple[str
             wrong.append(f"{board.name} refused {board.refused} counts and told of {told}")
         if (board.name, journal.epoch) in current or world.counts["restored"]:
             continue
-        # an older life that comes late is news to who never heard of it: then a person is called
+        # an older life that comes late, or lives on in a copy, is news to who never heard of it: then a person is called
         is_told = bool({("tail_unknown", board.name), ("closed_epoch", board.name)} & read)
-        if not (is_told and world.struck["replay"] + world.struck["broker shuffles"]):
+        is_late = world.struck["replay"] or world.struck["broker shuffles"] or board.name in world.clones
+        if not (is_told and is_late):
             wrong.append(f"{board.name} lives in epoch {journal.epoch}, the ledger takes another one for the current")
     return wrong
 
