@@ -19,7 +19,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.errors import LedgerBroken, TryAgain, Unavailable
+from gateway.errors import LedgerBroken, TryAgain
 from gateway.ingest import Ingest
 from gateway.rows import Accepted, Rejected, SeenRecord
 from protocol import topics
@@ -31,7 +31,6 @@ INBOX_MESSAGES_MAX = 4_096  # 4 MiB; QoS 1 is bounded by the broker's window of 
 KEEPALIVE_S = 30  # iotcore refuses 0; half a minute notices a dead link without chatter
 RECONNECT_S = (1, 30)  # first and longest pause, doubled in between
 RETRY_MS = (250, 15_000)  # pause after a failed commit, doubled in between
-CONNECT_MS = 5_000  # how long `check` waits for the broker's CONNACK
 _IDLE_MS = 500  # how often the worker looks whether it should stop
 
 
@@ -111,33 +110,6 @@ class Service:
         self._said_absent = False
         self.connected = threading.Event()
         self._client = self._new_client()
-
-    def check(self) -> None:
-        """Raises Unavailable when the broker does not answer: for a start that wants to know. `run` itself keeps trying."""
-        s = self._settings
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{s.client_id}-check", protocol=mqtt.MQTTv311)
-        self._secure(client)
-        answered = threading.Event()
-        reasons: list[str] = []
-
-        def on_connect(_client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-            if reason.is_failure:
-                reasons.append(str(reason))
-            answered.set()
-
-        client.on_connect = on_connect
-        try:
-            client.connect(s.broker_host, s.broker_port, KEEPALIVE_S)
-            client.loop_start()
-            if not answered.wait(CONNECT_MS / 1000):
-                reasons.append(f"no CONNACK within {CONNECT_MS} ms")
-        except OSError as error:
-            reasons.append(str(error))
-        finally:
-            client.disconnect()
-            client.loop_stop()
-        if reasons:
-            raise Unavailable(self._absent(reasons[0]))
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set (see `wake`). A broker that is away is tried again for ever, with back-off.

@@ -1,6 +1,7 @@
 """Real brokers, real SQLite, real signals: nothing lost, nothing twice, whatever is killed."""
 
 import json
+import logging
 import os
 import queue
 import signal
@@ -186,17 +187,26 @@ def test_what_the_broker_holds_for_an_absent_gateway_is_taken_at_its_return(offi
     assert [1, 2, 3, 4, 5] == office.seqs()
 
 
-def test_a_gateway_that_starts_before_its_broker_finds_it(tmp_path: Path, office: Office) -> None:
+def test_a_gateway_that_starts_before_its_broker_says_so_once_and_finds_it(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
     broker = EmbeddedBroker()
+    said = threading.Event()
+
+    def note(record: logging.LogRecord) -> bool:
+        if "broker_absent" in record.getMessage():
+            said.set()
+        return True
+
+    caplog.handler.addFilter(note)
     running = Served(office, broker)
     try:
-        with pytest.raises(Unavailable, match="start it"):
-            running.service.check()
+        assert said.wait(PATIENCE_S)
         with broker:
             assert running.service.connected.wait(PATIENCE_S)
-            running.service.check()
     finally:
         running.close()
+    assert 1 == sum("broker_absent" in line and "start it" in line for line in caplog.messages)
 
 
 GATEWAY = """
