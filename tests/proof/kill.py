@@ -50,7 +50,9 @@ HASTE_ONE_IN = 4  # kills that do not wait until the victim has recovered from t
 SECTORS, SECTORS_CONTROL = 8, 3  # few, so that the ring goes round many times
 CONTROL_RECORDS = 150  # acknowledged and not committed: more than a ring of three sectors keeps
 AIM_CONTROL_MS = 3  # well inside the time for which the planted bug of a board is open behind its beep
-ERASE_MS = 45  # what a sector of NOR flash takes to be erased (W25Q datasheet, typical): a board that beeps first is exposed so long
+ERASE_MS = (
+    45  # what a sector of NOR flash takes to be erased (W25Q datasheet, typical): a board that beeps first is exposed so long
+)
 HASTY_GATEWAY, HASTY_BOARD = "a gateway that answers before COMMIT", "a board that beeps before its flash"
 CONTROLS = {HASTY_GATEWAY: 2, HASTY_BOARD: 60}  # and how many kills show it
 _TAKEN = "                self._pending.append(event)"

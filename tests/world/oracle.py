@@ -195,9 +195,7 @@ def _judge_piles(world: "World", gaps: list[dict[str, Any]], read: set[tuple[str
     return wrong
 
 
-def _is_told(
-    world: "World", board: "Board", pile: "Pile", gaps: list[dict[str, Any]], read: set[tuple[str, str]]
-) -> bool:
+def _is_told(world: "World", board: "Board", pile: "Pile", gaps: list[dict[str, Any]], read: set[tuple[str, str]]) -> bool:
     """Whether a person knows that this pile is missing."""
     stream = (board.name, pile.epoch)
     if stream in world.excused:

@@ -68,6 +68,12 @@ FOCUS = {
     "the heartbeat does not tell what is gone": _FORGETS,
     "a gap is skipped in silence": _FORGETS,
     "a gap is one too short": _FORGETS,
-    "of two lives the wrong one is the newer": ("flash wiped", "flash wiped", "gateway hangs", "connection lost", "broker loses some"),
+    "of two lives the wrong one is the newer": (
+        "flash wiped",
+        "flash wiped",
+        "gateway hangs",
+        "connection lost",
+        "broker loses some",
+    ),
     "a board under a retired key is nobody's business": ("board cloned", "key rotated", "connection lost", "partition"),
 }
