@@ -15,6 +15,7 @@ from world.world import PENDING, SITE, World
 
 COPY_MS = 800_000  # a copy under an older key is reported once nothing of that key can be merely late (600 s)
 Fault = Callable[[World, random.Random], bool]
+BoardFault = Callable[[World, random.Random, Board], bool]
 
 
 def _board(world: World, dice: random.Random) -> Board | None:
@@ -33,36 +34,41 @@ def _ours(world: World, dice: random.Random) -> Board | None:
     return dice.choice(there) if there else None
 
 
-def power_cut(world: World, dice: random.Random) -> bool:
-    board = _powered(world, dice)
-    if board is None:
-        return False
+def _on(pick: Callable[[World, random.Random], Board | None]) -> Callable[[BoardFault], Fault]:
+    """A fault of one board: it strikes when there is such a board."""
+
+    def wrap(strike: BoardFault) -> Fault:
+        def fault(world: World, dice: random.Random) -> bool:
+            board = pick(world, dice)
+            return board is not None and strike(world, dice, board)
+
+        return fault
+
+    return wrap
+
+
+@_on(_powered)
+def power_cut(world: World, dice: random.Random, board: Board) -> bool:
     world.power_off(board)
     return True
 
 
-def power_cut_in_flash(world: World, dice: random.Random) -> bool:
-    board = _powered(world, dice)
-    if board is None:
-        return False
+@_on(_powered)
+def power_cut_in_flash(world: World, dice: random.Random, board: Board) -> bool:
     world.do(board, "plan_cut", dice.randrange(1, 12), dice.randrange(513))
     return True
 
 
-def partition(world: World, dice: random.Random) -> bool:
-    board = _board(world, dice)
-    if board is None:
-        return False
+@_on(_board)
+def partition(world: World, dice: random.Random, board: Board) -> bool:
     board.cut_off_ms = world.now + dice.choice((500, 5000, 30_000))
     world.disconnect(board)
     return True
 
 
-def long_outage(world: World, dice: random.Random) -> bool:
+@_on(_board)
+def long_outage(world: World, dice: random.Random, board: Board) -> bool:
     """Until the flash is full, if it is small; the cashier counts much."""
-    board = _board(world, dice)
-    if board is None:
-        return False
     board.cut_off_ms = world.now + 90_000
     world.disconnect(board)
     for number in range(dice.randrange(10, 70)):
@@ -70,37 +76,33 @@ def long_outage(world: World, dice: random.Random) -> bool:
     return True
 
 
-def busy(world: World, dice: random.Random) -> bool:
+@_on(_board)
+def busy(world: World, dice: random.Random, board: Board) -> bool:
     """So much in a short time that a small ring overwrites what is acknowledged."""
-    board = _board(world, dice)
-    if board is None:
-        return False
     for number in range(dice.randrange(30, 120)):
         world.at(100 + number * 100, world.count, board)
     return True
 
 
-def crowded(world: World, dice: random.Random) -> bool:
+@_on(_board)
+def crowded(world: World, dice: random.Random, board: Board) -> bool:
     """All instruments at once: more than may wait for flash."""
-    board = _board(world, dice)
-    if board is None:
-        return False
     world.crowd(board, dice.randrange(2, 2 * PENDING))
     return True
 
 
-def stalled(world: World, dice: random.Random) -> bool:
+@_on(_board)
+def stalled(world: World, dice: random.Random, board: Board) -> bool:
     """The line is there and nothing moves; then all of it comes at once, if the connection is still there."""
-    board = _board(world, dice)
-    if board is None or not board.is_connected:
+    if not board.is_connected:
         return False
     board.stalled_ms = world.now + dice.choice((3000, 30_000))
     return True
 
 
-def connection_lost(world: World, dice: random.Random) -> bool:
-    board = _board(world, dice)
-    if board is None or not board.is_connected:
+@_on(_board)
+def connection_lost(world: World, dice: random.Random, board: Board) -> bool:
+    if not board.is_connected:
         return False
     world.disconnect(board)
     return True
@@ -213,22 +215,18 @@ def restored(world: World, dice: random.Random) -> bool:
     return True
 
 
-def wiped(world: World, dice: random.Random) -> bool:
+@_on(_ours)
+def wiped(world: World, dice: random.Random, board: Board) -> bool:
     """Blank flash: a new board under the old name, or an old one that was erased. What it held is gone: that must be said."""
-    board = _ours(world, dice)
-    if board is None:
-        return False
     world.power_off(board)
     world.do(board, "wipe")
     world.wiped.add(board.name)
     return True
 
 
-def replaced(world: World, dice: random.Random) -> bool:
+@_on(_ours)
+def replaced(world: World, dice: random.Random, board: Board) -> bool:
     """till device replace and flash: a new board with the next key; the old key is destroyed."""
-    board = _ours(world, dice)
-    if board is None:
-        return False
     world.power_off(board)
     world.do(board, "wipe")
     _flash_key(world, board, dice)
@@ -245,30 +243,26 @@ def _flash_key(world: World, board: Board, dice: random.Random) -> None:
     world.do(board, "flash_key", secret, number)
 
 
-def rekeyed(world: World, dice: random.Random) -> bool:
+@_on(_ours)
+def rekeyed(world: World, dice: random.Random, board: Board) -> bool:
     """The same board is flashed with a new key; its journal stays."""
-    board = _ours(world, dice)
-    if board is None:
-        return False
     world.power_off(board)
     _flash_key(world, board, dice)
     return True
 
 
-def revoked(world: World, dice: random.Random) -> bool:
+@_on(_ours)
+def revoked(world: World, dice: random.Random, board: Board) -> bool:
     """till device revoke: what it still says is refused, until somebody lets it in again (`supervise`)."""
-    board = _ours(world, dice)
-    if board is None:
-        return False
     world.numbers[board.name] = max((key.number for key in world.keys.all(board.name)), default=world.numbers[board.name])
     destroy_keys(world.folder / "keys", board.name)
     return True
 
 
-def cloned(world: World, dice: random.Random) -> bool:
+@_on(_powered)
+def cloned(world: World, dice: random.Random, board: Board) -> bool:
     """Somebody copies a board, flash and key, and puts both to work."""
-    board = _powered(world, dice)
-    if board is None or len(world.boards) > 3:
+    if len(world.boards) > 3:
         return False
     core = Core(SITE, board.name, b"", 0, world.limits, len(board.core.flash.content), board.core.pending)
     core.flash.content = [bytearray(sector) for sector in board.core.flash.content]
@@ -286,9 +280,9 @@ def cloned(world: World, dice: random.Random) -> bool:
     return True
 
 
-def rotated(world: World, dice: random.Random) -> bool:
-    board = _board(world, dice)
-    if board is None or not world.gateway_up:
+@_on(_board)
+def rotated(world: World, dice: random.Random, board: Board) -> bool:
+    if not world.gateway_up:
         return False
     try:
         commands.rotate(world.ledger, world.keys, board.name, "kim", world.clock.utc_ms())
@@ -297,9 +291,9 @@ def rotated(world: World, dice: random.Random) -> bool:
     return True
 
 
-def commanded(world: World, dice: random.Random) -> bool:
-    board = _board(world, dice)
-    if board is None or not world.gateway_up:
+@_on(_board)
+def commanded(world: World, dice: random.Random, board: Board) -> bool:
+    if not world.gateway_up:
         return False
     try:
         commands.ask(world.ledger, board.name, "identify", "kim", world.clock.utc_ms())
@@ -339,11 +333,9 @@ def cross_topic(world: World, dice: random.Random) -> bool:
     return True
 
 
-def forged(world: World, dice: random.Random) -> bool:
+@_on(_powered)
+def forged(world: World, dice: random.Random, board: Board) -> bool:
     """Well-formed messages under keys that nobody gave: to the gateway as a device, to the devices as the gateway."""
-    board = _powered(world, dice)
-    if board is None:
-        return False
     key, kid = dice.randbytes(32), topics.kid(board.name, dice.choice((1, 1, 2)))
     epoch, last = board.core.journal.epoch, board.core.journal.last_seq
     events = topics.topic(SITE, board.name, "ev")
@@ -363,11 +355,9 @@ def forged(world: World, dice: random.Random) -> bool:
     return True
 
 
-def another_device(world: World, dice: random.Random) -> bool:
+@_on(_powered)
+def another_device(world: World, dice: random.Random, board: Board) -> bool:
     """A device with a good key of its own speaks as another one."""
-    board = _powered(world, dice)
-    if board is None:
-        return False
     key = _rogue(world)
     for name, kid in ((board.name, key.kid), (board.name, topics.kid(board.name, 1)), (key.device, topics.kid(board.name, 1))):
         topic = topics.topic(SITE, name, "ev")
