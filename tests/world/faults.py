@@ -14,6 +14,7 @@ from world.parts import Board
 from world.world import PENDING, SITE, World
 
 COPY_MS = 800_000  # a copy under an older key is reported once nothing of that key can be merely late (600 s)
+SPOKEN_MS = 60_000  # a few heartbeats
 Fault = Callable[[World, random.Random], bool]
 BoardFault = Callable[[World, random.Random, Board], bool]
 
@@ -440,11 +441,16 @@ def supervise(world: World) -> None:
 
 
 def _take_copies_away(world: World, called: set[str]) -> None:
-    """A copy works on until a person is called, or all that it counted is acknowledged, or it is too late to notice it."""
+    """A copy works on until a person is called, or all that it counted is acknowledged, or it is too late to notice it.
+
+    What was acknowledged to it and is not in a restored ledger shows when it speaks to that: then it stays for some heartbeats.
+    """
     for board in world.boards:
         if not board.is_clone or board.is_gone or not board.is_powered:
             continue
         is_done = board.core.journal.acked == board.core.journal.last_seq and (not board.piles or board.piles[-1].taken)
+        if world.counts["restored"]:
+            is_done = is_done and board.is_connected and world.now > world.healed_ms + SPOKEN_MS
         if board.name in called or is_done or world.now > world.healed_ms + COPY_MS:
             board.is_gone = True
             world.disconnect(board)

@@ -17,7 +17,7 @@ _RECORDS = "SELECT count(*), ifnull(max(seq), 0) FROM record WHERE device = ? AN
 _BODIES = "SELECT device, epoch, seq, body FROM record ORDER BY device, epoch, seq"
 _GAPS = "SELECT ifnull(sum(to_seq - from_seq + 1), 0), ifnull(max(to_seq), 0) FROM gap WHERE device = ? AND epoch = ?"
 
-
+LATE = ("replay", "cross-topic", "broker shuffles")  # faults behind which an old message comes as a new one
 COPY_KINDS = ("equivocation", "closed_epoch", "retired_key")  # what a person reads when two boards have one name
 
 
@@ -250,7 +250,7 @@ def _judge_lives(world: "World", gone: set[tuple[str, int]], read: set[tuple[str
             continue
         # an older life that comes late, or lives on in a copy, is news to who never heard of it: then a person is called
         is_told = bool({("tail_unknown", board.name), ("closed_epoch", board.name)} & read)
-        is_late = world.struck["replay"] or world.struck["broker shuffles"] or board.name in world.clones
+        is_late = any(world.struck[fault] for fault in LATE) or board.name in world.clones
         if not (is_told and is_late):
             wrong.append(f"{board.name} lives in epoch {journal.epoch}, the ledger takes another one for the current")
     return wrong
