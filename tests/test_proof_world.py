@@ -37,6 +37,12 @@ def test_a_planted_bug_shows(title: str) -> None:
     assert 1 <= number <= 500, why
 
 
+def test_a_history_that_fails_anyway_finds_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof.world, "first_failure", lambda *_: (1, "something else"))
+
+    assert (0, "history 1 fails without the bug: something else") == found_at("an answer before COMMIT")
+
+
 def test_a_history_is_the_same_every_time() -> None:
     first = prove(range(7, 9), SLICE)
     again = prove(range(7, 9), SLICE)
