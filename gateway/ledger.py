@@ -53,6 +53,8 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: committed at the end of the block, rolled back by any exception."""
+        if self._db.in_transaction:  # an earlier ROLLBACK failed too: without this nothing would ever begin again
+            self._db.execute("ROLLBACK")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db

@@ -327,3 +327,15 @@ def test_trouble_is_a_line_of_json() -> None:
     assert {"kind": "trouble", "trouble": "x", "text": 'a "quoted"\nline', "at_ms": 5} == json.loads(
         trouble_line("x", 'a "quoted"\nline', 5)
     )
+
+
+def test_a_rollback_that_fails_too_is_made_up_for(office: Office) -> None:
+    """SQLite stopped in the middle of a batch, and again in the ROLLBACK that follows: the next batch begins all the same."""
+    steps = iter(range(40))
+    office.ledger.db.set_progress_handler(lambda: next(steps, None) is None, 1)
+    with pytest.raises(TryAgain):
+        office.take(office.window.ev(2, 3))
+    office.ledger.db.set_progress_handler(None, 0)
+    office.take(office.window.ev(2, 3))
+
+    assert [1, 2, 3] == office.seqs()

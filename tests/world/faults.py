@@ -219,20 +219,26 @@ def restored(world: World, dice: random.Random) -> bool:
 @_on(_ours)
 def wiped(world: World, dice: random.Random, board: Board) -> bool:
     """Blank flash: a new board under the old name, or an old one that was erased. What it held is gone: that must be said."""
-    world.power_off(board)
-    world.do(board, "wipe")
-    world.wiped.add(board.name)
+    _wipe(world, board)
     return True
 
 
 @_on(_ours)
 def replaced(world: World, dice: random.Random, board: Board) -> bool:
     """till device replace and flash: a new board with the next key; the old key is destroyed."""
-    world.power_off(board)
-    world.do(board, "wipe")
+    _wipe(world, board)
     _flash_key(world, board, dice)
-    world.wiped.add(board.name)
     return True
+
+
+def _wipe(world: World, board: Board) -> None:
+    """What the board held is gone; where this ledger has not heard of that life, nobody can know of it."""
+    world.power_off(board)
+    epoch = board.core.journal.epoch
+    if not oracle.is_known(world, board.name, epoch):
+        world.unheard.add((board.name, epoch))
+    world.do(board, "wipe")
+    world.wiped.add(board.name)
 
 
 def _flash_key(world: World, board: Board, dice: random.Random) -> None:

@@ -1,6 +1,8 @@
 """What must hold, always and at the end: the invariants I1 to I7, looked at from outside."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from gateway import recording
@@ -30,6 +32,13 @@ def committed(world: "World", device: str, epoch: int) -> int:
     query = "SELECT high_water FROM cursor WHERE device = ? AND epoch = ?"
     row = world.witness.execute(query, (device, epoch)).fetchone()
     return row[0] if row else 0
+
+
+def is_known(world: "World", device: str, epoch: int) -> bool:
+    """Whether the ledger has heard of this life; its gateway may be down."""
+    with closing(sqlite3.connect(world.path)) as db:
+        query = "SELECT count(*) FROM cursor WHERE device = ? AND epoch = ?"
+        return bool(db.execute(query, (device, epoch)).fetchone()[0])
 
 
 def let_in(world: "World", arrived: list[tuple[str, bytes, bool]], batch: list[Any]) -> None:
@@ -187,8 +196,10 @@ def _judge_piles(world: "World", gaps: list[dict[str, Any]], read: set[tuple[str
             world.counts["missing"] += 1
             if _is_told(world, board, pile, gaps, read):
                 world.counts["missing and said"] += 1
-            elif (board.name, pile.epoch) not in epochs and board.name in world.wiped:
-                world.counts["unheard"] += 1  # this ledger never heard of that life, and its flash is gone: nobody can know
+            elif (board.name, pile.epoch) in world.unheard or (
+                (board.name, pile.epoch) not in epochs and board.name in world.wiped
+            ):
+                world.counts["unheard"] += 1  # the ledger knew nothing of that life when its flash was gone: nobody can know
             else:
                 world.counts["lost"] += 1
                 wrong.append(f"I1: pile {pile.taken} (epoch {pile.epoch} seq {pile.seq}) is nowhere and nobody said so")
@@ -207,7 +218,7 @@ def _is_told(world: "World", board: "Board", pile: "Pile", gaps: list[dict[str, 
     if board.name in world.wiped and ("closed_epoch", board.name) in read:
         return True
     if board.name in world.clones:  # where the tail began is anybody's guess then: that a person was called is enough
-        return stream in ended or any((kind, board.name) in read for kind in COPY_KINDS)
+        return stream in ended or any((kind, board.name) in read for kind in (*COPY_KINDS, "tail_unknown"))
     return ("tail_unknown", board.name) in read and pile.seq > ended.get(stream, 1 << 32)
 
 
