@@ -7,6 +7,7 @@ import asyncio
 import binascii
 import gc
 import json
+import os
 import time
 
 from firmware import commands
@@ -66,7 +67,7 @@ class App:
         if traits.NETWORK_TASK:
             tasks["network"] = ports.connect_network
         self._tasks = tasks
-        self._take([boot_event(board, ports.reset_cause(), _VERSION, self._journal)])
+        self._take([boot_event(board, ports.reset_cause(), _VERSION, self._journal, os.urandom(4))])
         self._ports.show(self._controller.last_count() or "ready")
 
     async def run(self) -> None:

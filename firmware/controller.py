@@ -114,8 +114,12 @@ class Controller:
         return ""
 
 
-def boot_event(board, reset_cause: str, version: str, journal) -> dict:
-    """What the first record of every boot says: why the device started, what it is, how its wires are known, what it holds."""
+def boot_event(board, reset_cause: str, version: str, journal, nonce: bytes) -> dict:
+    """What the first record of every boot says: why the device started, what it is, how its wires are known, what it holds.
+
+    nonce  4 random bytes: a board and its copy that start alike would otherwise make the same record, and what follows the one
+           would fit behind the other
+    """
     return {
         "kind": "boot",
         "reset_cause": reset_cause,
@@ -125,6 +129,7 @@ def boot_event(board, reset_cause: str, version: str, journal) -> dict:
         "lowest_kept": journal.lowest_kept,
         "acked": journal.acked,
         "sectors": journal.sectors,
+        "start_nonce": nonce,
         "instruments": [
             "%s=%s/%s:%s" % (each["name"], each["driver"], each["profile"], each["settings"]["evidence"])
             for each in board.INSTRUMENTS

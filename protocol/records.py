@@ -64,6 +64,7 @@ FIELDS = (
     "65:acked:uint:4294967295\n"  # highest seq that the gateway acknowledged, as far as the journal knows
     "66:sectors:uint:65535\n"  # flash sectors of the journal
     "67:instruments:texts:8\n"  # name=driver/profile:evidence, one an instrument
+    "68:start_nonce:bytes:4\n"  # drawn at this start: a copy of the board does not start like it
     # of a command that was taken:
     "70:counter:uint:4294967295\n"  # the command's own
     "71:verb:choice:identify,restart,log,rotate\n"  # what was asked
@@ -74,7 +75,7 @@ FIELDS = (
 # kind:fields it must carry:fields it may carry; every kind carries kind, boot and uptime_ms and may carry utc_ms
 _KINDS = const(
     "\n"
-    "boot:reset_cause,firmware,board,lowest_kept,acked:board_hash,sectors,instruments\n"
+    "boot:reset_cause,firmware,board,lowest_kept,acked:board_hash,sectors,instruments,start_nonce\n"
     "tally:instrument,batch_id,currency,rows,total_minor:rejects,flags,digest,evidence,machine_time\n"
     "drawer:state:instrument,cause,dwell_ms\n"
     "tape:line_no,amount_minor,symbol:left,currency\n"

@@ -277,6 +277,18 @@ def test_every_boot_begins_with_its_record(tmp_path: Path, monkeypatch: pytest.M
     assert ["boot", "tally"] == kinds
 
 
+@pytest.mark.must("REC-25")
+def test_no_start_makes_the_record_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts = []
+    for name in ("board.img", "copy.img"):
+        made, _ = app_with(tmp_path / name, monkeypatch)
+        made._commit()
+        starts.append(made._journal.read(made._journal.last_seq))
+
+    assert [4, 4] == [len(records.decode_record(each)["start_nonce"]) for each in starts]
+    assert starts[0] != starts[1]
+
+
 @pytest.mark.must("REC-24")
 @pytest.mark.parametrize(
     "wrong", [{"batch_id": "7" * 41}, {"rows": [(1, 1)] * 33}, {"total_minor": 2**40}, {"currency": "EURO"}]

@@ -167,7 +167,7 @@ def shift(flash: Flash, truth: Truth, made: Any) -> None:
             flash.power_on("coin")
             journal = Witness(made, flash, truth)
             controller = Controller(journal, 16)
-            controller.take([boot_event(board, "power_on", "0.1.0", journal)], number, 0)
+            controller.take([boot_event(board, "power_on", "0.1.0", journal, dice.randbytes(4))], number, 0)
         if number % 25 == 0:
             journal.note_command(truth.command + 1) if journal.room() else None
         controller.take(list(_events(dice, number)), number * 2000, 0)

@@ -84,7 +84,10 @@ class Core:
         self.pending = pending
 
     def power_on(self, epoch, cut_in, torn):
-        """[epoch, boot, last seq, last count on the display]; the flash will fail `cut_in` operations from now (0: never)."""
+        """[epoch, boot, last seq, last count on the display]; the flash will fail `cut_in` operations from now (0: never).
+
+        epoch  32 random bits: the life's number on blank flash, and this start's nonce
+        """
         self.flash.cut_in = cut_in
         self.flash.torn = torn
         self.identity = dict(self.staged)
@@ -98,6 +101,7 @@ class Core:
                 {
                     "kind": "boot", "reset_cause": "power_on", "firmware": "0", "board": "world",
                     "lowest_kept": self.journal.lowest_kept, "acked": self.journal.acked,
+                    "start_nonce": epoch.to_bytes(4, "big"),
                 }
             ],
             0,
