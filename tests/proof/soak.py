@@ -81,8 +81,8 @@ def main(arguments: list[str]) -> int:
 
 
 SOON = {"heartbeat_ms": 300, "resend_ms": 500, "backoff_ms": 100}
-CONTROL = Plan(
-    600, windows=1, seconds_max=60, partition_ms=1 << 30, kills_ms=3_000, instruments=1, sectors=3, budget=SOON, is_late=True,
+CONTROL = Plan(  # killed when nearly LATE_COMMIT_S of acknowledged records are not committed: more than three sectors keep
+    1_200, windows=1, seconds_max=60, partition_ms=1 << 30, kills_ms=4_000, instruments=1, sectors=3, budget=SOON, is_late=True,
     board_weather=CALM, gateway_weather=CALM,
 )  # fmt: skip
 
