@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +291,7 @@ def planted(jobs: int, as_json: bool) -> int:
 
     titles = [each[0] for each in PLANTED]
     results = {}
-    with ThreadPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs) as pool:
         for title, (number, why) in zip(titles, pool.map(found_at, titles), strict=True):
             results[title] = number
             if not as_json:

@@ -59,6 +59,7 @@ PLANTED = [
 _COPY = ("board cloned", "board cloned", "outage until the flash is full", "busy", "connection lost", "power cut", "partition")
 _ALONE = ("board cloned", "board cloned", "outage until the flash is full", "power cut")
 _FORGETS = ("busy", "busy", "backup", "ledger restored", "connection lost")
+_LIVES = ("flash wiped", "flash wiped", "gateway hangs", "connection lost", "broker loses some")
 FOCUS = {
     "an answer for another life is believed": ("replay", "flash wiped", "connection lost"),
     "an answer for a copy of the board is believed": _COPY,
@@ -68,12 +69,6 @@ FOCUS = {
     "the heartbeat does not tell what is gone": _FORGETS,
     "a gap is skipped in silence": _FORGETS,
     "a gap is one too short": _FORGETS,
-    "of two lives the wrong one is the newer": (
-        "flash wiped",
-        "flash wiped",
-        "gateway hangs",
-        "connection lost",
-        "broker loses some",
-    ),
+    "of two lives the wrong one is the newer": _LIVES,
     "a board under a retired key is nobody's business": ("board cloned", "key rotated", "connection lost", "partition"),
 }
