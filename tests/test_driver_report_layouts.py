@@ -1,6 +1,7 @@
 """Layouts of the line grammar: any of them is read whole or quarantined, and a total that does not add up is never stated."""
 
 import random
+import re
 
 import pytest
 from driver_support import Line, mach, of_kind
@@ -285,7 +286,8 @@ def test_no_total_is_stated_that_does_not_add_up(layout, data):
         printed = f"{total // 100:,}.{total % 100:02d}".encode()
 
         assert sum(denomination * pieces for denomination, pieces in event["rows"]) == total
-        assert printed in spoiled or printed.replace(b",", b"") in spoiled or b"%d.%02d" % divmod(total, 100) in spoiled
+        bare = total < 100 and re.search(rb"(?<!\d)\.%02d" % total, spoiled)  # machines print .25 too
+        assert bare or printed in spoiled or printed.replace(b",", b"") in spoiled
 
 
 @settings(max_examples=60)
