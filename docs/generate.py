@@ -1,4 +1,5 @@
-"""Writes what repeats a table: till.cddl and docs/records.md (protocol/records.py), parts of docs/instruments.md (profiles).
+"""Writes what repeats a table: till.cddl and docs/records.md (protocol/records.py), parts of
+docs/instruments.md (profiles).
 
 ./run tables          a test fails when they are not current
 """
@@ -31,25 +32,38 @@ def files() -> dict[Path, str]:
     return {
         ROOT / "protocol" / "till.cddl": cddl(),
         ROOT / "docs" / "records.md": page(),
-        ROOT / "docs" / "instruments.md": instruments((ROOT / "docs" / "instruments.md").read_text()),
+        ROOT / "docs" / "instruments.md": instruments(
+            (ROOT / "docs" / "instruments.md").read_text()
+        ),
     }
 
 
-# --- till.cddl --------------------------------------------------------------------------------------------------------
+# --- till.cddl ------------------------------------------------------------------------------------
 
 
 def cddl() -> str:
     """RFC 8610 for everything that crosses the line."""
     kinds = records.limit_of("kind")
     blocks = [
-        "; What crosses the line between a counter controller and the gateway (RFC 8610).\n"
-        "; Written by docs/generate.py from protocol/records.py: edit the tables there, then ./run tables.\n"
-        "; Beyond what CDDL says: shortest forms only, map keys ascending, no tag, float or simple value, nothing indefinite,\n"
-        f"; at most {cbor.DEPTH_MAX} levels, {cbor.ITEMS_MAX} items a container and {records.RECORD_BYTES_MAX} bytes a record.",
+        (
+            "; What crosses the line between a counter controller and the gateway (RFC 8610).\n;"
+            " Written by docs/generate.py from protocol/records.py: edit the tables there, then"
+            " ./run tables.\n; Beyond what CDDL says: shortest forms only, map keys ascending, no"
+            f" tag, float or simple value, nothing indefinite,\n; at most {cbor.DEPTH_MAX} levels,"
+            f" {cbor.ITEMS_MAX} items a container and {records.RECORD_BYTES_MAX} bytes a record."
+        ),
         "record = " + " / ".join(f"{kind}-record" for kind in kinds),
         *(_cddl_kind(number, kind) for number, kind in enumerate(kinds, 1)),
-        *(_cddl_choice(name, limit) for name, type_name, limit in records.fields().values() if type_name == "choice"),
-        *(f"{name} = [0*{limit} pair]" for name, type_name, limit in records.fields().values() if type_name == "pairs"),
+        *(
+            _cddl_choice(name, limit)
+            for name, type_name, limit in records.fields().values()
+            if type_name == "choice"
+        ),
+        *(
+            f"{name} = [0*{limit} pair]"
+            for name, type_name, limit in records.fields().values()
+            if type_name == "pairs"
+        ),
         "pair = [first: u32, second: u32]",
         _cddl_messages(),
         "u32 = 0..4294967295\nu48 = 0..281474976710655",
@@ -144,7 +158,9 @@ algorithm = {{ 1 => 5 }} ; HMAC 256/256"""
 
 
 def field_meanings() -> dict[int, str]:
-    """{field number: its unit or meaning}: the comment behind or above each line of FIELDS, which costs a device nothing."""
+    """{field number: its unit or meaning}: the comment behind or above each line of FIELDS, which
+    costs a device nothing.
+    """
     source = (ROOT / "protocol" / "records.py").read_text()
     meanings: dict[int, str] = {}
     above = ""
@@ -156,19 +172,33 @@ def field_meanings() -> dict[int, str]:
     return meanings
 
 
-# --- docs/records.md --------------------------------------------------------------------------------------------------
+# --- docs/records.md ------------------------------------------------------------------------------
 
 
 def page() -> str:
     """The page for people: each kind with its fields, then each choice with its numbers."""
     out = [
         "# Records\n",
-        "What a counter controller may state. A record says what was seen, never what it means; the gateway concludes.\n",
-        "This page is written from the tables in `protocol/records.py` by `./run tables`; the tables are what both sides run,",
-        "and `protocol/till.cddl` says the same for machines. [protocol.md](protocol.md) says how records travel.\n",
-        f"On the wire a record is a CBOR map from field numbers to values, at most {records.RECORD_BYTES_MAX} bytes. "
-        "Money is whole minor units",
-        "(cents). Every record carries `kind`, `boot` and `uptime_ms`, and `utc_ms` once the gateway has told the time.\n",
+        (
+            "What a counter controller may state. A record says what was seen, never what it means;"
+            " the gateway concludes.\n"
+        ),
+        (
+            "This page is written from the tables in `protocol/records.py` by `./run tables`; the"
+            " tables are what both sides run,"
+        ),
+        (
+            "and `protocol/till.cddl` says the same for machines. [protocol.md](protocol.md) says"
+            " how records travel.\n"
+        ),
+        (
+            "On the wire a record is a CBOR map from field numbers to values, at most"
+            f" {records.RECORD_BYTES_MAX} bytes. Money is whole minor units"
+        ),
+        (
+            "(cents). Every record carries `kind`, `boot` and `uptime_ms`, and `utc_ms` once the"
+            " gateway has told the time.\n"
+        ),
     ]
     for number, kind in enumerate(records.limit_of("kind"), 1):
         out += _page_kind(number, kind)
@@ -176,23 +206,32 @@ def page() -> str:
     out.append("A choice travels as its number.\n")
     for name, type_name, limit in records.fields().values():
         if type_name == "choice":
-            out.append(f"- `{name}`: " + ", ".join(f"{number} {choice}" for number, choice in enumerate(limit, 1)))
+            out.append(
+                f"- `{name}`: "
+                + ", ".join(f"{number} {choice}" for number, choice in enumerate(limit, 1))
+            )
     return "\n".join(out) + "\n"
 
 
 def _page_kind(number: int, kind: str) -> list[str]:
     must, may = records.kinds()[kind]
-    rows = [f"## {kind} ({number})\n", "| number | field | | type | meaning |", "| ---: | --- | --- | --- | --- |"]
+    rows = [
+        f"## {kind} ({number})\n",
+        "| number | field | | type | meaning |",
+        "| ---: | --- | --- | --- | --- |",
+    ]
     meanings = field_meanings()
     for field, (name, type_name, limit) in records.fields().items():
         if name in ("boot", "uptime_ms") or name in must or name == "utc_ms" or name in may:
             presence = "may" if name == "utc_ms" or name in may else "must"
-            wire = f"one of {len(limit)}" if type_name == "choice" else TYPES[type_name].format(limit)
+            wire = (
+                f"one of {len(limit)}" if type_name == "choice" else TYPES[type_name].format(limit)
+            )
             rows.append(f"| {field} | `{name}` | {presence} | {wire} | {meanings[field]} |")
     return [*rows, ""]
 
 
-# --- docs/instruments.md ----------------------------------------------------------------------------------------------
+# --- docs/instruments.md --------------------------------------------------------------------------
 
 
 def instruments(text: str) -> str:
@@ -202,8 +241,13 @@ def instruments(text: str) -> str:
     for profile in all_profiles():
         parity = str(profile.wire["parity"])[0].upper()
         wire = f"{profile.wire['baud']} {profile.wire['bits']}{parity}{profile.wire['stop']}"
-        table.append(f"| `{profile.name}` | {profile.title} | {profile.counts} | {wire} | {profile.evidence} |")
-        sources.append(f"- `{profile.name}`: {profile.source}. **Not known:** {profile.unknown.rstrip('. ')}.")
+        table.append(
+            f"| `{profile.name}` | {profile.title} | {profile.counts} | {wire} |"
+            f" {profile.evidence} |"
+        )
+        sources.append(
+            f"- `{profile.name}`: {profile.source}. **Not known:** {profile.unknown.rstrip('. ')}."
+        )
     return _between(_between(text, "table", table), "sources", sources)
 
 

@@ -1,1 +1,3 @@
-"""Device code only: the firmware of a counter controller. Imports protocol and nothing else of ours."""
+"""Device code only: the firmware of a counter controller. Imports protocol and nothing else of
+ours.
+"""

@@ -1,6 +1,8 @@
-"""The wiring of one counter controller: ports, drivers, controller, journal, uplink, and the tasks that move them.
+"""The wiring of one counter controller: ports, drivers, controller, journal, uplink, and the tasks
+that move them.
 
-The only module that knows all of them. Each task is restarted when it fails; the watchdog is fed only while every task moves.
+The only module that knows all of them. Each task is restarted when it fails; the watchdog is fed
+only while every task moves.
 """
 
 import asyncio
@@ -27,7 +29,9 @@ _SERIAL_MS = const(10)  # at 9600 baud ten bytes come in this time
 _KEEP_MS = const(250)
 _READ_BYTES = const(128)
 _LINE_CHARS_MAX = const(96)
-_STARVED_MAX = const(8)  # starts of a task in a row that ended for want of memory: then a fresh heap is the better bet
+_STARVED_MAX = const(
+    8
+)  # starts of a task in a row that ended for want of memory: then a fresh heap is the better bet
 
 
 def main(board) -> None:
@@ -52,7 +56,12 @@ class App:
         self._uplink = Uplink(self._journal, site, budget)
         self._site = site
         self._log = []
-        self._hands = {"identify": self._identify, "restart": self._restart, "log": self._tell_log, "rotate": self._rotate}
+        self._hands = {
+            "identify": self._identify,
+            "restart": self._restart,
+            "log": self._tell_log,
+            "rotate": self._rotate,
+        }
         self._restarting = False
         self._serial = [(ports.uart(each), self._driver(each), each) for each in board.INSTRUMENTS]
         self._drawer = CashDrawer(board.DRAWER)
@@ -61,9 +70,16 @@ class App:
         for number, each in enumerate(board.INSTRUMENTS):
             tasks[each["name"]] = lambda number=number: self._listen(number)
         tasks["link"] = Link(
-            self._uplink, site, budget["backoff_ms"], ports.uptime_ms, lambda: self._progress("link"), self._note
+            self._uplink,
+            site,
+            budget["backoff_ms"],
+            ports.uptime_ms,
+            lambda: self._progress("link"),
+            self._note,
         ).run
-        self._turns = dict.fromkeys(tasks, 0)  # how often each task came round since the watchdog was fed
+        self._turns = dict.fromkeys(
+            tasks, 0
+        )  # how often each task came round since the watchdog was fed
         if traits.NETWORK_TASK:
             tasks["network"] = ports.connect_network
         self._tasks = tasks
@@ -73,7 +89,10 @@ class App:
     async def run(self) -> None:
         """Run every task for ever."""
         self._commit()
-        self._note("boot %d epoch %d seq %d" % (self._journal.boot, self._journal.epoch, self._journal.last_seq))
+        self._note(
+            "boot %d epoch %d seq %d"
+            % (self._journal.boot, self._journal.epoch, self._journal.last_seq)
+        )
         for name, task in self._tasks.items():
             asyncio.create_task(self._supervise(name, task))
         while True:
@@ -118,9 +137,11 @@ class App:
             await asyncio.sleep_ms(_SCAN_MS)
 
     async def _listen(self, number: int) -> None:
-        """One serial line. What the machine is told goes out behind what it said: on flash first, acknowledged afterwards.
+        """One serial line. What the machine is told goes out behind what it said: on flash first,
+        acknowledged afterwards.
 
-        A credit that flash refused is not acknowledged: its driver starts again where flash stands, once there is room.
+        A credit that flash refused is not acknowledged: its driver starts again where flash stands,
+        once there is room.
         """
         buf = bytearray(_READ_BYTES)
         while True:
@@ -131,7 +152,11 @@ class App:
             events.extend(driver.poll(now))
             self._take(events)
             self._commit()
-            if self._controller.unwritten and hasattr(driver, "allow") and self._controller.forget(_names(each)):
+            if (
+                self._controller.unwritten
+                and hasattr(driver, "allow")
+                and self._controller.forget(_names(each))
+            ):
                 self._serial[number] = uart, self._driver(each), each
                 await self._wait_for_room(uart, buf, each["name"])
             elif not self._controller.waiting:
@@ -173,7 +198,9 @@ class App:
     # ---- what the tasks share ----
 
     def _driver(self, each: dict):
-        """The driver of one line, which goes on behind the last tally on flash of every instrument that hangs on it."""
+        """The driver of one line, which goes on behind the last tally on flash of every instrument
+        that hangs on it.
+        """
         driver = driver_for(each["driver"])(each["name"], each["settings"], self._site["currency"])
         if hasattr(driver, "resume"):
             for name in _names(each):
@@ -192,9 +219,11 @@ class App:
             self._signal(self._controller.take(events, uptime_ms, self._uplink.utc_ms(uptime_ms)))
 
     def _commit(self) -> None:
-        """Put on flash what waits, and only then let it be heard. On a part whose flash stops the UARTs: between reports.
+        """Put on flash what waits, and only then let it be heard. On a part whose flash stops the
+        UARTs: between reports.
 
-        Out of memory in the middle of it: nobody knows whether the record is whole. A restart finds out, as after a power cut.
+        Out of memory in the middle of it: nobody knows whether the record is whole. A restart finds
+        out, as after a power cut.
         """
         if self._controller.waiting and not (self._traits.STOPS_UART and self._busy()):
             try:
@@ -241,7 +270,11 @@ class App:
     def _rotate(self, command: dict) -> tuple:
         number = int(command["argument"]) if command["argument"].isdigit() else 0
         if number != self._site["key_number"] + 1:
-            return "refused", "holds key %d, asked for key %d" % (self._site["key_number"], number), ()
+            return (
+                "refused",
+                "holds key %d, asked for key %d" % (self._site["key_number"], number),
+                (),
+            )
         commands.rotated_key(self._site, number, command["nonce"])
         self._uplink.use_key(self._site["key"], number)
         return "done", "", ()

@@ -1,8 +1,10 @@
-"""What the back office may ask of a device. A command is taken once: its counter is on flash before anything is done.
+"""What the back office may ask of a device. A command is taken once: its counter is on flash before
+anything is done.
 
-The seal, the epoch and the counter were checked by the uplink. What became of it is a record like any other, so the ledger
-holds what the device answered beside who asked (the gateway's own table). A power cut between counter and answer leaves no
-answer: the gateway shows the command as taken with an unknown outcome, and nothing is done twice.
+The seal, the epoch and the counter were checked by the uplink. What became of it is a record like
+any other, so the ledger holds what the device answered beside who asked (the gateway's own table).
+A power cut between counter and answer leaves no answer: the gateway shows the command as taken with
+an unknown outcome, and nothing is done twice.
 """
 
 import binascii
@@ -20,7 +22,8 @@ KEY_FILE = const("key.json")
 
 
 def obey(command: dict, journal, hands: dict):
-    """The record that answers `command`, or None when the journal cannot take it now (the gateway asks again).
+    """The record that answers `command`, or None when the journal cannot take it now (the gateway
+    asks again).
 
     hands  {verb: function(command) -> (outcome, detail or "", lines or ())}; a verb without a hand is refused
     """
@@ -44,11 +47,16 @@ def obey(command: dict, journal, hands: dict):
 
 
 def stored_key(identity: dict) -> None:
-    """Put the key that a rotation left behind into `identity` ("key", "key_number"), when it is newer than the staged one."""
+    """Put the key that a rotation left behind into `identity` ("key", "key_number"), when it is
+    newer than the staged one.
+    """
     try:
         with open(KEY_FILE) as file:
             stored = json.load(file)
-    except (OSError, ValueError):  # there was no rotation; a file that was cut short never got this name
+    except (
+        OSError,
+        ValueError,
+    ):  # there was no rotation; a file that was cut short never got this name
         return
     if stored["key_number"] > identity["key_number"]:
         identity["key_number"] = stored["key_number"]
@@ -56,7 +64,9 @@ def stored_key(identity: dict) -> None:
 
 
 def rotated_key(identity: dict, number: int, nonce: bytes) -> None:
-    """Derive key `number` from the one in `identity`, put it on flash whole, and only then into `identity`. Raises OSError."""
+    """Derive key `number` from the one in `identity`, put it on flash whole, and only then into
+    `identity`. Raises OSError.
+    """
     key = seal.next_key(identity["key"], kid(identity["device"], number), nonce)
     fresh = KEY_FILE + ".new"
     with open(fresh, "w") as file:

@@ -1,7 +1,9 @@
-"""The controller: what the drivers saw becomes records, and a record on flash becomes a beep. Pure but for its journal.
+"""The controller: what the drivers saw becomes records, and a record on flash becomes a beep. Pure
+but for its journal.
 
-`take` stamps the drivers' events with boot, uptime and the UTC estimate, in the order in which they happened; `commit` writes.
-The beep of a count is the promise that it is on flash, so it is only ever returned by `commit`, after `Journal.append`.
+`take` stamps the drivers' events with boot, uptime and the UTC estimate, in the order in which they
+happened; `commit` writes. The beep of a count is the promise that it is on flash, so it is only
+ever returned by `commit`, after `Journal.append`.
 """
 
 from firmware.drivers.base import format_minor
@@ -9,7 +11,9 @@ from firmware.journal import JournalError, JournalFull
 from protocol import records
 from protocol.compat import ProtocolError, const
 
-_RESUME_RECORDS = const(256)  # read in less time than the watchdog allows; an older count is a discrepancy, not a guess
+_RESUME_RECORDS = const(
+    256
+)  # read in less time than the watchdog allows; an older count is a discrepancy, not a guess
 
 
 class Controller:
@@ -22,7 +26,9 @@ class Controller:
         self._journal = journal
         self._limit = limit
         self._pending = []
-        self.refused = 0  # records that the journal had no room for, or that came faster than flash; told once there is room
+        # records that the journal had no room for, or that came faster than flash; told once there
+        # is room
+        self.refused = 0
         self.unwritten = []  # instruments with an event among those
 
     @property
@@ -30,7 +36,9 @@ class Controller:
         return len(self._pending)
 
     def take(self, events: list, uptime_ms: int, utc_ms: int) -> list:
-        """Stamp events for the next `commit`; a list of (beep, text) for those that could not even be taken."""
+        """Stamp events for the next `commit`; a list of (beep, text) for those that could not even
+        be taken.
+        """
         signals = []
         for event in events:
             event["boot"] = self._journal.boot
@@ -44,9 +52,11 @@ class Controller:
         return signals
 
     def commit(self) -> list:
-        """Write all that waits; a list of (beep or "", text or "") in order, each of a record that is now on flash.
+        """Write all that waits; a list of (beep or "", text or "") in order, each of a record that
+        is now on flash.
 
-        A full journal refuses: no "ok" beep, and the refusal itself becomes a record as soon as there is room.
+        A full journal refuses: no "ok" beep, and the refusal itself becomes a record as soon as
+        there is room.
         """
         signals = []
         pending = self._pending
@@ -58,7 +68,8 @@ class Controller:
                 signals.append(self._refuse(event, "full", "journal full: count again later"))
             except JournalError as error:
                 signals.append(self._refuse(event, "error", str(error)))
-            except ProtocolError as error:  # an event of ours that breaks the wire dictionary: a programming error, shown
+            except ProtocolError as error:
+                # an event of ours that breaks the wire dictionary: a programming error, shown
                 signals.append(("error", str(error)))
             else:
                 signals.append((beep_of(event), text_of(event)))
@@ -83,11 +94,18 @@ class Controller:
             return []
         count, self.refused = self.refused, 0
         return [
-            {"kind": "instrument", "instrument": "journal", "condition": "full", "detail": "%d records were refused" % count}
+            {
+                "kind": "instrument",
+                "instrument": "journal",
+                "condition": "full",
+                "detail": "%d records were refused" % count,
+            }
         ]
 
     def last_batch(self, instrument: str) -> str:
-        """batch_id of this instrument's newest tally among the last records on flash, "" for none: its driver resumes there."""
+        """batch_id of this instrument's newest tally among the last records on flash, "" for none:
+        its driver resumes there.
+        """
         seq = self._journal.last_seq
         for _ in range(_RESUME_RECORDS):
             raw = self._journal.read(seq) if seq else None
@@ -101,9 +119,13 @@ class Controller:
         return ""
 
     def last_count(self) -> str:
-        """The newest tally on flash, in words: after a power cut the cashier sees whether the count was taken."""
+        """The newest tally on flash, in words: after a power cut the cashier sees whether the count
+        was taken.
+        """
         seq = self._journal.last_seq
-        for _ in range(32):  # further back than one drawer's worth of tape lines nobody remembers the count
+        for _ in range(
+            32
+        ):  # further back than one drawer's worth of tape lines nobody remembers the count
             raw = self._journal.read(seq) if seq else None
             if raw is None:
                 return ""
@@ -115,7 +137,8 @@ class Controller:
 
 
 def boot_event(board, reset_cause: str, version: str, journal, nonce: bytes) -> dict:
-    """What the first record of every boot says: why the device started, what it is, how its wires are known, what it holds.
+    """What the first record of every boot says: why the device started, what it is, how its wires
+    are known, what it holds.
 
     nonce  4 random bytes: a board and its copy that start alike would otherwise make the same record, and what follows the one
            would fit behind the other
@@ -131,14 +154,17 @@ def boot_event(board, reset_cause: str, version: str, journal, nonce: bytes) -> 
         "sectors": journal.sectors,
         "start_nonce": nonce,
         "instruments": [
-            "%s=%s/%s:%s" % (each["name"], each["driver"], each["profile"], each["settings"]["evidence"])
+            "%s=%s/%s:%s"
+            % (each["name"], each["driver"], each["profile"], each["settings"]["evidence"])
             for each in board.INSTRUMENTS
         ],
     }
 
 
 def beep_of(event: dict) -> str:
-    """Which beep tells the cashier that this record is on flash; "" for records that nobody waits for."""
+    """Which beep tells the cashier that this record is on flash; "" for records that nobody waits
+    for.
+    """
     kind = event["kind"]
     if kind == "tally":
         if not event["rows"]:
@@ -161,8 +187,12 @@ def text_of(event: dict) -> str:
     if kind == "tally":
         if not event["rows"]:
             return ""
-        text = " ".join((event["instrument"], event["batch_id"], format_minor(event["total_minor"])))
-        return text + (" reprint, not counted" if event.get("flags", 0) & records.FLAG_REPRINT else "")
+        text = " ".join(
+            (event["instrument"], event["batch_id"], format_minor(event["total_minor"]))
+        )
+        return text + (
+            " reprint, not counted" if event.get("flags", 0) & records.FLAG_REPRINT else ""
+        )
     if kind == "mark":
         return " ".join((event["mark"], str(event.get("value", "")))).strip()
     if kind == "quarantine":

@@ -1,17 +1,21 @@
-"""The journal: records on raw flash, in a ring of sectors, from append until the gateway's acknowledgement.
+"""The journal: records on raw flash, in a ring of sectors, from append until the gateway's
+acknowledgement.
 
-A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a generation that only rises, the
-next seq, what was acknowledged, the boot number and the last command taken. An entry is [type u8][length u16][number u32][body]
-[CRC-32], big endian, within one sector. All that `Journal` needs after a power cut is in the newest sector's header and the
-entries behind it.
+A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a
+generation that only rises, the next seq, what was acknowledged, the boot number and the last
+command taken. An entry is [type u8][length u16][number u32][body] [CRC-32], big endian, within one
+sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries
+behind it.
 
-Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash takes nothing smaller, and a NOR
-page may be programmed several times as long as bits only fall. A torn tail is refused by its CRC and never appended to. Bits
-that a cut left half programmed may read either way, so every start programs again what it believes (the newest header, the last
-entry), erases the sector that may hold a half-written header, and fills the rest of a page that it goes on in with zeros.
+Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash
+takes nothing smaller, and a NOR page may be programmed several times as long as bits only fall. A
+torn tail is refused by its CRC and never appended to. Bits that a cut left half programmed may read
+either way, so every start programs again what it believes (the newest header, the last entry),
+erases the sector that may hold a half-written header, and fills the rest of a page that it goes on
+in with zeros.
 
-The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset, ioctl 6 = erase a block),
-which rp2.Flash, esp32.Partition and the file of the unix port all speak.
+The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset,
+ioctl 6 = erase a block), which rp2.Flash, esp32.Partition and the file of the unix port all speak.
 Source: MicroPython library reference, vfs, "Block devices".
 """
 
@@ -27,9 +31,13 @@ _PAGE_BYTES = const(256)
 _BODY_BYTES_MAX = const(1024)
 
 _MAGIC = const(0x544A3032)  # "TJ02"
-_HEADER = const(">IIIIIII")  # magic, epoch, generation, next seq, acked, boot, command; then the CRC of these
+_HEADER = const(
+    ">IIIIIII"
+)  # magic, epoch, generation, next seq, acked, boot, command; then the CRC of these
 _HEADER_BYTES = const(32)
-_ENTRY = const(">BHI")  # type, body length, number (seq of a record; boot; acked; counter of a command)
+_ENTRY = const(
+    ">BHI"
+)  # type, body length, number (seq of a record; boot; acked; counter of a command)
 _ENTRY_BYTES = const(7)
 _CRC_BYTES = const(4)
 _RECORD = const(0x52)
@@ -40,7 +48,9 @@ _BLANK = const(0xFF)
 _FILLED = const(0x00)  # where an entry would begin: the next one begins with the next page
 _ERASE = const(6)
 _BLOCK_COUNT = const(4)
-_ACK_MARK_RECORDS = const(64)  # an ack mark costs a page: one per this many records; losing one only causes resends
+_ACK_MARK_RECORDS = const(
+    64
+)  # an ack mark costs a page: one per this many records; losing one only causes resends
 
 
 class JournalError(Exception):
@@ -48,7 +58,9 @@ class JournalError(Exception):
 
 
 class JournalFull(JournalError):
-    """Every sector holds records that the gateway has not acknowledged: nothing may be overwritten, so nothing is taken."""
+    """Every sector holds records that the gateway has not acknowledged: nothing may be overwritten,
+    so nothing is taken.
+    """
 
 
 class Journal:
@@ -69,7 +81,9 @@ class Journal:
             raise JournalError("journal: %d sectors, want at least 3" % self.sectors)
         self._page = bytearray(_PAGE_BYTES)
         self._head = bytearray(_HEADER_BYTES)
-        self._first = array("I", bytes(4 * self.sectors))  # seq that each live sector opened with; 0 = not live
+        self._first = array(
+            "I", bytes(4 * self.sectors)
+        )  # seq that each live sector opened with; 0 = not live
         self._lowest = 0  # of these; 0 = to be looked up
         self._erased = -1  # the sector that this boot erased and that is still blank
         self._cursor = (0, 0, 0)  # seq, sector and offset of the entry behind the last one read
@@ -93,8 +107,8 @@ class Journal:
     def append(self, body: bytes) -> int:
         """The seq of a record that is now on flash, read back and checked.
 
-        Raises JournalFull, with nothing written, when the space it needs holds unacknowledged records; JournalError when
-        several sectors in a row did not keep what was programmed.
+        Raises JournalFull, with nothing written, when the space it needs holds unacknowledged
+        records; JournalError when several sectors in a row did not keep what was programmed.
         """
         if not 0 < len(body) <= _BODY_BYTES_MAX:
             raise ValueError("journal: body of %d bytes, limit %d" % (len(body), _BODY_BYTES_MAX))
@@ -126,14 +140,16 @@ class Journal:
     def mark_acked(self, high_water: int, ledger_n: int, ledger_head: bytes) -> None:
         """The gateway holds everything up to `high_water`; remembered in RAM, written by `tidy`.
 
-        A lower mark than before is taken too: a gateway restored from a backup wants its records kept again.
+        A lower mark than before is taken too: a gateway restored from a backup wants its records
+        kept again.
         """
         self.acked = min(high_water, self.last_seq)
         self.ledger_n = ledger_n
         self.ledger_head = ledger_head
 
     def note_command(self, counter: int) -> None:
-        """Take a command: when this returns, no command up to `counter` is ever taken again, whatever power does.
+        """Take a command: when this returns, no command up to `counter` is ever taken again,
+        whatever power does.
 
         Raises JournalFull or JournalError, with nothing taken.
         """
@@ -141,7 +157,8 @@ class Journal:
         self.command = counter
 
     def tidy(self) -> bool:
-        """One slow flash step, if one is due: erase ahead or an ack mark. True when flash was touched.
+        """One slow flash step, if one is due: erase ahead or an ack mark. True when flash was
+        touched.
 
         Call it while the instruments are idle: on rp2 an erase stops the UARTs for about 45 ms.
         """
@@ -149,7 +166,9 @@ class Journal:
         if self._erased != following and self._may_reuse(following):
             self._erase(following)
             return True
-        if not 0 <= self.acked - self._marked < _ACK_MARK_RECORDS:  # a lower mark at once: it is about what may be overwritten
+        if (
+            not 0 <= self.acked - self._marked < _ACK_MARK_RECORDS
+        ):  # a lower mark at once: it is about what may be overwritten
             body = (self.ledger_n & 0xFFFFFFFF).to_bytes(4, "big") + self.ledger_head
             if self._offset + _ENTRY_BYTES + len(body) + _CRC_BYTES <= SECTOR_BYTES:
                 self._write_entry(_ACK, self.acked, body)
@@ -179,21 +198,36 @@ class Journal:
             if self._read_entry(self._sector, offset) is not None:
                 return
             self._offset = SECTOR_BYTES  # this sector's tail is bad: never append behind it
-        raise JournalError("journal: sector %d does not keep what is written; replace the board" % self._sector)
+        raise JournalError(
+            "journal: sector %d does not keep what is written; replace the board" % self._sector
+        )
 
     def _open_next(self) -> None:
         following = (self._sector + 1) % self.sectors
         if not self._may_reuse(following):
-            raise JournalFull("journal: %d records wait for the gateway" % (self.last_seq - self.acked))
+            raise JournalFull(
+                "journal: %d records wait for the gateway" % (self.last_seq - self.acked)
+            )
         if self._erased != following:
             self._erase(following)
         self._erased = -1
         self._sector = following
         self._generation += 1
         self._offset = _HEADER_BYTES
-        self._write_header(following, _MAGIC, self.epoch, self._generation, self.next_seq, self.acked, self.boot, self.command)
+        self._write_header(
+            following,
+            _MAGIC,
+            self.epoch,
+            self._generation,
+            self.next_seq,
+            self.acked,
+            self.boot,
+            self.command,
+        )
         if self._read_header(following) is None:
-            self._offset = SECTOR_BYTES  # a record behind a header that is not there would be lost with it
+            self._offset = (
+                SECTOR_BYTES  # a record behind a header that is not there would be lost with it
+            )
         self._first[following] = self.next_seq
         self._marked = self.acked
 
@@ -201,7 +235,9 @@ class Journal:
         self._program(sector, 0, _with_crc(struct.pack(_HEADER, *head)))
 
     def _may_reuse(self, sector: int) -> bool:
-        """Nothing in `sector` would be lost: it is not live, or all its records are acknowledged."""
+        """Nothing in `sector` would be lost: it is not live, or all its records are
+        acknowledged.
+        """
         if sector == self._sector:
             return False
         return self._first[sector] == 0 or self._first[self._behind(sector)] - 1 <= self.acked
@@ -234,10 +270,14 @@ class Journal:
     # ---- reading ----
 
     def _holds(self, sector: int, seq: int) -> bool:
-        return self._first[sector] <= seq and (sector == self._sector or seq < self._first[self._behind(sector)])
+        return self._first[sector] <= seq and (
+            sector == self._sector or seq < self._first[self._behind(sector)]
+        )
 
     def _sector_of(self, seq: int) -> int:
-        """Going back from the open sector, the first that opened with `seq` or below: one before it that did kept nothing."""
+        """Going back from the open sector, the first that opened with `seq` or below: one before it
+        that did kept nothing.
+        """
         sector = self._sector
         while not 0 < self._first[sector] <= seq:
             sector = (sector - 1) % self.sectors
@@ -280,7 +320,9 @@ class Journal:
     # ---- after a start ----
 
     def _recover(self, random_u32) -> None:
-        """Find the newest sector, walk its entries, and start a boot; or start a new epoch on flash that holds no journal."""
+        """Find the newest sector, walk its entries, and start a boot; or start a new epoch on flash
+        that holds no journal.
+        """
         newest = -1
         self._generation = 0
         best = None
@@ -295,7 +337,11 @@ class Journal:
         _, self.epoch, _, self.next_seq, self.acked, self.boot, self.command = best
         for sector in range(self.sectors):
             head = self._read_header(sector)
-            if head is not None and head[1] == self.epoch and 0 <= self._generation - head[2] < self.sectors:
+            if (
+                head is not None
+                and head[1] == self.epoch
+                and 0 <= self._generation - head[2] < self.sectors
+            ):
                 self._first[sector] = head[3]
         self._first[newest] = self.next_seq
         self._write_header(newest, *best)
@@ -307,11 +353,17 @@ class Journal:
         self.boot += 1
         try:
             self._write_entry(_BOOT, self.boot, b"")
-        except JournalFull:  # no record of this boot can be written either before a header, which carries the boot number, is
-            self._program(newest, end, bytes(min(_page_behind(end), SECTOR_BYTES) - end))  # a torn entry never reads whole
+        except JournalFull:
+            # no record of this boot can be written either before a header, which carries the boot
+            # number, is
+            self._program(
+                newest, end, bytes(min(_page_behind(end), SECTOR_BYTES) - end)
+            )  # a torn entry never reads whole
 
     def _walk(self, sector: int) -> int:
-        """Take what the entries of the newest sector say, and make sure that it says the same for ever."""
+        """Take what the entries of the newest sector say, and make sure that it says the same for
+        ever.
+        """
         offset = _HEADER_BYTES
         last = None
         while True:

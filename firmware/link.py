@@ -1,10 +1,13 @@
-"""The link: one TCP or TLS connection to the broker, carrying what the uplink wants said. A thin shell around firmware/mqtt.py.
+"""The link: one TCP or TLS connection to the broker, carrying what the uplink wants said. A thin
+shell around firmware/mqtt.py.
 
-The socket never waits: each turn reads and writes what goes at once and sleeps, so that the instruments are read while a broker
-is dead, slow or far away. asyncio's streams do the same with three more tasks and 4 KB more of a board's heap.
+The socket never waits: each turn reads and writes what goes at once and sleeps, so that the
+instruments are read while a broker is dead, slow or far away. asyncio's streams do the same with
+three more tasks and 4 KB more of a board's heap.
 
-A TLS handshake goes on step by step inside those reads and writes. One step with a signature in it holds the loop, on a board
-for up to about two seconds (estimated): a UART's receive buffer must be as long (firmware/ports/mcu.py).
+A TLS handshake goes on step by step inside those reads and writes. One step with a signature in it
+holds the loop, on a board for up to about two seconds (estimated): a UART's receive buffer must be
+as long (firmware/ports/mcu.py).
 """
 
 import asyncio
@@ -50,7 +53,11 @@ class Link:
             try:
                 sock = socket.socket()
                 await self._serve(sock)
-            except (OSError, ValueError, mqtt.MqttError) as error:  # ValueError: a certificate that is not the broker's
+            except (
+                OSError,
+                ValueError,
+                mqtt.MqttError,
+            ) as error:  # ValueError: a certificate that is not the broker's
                 if up or uplink.online:  # once an outage, not at each try
                     self._note("link lost: %r" % error)
                 up = False
@@ -60,7 +67,8 @@ class Link:
             if uplink.online:
                 pause_ms = self._backoff_ms
                 uplink.online = False
-            # up to a quarter more, so that windows that lost one broker do not all come back in the same instant
+            # up to a quarter more, so that windows that lost one broker do not all come back in the
+            # same instant
             ms = pause_ms + pause_ms * os.urandom(1)[0] // 1024
             while ms > 0:
                 self._progress()
@@ -69,7 +77,9 @@ class Link:
             pause_ms = min(pause_ms * 2, _BACKOFF_MS_MAX)
 
     async def _serve(self, sock) -> None:
-        """One connection, from its start until it or the broker is gone: raises OSError or MqttError then."""
+        """One connection, from its start until it or the broker is gone: raises OSError or
+        MqttError then.
+        """
         site = self._site
         await self._connect(sock)
         if not self._tls:
@@ -87,7 +97,9 @@ class Link:
         decoder = mqtt.Decoder()
         subscribing = False
         client_id = "till-%s-%s" % (site["site"], site["device"])
-        hello = mqtt.connect(client_id, _KEEPALIVE_S, uplink.state_topic, uplink.will(self._uptime_ms()))
+        hello = mqtt.connect(
+            client_id, _KEEPALIVE_S, uplink.state_topic, uplink.will(self._uptime_ms())
+        )
         await self._send(sock, hello, first_ms)
         heard_ms = time.ticks_ms()
         ping_due = ticks_add(heard_ms, _KEEPALIVE_S * 500)
@@ -103,7 +115,9 @@ class Link:
                 raise OSError("closed by the broker")
             if decoder.connected and not subscribing:
                 subscribing = True
-                await self._send(sock, mqtt.subscribe(self._next_id(), (uplink.ack_topic, uplink.command_topic)))
+                await self._send(
+                    sock, mqtt.subscribe(self._next_id(), (uplink.ack_topic, uplink.command_topic))
+                )
             if decoder.subscribed and not uplink.online:
                 uplink.connected(now)
             if ticks_diff(now, heard_ms) > _KEEPALIVE_S * 1500:
@@ -120,7 +134,9 @@ class Link:
             await asyncio.sleep_ms(0 if message else _PUMP_MS)
 
     async def _connect(self, sock) -> None:
-        address = socket.getaddrinfo(self._site["broker_host"], self._site["broker_port"], 0, socket.SOCK_STREAM)[0][-1]
+        address = socket.getaddrinfo(
+            self._site["broker_host"], self._site["broker_port"], 0, socket.SOCK_STREAM
+        )[0][-1]
         sock.setblocking(False)
         try:
             sock.connect(address)
@@ -131,14 +147,18 @@ class Link:
         await self._until(poller.poll, 0, _CONNECT_MS, "broker does not answer")
 
     async def _send(self, sock, packet: bytes, ms: int = _DRAIN_MS) -> None:
-        """All of a packet, a piece at a time where the broker is slow; a TLS handshake first, where there is one to do."""
+        """All of a packet, a piece at a time where the broker is slow; a TLS handshake first, where
+        there is one to do.
+        """
         packet = packet[sock.write(packet) or 0 :]
         while packet:
             written = await self._until(sock.write, packet, ms, "broker stalls")
             packet = packet[written:]
 
     async def _until(self, attempt, argument, ms: int, why: str):
-        """What `attempt(argument)` gives once it gives something; OSError when that takes longer than the limit."""
+        """What `attempt(argument)` gives once it gives something; OSError when that takes longer
+        than the limit.
+        """
         began = time.ticks_ms()
         while True:
             result = attempt(argument)
@@ -155,11 +175,14 @@ class Link:
 
 
 def tls_context():
-    """What every connection shares: the site's CA, which alone is believed, and this device's certificate and key, as DER."""
+    """What every connection shares: the site's CA, which alone is believed, and this device's
+    certificate and key, as DER.
+    """
     import tls
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue]  (the stubs call it read-only)
+    # pyright: ignore[reportAttributeAccessIssue]  (the stubs call it read-only)
+    context.verify_mode = tls.CERT_REQUIRED
     context.load_verify_locations(_content("ca.der"))
     context.load_cert_chain(_content("device.der"), _content("device_key.der"))
     return context

@@ -2,7 +2,9 @@
 
 import gc
 
-gc.threshold(2048)  # collect after so many bytes: the heap in use stays near what is alive, from the first import on
+gc.threshold(
+    2048
+)  # collect after so many bytes: the heap in use stays near what is alive, from the first import on
 
 import board  # noqa: E402
 

@@ -1,13 +1,15 @@
 """MQTT 3.1.1, sans-IO: the packets that a counter controller needs, and no more.
 
-QoS 1 out, QoS 0 and 1 in, last will, clean session. There is no retry here: the uplink repeats records until the gateway's own
-sealed acknowledgement, and a PUBACK is not one. Why not a library: ARCHITECTURE.md, decision "MQTT on the device".
-Source: OASIS MQTT 3.1.1, sections 2 and 3.
+QoS 1 out, QoS 0 and 1 in, last will, clean session. There is no retry here: the uplink repeats
+records until the gateway's own sealed acknowledgement, and a PUBACK is not one. Why not a library:
+ARCHITECTURE.md, decision "MQTT on the device". Source: OASIS MQTT 3.1.1, sections 2 and 3.
 """
 
 from protocol.compat import const
 
-_PACKET_BYTES_MAX = const(1400)  # a sealed message of 1 KiB with its topic; more is the broker misbehaving
+_PACKET_BYTES_MAX = const(
+    1400
+)  # a sealed message of 1 KiB with its topic; more is the broker misbehaving
 _CONNACK = const(2)
 _PUBLISH = const(3)
 _PUBACK = const(4)
@@ -21,7 +23,9 @@ class MqttError(Exception):
 
 
 def connect(client_id: str, keepalive_s: int, topic: str, payload: bytes) -> bytes:
-    """CONNECT with a clean session and a retained last will at QoS 1, whose topic and payload these are."""
+    """CONNECT with a clean session and a retained last will at QoS 1, whose topic and payload these
+    are.
+    """
     flags = 0x02 | 0x04 | 0x08 | 0x20  # clean session, will, will QoS 1, will retain
     body = b"\x00\x04MQTT\x04" + bytes((flags,)) + _u16(keepalive_s)
     body += _text(client_id.encode()) + _text(topic.encode()) + _text(payload)
@@ -59,7 +63,9 @@ def _u16(number: int) -> bytes:
 
 
 class Decoder:
-    """Bytes from the broker in, (topic, payload) of its messages out; what must be answered gathers in `reply`."""
+    """Bytes from the broker in, (topic, payload) of its messages out; what must be answered gathers
+    in `reply`.
+    """
 
     def __init__(self):
         self._buf = b""
@@ -69,9 +75,11 @@ class Decoder:
         self.pubacks = 0
 
     def feed(self, data: bytes) -> list:
-        """The messages in `data`, as a list of (topic: str, payload: bytes); any split of the stream will do.
+        """The messages in `data`, as a list of (topic: str, payload: bytes); any split of the
+        stream will do.
 
-        Raises MqttError when the broker refuses the connection or the subscription, or sends what is not MQTT.
+        Raises MqttError when the broker refuses the connection or the subscription, or sends what
+        is not MQTT.
         """
         self._buf += data
         messages = []
@@ -85,7 +93,10 @@ class Decoder:
                 messages.append(self._message(first, body))
             elif kind == _CONNACK:
                 if len(body) != 2 or body[1] != 0:
-                    raise MqttError("mqtt: broker refuses the connection, code %d" % (body[1] if len(body) == 2 else -1))
+                    raise MqttError(
+                        "mqtt: broker refuses the connection, code %d"
+                        % (body[1] if len(body) == 2 else -1)
+                    )
                 self.connected = True
             elif kind == _SUBACK:
                 if len(body) < 3 or max(body[2:]) > 1:

@@ -1,7 +1,9 @@
-"""The uplink: records from the journal to the gateway, again and again until the gateway's sealed acknowledgement. Sans-IO.
+"""The uplink: records from the journal to the gateway, again and again until the gateway's sealed
+acknowledgement. Sans-IO.
 
-The state machine knows the journal, the key and the time that it is told; it never sees a socket. `poll` says what to publish
-next, `message` takes what arrived. A broker's PUBACK moves nothing here: only the gateway, after its COMMIT, does.
+The state machine knows the journal, the key and the time that it is told; it never sees a socket.
+`poll` says what to publish next, `message` takes what arrived. A broker's PUBACK moves nothing
+here: only the gateway, after its COMMIT, does.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
@@ -30,14 +32,20 @@ class Uplink:
         self.ack_topic = topic(identity["site"], identity["device"], "ack")
         self.command_topic = topic(identity["site"], identity["device"], "cmd")
         self._limits = limits
-        self.refused = 0  # acks and commands that were not ours, not sealed, not of this epoch, or old
+        self.refused = (
+            0  # acks and commands that were not ours, not sealed, not of this epoch, or old
+        )
         self.conflict = False  # the ledger holds records under our name that are not ours
-        self.command = None  # the newest command that waits to be taken, as messages.decode_command gives it
+        self.command = (
+            None  # the newest command that waits to be taken, as messages.decode_command gives it
+        )
         self.status = "alive"
         self.heap_free = 0  # and its low-water mark, bytes
         self.heap_low = 0
         self._sent = journal.acked
-        self._echo_ms = -1  # of this boot: uptime in the newest of our messages that the gateway answered
+        self._echo_ms = (
+            -1
+        )  # of this boot: uptime in the newest of our messages that the gateway answered
         self._clock = None  # (utc - uptime, round trip, uptime of the sample), all in ms
         self.connected(0)
         self.online = False  # whoever sees the connection go sets it False again
@@ -49,17 +57,23 @@ class Uplink:
         self.key_number = number
 
     def connected(self, now_ms: int) -> None:
-        """The broker took our connection: start again behind the last acknowledgement, with a heartbeat first."""
+        """The broker took our connection: start again behind the last acknowledgement, with a
+        heartbeat first.
+        """
         self.online = True
         self._sent = self._journal.acked
         self._heartbeat_due = now_ms
         self._resend_ms = self._limits["resend_ms"]
         self._resend_due = now_ms
-        self._wanted = 0  # want_from that was already answered, so that a burst of acks causes one repeat
+        self._wanted = (
+            0  # want_from that was already answered, so that a burst of acks causes one repeat
+        )
         self._want_due = now_ms
 
     def utc_ms(self, uptime_ms: int) -> int:
-        """The estimate of UTC at an uptime of this boot, Unix milliseconds; 0 before the gateway told it."""
+        """The estimate of UTC at an uptime of this boot, Unix milliseconds; 0 before the gateway
+        told it.
+        """
         return self._clock[0] + uptime_ms if self._clock else 0
 
     def will(self, uptime_ms: int) -> bytes:
@@ -67,7 +81,9 @@ class Uplink:
         return self._sealed_state("lost", uptime_ms)
 
     def poll(self, now_ms: int, uptime_ms: int):
-        """(topic, sealed payload, retain) of the next message to publish, or None when there is nothing to send now."""
+        """(topic, sealed payload, retain) of the next message to publish, or None when there is
+        nothing to send now.
+        """
         if not self.online:
             return None
         if ticks_diff(now_ms, self._heartbeat_due) >= 0:
@@ -94,15 +110,23 @@ class Uplink:
             if record is None or size + len(record) + 3 > messages.EVENT_BYTES_MAX:
                 break
             records.append(record)
-            size += len(record) + 3  # a byte string of up to 1 KiB has a head of at most three bytes
+            size += (
+                len(record) + 3
+            )  # a byte string of up to 1 KiB has a head of at most three bytes
             seq += 1
         if not records:
             return None
         self._sent = seq - 1
         ahead = self._journal.read(first - 1)
         before = messages.mark_of(ahead) if ahead else bytes(messages.MARK_BYTES)
-        payload = messages.encode_events(self._journal.epoch, self._journal.boot, uptime_ms, first, records, before)
-        return self._events_topic, seal.seal(self._key, self._kid, self._events_topic, payload), False
+        payload = messages.encode_events(
+            self._journal.epoch, self._journal.boot, uptime_ms, first, records, before
+        )
+        return (
+            self._events_topic,
+            seal.seal(self._key, self._kid, self._events_topic, payload),
+            False,
+        )
 
     def _sealed_state(self, status: str, uptime_ms: int) -> bytes:
         journal = self._journal
@@ -125,19 +149,23 @@ class Uplink:
         return seal.seal(self._key, self._kid, self.state_topic, payload)
 
     def message(self, name: str, sealed: bytes, now_ms: int, uptime_ms: int) -> bool:
-        """Take a message; True when it acknowledges this journal or is a new command. Anything else is counted as refused.
+        """Take a message; True when it acknowledges this journal or is a new command. Anything else
+        is counted as refused.
 
-        A command is new when it is for this epoch and its counter is above every one that was ever taken; whoever acts on it
-        notes the counter first (Journal.note_command).
+        A command is new when it is for this epoch and its counter is above every one that was ever
+        taken; whoever acts on it notes the counter first (Journal.note_command).
 
-        An acknowledgement that is higher than all before is true whenever it comes. A lower one takes back what we were told
-        (the gateway lost its newest rows): it must answer a message of ours that is newer than every one answered so far.
-        No clock of the gateway's decides that: it may be set back.
+        An acknowledgement that is higher than all before is true whenever it comes. A lower one
+        takes back what we were told (the gateway lost its newest rows): it must answer a message of
+        ours that is newer than every one answered so far. No clock of the gateway's decides that:
+        it may be set back.
         """
         taken = False
         if name == self.ack_topic or name == self.command_topic:
             try:
-                _, payload = seal.open_seal(sealed, name, lambda kid: self._key if kid == self._kid else None)
+                _, payload = seal.open_seal(
+                    sealed, name, lambda kid: self._key if kid == self._kid else None
+                )
                 if name == self.ack_topic:
                     taken = self._ack(messages.decode_ack(payload), now_ms, uptime_ms)
                 else:
@@ -167,11 +195,15 @@ class Uplink:
             held and any(ack["mark"]) and ack["mark"] != messages.mark_of(held)
         )
         if self.conflict:
-            return False  # what the ledger holds under our name is not ours: a second board has our key, and says other things
+            # what the ledger holds under our name is not ours: a second board has our key, and says
+            # other things
+            return False
         if echo_ms >= 0:
             self._echo_ms = max(self._echo_ms, echo_ms)
             self._set_clock(ack["utc_ms"], uptime_ms, uptime_ms - echo_ms)
-        if high_water > journal.acked or self._resend_ms > self._limits["resend_ms"]:  # the gateway is there (again)
+        if (
+            high_water > journal.acked or self._resend_ms > self._limits["resend_ms"]
+        ):  # the gateway is there (again)
             self._resend_ms = self._limits["resend_ms"]
             self._resend_due = ticks_add(now_ms, self._resend_ms)
         journal.mark_acked(high_water, ack["ledger_n"], ack["ledger_head"])
@@ -184,7 +216,11 @@ class Uplink:
         return True
 
     def _set_clock(self, utc_ms: int, uptime_ms: int, trip_ms: int) -> None:
-        """Cristian's estimate: the sample with the shortest round trip is the best, until it is too old for the crystal."""
+        """Cristian's estimate: the sample with the shortest round trip is the best, until it is too
+        old for the crystal.
+        """
         best = self._clock
-        if trip_ms >= 0 and (best is None or trip_ms <= best[1] or uptime_ms - best[2] > _SAMPLE_KEPT_MS):
+        if trip_ms >= 0 and (
+            best is None or trip_ms <= best[1] or uptime_ms - best[2] > _SAMPLE_KEPT_MS
+        ):
             self._clock = (utc_ms - uptime_ms + trip_ms // 2, trip_ms, uptime_ms)

@@ -1,1 +1,3 @@
-"""The back office: ingest, ledger, reconciliation, reports, and the `till` command. Imports protocol."""
+"""The back office: ingest, ledger, reconciliation, reports, and the `till` command. Imports
+protocol.
+"""

@@ -1,7 +1,9 @@
-"""Is this ledger the one that was signed? Reads the file and nothing else: no write beside it, no network, no key that signs.
+"""Is this ledger the one that was signed? Reads the file and nothing else: no write beside it, no
+network, no key that signs.
 
-Two kinds of evidence: what the file says about itself (chain, records, witnesses, postings), which whoever holds the file can
-forge, and checkpoints kept elsewhere, which nobody can. Each finding says what to do next. docs/audit.md is the auditor's page.
+Two kinds of evidence: what the file says about itself (chain, records, witnesses, postings), which
+whoever holds the file can forge, and checkpoints kept elsewhere, which nobody can. Each finding
+says what to do next. docs/audit.md is the auditor's page.
 """
 
 import shutil
@@ -22,23 +24,54 @@ from gateway.posted_row import Posting
 from gateway.postings import import_posted
 from gateway.signed_note import NoteError, TreeHead, UnknownSigner, VerifierKey, open_note
 
-FINDINGS_MAX = 200  # of one kind of check: past that the ledger is another one, and more lines help nobody
+FINDINGS_MAX = (
+    200  # of one kind of check: past that the ledger is another one, and more lines help nobody
+)
 COPY_ATTEMPTS = 5
 _SIDE_FILES = ("-wal", "-journal")
 
 NEXT = {
     "damaged": "keep the file as it is, and audit the newest backup",
-    "schema": "compare with a ledger of the same program version; protection against edits was taken out or put back by hand",
-    "ledger": "keep the file, and compare the message with the newest backup that verifies; the board may hold the record",
-    "witness": "compare with backups of that day; ask who restored or replaced the ledger, and look for it among the incidents",
-    "rolled_back": "look for the incident of a restore; without one treat what is missing as taken away, and count",
-    "rewritten": "the signed messages are no longer these: keep the file, and compare with a backup of the checkpoint's day",
-    "other_key": "ask who made a new key and why (incident checkpoint_key); trust the key that you kept alone",
-    "altered": "the text was changed after it was signed, or was mistyped: compare it with the printed page",
-    "other_log": "this checkpoint belongs to another site: take it out, or name that site's key and ledger",
-    "contradiction": "one key signed two different ledgers: treat the key as stolen, and compare the backups of both days",
+    "schema": (
+        "compare with a ledger of the same program version; protection against edits was taken out"
+        " or put back by hand"
+    ),
+    "ledger": (
+        "keep the file, and compare the message with the newest backup that verifies; the board may"
+        " hold the record"
+    ),
+    "witness": (
+        "compare with backups of that day; ask who restored or replaced the ledger, and look for it"
+        " among the incidents"
+    ),
+    "rolled_back": (
+        "look for the incident of a restore; without one treat what is missing as taken away, and"
+        " count"
+    ),
+    "rewritten": (
+        "the signed messages are no longer these: keep the file, and compare with a backup of the"
+        " checkpoint's day"
+    ),
+    "other_key": (
+        "ask who made a new key and why (incident checkpoint_key); trust the key that you kept"
+        " alone"
+    ),
+    "altered": (
+        "the text was changed after it was signed, or was mistyped: compare it with the printed"
+        " page"
+    ),
+    "other_log": (
+        "this checkpoint belongs to another site: take it out, or name that site's key and ledger"
+    ),
+    "contradiction": (
+        "one key signed two different ledgers: treat the key as stolen, and compare the backups of"
+        " both days"
+    ),
     "list": "the list of checkpoints inside the ledger was rewritten; trust the printed ones",
-    "posted": "compare with the file that the cashiering system exported (--posted FILE), and ask for it there",
+    "posted": (
+        "compare with the file that the cashiering system exported (--posted FILE), and ask for it"
+        " there"
+    ),
 }
 
 
@@ -76,20 +109,29 @@ class Audit:
 
 @contextmanager
 def opened_read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """The ledger, read without a lock and without a file beside it: works on read-only media, and leaves no trace.
+    """The ledger, read without a lock and without a file beside it: works on read-only media, and
+    leaves no trace.
 
-    A ledger in use has its newest part in another file: both are then copied to a temporary folder and read there.
-    Raises ConfigError, PermissionDenied, DataError for what is no ledger, TryAgain when it was written to meanwhile.
+    A ledger in use has its newest part in another file: both are then copied to a temporary folder
+    and read there. Raises ConfigError, PermissionDenied, DataError for what is no ledger, TryAgain
+    when it was written to meanwhile.
     """
     try:
         before = _stamps(path)
         if before[0] is None:
-            raise ConfigError(f"ledger {path}: not there; name the ledger or a copy of it with --ledger")
+            raise ConfigError(
+                f"ledger {path}: not there; name the ledger or a copy of it with --ledger"
+            )
         if not any(before[1:]):
-            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+            with closing(
+                sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+            ) as db:
                 yield _checked(db, path)
             if _stamps(path) != before:
-                raise TryAgain(f"ledger {path}: a gateway wrote to it meanwhile; make a copy with till backup and audit that")
+                raise TryAgain(
+                    f"ledger {path}: a gateway wrote to it meanwhile; make a copy with till backup"
+                    " and audit that"
+                )
             return
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "ledger.db"
@@ -97,39 +139,55 @@ def opened_read_only(path: Path) -> Iterator[sqlite3.Connection]:
             with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as db:
                 yield _checked(db, path)
     except PermissionError as error:
-        raise PermissionDenied(f"ledger {path}: {error.strerror}; give the auditor read access, or a copy") from error
+        raise PermissionDenied(
+            f"ledger {path}: {error.strerror}; give the auditor read access, or a copy"
+        ) from error
 
 
 def audit(
-    db: sqlite3.Connection, keys: list[VerifierKey], printed: list[tuple[str, list[str]]], posted: list[Path] | None = None
+    db: sqlite3.Connection,
+    keys: list[VerifierKey],
+    printed: list[tuple[str, list[str]]],
+    posted: list[Path] | None = None,
 ) -> Audit:
-    """Everything that does not fit. `printed`: (file, notes in it); `posted`: posted.csv files to compare the postings with."""
+    """Everything that does not fit. `printed`: (file, notes in it); `posted`: posted.csv files to
+    compare the postings with.
+    """
     report = Audit()
     try:
         _file(db, report)
         heads = _printed(keys, printed, report)
         listed = stored(db)
-        scan = Scan().walk(db.execute(MESSAGES), {head.size for _, head in heads} | {row.n for row in listed})
+        scan = Scan().walk(
+            db.execute(MESSAGES), {head.size for _, head in heads} | {row.n for row in listed}
+        )
         report.n, report.head, report.root = scan.tree.size, scan.head, scan.tree.root()
         check_heads(scan, heads, report)
         _listed(scan, keys, listed, [head for _, head in heads], report)
         for found in islice(ledger_verify.findings(db), FINDINGS_MAX):
             kind = "witness" if "was acked with" in found.text else "ledger"
-            report.add(kind, f"message {found.message_n}" if found.message_n else found.device, found.text)
+            report.add(
+                kind, f"message {found.message_n}" if found.message_n else found.device, found.text
+            )
         report.records = db.execute("SELECT count(*) FROM record").fetchone()[0]
-        report.witnesses = db.execute("SELECT count(*) FROM heartbeat WHERE ledger_n > 0").fetchone()[0]
+        report.witnesses = db.execute(
+            "SELECT count(*) FROM heartbeat WHERE ledger_n > 0"
+        ).fetchone()[0]
         _postings(db, posted or [], report)
     except (sqlite3.Error, ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        # The last ones: a table that was made anew without its types, with values in it that the program never writes.
+        # The last ones: a table that was made anew without its types, with values in it that the
+        # program never writes.
         report.add("damaged", "file", f"it cannot be read to its end ({error})")
     return report
 
 
-# --- the file -----------------------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------
 
 
 def _stamps(path: Path) -> list[tuple[int, int] | None]:
-    """(size, time of the last write) of the ledger and of each file beside it; None for one that is not there or empty."""
+    """(size, time of the last write) of the ledger and of each file beside it; None for one that is
+    not there or empty.
+    """
     found: list[tuple[int, int] | None] = []
     for name in (path.name, *(path.name + suffix for suffix in _SIDE_FILES)):
         try:
@@ -137,7 +195,9 @@ def _stamps(path: Path) -> list[tuple[int, int] | None]:
         except (FileNotFoundError, NotADirectoryError):
             found.append(None)
             continue
-        found.append((status.st_size, status.st_mtime_ns) if status.st_size or name == path.name else None)
+        found.append(
+            (status.st_size, status.st_mtime_ns) if status.st_size or name == path.name else None
+        )
     return found
 
 
@@ -151,7 +211,9 @@ def _copy(path: Path, copy: Path) -> None:
                 shutil.copyfile(path.with_name(path.name + suffix), target)
         if _stamps(path) == before:
             return
-    raise TryAgain(f"ledger {path}: a gateway writes to it; make a copy with till backup and audit that")
+    raise TryAgain(
+        f"ledger {path}: a gateway writes to it; make a copy with till backup and audit that"
+    )
 
 
 def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
@@ -161,15 +223,21 @@ def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version != len(migrations()):
             raise DataError(
-                f"ledger {path}: schema {version}, this program audits {len(migrations())}; use the program it is of"
+                f"ledger {path}: schema {version}, this program audits {len(migrations())}; use the"
+                " program it is of"
             )
     except sqlite3.DatabaseError as error:
-        raise DataError(f"ledger {path}: no ledger, or its first page is damaged ({error}); audit the newest backup") from error
+        raise DataError(
+            f"ledger {path}: no ledger, or its first page is damaged ({error}); audit the newest"
+            " backup"
+        ) from error
     return db
 
 
 def _file(db: sqlite3.Connection, report: Audit) -> None:
-    """Pages whole, tables and triggers those of the program: who edits rows has to take the triggers out first."""
+    """Pages whole, tables and triggers those of the program: who edits rows has to take the
+    triggers out first.
+    """
     for (text,) in db.execute(f"PRAGMA quick_check({FINDINGS_MAX})"):
         if text != "ok":
             report.add("damaged", "file", text)
@@ -179,7 +247,13 @@ def _file(db: sqlite3.Connection, report: Audit) -> None:
         expected, found = _schema(fresh), _schema(db)
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            state = "missing" if name not in found else "not of this program" if name not in expected else "changed"
+            state = (
+                "missing"
+                if name not in found
+                else "not of this program"
+                if name not in expected
+                else "changed"
+            )
             report.add("schema", name[1], f"{name[0]} {name[1]} is {state}")
 
 
@@ -188,15 +262,21 @@ def _schema(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
     return {(kind, name): " ".join(str(sql).split()) for kind, name, sql in rows}
 
 
-# --- checkpoints --------------------------------------------------------------------------------------------------------
+# --- checkpoints ----------------------------------------------------------------------------------
 
 
-def _printed(keys: list[VerifierKey], printed: list[tuple[str, list[str]]], report: Audit) -> list[tuple[str, TreeHead]]:
+def _printed(
+    keys: list[VerifierKey], printed: list[tuple[str, list[str]]], report: Audit
+) -> list[tuple[str, TreeHead]]:
     """(file, head) of every note whose signature is good."""
     heads = []
     for name, notes in printed:
         if not notes:
-            report.add("altered", name, "holds no checkpoint: an origin, a size, a root, an empty line, a signature line")
+            report.add(
+                "altered",
+                name,
+                "holds no checkpoint: an origin, a size, a root, an empty line, a signature line",
+            )
         for note in notes:
             head = _opened(note, keys, name, report)
             if head is not None:
@@ -216,7 +296,9 @@ def _opened(note: str, keys: list[VerifierKey], where: str, report: Audit) -> Tr
             report.add("altered", where, str(error))
             return None
         if head.origin != key.name:
-            report.add("other_log", where, f"a checkpoint of {head.origin}, the key is {key.name}'s")
+            report.add(
+                "other_log", where, f"a checkpoint of {head.origin}, the key is {key.name}'s"
+            )
             return None
         return head
     report.add("other_key", where, unknown)
@@ -231,21 +313,37 @@ def check_heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) ->
     for name, head in sorted(heads, key=lambda item: item[1].size):
         other, root = seen.setdefault(head.size, (name, head.root))
         if root != head.root:
-            report.add("contradiction", name, f"signs another root over {head.size} messages than {other}")
+            report.add(
+                "contradiction", name, f"signs another root over {head.size} messages than {other}"
+            )
         if head.size > size:
-            report.add("rolled_back", name, f"covers {head.size} messages, the ledger has {size}: its end is gone")
+            report.add(
+                "rolled_back",
+                name,
+                f"covers {head.size} messages, the ledger has {size}: its end is gone",
+            )
         elif scan.roots[head.size] != head.root:
             later = next((fits for fits in fitting if fits > head.size), 0)
             text = f"the first {head.size} messages are not those that were signed"
             report.add("rewritten", name, text)
             if later:
-                report.add("contradiction", name, f"{text}, yet a checkpoint over {later} messages fits")
+                report.add(
+                    "contradiction", name, f"{text}, yet a checkpoint over {later} messages fits"
+                )
         else:
             report.good.append(name)
 
 
-def _listed(scan: Scan, keys: list[VerifierKey], listed: list[Checkpoint], heads: list[TreeHead], report: Audit) -> None:
-    """The ledger's own list: it must fit the ledger, carry our signatures, and hold the printed ones."""
+def _listed(
+    scan: Scan,
+    keys: list[VerifierKey],
+    listed: list[Checkpoint],
+    heads: list[TreeHead],
+    report: Audit,
+) -> None:
+    """The ledger's own list: it must fit the ledger, carry our signatures, and hold the printed
+    ones.
+    """
     stated = set()
     for row in listed:
         head = _opened(row.note, keys, f"list, {row.business_date}", report)
@@ -255,27 +353,42 @@ def _listed(scan: Scan, keys: list[VerifierKey], listed: list[Checkpoint], heads
         if (head.size, head.root) != (row.n, row.root):
             report.add("list", row.business_date, "size or root are not those of its signed text")
         if scan.roots.get(row.n) != row.root:
-            report.add("list", row.business_date, f"its root over {row.n} messages is not that of the ledger")
+            report.add(
+                "list",
+                row.business_date,
+                f"its root over {row.n} messages is not that of the ledger",
+            )
     for head in heads:
         if (head.size, head.root) not in stated:
-            report.add("list", f"{head.size} messages", "a printed checkpoint is not in the ledger's list")
+            report.add(
+                "list", f"{head.size} messages", "a printed checkpoint is not in the ledger's list"
+            )
 
 
-# --- postings -----------------------------------------------------------------------------------------------------------
+# --- postings -------------------------------------------------------------------------------------
 
 
 def _postings(db: sqlite3.Connection, files: list[Path], report: Audit) -> None:
-    """Each posting is what its hash says, each file has the rows it says; files at hand are read again and compared."""
+    """Each posting is what its hash says, each file has the rows it says; files at hand are read
+    again and compared.
+    """
     broken = 0
     columns = ", ".join(Posting.__dataclass_fields__)
-    rows = f"SELECT {columns}, content, file_line, name FROM posting JOIN posted_file ON posted_file.id = file_id"
+    rows = (
+        f"SELECT {columns}, content, file_line, name FROM posting JOIN posted_file ON"
+        " posted_file.id = file_id"
+    )
     for *values, content, file_line, name in db.execute(rows):
         report.postings += 1
         if Posting(*values).content() != content and (broken := broken + 1) <= FINDINGS_MAX:
-            report.add("posted", f"{name}:{file_line}", "its values are not those that were hashed when it was posted")
+            report.add(
+                "posted",
+                f"{name}:{file_line}",
+                "its values are not those that were hashed when it was posted",
+            )
     for name, added, found in db.execute(
-        "SELECT name, added, (SELECT count(*) FROM posting WHERE file_id = posted_file.id) AS rows_found FROM posted_file"
-        " WHERE added <> rows_found"
+        "SELECT name, added, (SELECT count(*) FROM posting WHERE file_id = posted_file.id) AS"
+        " rows_found FROM posted_file WHERE added <> rows_found"
     ):
         report.add("posted", name, f"{added} rows were posted from it, {found} are here")
     for path in files:
@@ -283,7 +396,9 @@ def _postings(db: sqlite3.Connection, files: list[Path], report: Audit) -> None:
 
 
 def _compare(db: sqlite3.Connection, path: Path, report: Audit) -> None:
-    """Read a posted.csv into a ledger in memory: the same keys with the same content must be in the audited one."""
+    """Read a posted.csv into a ledger in memory: the same keys with the same content must be in the
+    audited one.
+    """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         for _, script in migrations():
             fresh.executescript(script)
@@ -293,7 +408,8 @@ def _compare(db: sqlite3.Connection, path: Path, report: Audit) -> None:
             report.add("posted", path.name, str(error))
             return
         file = db.execute(
-            "SELECT id FROM posted_file WHERE sha256 = ?", fresh.execute("SELECT sha256 FROM posted_file").fetchone()
+            "SELECT id FROM posted_file WHERE sha256 = ?",
+            fresh.execute("SELECT sha256 FROM posted_file").fetchone(),
         ).fetchone()
         if file is None:
             report.add("posted", path.name, "this very file was never imported here")
@@ -302,10 +418,15 @@ def _compare(db: sqlite3.Connection, path: Path, report: Audit) -> None:
         ours = _by_key(fresh, 1)
     here = _by_key(db)
     differing = [
-        f"{key[1]} line {key[2]}: {'changed' if key in here else 'missing'} here" for key in ours if here.get(key) != ours[key]
+        f"{key[1]} line {key[2]}: {'changed' if key in here else 'missing'} here"
+        for key in ours
+        if here.get(key) != ours[key]
     ]
     if file is not None:
-        differing += [f"{key[1]} line {key[2]}: is not in the file" for key in _by_key(db, file[0]).keys() - ours.keys()]
+        differing += [
+            f"{key[1]} line {key[2]}: is not in the file"
+            for key in _by_key(db, file[0]).keys() - ours.keys()
+        ]
     for text in differing[:FINDINGS_MAX]:
         report.add("posted", path.name, f"receipt {text}")
 
@@ -313,5 +434,8 @@ def _compare(db: sqlite3.Connection, path: Path, report: Audit) -> None:
 def _by_key(db: sqlite3.Connection, file_id: int | None = None) -> dict[tuple[Any, ...], bytes]:
     where = "" if file_id is None else f"WHERE file_id = {file_id:d}"
     return {
-        tuple(row[:3]): row[3] for row in db.execute(f"SELECT source_system, receipt_no, line_no, content FROM posting {where}")
+        tuple(row[:3]): row[3]
+        for row in db.execute(
+            f"SELECT source_system, receipt_no, line_no, content FROM posting {where}"
+        )
     }

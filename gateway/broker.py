@@ -1,7 +1,9 @@
-"""The brokers we can start ourselves, behind one seam: a demo, a test or a single-office install needs no other.
+"""The brokers we can start ourselves, behind one seam: a demo, a test or a single-office install
+needs no other.
 
-A broker only carries messages. Its PUBACK is not a receipt (ordinary situations lose acknowledged messages), so nothing here is
-tuned for durability: devices keep their records until the gateway's own sealed acknowledgement.
+A broker only carries messages. Its PUBACK is not a receipt (ordinary situations lose acknowledged
+messages), so nothing here is tuned for durability: devices keep their records until the gateway's
+own sealed acknowledgement.
 """
 
 import getpass
@@ -15,14 +17,18 @@ from pathlib import Path
 
 from gateway.errors import Unavailable
 
-HOST = "127.0.0.1"  # never 0.0.0.0 (iotcore's default): a broker that we start has no passwords and no certificates
-PACKET_BYTES_MAX = 4_096  # a sealed message is at most 1 KiB; max_packet_size disconnects, message_size_limit loses silently
-IN_FLIGHT_MAX = 1_000  # messages on their way to the gateway; iotcore's 100 and mosquitto's 20 keep group commit small
+# never 0.0.0.0 (iotcore's default): a broker that we start has no passwords and no certificates
+HOST = "127.0.0.1"
+# a sealed message is at most 1 KiB; max_packet_size disconnects, message_size_limit loses silently
+PACKET_BYTES_MAX = 4_096
+# messages on their way to the gateway; iotcore's 100 and mosquitto's 20 keep group commit small
+IN_FLIGHT_MAX = 1_000
 START_MS = 10_000
 STOP_MS = 5_000
 _POLL_MS = 20
 
-# The child ends with us: its standard input is a pipe that closes when this process is gone, however it went.
+# The child ends with us: its standard input is a pipe that closes when this process is gone,
+# however it went.
 _EMBEDDED = """
 import os, sys, threading
 sys.path[:] = [folder for folder in sys.path if folder not in ("", ".")]
@@ -50,7 +56,9 @@ def answers(host: str, port: int, timeout_ms: int = 200) -> bool:
 
 
 class Broker(ABC):
-    """A broker process on 127.0.0.1 that we own: started, stopped and killed by its own process id."""
+    """A broker process on 127.0.0.1 that we own: started, stopped and killed by its own process
+    id.
+    """
 
     name = ""
 
@@ -81,7 +89,10 @@ class Broker(ABC):
         if self.is_running:
             return self
         if answers(self.host, self.port):
-            raise Unavailable(f"broker {self.name}: port {self.port} is in use; stop the other program or choose another port")
+            raise Unavailable(
+                f"broker {self.name}: port {self.port} is in use; stop the other program or choose"
+                " another port"
+            )
         self._process = self._launch()
         deadline_ms = _monotonic_ms() + START_MS
         while not answers(self.host, self.port):
@@ -91,8 +102,12 @@ class Broker(ABC):
                 if _monotonic_ms() < deadline_ms:
                     continue
                 self.kill()
-                raise Unavailable(f"broker {self.name}: not ready on port {self.port} within {START_MS} ms") from None
-            raise Unavailable(f"broker {self.name}: ended with code {code} at start; run it by hand to see why")
+                raise Unavailable(
+                    f"broker {self.name}: not ready on port {self.port} within {START_MS} ms"
+                ) from None
+            raise Unavailable(
+                f"broker {self.name}: ended with code {code} at start; run it by hand to see why"
+            )
         return self
 
     def stop(self) -> None:
@@ -128,13 +143,25 @@ class Broker(ABC):
 
 
 class EmbeddedBroker(Broker):
-    """iotcore from the Python environment. Keeps sessions in memory only; refuses a keepalive of 0."""
+    """iotcore from the Python environment. Keeps sessions in memory only; refuses a keepalive of
+    0.
+    """
 
     name = "iotcore"
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", _EMBEDDED, self.host, str(self.port), str(PACKET_BYTES_MAX), str(IN_FLIGHT_MAX)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [
+            sys.executable,
+            "-c",
+            _EMBEDDED,
+            self.host,
+            str(self.port),
+            str(PACKET_BYTES_MAX),
+            str(IN_FLIGHT_MAX),
+        ]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
 
 class MosquittoBroker(Broker):
@@ -152,17 +179,21 @@ class MosquittoBroker(Broker):
         return shutil.which("mosquitto") is not None
 
     def config(self) -> str:
-        """Its configuration file. autosave stays off: with autosave_on_changes 1,192 messages a second fell to 212."""
+        """Its configuration file. autosave stays off: with autosave_on_changes 1,192 messages a
+        second fell to 212.
+        """
         return "\n".join(
             (
                 f"listener {self.port} {self.host}",
                 "allow_anonymous true",
-                f"user {getpass.getuser()}",  # started by root it would become 'mosquitto', who cannot write here
+                # started by root it would become 'mosquitto', who cannot write here
+                f"user {getpass.getuser()}",
                 "persistence true",
                 f"persistence_location {self._folder.resolve()}/",
                 "autosave_interval 0",
                 "autosave_on_changes false",
-                "max_queued_messages 0",  # 0 = no limit: the default of 1000 loses acknowledged messages silently
+                # 0 = no limit: the default of 1000 loses acknowledged messages silently
+                "max_queued_messages 0",
                 f"max_inflight_messages {IN_FLIGHT_MAX}",
                 f"max_packet_size {PACKET_BYTES_MAX}",
                 "log_type error",
@@ -174,12 +205,16 @@ class MosquittoBroker(Broker):
     def _launch(self) -> subprocess.Popen[bytes]:
         program = shutil.which("mosquitto")
         if program is None:
-            raise Unavailable("broker mosquitto: not on PATH; install it or use the embedded broker")
+            raise Unavailable(
+                "broker mosquitto: not on PATH; install it or use the embedded broker"
+            )
         self._folder.mkdir(parents=True, exist_ok=True)
         config = self._folder / "mosquitto.conf"
         config.write_text(self.config(), "utf-8")
         with (self._folder / "mosquitto.log").open("ab") as log:
-            return subprocess.Popen([program, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(
+                [program, "-c", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
 
 def _monotonic_ms() -> int:

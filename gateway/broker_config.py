@@ -1,7 +1,9 @@
-"""mosquitto as this site wants it: certificates on both sides, each device under its own name alone, nothing lost silently.
+"""mosquitto as this site wants it: certificates on both sides, each device under its own name
+alone, nothing lost silently.
 
-The folder (`<data>/broker`, or one of your own) is complete: mosquitto.conf, acl, ca.pem, crl.pem, broker.pem and .key. The ACL
-is the second wall; the first is the seal, which the gateway checks whatever a broker lets through.
+The folder (`<data>/broker`, or one of your own) is complete: mosquitto.conf, acl, ca.pem, crl.pem,
+broker.pem and .key. The ACL is the second wall; the first is the seal, which the gateway checks
+whatever a broker lets through.
 """
 
 import getpass
@@ -20,12 +22,16 @@ _CRL = "crl.pem"
 
 
 def prepare(site: Site) -> pki.Authority:
-    """The CA, made when there is none, with certificates of gateway, watcher and broker that are right and not about to end.
+    """The CA, made when there is none, with certificates of gateway, watcher and broker that are
+    right and not about to end.
 
     Raises ConfigError when the site's broker speaks no TLS.
     """
     if not site.config.broker.tls:
-        raise ConfigError(f"{site.path}: [broker] has no TLS; set embedded = false, tls = true and port = 8883 first")
+        raise ConfigError(
+            f"{site.path}: [broker] has no TLS; set embedded = false, tls = true and port = 8883"
+            " first"
+        )
     authority = pki.Authority(site.ca)
     if not authority.exists:
         authority.create(site.config.site)
@@ -34,18 +40,26 @@ def prepare(site: Site) -> pki.Authority:
         if not _is_good(authority, certificate, name):
             pki.write_issued(authority.issue_office(name), certificate, key)
     certificate = site.broker_folder / "broker.pem"
-    if not _is_good(authority, certificate, pki.BROKER_NAME) or pki.hosts_of(pki.load_certificate(certificate)) != _hosts(site):
-        pki.write_issued(authority.issue_broker(_hosts(site)), certificate, site.broker_folder / "broker.key")
+    if not _is_good(authority, certificate, pki.BROKER_NAME) or pki.hosts_of(
+        pki.load_certificate(certificate)
+    ) != _hosts(site):
+        pki.write_issued(
+            authority.issue_broker(_hosts(site)), certificate, site.broker_folder / "broker.key"
+        )
     return authority
 
 
 def write(site: Site, folder: Path, revoked: Sequence[str]) -> list[Path]:
-    """All that mosquitto reads, in `folder`; the files. `revoked`: devices that are shut out, whatever they show."""
+    """All that mosquitto reads, in `folder`; the files. `revoked`: devices that are shut out,
+    whatever they show.
+    """
     authority = prepare(site)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise PermissionDenied(f"folder {folder}: {error.strerror}; name another with --folder") from error
+        raise PermissionDenied(
+            f"folder {folder}: {error.strerror}; name another with --folder"
+        ) from error
     if folder.resolve() != site.broker_folder.resolve():
         write_public(folder / "broker.pem", (site.broker_folder / "broker.pem").read_bytes())
         write_private(folder / "broker.key", (site.broker_folder / "broker.key").read_bytes())
@@ -53,11 +67,15 @@ def write(site: Site, folder: Path, revoked: Sequence[str]) -> list[Path]:
     write_public(folder / _CRL, authority.crl_file.read_bytes())
     write_public(folder / "acl", acl(site.config.site, revoked).encode())
     write_public(folder / CONFIG_FILE, configuration(site, folder).encode())
-    return [folder / name for name in (CONFIG_FILE, "acl", "ca.pem", _CRL, "broker.pem", "broker.key")]
+    return [
+        folder / name for name in (CONFIG_FILE, "acl", "ca.pem", _CRL, "broker.pem", "broker.key")
+    ]
 
 
 def refresh(site: Site, revoked: Sequence[str]) -> None:
-    """After somebody was shut out or let in again: revocation list and ACL in the site's own folder, where there are any."""
+    """After somebody was shut out or let in again: revocation list and ACL in the site's own
+    folder, where there are any.
+    """
     if (site.broker_folder / CONFIG_FILE).exists():
         write_public(site.broker_folder / _CRL, pki.Authority(site.ca).crl_file.read_bytes())
         write_public(site.broker_folder / "acl", acl(site.config.site, revoked).encode())
@@ -120,15 +138,25 @@ pattern read {prefix}/%u/cmd
 
 
 def problems(site: Site) -> list[str]:
-    """What is wrong with certificates, their keys and what mosquitto reads; empty when nothing is. Changes nothing."""
+    """What is wrong with certificates, their keys and what mosquitto reads; empty when nothing is.
+    Changes nothing.
+    """
     authority = pki.Authority(site.ca)
     found = []
     for folder in (site.ca, site.keys):
         if folder.is_dir() and folder.stat().st_mode & 0o077:
             found.append(f"folder {folder}: open to others; chmod 700 it")
-    names = [(site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name) for name in (pki.GATEWAY_NAME, pki.WATCH_NAME)]
-    names += [(site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name) for name in site.config.windows]
-    names.append((site.broker_folder / "broker.pem", site.broker_folder / "broker.key", pki.BROKER_NAME))
+    names = [
+        (site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name)
+        for name in (pki.GATEWAY_NAME, pki.WATCH_NAME)
+    ]
+    names += [
+        (site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name)
+        for name in site.config.windows
+    ]
+    names.append(
+        (site.broker_folder / "broker.pem", site.broker_folder / "broker.key", pki.BROKER_NAME)
+    )
     try:
         pki.load_key(authority.key_file)
         authority.crl()
@@ -140,7 +168,9 @@ def problems(site: Site) -> list[str]:
         except GatewayError as error:
             found.append(str(error))
     if not (site.broker_folder / "acl").exists():
-        found.append(f"{site.broker_folder / 'acl'}: no ACL for mosquitto; till broker config writes it")
+        found.append(
+            f"{site.broker_folder / 'acl'}: no ACL for mosquitto; till broker config writes it"
+        )
     crl = site.broker_folder / _CRL
     if not crl.exists() or crl.read_bytes() != authority.crl_file.read_bytes():
         found.append(f"{crl}: not the newest revocation list; till broker config writes it")

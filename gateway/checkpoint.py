@@ -1,9 +1,10 @@
-"""The day's signed checkpoint: how many messages the ledger has and their Merkle root, in a text that leaves the machine.
+"""The day's signed checkpoint: how many messages the ledger has and their Merkle root, in a text
+that leaves the machine.
 
-Whoever holds the database can rewrite it, chain and all. What nobody can rewrite is a checkpoint that was printed: it fixes
-every message up to its size. One is made a business day, and none that contradicts an earlier one: that is an incident and no
-signature.
-The signing key is `<data>/checkpoint.key`; the auditor keeps `<data>/checkpoint.vkey` elsewhere (docs/audit.md).
+Whoever holds the database can rewrite it, chain and all. What nobody can rewrite is a checkpoint
+that was printed: it fixes every message up to its size. One is made a business day, and none that
+contradicts an earlier one: that is an incident and no signature. The signing key is
+`<data>/checkpoint.key`; the auditor keeps `<data>/checkpoint.vkey` elsewhere (docs/audit.md).
 """
 
 import datetime
@@ -29,7 +30,9 @@ from gateway.signed_note import NoteError, SignerKey, TreeHead, UnknownSigner, o
 
 log = logging.getLogger("till.checkpoint")
 
-QUIET_MS = 900_000  # assumed: drawers are counted out after the cut-off; a quarter of an hour without a record ends that
+# assumed: drawers are counted out after the cut-off; a quarter of an hour without a record ends
+# that
+QUIET_MS = 900_000
 LOOK_MS = 5_000  # how often a running gateway looks whether one is due: three small queries
 MESSAGES = "SELECT n, topic, received_ms, sealed, head FROM message ORDER BY n"
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -53,15 +56,23 @@ class Checkpoint:
 
 @dataclass
 class Scan:
-    """What one walk over the messages gives: tree and chain head at its end, roots at the sizes asked for."""
+    """What one walk over the messages gives: tree and chain head at its end, roots at the sizes
+    asked for.
+    """
 
     tree: Tree = field(default_factory=Tree)
     head: bytes = GENESIS
     roots: dict[int, bytes] = field(default_factory=dict)
-    broken_at: int = 0  # first message that does not follow or whose head the chain does not lead to; 0: none
+    broken_at: int = (
+        0  # first message that does not follow or whose head the chain does not lead to; 0: none
+    )
 
-    def walk(self, rows: Iterable[tuple[int, str, int, bytes, bytes]], sizes: Collection[int]) -> "Scan":
-        """Go on from where this one is, over rows of MESSAGES; `sizes` are those whose roots are wanted."""
+    def walk(
+        self, rows: Iterable[tuple[int, str, int, bytes, bytes]], sizes: Collection[int]
+    ) -> "Scan":
+        """Go on from where this one is, over rows of MESSAGES; `sizes` are those whose roots are
+        wanted.
+        """
         sha256, wanted, tree, head = hashlib.sha256, set(sizes), self.tree, self.head
         if tree.size in wanted:
             self.roots[tree.size] = tree.root()
@@ -83,7 +94,9 @@ def origin_of(site: str) -> str:
 
 
 def signed_size(data: Path) -> int:
-    """How many messages the newest checkpoint of a data folder covers, as its text says; 0 when there is none."""
+    """How many messages the newest checkpoint of a data folder covers, as its text says; 0 when
+    there is none.
+    """
     try:
         return TreeHead.parse(split_note((data / "checkpoint.txt").read_text("utf-8"))[0]).size
     except (OSError, NoteError, UnicodeError):
@@ -91,13 +104,21 @@ def signed_size(data: Path) -> int:
 
 
 def stored(db: sqlite3.Connection, business_date: str | None = None) -> list[Checkpoint]:
-    """Those of the ledger's own table, oldest first; of one business day (none or one) when it is named."""
-    where, values = ("", ()) if business_date is None else ("WHERE business_date = ?", (business_date,))
-    rows = db.execute(f"SELECT business_date, n, root, made_ms, note FROM checkpoint {where} ORDER BY business_date", values)
+    """Those of the ledger's own table, oldest first; of one business day (none or one) when it is
+    named.
+    """
+    where, values = (
+        ("", ()) if business_date is None else ("WHERE business_date = ?", (business_date,))
+    )
+    rows = db.execute(
+        f"SELECT business_date, n, root, made_ms, note FROM checkpoint {where} ORDER BY"
+        " business_date",
+        values,
+    )
     return [Checkpoint(*row) for row in rows]
 
 
-# --- when ---------------------------------------------------------------------------------------------------------------
+# --- when -----------------------------------------------------------------------------------------
 
 
 def ended_date(now_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time) -> str:
@@ -108,18 +129,27 @@ def ended_date(now_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time) -> 
 
 
 def due(
-    db: sqlite3.Connection, now_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time, quiet_ms: int = QUIET_MS
+    db: sqlite3.Connection,
+    now_ms: int,
+    zone: zoneinfo.ZoneInfo,
+    cut_off: datetime.time,
+    quiet_ms: int = QUIET_MS,
 ) -> str | None:
     """The business date that wants a checkpoint now, None when nothing does.
 
-    That is: its cut-off has passed, something was recorded before it that no checkpoint covers, and nothing came for `quiet_ms`
-    (or midnight has passed), so that the counts of the closing are in it.
+    That is: its cut-off has passed, something was recorded before it that no checkpoint covers, and
+    nothing came for `quiet_ms` (or midnight has passed), so that the counts of the closing are in
+    it.
     """
     date = ended_date(now_ms, zone, cut_off)
-    newest_date, last_n = db.execute("SELECT ifnull(max(business_date), ''), ifnull(max(n), 0) FROM checkpoint").fetchone()
+    newest_date, last_n = db.execute(
+        "SELECT ifnull(max(business_date), ''), ifnull(max(n), 0) FROM checkpoint"
+    ).fetchone()
     if newest_date >= date:
         return None
-    first = db.execute("SELECT received_ms FROM message WHERE n > ? ORDER BY n LIMIT 1", (last_n,)).fetchone()
+    first = db.execute(
+        "SELECT received_ms FROM message WHERE n > ? ORDER BY n LIMIT 1", (last_n,)
+    ).fetchone()
     ends = datetime.datetime.combine(datetime.date.fromisoformat(date), cut_off, zone)
     if first is None or first[0] >= (ends - _EPOCH) // _MS:
         return None
@@ -133,14 +163,22 @@ class Keeper:
     """Makes each day's checkpoint beside a running gateway, with a connection of its own."""
 
     def __init__(
-        self, path: Path, data: Path, site: str, zone: zoneinfo.ZoneInfo, cut_off: datetime.time, clock: Clock
+        self,
+        path: Path,
+        data: Path,
+        site: str,
+        zone: zoneinfo.ZoneInfo,
+        cut_off: datetime.time,
+        clock: Clock,
     ) -> None:
         self._path, self._data, self._site = path, data, site
         self._zone, self._cut_off, self._clock = zone, cut_off, clock
         self._said = ""
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set. A failure is logged once and tried again: it never ends the gateway."""
+        """Until `stop` is set. A failure is logged once and tried again: it never ends the
+        gateway.
+        """
         try:
             with Ledger(self._path, create=False) as ledger:
                 while not stop.is_set():
@@ -163,18 +201,22 @@ class Keeper:
                 log.error('checkpoint_failed error="%s"', error)
             return None
         self._said = ""
-        log.info("checkpoint_made date=%s n=%d root=%s", made.business_date, made.n, made.root.hex())
+        log.info(
+            "checkpoint_made date=%s n=%d root=%s", made.business_date, made.n, made.root.hex()
+        )
         return made
 
 
-# --- making one ---------------------------------------------------------------------------------------------------------
+# --- making one -----------------------------------------------------------------------------------
 
 
 def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int) -> Checkpoint:
-    """Sign what the ledger holds now as the checkpoint of `business_date`; one that is there already is given back.
+    """Sign what the ledger holds now as the checkpoint of `business_date`; one that is there
+    already is given back.
 
-    Raises DataError, after raising an incident, when the ledger no longer extends what was signed before or its chain is
-    broken; ConfigError, DataError or PermissionDenied when the key is not fit for use.
+    Raises DataError, after raising an incident, when the ledger no longer extends what was signed
+    before or its chain is broken; ConfigError, DataError or PermissionDenied when the key is not
+    fit for use.
     """
     if there := stored(ledger.db, business_date):
         return there[0]
@@ -191,14 +233,17 @@ def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int)
     if reason:
         ledger.incident("checkpoint_refused", "", reason, now_ms)
         raise DataError(
-            f"ledger {ledger.path}: not signed: {reason}; keep the file as it is and call the auditor (docs/audit.md)"
+            f"ledger {ledger.path}: not signed: {reason}; keep the file as it is and call the"
+            " auditor (docs/audit.md)"
         )
     head = TreeHead(origin_of(site), scan.tree.size, scan.tree.root())
     with ledger.transaction() as db:
         if there := stored(db, business_date):  # another process was faster
             return there[0]
         made = Checkpoint(business_date, head.size, head.root, now_ms, key.sign(str(head)))
-        _write(data / "checkpoint.txt", made.note, 0o644)  # first: what is signed is never forgotten
+        _write(
+            data / "checkpoint.txt", made.note, 0o644
+        )  # first: what is signed is never forgotten
         db.execute("INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?)", tuple(vars(made).values()))
     return made
 
@@ -206,17 +251,31 @@ def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int)
 def _against(scan: Scan, earlier: list[Checkpoint], latest: TreeHead | None, key: SignerKey) -> str:
     """Why nothing may be signed; empty when nothing speaks against it."""
     if scan.broken_at:
-        return f"the chain is broken at message {scan.broken_at}: an earlier message was edited, taken out or put in"
+        return (
+            f"the chain is broken at message {scan.broken_at}: an earlier message was edited, taken"
+            " out or put in"
+        )
     for checkpoint in earlier:
-        if scan.roots.get(checkpoint.n) != checkpoint.root or _stated(checkpoint, key) != (checkpoint.n, checkpoint.root):
-            return f"the checkpoint of {checkpoint.business_date} over {checkpoint.n} messages does not fit any more"
+        if scan.roots.get(checkpoint.n) != checkpoint.root or _stated(checkpoint, key) != (
+            checkpoint.n,
+            checkpoint.root,
+        ):
+            return (
+                f"the checkpoint of {checkpoint.business_date} over {checkpoint.n} messages does"
+                " not fit any more"
+            )
     if latest and scan.roots.get(latest.size) != latest.root:
-        return f"checkpoint.txt was signed over {latest.size} messages, the ledger does not extend them: restored or rewritten?"
+        return (
+            f"checkpoint.txt was signed over {latest.size} messages, the ledger does not extend"
+            " them: restored or rewritten?"
+        )
     return ""
 
 
 def _stated(checkpoint: Checkpoint, key: SignerKey) -> tuple[int, bytes] | None:
-    """(n, root) of a stored note; None when its signature under our key is wrong. One of a retired key is read as it is."""
+    """(n, root) of a stored note; None when its signature under our key is wrong. One of a retired
+    key is read as it is.
+    """
     try:
         try:
             text = open_note(checkpoint.note, key.verifier)
@@ -234,16 +293,19 @@ def _latest(data: Path, key: SignerKey) -> TreeHead | None:
     except FileNotFoundError:
         return None
     except (NoteError, UnicodeError) as error:
-        raise DataError(f"{data / 'checkpoint.txt'}: {error}; put the newest printed checkpoint there") from error
+        raise DataError(
+            f"{data / 'checkpoint.txt'}: {error}; put the newest printed checkpoint there"
+        ) from error
 
 
-# --- the key ------------------------------------------------------------------------------------------------------------
+# --- the key --------------------------------------------------------------------------------------
 
 
 def signer(data: Path, site: str, ledger: Ledger | None = None) -> SignerKey:
     """The signing key of a data folder, made at first use together with checkpoint.vkey.
 
-    Raises ConfigError when it is gone although something was signed with it, PermissionDenied when others can read it.
+    Raises ConfigError when it is gone although something was signed with it, PermissionDenied when
+    others can read it.
     """
     path = data / "checkpoint.key"
     try:
@@ -253,20 +315,28 @@ def signer(data: Path, site: str, ledger: Ledger | None = None) -> SignerKey:
     except FileNotFoundError:
         if (data / "checkpoint.txt").exists() or (ledger is not None and stored(ledger.db)):
             raise ConfigError(
-                f"key {path}: gone; put it back from where the keys are kept, or begin anew: till checkpoint --new-key"
+                f"key {path}: gone; put it back from where the keys are kept, or begin anew: till"
+                " checkpoint --new-key"
             ) from None
         return _new_key(data, site)
     except (NoteError, UnicodeError) as error:  # the text of the error holds no part of the key
-        raise DataError(f"key {path}: not a signing key; put it back from where the keys are kept") from error
+        raise DataError(
+            f"key {path}: not a signing key; put it back from where the keys are kept"
+        ) from error
     if key.name != origin_of(site):
-        raise ConfigError(f"key {path}: belongs to {key.name}, this site is {origin_of(site)}; put the right key there")
+        raise ConfigError(
+            f"key {path}: belongs to {key.name}, this site is {origin_of(site)}; put the right key"
+            " there"
+        )
     return key
 
 
 def new_key(data: Path, site: str, ledger: Ledger, now_ms: int) -> SignerKey:
-    """Begin a new series: after a lost key, or a ledger restored to before what was signed. The old public files stay.
+    """Begin a new series: after a lost key, or a ledger restored to before what was signed. The old
+    public files stay.
 
-    That somebody did so is an incident, and every auditor sees the new key's name: whoever holds the old one asks why.
+    That somebody did so is an incident, and every auditor sees the new key's name: whoever holds
+    the old one asks why.
     """
     old = "unknown"
     for name in ("checkpoint.vkey", "checkpoint.txt"):
@@ -276,7 +346,12 @@ def new_key(data: Path, site: str, ledger: Ledger, now_ms: int) -> SignerKey:
             path.rename(path.with_name(f"checkpoint-{old}{path.suffix}"))
     (data / "checkpoint.key").unlink(missing_ok=True)
     key = _new_key(data, site)
-    ledger.incident("checkpoint_key", "", f"checkpoints are signed with key {key.verifier.key_id.hex()}, before: {old}", now_ms)
+    ledger.incident(
+        "checkpoint_key",
+        "",
+        f"checkpoints are signed with key {key.verifier.key_id.hex()}, before: {old}",
+        now_ms,
+    )
     return key
 
 
@@ -291,13 +366,17 @@ def _write(path: Path, text: str, mode: int) -> None:
     """Whole or not at all, through a power cut too."""
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8"
+        ) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         fresh.rename(path)
     except PermissionError as error:
-        raise PermissionDenied(f"{path}: {error.strerror}; run as the owner of {path.parent}") from error
+        raise PermissionDenied(
+            f"{path}: {error.strerror}; run as the owner of {path.parent}"
+        ) from error
     finally:
         fresh.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)

@@ -1,4 +1,6 @@
-"""UTC in Unix milliseconds: the machine's clock, or the same plus an offset that a test bench moves."""
+"""UTC in Unix milliseconds: the machine's clock, or the same plus an offset that a test bench
+moves.
+"""
 
 import mmap
 import os
@@ -23,7 +25,8 @@ class Clock:
 class BenchClock(Clock):
     """The machine's clock plus an offset in a small file that several processes map.
 
-    The demo plays a day in minutes: it moves the offset ahead and every process on the bench sees it at once.
+    The demo plays a day in minutes: it moves the offset ahead and every process on the bench sees
+    it at once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +35,8 @@ class BenchClock(Clock):
                 self._map = mmap.mmap(file.fileno(), _OFFSET_BYTES)
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"bench clock {path}: {error}; unset {CLOCK_FILE_ENV} or let the bench create the file"
+                f"bench clock {path}: {error}; unset {CLOCK_FILE_ENV} or let the bench create the"
+                " file"
             ) from error
 
     @classmethod
@@ -48,7 +52,9 @@ class BenchClock(Clock):
 
     def advance(self, ms: int) -> None:
         """Move the clock ahead by `ms` for everybody who maps the file."""
-        self._map[:_OFFSET_BYTES] = (self.offset_ms + ms).to_bytes(_OFFSET_BYTES, "little", signed=True)
+        self._map[:_OFFSET_BYTES] = (self.offset_ms + ms).to_bytes(
+            _OFFSET_BYTES, "little", signed=True
+        )
 
     def utc_ms(self) -> int:
         """Unix milliseconds UTC, now, on the bench."""

@@ -1,8 +1,10 @@
-"""till.toml: what the site is. Read whole, checked whole, every error at once with file:line:column.
+"""till.toml: what the site is. Read whole, checked whole, every error at once with
+file:line:column.
 
-tomllib reads the values; it gives no positions. `_locate` finds them by scanning the lines for `[table]` and `key =`, which is
-all of TOML that this file needs. Where a key is written in another way (quoted or dotted keys, inline tables), an error points
-at the table or at line 1 instead: less exact, never wrong about the value.
+tomllib reads the values; it gives no positions. `_locate` finds them by scanning the lines for
+`[table]` and `key =`, which is all of TOML that this file needs. Where a key is written in another
+way (quoted or dotted keys, inline tables), an error points at the table or at line 1 instead: less
+exact, never wrong about the value.
 
 Secrets are files: `keys` is a folder, and no key of this file holds a secret.
 """
@@ -39,13 +41,20 @@ class _Strict(BaseModel):
 
 
 class Broker(_Strict):
-    """Where the MQTT broker listens. Loopback by default: nothing is opened to the network unless somebody says so."""
+    """Where the MQTT broker listens. Loopback by default: nothing is opened to the network unless
+    somebody says so.
+    """
 
     host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    embedded: bool = True  # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
-    tls: bool = False  # certificates on both sides (gateway/pki.py); till broker config writes mosquitto's half
-    server_name: Annotated[str, Field(max_length=253)] = ""  # what boards find in the broker's certificate; empty: host
+    embedded: bool = (
+        True  # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
+    )
+    # certificates on both sides (gateway/pki.py); till broker config writes mosquitto's half
+    tls: bool = False
+    server_name: Annotated[str, Field(max_length=253)] = (
+        ""  # what boards find in the broker's certificate; empty: host
+    )
 
     @property
     def name(self) -> str:
@@ -55,14 +64,22 @@ class Broker(_Strict):
     @model_validator(mode="after")
     def _embedded_is_local(self) -> Broker:
         if self.embedded and self.host != "127.0.0.1":
-            raise ValueError(f"the embedded broker listens on 127.0.0.1 alone, not on {self.host!r}; set embedded = false")
+            raise ValueError(
+                f"the embedded broker listens on 127.0.0.1 alone, not on {self.host!r}; set"
+                " embedded = false"
+            )
         if self.embedded and self.tls:
-            raise ValueError("the embedded broker has no TLS; set embedded = false and run till broker config, or tls = false")
+            raise ValueError(
+                "the embedded broker has no TLS; set embedded = false and run till broker config,"
+                " or tls = false"
+            )
         return self
 
 
 class Policy(_Strict):
-    """Thresholds of the office, in cents. Source: assumed, except report_cents (Corry, Pennsylvania: $25)."""
+    """Thresholds of the office, in cents. Source: assumed, except report_cents (Corry,
+    Pennsylvania: $25).
+    """
 
     reason_cents: Annotated[int, Field(ge=1)] = 1
     supervisor_cents: Annotated[int, Field(ge=1)] = 500
@@ -74,9 +91,13 @@ class Policy(_Strict):
 class Config(_Strict):
     """The site. Relative folders are relative to the file that names them."""
 
-    site: Annotated[str, Field(min_length=1, max_length=24)]  # no default: it is part of every topic
+    site: Annotated[
+        str, Field(min_length=1, max_length=24)
+    ]  # no default: it is part of every topic
     zone: str  # no default: a guessed time zone moves receipts to another day
-    windows: Annotated[tuple[str, ...], Field(min_length=1, max_length=500)]  # no default: the devices that may speak
+    windows: Annotated[
+        tuple[str, ...], Field(min_length=1, max_length=500)
+    ]  # no default: the devices that may speak
     data: str = "data"
     boards: str = "boards.toml"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
@@ -168,7 +189,9 @@ class Site:
 
 
 def load(path: Path) -> Site:
-    """The configuration in a file. Raises ConfigError with every fault at once, PermissionDenied when it cannot be read."""
+    """The configuration in a file. Raises ConfigError with every fault at once, PermissionDenied
+    when it cannot be read.
+    """
     text = _text(path)
     try:
         values = tomllib.loads(text)
@@ -180,7 +203,10 @@ def load(path: Path) -> Site:
         faults = [_fault(path, text, item) for item in error.errors(include_url=False)]
         faults.sort(key=lambda fault: fault[0])
         shown = [fault[1] for fault in faults[:ERRORS_SHOWN_MAX]]
-        count = f"{len(faults)} error{'s' if len(faults) > 1 else ''} in {path}; correct the file and run till check"
+        count = (
+            f"{len(faults)} error{'s' if len(faults) > 1 else ''} in {path}; correct the file and"
+            " run till check"
+        )
         raise ConfigError("\n".join([*shown, count])) from error
 
 
@@ -195,7 +221,9 @@ def show(site: Site) -> str:
 
 
 def template(site: str, zone: str, windows: int, broker: tuple[str, int] | None = None) -> str:
-    """A new till.toml. `broker`: host and port of an installed one, with TLS on its port; None: the embedded one."""
+    """A new till.toml. `broker`: host and port of an installed one, with TLS on its port; None: the
+    embedded one.
+    """
     names = ", ".join(f'"w{number}"' for number in range(1, windows + 1))
     host, port = broker or ("127.0.0.1", 1883)
     return f"""# What this site is. Every key, its unit and its default: docs/cli.md. What counts: till check --show
@@ -213,20 +241,29 @@ tls = {_toml(port == TLS_PORT)}
 """
 
 
-# --- errors with their place ------------------------------------------------------------------------------------------
+# --- errors with their place ----------------------------------------------------------------------
 
 
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
-            raise ConfigError(f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; this is not a till.toml")
+            raise ConfigError(
+                f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; this is not a"
+                " till.toml"
+            )
         return path.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise ConfigError(f"{path}: no such file; make one with till init, or name it with --config") from error
+        raise ConfigError(
+            f"{path}: no such file; make one with till init, or name it with --config"
+        ) from error
     except PermissionError as error:
-        raise PermissionDenied(f"{path}: not readable; run as its owner or give yourself access") from error
+        raise PermissionDenied(
+            f"{path}: not readable; run as its owner or give yourself access"
+        ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+        raise ConfigError(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from error
 
 
 def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
@@ -257,7 +294,11 @@ def _known_keys(table: list[str]) -> list[str]:
     model: type[BaseModel] = Config
     for part in table:
         inner = model.model_fields[part].annotation
-        if not isinstance(inner, type) or isinstance(inner, types.GenericAlias) or not issubclass(inner, BaseModel):
+        if (
+            not isinstance(inner, type)
+            or isinstance(inner, types.GenericAlias)
+            or not issubclass(inner, BaseModel)
+        ):
             return []
         model = inner
     return list(model.model_fields)
@@ -269,7 +310,9 @@ def _nearest(word: str, known: Any) -> str:
 
 
 def _locate(text: str, place: list[str]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(line, column) of a key and of its value, both from 1; of its table, or (1, 1), when the key is not found."""
+    """(line, column) of a key and of its value, both from 1; of its table, or (1, 1), when the key
+    is not found.
+    """
     table: list[str] = []
     nearest = (1, 1)
     for number, line in enumerate(text.splitlines(), 1):

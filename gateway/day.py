@@ -1,7 +1,9 @@
-"""A business day out of the ledger: which records and postings belong together, and the proof of every drawer session.
+"""A business day out of the ledger: which records and postings belong together, and the proof of
+every drawer session.
 
-This is the one step between the ledger and the pure functions (sessions, reconcile, explain). Records: those of the calendar
-day in the office's zone; postings are those whose business date is this day, and those of another date that were posted on it.
+This is the one step between the ledger and the pure functions (sessions, reconcile, explain).
+Records: those of the calendar day in the office's zone; postings are those whose business date is
+this day, and those of another date that were posted on it.
 """
 
 from __future__ import annotations
@@ -46,17 +48,25 @@ class Day:
     incidents: list[dict[str, Any]]
     ledger_n: int
     ledger_head: bytes
-    unassigned: list[str] = field(default_factory=list)  # windows with postings that the configuration does not name
-    checkpoint: dict[str, Any] | None = None  # n, root, made_ms and note of the day's signed checkpoint, once there is one
+    unassigned: list[str] = field(
+        default_factory=list
+    )  # windows with postings that the configuration does not name
+    checkpoint: dict[str, Any] | None = (
+        None  # n, root, made_ms and note of the day's signed checkpoint, once there is one
+    )
 
     @property
     def is_balanced(self) -> bool:
         """True when every tender of every session is balanced and the totals tie."""
-        return self.deposit.ties and all(proof.reconciliation.status == BALANCED for proof in self.proofs)
+        return self.deposit.ties and all(
+            proof.reconciliation.status == BALANCED for proof in self.proofs
+        )
 
 
 def day_bounds(business_date: str, zone: zoneinfo.ZoneInfo) -> tuple[int, int]:
-    """(first millisecond, first of the next day), Unix milliseconds UTC; a day of the office's zone may have 23 or 25 hours."""
+    """(first millisecond, first of the next day), Unix milliseconds UTC; a day of the office's zone
+    may have 23 or 25 hours.
+    """
     try:
         date = datetime.date.fromisoformat(business_date)
         following = date + datetime.timedelta(days=1)
@@ -66,7 +76,9 @@ def day_bounds(business_date: str, zone: zoneinfo.ZoneInfo) -> tuple[int, int]:
 
 
 def business_date_of(at_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time) -> str:
-    """The business date of a receipt at that moment: from the cut-off on it is the next calendar day (rule R15)."""
+    """The business date of a receipt at that moment: from the cut-off on it is the next calendar
+    day (rule R15).
+    """
     local = (_EPOCH + at_ms * _MS).astimezone(zone)
     late = local.time().replace(tzinfo=None) >= cut_off
     return (local.date() + datetime.timedelta(days=1 if late else 0)).isoformat()
@@ -89,12 +101,21 @@ def last_business_date(ledger: Ledger) -> str | None:
 
 
 def prove_day(
-    ledger: Ledger, windows: Iterable[str], business_date: str, zone: zoneinfo.ZoneInfo, currency: str = "USD"
+    ledger: Ledger,
+    windows: Iterable[str],
+    business_date: str,
+    zone: zoneinfo.ZoneInfo,
+    currency: str = "USD",
 ) -> Day:
-    """The proofs of all drawer sessions of a business day. Raises UsageError for a date that is none."""
+    """The proofs of all drawer sessions of a business day. Raises UsageError for a date that is
+    none.
+    """
     from_ms, until_ms = day_bounds(business_date, zone)
     declared = list(windows)
-    rows = ledger.db.execute("SELECT DISTINCT window_id FROM posting WHERE business_date = ? ORDER BY 1", (business_date,))
+    rows = ledger.db.execute(
+        "SELECT DISTINCT window_id FROM posting WHERE business_date = ? ORDER BY 1",
+        (business_date,),
+    )
     unassigned = [str(row[0]) for row in rows if row[0] not in declared]
     proofs: list[Proof] = []
     idle: list[str] = []
@@ -125,11 +146,21 @@ def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:
     row = ledger.db.execute(
         "SELECT n, root, made_ms, note FROM checkpoint WHERE business_date = ?", (business_date,)
     ).fetchone()
-    return None if row is None else {"n": row[0], "root": row[1].hex(), "made_ms": row[2], "note": row[3]}
+    return (
+        None
+        if row is None
+        else {"n": row[0], "root": row[1].hex(), "made_ms": row[2], "note": row[3]}
+    )
 
 
 def _prove_window(
-    ledger: Ledger, window: str, business_date: str, from_ms: int, until_ms: int, zone: zoneinfo.ZoneInfo, currency: str
+    ledger: Ledger,
+    window: str,
+    business_date: str,
+    from_ms: int,
+    until_ms: int,
+    zone: zoneinfo.ZoneInfo,
+    currency: str,
 ) -> list[Proof]:
     epochs = [cursor["epoch"] for cursor in ledger.cursors() if cursor["device"] == window]
     sessions = drawer_sessions(ledger.records(from_ms, until_ms, window), currency, epochs)
@@ -138,13 +169,17 @@ def _prove_window(
         if not any(posting.business_date == business_date for posting in postings):
             return []
         sessions = [DrawerSession(window, 1, from_ms)]
-        sessions[0].note("no_session", from_ms, f"payments were posted at {window} and nothing was counted there")
+        sessions[0].note(
+            "no_session", from_ms, f"payments were posted at {window} and nothing was counted there"
+        )
     proofs = []
     for index, session in enumerate(sessions):
         starts = None if index == 0 else session.started_ms
         ends = sessions[index + 1].started_ms if index + 1 < len(sessions) else None
         reconciliation = reconcile(session, postings, business_date, starts, ends)
-        proofs.append(Proof(reconciliation, explain(reconciliation, lambda at_ms: local_time(at_ms, zone))))
+        proofs.append(
+            Proof(reconciliation, explain(reconciliation, lambda at_ms: local_time(at_ms, zone)))
+        )
     return proofs
 
 

@@ -1,8 +1,10 @@
-"""The life of a device's identity: enrolled, approved, replaced, revoked; each step is a row of device_event with who did it.
+"""The life of a device's identity: enrolled, approved, replaced, revoked; each step is a row of
+device_event with who did it.
 
-A device has a key (it seals its messages; the gateway judges by that alone) and, where the broker speaks TLS, a certificate (it
-gets the device as far as the broker). Letting in is recorded before it is done, shutting out is done before it is recorded;
-what was cut short is finished by giving the command again. A number is never used for two keys of one device.
+A device has a key (it seals its messages; the gateway judges by that alone) and, where the broker
+speaks TLS, a certificate (it gets the device as far as the broker). Letting in is recorded before
+it is done, shutting out is done before it is recorded; what was cut short is finished by giving the
+command again. A number is never used for two keys of one device.
 """
 
 import contextlib
@@ -20,14 +22,15 @@ from gateway.keys import KeyStore, approve_key, create_key, destroy_keys, key_fi
 from gateway.ledger import Ledger
 from gateway.recording import Recording
 
-FINGERPRINT_DIGITS_MIN = (
-    16  # of a fingerprint that somebody reads out: 64 bits, out of reach for whoever wants another such one
-)
+# of a fingerprint that somebody reads out: 64 bits, out of reach for whoever wants another such one
+FINGERPRINT_DIGITS_MIN = 16
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a device is to us. state: approved, pending, revoked or none; certificate: SHA-256 in hex, empty for none."""
+    """What a device is to us. state: approved, pending, revoked or none; certificate: SHA-256 in
+    hex, empty for none.
+    """
 
     device: str
     state: str
@@ -36,7 +39,9 @@ class Identity:
 
 
 class Enrolment:
-    """Changes of identities at one site, by one person, at one moment (Unix ms). Every method may be given again."""
+    """Changes of identities at one site, by one person, at one moment (Unix ms). Every method may
+    be given again.
+    """
 
     def __init__(self, site: Site, ledger: Ledger, who: str, now_ms: int) -> None:
         self._site = site
@@ -46,7 +51,9 @@ class Enrolment:
         self._keys = KeyStore(site.keys)
 
     def enrol(self, device: str) -> Identity:
-        """A new key and certificate that wait for approval. Raises ConfigError for a device that has them."""
+        """A new key and certificate that wait for approval. Raises ConfigError for a device that
+        has them.
+        """
         self._refuse_known(device)
         number = self._next_number(device)
         certificate = self._issue(device)
@@ -55,14 +62,20 @@ class Enrolment:
         return self.identity(device)
 
     def enrol_all(self, devices: Sequence[str], text: str) -> None:
-        """Enrol and approve those that have no key yet, in one go: for a site that is being made."""
+        """Enrol and approve those that have no key yet, in one go: for a site that is being
+        made.
+        """
         numbers = {
-            device: self._next_number(device) for device in devices if self.identity(device).state in ("none", "revoked")
+            device: self._next_number(device)
+            for device in devices
+            if self.identity(device).state in ("none", "revoked")
         }
         rows = []
         for device, number in numbers.items():
             certificate = self._issue(device)
-            rows += [(device, event, number, certificate, text) for event in ("enrolled", "approved")]
+            rows += [
+                (device, event, number, certificate, text) for event in ("enrolled", "approved")
+            ]
         self._note(rows)
         for device, number in numbers.items():
             create_key(self._site.keys, device, number)
@@ -79,10 +92,20 @@ class Enrolment:
         certificate = self._certificate(device)
         if fingerprint:
             _compare(device, certificate, fingerprint)
-        enrolled = [row["who"] for row in events(self._ledger, device) if row["event"] == "enrolled"]
+        enrolled = [
+            row["who"] for row in events(self._ledger, device) if row["event"] == "enrolled"
+        ]
         text = "fingerprint compared" if fingerprint else "fingerprint not compared"
         self._note(
-            [(device, "approved", number, certificate, text + (", enrolled by the same" if self._who in enrolled[-1:] else ""))]
+            [
+                (
+                    device,
+                    "approved",
+                    number,
+                    certificate,
+                    text + (", enrolled by the same" if self._who in enrolled[-1:] else ""),
+                )
+            ]
         )
         approve_key(self._site.keys, device)
         broker_config.refresh(self._site, revoked(self._ledger))
@@ -93,7 +116,9 @@ class Enrolment:
         return any(row["event"] == "revoked" for row in events(self._ledger, device))
 
     def revoke(self, device: str, reason: str) -> Identity:
-        """Withdraw and destroy its keys, put its certificate on the revocation list. The gateway refuses its next message."""
+        """Withdraw and destroy its keys, put its certificate on the revocation list. The gateway
+        refuses its next message.
+        """
         self._demand_known(device)
         number, certificate = self._shut_out(device)
         incident = ("device_revoked", f"key {number} withdrawn by {self._who}: {reason}")
@@ -102,14 +127,17 @@ class Enrolment:
         return self.identity(device)
 
     def replace(self, device: str, reason: str) -> Identity:
-        """Its board is gone: the old key and certificate end, the next board gets new ones, approved like the old one was."""
+        """Its board is gone: the old key and certificate end, the next board gets new ones,
+        approved like the old one was.
+        """
         self._demand_known(device)
         has_key = key_file(self._site.keys, device).exists()
         if (
             not has_key and [row["event"] for row in events(self._ledger, device)][-1] == "enrolled"
         ):  # nobody approved the old one
             raise ConfigError(
-                f"device {device}: was never approved; till device approve {device}, or revoke it and enrol again"
+                f"device {device}: was never approved; till device approve {device}, or revoke it"
+                " and enrol again"
             )
         number, certificate = self._shut_out(device)
         self._note([(device, "revoked", number, certificate, reason)])
@@ -120,17 +148,27 @@ class Enrolment:
         return self.identity(device)
 
     def certify(self, devices: Sequence[str], text: str) -> list[str]:
-        """Certificates for those devices with a key that have none, such as after TLS was switched on; the names of them."""
+        """Certificates for those devices with a key that have none, such as after TLS was switched
+        on; the names of them.
+        """
         missing = [
             device
             for device in devices
-            if self.identity(device).state in ("approved", "pending") and not pki_files(self._site, device)[0].exists()
+            if self.identity(device).state in ("approved", "pending")
+            and not pki_files(self._site, device)[0].exists()
         ]
-        self._note([(device, "enrolled", self._keys.current(device).number, self._issue(device), text) for device in missing])
+        self._note(
+            [
+                (device, "enrolled", self._keys.current(device).number, self._issue(device), text)
+                for device in missing
+            ]
+        )
         return missing
 
     def identity(self, device: str) -> Identity:
-        """What the device is now. Raises DataError or PermissionDenied when one of its files is not fit for use."""
+        """What the device is now. Raises DataError or PermissionDenied when one of its files is not
+        fit for use.
+        """
         numbers = tuple(key.number for key in self._keys.all(device))
         if numbers:
             state = "approved"
@@ -145,13 +183,24 @@ class Enrolment:
         if state == "pending":
             raise ConfigError(f"device {device}: is enrolled; next: till device approve {device}")
         if state == "approved":
-            raise ConfigError(f"device {device}: is approved; for a new board: till device replace {device}")
+            raise ConfigError(
+                f"device {device}: is approved; for a new board: till device replace {device}"
+            )
 
     def _demand_known(self, device: str) -> None:
         """A file that is not fit for use is no reason to keep a device in."""
-        has_key = key_file(self._site.keys, device).exists() or pending_file(self._site.keys, device).exists()
-        if not has_key and [row["event"] for row in events(self._ledger, device)][-1:] in ([], ["revoked"]):
-            raise ConfigError(f"device {device}: has no key; see till device list, or make one: till device enrol {device}")
+        has_key = (
+            key_file(self._site.keys, device).exists()
+            or pending_file(self._site.keys, device).exists()
+        )
+        if not has_key and [row["event"] for row in events(self._ledger, device)][-1:] in (
+            [],
+            ["revoked"],
+        ):
+            raise ConfigError(
+                f"device {device}: has no key; see till device list, or make one: till device enrol"
+                f" {device}"
+            )
 
     def _next_number(self, device: str) -> int:
         used = [int(row["key_number"]) for row in events(self._ledger, device)]
@@ -161,9 +210,13 @@ class Enrolment:
         return max(used, default=0) + 1
 
     def _issue(self, device: str) -> str:
-        """A new certificate of the device on disk; its fingerprint, "" where the broker speaks no TLS."""
+        """A new certificate of the device on disk; its fingerprint, "" where the broker speaks no
+        TLS.
+        """
         if device in pki.RESERVED_NAMES:
-            raise ConfigError(f"device {device!r}: a name of the office's own; choose another for the window")
+            raise ConfigError(
+                f"device {device!r}: a name of the office's own; choose another for the window"
+            )
         if not self._site.config.broker.tls:
             return ""
         certificate, key = pki_files(self._site, device)
@@ -182,18 +235,26 @@ class Enrolment:
         destroy_keys(self._site.keys, device)
         path = pki_files(self._site, device)[0]
         if not path.exists():  # there never was one, or an earlier attempt came this far
-            return number, next((str(row["certificate"]) for row in reversed(events(self._ledger, device))), "")
+            return number, next(
+                (str(row["certificate"]) for row in reversed(events(self._ledger, device))), ""
+            )
         certificate = pki.load_certificate(path)
         pki.Authority(self._site.ca).revoke(certificate)
         path.unlink()
         return number, pki.fingerprint(certificate)
 
-    def _note(self, rows: Sequence[tuple[str, str, int, str, str]], incident: tuple[str, str] | None = None) -> None:
-        """Rows of (device, event, key_number, certificate, text), and an incident of (kind, text), in one transaction."""
+    def _note(
+        self,
+        rows: Sequence[tuple[str, str, int, str, str]],
+        incident: tuple[str, str] | None = None,
+    ) -> None:
+        """Rows of (device, event, key_number, certificate, text), and an incident of (kind, text),
+        in one transaction.
+        """
         with self._ledger.transaction() as db:
             db.executemany(
-                "INSERT INTO device_event (at_ms, device, event, key_number, certificate, who, text)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO device_event (at_ms, device, event, key_number, certificate, who,"
+                " text) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(self._now_ms, *row[:4], self._who, row[4]) for row in rows],
             )
             if incident is not None:
@@ -201,7 +262,9 @@ class Enrolment:
 
 
 def events(ledger: Ledger, device: str | None = None) -> list[dict[str, Any]]:
-    """The device_event rows, oldest first: id, at_ms, device, event, key_number, certificate, who, text."""
+    """The device_event rows, oldest first: id, at_ms, device, event, key_number, certificate, who,
+    text.
+    """
     where, values = ("", ()) if device is None else (" WHERE device = ?", (device,))  # type: tuple[str, tuple[str, ...]]
     answer = ledger.db.execute(f"SELECT * FROM device_event{where} ORDER BY id", values)
     names = [column[0] for column in answer.description]
@@ -232,9 +295,14 @@ def _compare(device: str, certificate: str, told: str) -> None:
     if len(digits) < FINGERPRINT_DIGITS_MIN:
         raise UsageError(f"fingerprint {told!r}: give {FINGERPRINT_DIGITS_MIN} digits or more")
     if not certificate:
-        raise ConfigError(f"device {device}: has no certificate to compare, the broker speaks no TLS; leave --fingerprint out")
+        raise ConfigError(
+            f"device {device}: has no certificate to compare, the broker speaks no TLS; leave"
+            " --fingerprint out"
+        )
     if not certificate.startswith(digits):
         raise DataError(
-            f"device {device}: its certificate's fingerprint is {certificate[:FINGERPRINT_DIGITS_MIN]}..., told was"
-            f" {digits[:FINGERPRINT_DIGITS_MIN]}...; it is not approved: find out whose it is, then till device revoke {device}"
+            f"device {device}: its certificate's fingerprint is"
+            f" {certificate[:FINGERPRINT_DIGITS_MIN]}..., told was"
+            f" {digits[:FINGERPRINT_DIGITS_MIN]}...; it is not approved: find out whose it is, then"
+            f" till device revoke {device}"
         )

@@ -1,7 +1,7 @@
 """What can go wrong in the back office, one class for each thing a caller does differently.
 
-The exit codes are those of sysexits.h, so that scripts and service managers can tell "try again" from "ask a person".
-Every text names the thing, the value and the next step.
+The exit codes are those of sysexits.h, so that scripts and service managers can tell "try again"
+from "ask a person". Every text names the thing, the value and the next step.
 """
 
 
@@ -24,7 +24,9 @@ class DataError(GatewayError):
 
 
 class LedgerBroken(DataError):
-    """The ledger contradicts itself while it is in use, or its file was taken away: nothing may be acknowledged from it."""
+    """The ledger contradicts itself while it is in use, or its file was taken away: nothing may be
+    acknowledged from it.
+    """
 
 
 class Unavailable(GatewayError):

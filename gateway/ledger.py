@@ -1,8 +1,10 @@
-"""The ledger: every record a device stated, once, in an order that a hash chain fixes. Appended to, never edited.
+"""The ledger: every record a device stated, once, in an order that a hash chain fixes. Appended to,
+never edited.
 
-`record` is the only way in for what devices say: one transaction for a batch of messages. An answer to a device is sent only
-after it returned. Everybody else reads: `records`, `verify`, `stats` and the small tables beside them. A connection belongs to
-one thread at a time; whoever reads while the gateway serves opens a Ledger of its own.
+`record` is the only way in for what devices say: one transaction for a batch of messages. An answer
+to a device is sent only after it returned. Everybody else reads: `records`, `verify`, `stats` and
+the small tables beside them. A connection belongs to one thread at a time; whoever reads while the
+gateway serves opens a Ledger of its own.
 """
 
 import os
@@ -19,11 +21,15 @@ from gateway.recording import GENESIS, Recording
 from gateway.rows import UNDECODABLE, Accepted, DeviceStats, Finding, Recorded, Rejected, SeenRecord
 from protocol import records as wire
 
-TAIL_MESSAGES = 100_000  # whose chain a start looks at: a third of a second; till verify looks at all of it
+TAIL_MESSAGES = (
+    100_000  # whose chain a start looks at: a third of a second; till verify looks at all of it
+)
 
 
 class Ledger:
-    """One open ledger file. Raises DataError, PermissionDenied or TryAgain (see gateway/ledger_file.py) when it cannot be."""
+    """One open ledger file. Raises DataError, PermissionDenied or TryAgain (see
+    gateway/ledger_file.py) when it cannot be.
+    """
 
     def __init__(self, path: Path | str, create: bool = True) -> None:
         self.path = Path(path)
@@ -32,7 +38,9 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path | str, create: bool = True) -> "Ledger":
-        """The ledger at `path`, created when there never was one; create=False (commands that only read) refuses."""
+        """The ledger at `path`, created when there never was one; create=False (commands that only
+        read) refuses.
+        """
         return cls(path, create)
 
     def close(self) -> None:
@@ -53,7 +61,9 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: committed at the end of the block, rolled back by any exception."""
-        if self._db.in_transaction:  # an earlier ROLLBACK failed too: without this nothing would ever begin again
+        if (
+            self._db.in_transaction
+        ):  # an earlier ROLLBACK failed too: without this nothing would ever begin again
             self._db.execute("ROLLBACK")
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -65,9 +75,11 @@ class Ledger:
             raise
 
     def record(self, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
-        """Make a batch durable: when this returns, all of it is on disk; when it raises sqlite3.Error, none of it is.
+        """Make a batch durable: when this returns, all of it is on disk; when it raises
+        sqlite3.Error, none of it is.
 
-        Raises LedgerBroken when what was committed cannot be found again: nobody may be told that it is safe.
+        Raises LedgerBroken when what was committed cannot be found again: nobody may be told that
+        it is safe.
         """
         with self.transaction() as db:
             recorded = Recording(db, now_ms).run(batch)
@@ -80,37 +92,65 @@ class Ledger:
             Recording(db, at_ms).incident(kind, device, text)
 
     def release(self, device: str, epoch: int, who: str, at_ms: int) -> bool:
-        """Unlock a stream after equivocation; False when it was not locked. `who` decided goes on record."""
+        """Unlock a stream after equivocation; False when it was not locked. `who` decided goes on
+        record.
+        """
         with self.transaction() as db:
-            done = db.execute("UPDATE cursor SET locked = 0 WHERE device = ? AND epoch = ? AND locked = 1", (device, epoch))
+            done = db.execute(
+                "UPDATE cursor SET locked = 0 WHERE device = ? AND epoch = ? AND locked = 1",
+                (device, epoch),
+            )
             if done.rowcount == 1:
-                Recording(db, at_ms).incident("released", device, f"epoch {epoch}: released at {at_ms} by {who}")
+                Recording(db, at_ms).incident(
+                    "released", device, f"epoch {epoch}: released at {at_ms} by {who}"
+                )
             return done.rowcount == 1
 
     # -- what must hold while it is in use
 
     def check_start(self, now_ms: int) -> None:
-        """Raises LedgerBroken, after raising an incident, when the newest messages do not lead to their stored heads."""
+        """Raises LedgerBroken, after raising an incident, when the newest messages do not lead to
+        their stored heads.
+        """
         broken = chain_break(self._db, max(1, self.head()[0] - TAIL_MESSAGES + 1))
         if broken:
-            text = f"the chain does not lead to the head of message {broken}: this message or one before was edited"
+            text = (
+                f"the chain does not lead to the head of message {broken}: this message or one"
+                " before was edited"
+            )
             self.incident("chain_broken", "", text, now_ms)
-            raise LedgerBroken(f"ledger {self.path}: {text}; till verify tells what differs, till restore puts a backup back")
+            raise LedgerBroken(
+                f"ledger {self.path}: {text}; till verify tells what differs, till restore puts a"
+                " backup back"
+            )
 
     def _check_recorded(self, recorded: Recorded) -> None:
-        """After COMMIT: the marks and the head read back are those that the answers will state, in the files we opened."""
-        row = self._db.execute("SELECT head FROM message WHERE n = ?", (recorded.ledger_n,)).fetchone()
+        """After COMMIT: the marks and the head read back are those that the answers will state, in
+        the files we opened.
+        """
+        row = self._db.execute(
+            "SELECT head FROM message WHERE n = ?", (recorded.ledger_n,)
+        ).fetchone()
         head = row[0] if row else GENESIS
-        marks = {self.high_water(stream.device, stream.epoch) - stream.high_water for stream in recorded.streams}
+        marks = {
+            self.high_water(stream.device, stream.epoch) - stream.high_water
+            for stream in recorded.streams
+        }
         if head != recorded.ledger_head or marks - {0}:
-            raise LedgerBroken(f"ledger {self.path}: what was committed reads back differently; stop, and run till verify")
+            raise LedgerBroken(
+                f"ledger {self.path}: what was committed reads back differently; stop, and run till"
+                " verify"
+            )
         if self._files != self._identities():
             raise LedgerBroken(
-                f"ledger {self.path}: the file was moved, replaced or removed while in use; put it back, start again"
+                f"ledger {self.path}: the file was moved, replaced or removed while in use; put it"
+                " back, start again"
             )
 
     def _identities(self) -> list[tuple[int, int] | None]:
-        """Which files these names are now: the ledger's and its log's. A removed one would take commits along into nowhere."""
+        """Which files these names are now: the ledger's and its log's. A removed one would take
+        commits along into nowhere.
+        """
         found: list[tuple[int, int] | None] = []
         for path in (str(self.path), f"{self.path}-wal"):
             try:
@@ -129,24 +169,36 @@ class Ledger:
 
     def high_water(self, device: str, epoch: int) -> int:
         """Up to which seq this stream is durable; 0 for one nobody has seen."""
-        row = self._db.execute("SELECT high_water FROM cursor WHERE device = ? AND epoch = ?", (device, epoch)).fetchone()
+        row = self._db.execute(
+            "SELECT high_water FROM cursor WHERE device = ? AND epoch = ?", (device, epoch)
+        ).fetchone()
         return int(row[0]) if row else 0
 
     def records(
-        self, since_ms: int | None = None, until_ms: int | None = None, device: str | None = None, after_n: int = 0
+        self,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        device: str | None = None,
+        after_n: int = 0,
     ) -> Iterator[SeenRecord]:
-        """Records with since_ms <= occurred_ms < until_ms, of one device or all, from messages after `after_n`.
+        """Records with since_ms <= occurred_ms < until_ms, of one device or all, from messages
+        after `after_n`.
 
         In the order they were recorded, which within one stream is the order of seq.
         """
         where, values = ["message_n > ?"], [after_n]  # type: tuple[list[str], list[Any]]
-        for clause, value in (("occurred_ms >= ?", since_ms), ("occurred_ms < ?", until_ms), ("record.device = ?", device)):
+        for clause, value in (
+            ("occurred_ms >= ?", since_ms),
+            ("occurred_ms < ?", until_ms),
+            ("record.device = ?", device),
+        ):
             if value is not None:
                 where.append(clause)
                 values.append(value)
         rows = self._db.execute(
             "SELECT record.device, epoch, seq, kind, occurred_ms, received_ms, body, message_n"
-            f" FROM record JOIN message ON message.n = message_n WHERE {' AND '.join(where)} ORDER BY message_n, seq",
+            f" FROM record JOIN message ON message.n = message_n WHERE {' AND '.join(where)} ORDER"
+            " BY message_n, seq",
             values,
         )
         for name, epoch, seq, kind, occurred, received, body, n in rows:
@@ -154,17 +206,26 @@ class Ledger:
             yield SeenRecord(name, epoch, seq, kind, occurred, received, fields, n)
 
     def verify(self) -> list[Finding]:
-        """Everything that does not fit together: chain, bodies, cursors, witnesses. Empty for a ledger as it was written."""
+        """Everything that does not fit together: chain, bodies, cursors, witnesses. Empty for a
+        ledger as it was written.
+        """
         return list(verify(self._db))
 
     def stats(self) -> list[DeviceStats]:
         """Counts of every device, by name; device '' gathers what came from nobody we know."""
-        records = dict(self._db.execute("SELECT device, count(*) FROM record GROUP BY device").fetchall())
+        records = dict(
+            self._db.execute("SELECT device, count(*) FROM record GROUP BY device").fetchall()
+        )
         gaps = {
             row[0]: (row[1], row[2])
-            for row in self._db.execute("SELECT device, count(*), sum(to_seq - from_seq + 1) FROM gap GROUP BY device")
+            for row in self._db.execute(
+                "SELECT device, count(*), sum(to_seq - from_seq + 1) FROM gap GROUP BY device"
+            )
         }
-        counts = {(row[0], row[1]): row[2] for row in self._db.execute("SELECT device, name, value FROM counter")}
+        counts = {
+            (row[0], row[1]): row[2]
+            for row in self._db.execute("SELECT device, name, value FROM counter")
+        }
         known = {row[0] for row in self._db.execute("SELECT device FROM cursor")}
         return [
             DeviceStats(
@@ -178,11 +239,18 @@ class Ledger:
         ]
 
     def counters(self) -> dict[tuple[str, str], int]:
-        """{(device, name): count}; names: duplicates, rejected, ignored, held (stream locked), not_kept (quarantine full)."""
-        return {(row[0], row[1]): row[2] for row in self._db.execute("SELECT device, name, value FROM counter")}
+        """{(device, name): count}; names: duplicates, rejected, ignored, held (stream locked),
+        not_kept (quarantine full).
+        """
+        return {
+            (row[0], row[1]): row[2]
+            for row in self._db.execute("SELECT device, name, value FROM counter")
+        }
 
     def gaps(self) -> list[dict[str, Any]]:
-        """The gap rows, in the order of streams: device, epoch, from_seq, to_seq, cause, noted_ms, message_n."""
+        """The gap rows, in the order of streams: device, epoch, from_seq, to_seq, cause, noted_ms,
+        message_n.
+        """
         return self._rows("SELECT * FROM gap ORDER BY device, epoch, from_seq")
 
     def incidents(self) -> list[dict[str, Any]]:

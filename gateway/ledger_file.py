@@ -1,7 +1,9 @@
-"""The ledger's file: created once, migrated by numbered scripts that are kept for ever, refused when it is not whole.
+"""The ledger's file: created once, migrated by numbered scripts that are kept for ever, refused
+when it is not whole.
 
-A ledger is never started over. A new one is built beside its name and linked into place when it is complete, so a file that is
-empty, cut short or foreign is always somebody's accident and is refused with the next step.
+A ledger is never started over. A new one is built beside its name and linked into place when it is
+complete, so a file that is empty, cut short or foreign is always somebody's accident and is refused
+with the next step.
 """
 
 import os
@@ -13,39 +15,57 @@ from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, U
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
 SCHEMA = Path(__file__).parent / "schema"
-BUSY_TIMEOUT_MS = 5_000  # the office's own writes (postings) are short; longer than this is a stuck process
+BUSY_TIMEOUT_MS = (
+    5_000  # the office's own writes (postings) are short; longer than this is a stuck process
+)
 
 
 def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
-    """A connection to the ledger at `path`, migrated; with `create` the file is made when there never was one.
+    """A connection to the ledger at `path`, migrated; with `create` the file is made when there
+    never was one.
 
-    Raises ConfigError when it is not there and may not be made, DataError for a file that is corrupt, foreign or newer than
-    this program, PermissionDenied for an unwritable folder or file, TryAgain when another process holds it.
+    Raises ConfigError when it is not there and may not be made, DataError for a file that is
+    corrupt, foreign or newer than this program, PermissionDenied for an unwritable folder or file,
+    TryAgain when another process holds it.
     """
     try:
         if not path.exists():
             if not create:
-                raise ConfigError(f"ledger {path}: not there; name the data folder, or start the gateway once")
+                raise ConfigError(
+                    f"ledger {path}: not there; name the data folder, or start the gateway once"
+                )
             _create(path)
         _check_size(path)
         return _open_checked(path)
     except PermissionError as error:
-        raise PermissionDenied(f"ledger {path}: {error.strerror}; give the gateway's user the folder {path.parent}") from error
+        raise PermissionDenied(
+            f"ledger {path}: {error.strerror}; give the gateway's user the folder {path.parent}"
+        ) from error
     except FileNotFoundError as error:
-        raise PermissionDenied(f"ledger {path}: folder {path.parent} does not exist; create it for its user") from error
+        raise PermissionDenied(
+            f"ledger {path}: folder {path.parent} does not exist; create it for its user"
+        ) from error
 
 
 def migrations() -> list[tuple[int, str]]:
     """(number, SQL) of every schema script, in order: NNNN.sql, from 1, no number missing."""
-    found = sorted((int(script.stem), script.read_text("utf-8")) for script in SCHEMA.glob("[0-9][0-9][0-9][0-9].sql"))
-    assert [number for number, _ in found] == list(range(1, len(found) + 1)), "schema scripts must be 0001.sql, 0002.sql, ..."
+    found = sorted(
+        (int(script.stem), script.read_text("utf-8"))
+        for script in SCHEMA.glob("[0-9][0-9][0-9][0-9].sql")
+    )
+    assert [number for number, _ in found] == list(range(1, len(found) + 1)), (
+        "schema scripts must be 0001.sql, 0002.sql, ..."
+    )
     return found
 
 
 def _create(path: Path) -> None:
     for leftover in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-journal")):
         if leftover.exists():
-            raise DataError(f"ledger {path}: the file is gone but {leftover.name} is there; restore both from the backup")
+            raise DataError(
+                f"ledger {path}: the file is gone but {leftover.name} is there; restore both from"
+                " the backup"
+            )
     if not os.access(path.parent, os.W_OK | os.X_OK) and path.parent.exists():
         raise PermissionError(13, "Permission denied")
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
@@ -60,16 +80,27 @@ def _create(path: Path) -> None:
             os.link(fresh, path)
         _sync_folder(path.parent)
     except sqlite3.Error as error:
-        raise TryAgain(f"ledger {path}: cannot be created ({error}); free space on the disk and start again") from error
+        raise TryAgain(
+            f"ledger {path}: cannot be created ({error}); free space on the disk and start again"
+        ) from error
     finally:
-        for left in (fresh, fresh.with_name(fresh.name + "-wal"), fresh.with_name(fresh.name + "-shm")):
+        for left in (
+            fresh,
+            fresh.with_name(fresh.name + "-wal"),
+            fresh.with_name(fresh.name + "-shm"),
+        ):
             left.unlink(missing_ok=True)
 
 
 def _check_size(path: Path) -> None:
-    """By stat and access alone: opening and closing the file ourselves would drop SQLite's POSIX locks in this process."""
+    """By stat and access alone: opening and closing the file ourselves would drop SQLite's POSIX
+    locks in this process.
+    """
     if path.stat().st_size == 0:
-        raise DataError(f"ledger {path}: the file is empty; restore it from the backup (it is never started over)")
+        raise DataError(
+            f"ledger {path}: the file is empty; restore it from the backup (it is never started"
+            " over)"
+        )
     if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(13, "Permission denied")
 
@@ -88,10 +119,16 @@ def _open_checked(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         _close(db)
         if "readonly" in str(error) or "unable to open" in str(error):
-            raise PermissionDenied(f"ledger {path}: {error}; give the gateway's user the folder {path.parent}") from error
+            raise PermissionDenied(
+                f"ledger {path}: {error}; give the gateway's user the folder {path.parent}"
+            ) from error
         if "malformed" in str(error) or "malformed" in getattr(error, "sqlite_errorname", ""):
-            raise DataError(f"ledger {path}: corrupt ({error}); restore it from the backup") from error
-        raise TryAgain(f"ledger {path}: {error}; free the disk or end the other process and start again") from error
+            raise DataError(
+                f"ledger {path}: corrupt ({error}); restore it from the backup"
+            ) from error
+        raise TryAgain(
+            f"ledger {path}: {error}; free the disk or end the other process and start again"
+        ) from error
     except sqlite3.DatabaseError as error:
         _close(db)
         raise DataError(f"ledger {path}: corrupt ({error}); restore it from the backup") from error
@@ -102,25 +139,37 @@ def _open_checked(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # isolation_level None: transactions are ours alone. One thread at a time uses a connection; the worker is not the opener.
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000)
+    # isolation_level None: transactions are ours alone. One thread at a time uses a connection; the
+    # worker is not the opener.
+    return sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
+    )
 
 
 def _make_durable(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")  # NORMAL lost acknowledged rows in 539 of 954 power-cut images
+    db.execute(
+        "PRAGMA synchronous = FULL"
+    )  # NORMAL lost acknowledged rows in 539 of 954 power-cut images
     db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA recursive_triggers = ON")  # so that INSERT OR REPLACE meets the append-only triggers
+    db.execute(
+        "PRAGMA recursive_triggers = ON"
+    )  # so that INSERT OR REPLACE meets the append-only triggers
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     scripts = migrations()
     version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(scripts):
-        raise DataError(f"ledger {path}: schema {version}, this program knows {len(scripts)}; install the newer program")
+        raise DataError(
+            f"ledger {path}: schema {version}, this program knows {len(scripts)}; install the newer"
+            " program"
+        )
     for number, script in scripts[version:]:
         try:
-            db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+            db.executescript(
+                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+            )
         except sqlite3.Error:
             if db.in_transaction:
                 db.execute("ROLLBACK")

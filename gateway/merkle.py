@@ -1,7 +1,8 @@
-"""The Merkle tree hash of RFC 6962, leaf by leaf: what a checkpoint signs. No money and no ledger in here.
+"""The Merkle tree hash of RFC 6962, leaf by leaf: what a checkpoint signs. No money and no ledger
+in here.
 
-Only the roots of the whole subtrees on the right edge are kept (at most 64), so a tree of a million leaves costs a few hundred
-bytes, and its root can be asked for at any size on the way.
+Only the roots of the whole subtrees on the right edge are kept (at most 64), so a tree of a million
+leaves costs a few hundred bytes, and its root can be asked for at any size on the way.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ class Tree:
 
     def __init__(self) -> None:
         self.size = 0
-        self._edge: list[bytes] = []  # roots of whole subtrees, largest first: one for each 1 in the binary form of size
+        self._edge: list[
+            bytes
+        ] = []  # roots of whole subtrees, largest first: one for each 1 in the binary form of size
 
     def append(self, leaf: bytes) -> None:
         """Add one leaf, given by its bytes."""

@@ -1,6 +1,7 @@
 """Money as integer cents: text in, text out, and division that shows its rounding.
 
-Everything between the edges is an `int`. `decimal` appears here only, where a person or a bank file writes "12.50".
+Everything between the edges is an `int`. `decimal` appears here only, where a person or a bank file
+writes "12.50".
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-CENTS_MAX = 10**12  # ten thousand million dollars: nothing in an office is more; a longer number is a mistake
+CENTS_MAX = (
+    10**12
+)  # ten thousand million dollars: nothing in an office is more; a longer number is a mistake
 _AMOUNT = re.compile(r"[+-]?\d{1,12}(\.\d{1,2})?", re.ASCII)
 _CENTS = re.compile(r"[+-]?\d{1,13}", re.ASCII)
-MINUS = "\N{MINUS SIGN}"  # a real minus: read aloud as "minus", as wide as a plus, and never mistaken for a dash
+# a real minus: read aloud as "minus", as wide as a plus, and never mistaken for a dash
+MINUS = "\N{MINUS SIGN}"
 
 
 class MoneyError(ValueError):
@@ -21,7 +25,8 @@ class MoneyError(ValueError):
 def cents_from_text(text: str) -> int:
     """12.50 -> 1250. At most two places; no thousands separators, exponents, blanks, floats or NaN.
 
-    Raises MoneyError otherwise, and TypeError for anything that is not text: a float has already lost what was written.
+    Raises MoneyError otherwise, and TypeError for anything that is not text: a float has already
+    lost what was written.
     """
     if not isinstance(text, str):
         raise TypeError(f"an amount is read from text, not from {type(text).__name__}")
@@ -50,7 +55,9 @@ def format_signed(cents: int, symbol: str = "") -> str:
 
 
 def split_cents(total: int, parts: int) -> list[int]:
-    """The total in `parts` shares that differ by one cent at most; the first shares get the cents that are left over."""
+    """The total in `parts` shares that differ by one cent at most; the first shares get the cents
+    that are left over.
+    """
     if parts < 1:
         raise ValueError(f"cannot split into {parts} parts")
     share, rest = divmod(abs(total), parts)

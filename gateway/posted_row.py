@@ -1,4 +1,6 @@
-"""One row of posted.csv, schema v1: text fields in, checked values out. Pure; docs/posted-csv.md is its page."""
+"""One row of posted.csv, schema v1: text fields in, checked values out. Pure; docs/posted-csv.md is
+its page.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +13,30 @@ from dataclasses import dataclass
 from gateway.money import MoneyError, cents_from_integer_text, cents_from_text
 
 COLUMNS = (
-    "receipt_no", "line_no", "posted_at", "business_date", "window_id", "session_id", "cashier_id", "tender_id", "tender_type",
-    "tender_amount_cents", "change_cents", "account_no", "service", "fund", "allocation_cents", "status", "void_of", "void_by",
+    "receipt_no", "line_no", "posted_at", "business_date", "window_id", "session_id", "cashier_id",
+    "tender_id", "tender_type",
+    "tender_amount_cents", "change_cents", "account_no", "service", "fund", "allocation_cents",
+    "status", "void_of", "void_by",
     "auth_code", "batch_id", "source_system", "source_ref",
 )  # fmt: skip
 TENDERS = ("cash", "check", "card", "money_order", "other")
 STATUSES = ("posted", "void", "reversed", "unknown")
 SERVICES = ("electric", "gas", "water", "wastewater", "solid_waste", "irrigation")
 AMOUNTS = ("tender_amount_cents", "change_cents", "allocation_cents")
-NEEDED = ("receipt_no", "window_id", "tender_id", "fund", "source_system")  # texts that may not be empty
+NEEDED = (
+    "receipt_no",
+    "window_id",
+    "tender_id",
+    "fund",
+    "source_system",
+)  # texts that may not be empty
 TEXT_CHARS_MAX = 40
 LINE_NO_MAX = 9_999
 
 _DIGIT_RUN = re.compile(r"(?<!\d)\d{13,19}(?!\d)", re.ASCII)
-_CARD_GROUPS = re.compile(r"(?<!\d)(\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5})(?!\d)", re.ASCII)
+_CARD_GROUPS = re.compile(
+    r"(?<!\d)(\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|\d{4}[ -]\d{6}[ -]\d{4,5})(?!\d)", re.ASCII
+)
 _POINT = re.compile(r"[+-]?\d{1,12}\.\d{2}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _WORD = re.compile(r"[a-z_]{1,16}|[A-Z_]{1,16}", re.ASCII)
@@ -35,8 +47,9 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 class RowError(ValueError):
     """Why a row is not posted: the column and what it wants.
 
-    Of a cell's own text only a receipt number, or one plain word where a word is wanted: in an export that shifted its columns
-    any cell may hold an account number, a name or a card number, and this text is shown and kept. The line says where to look.
+    Of a cell's own text only a receipt number, or one plain word where a word is wanted: in an
+    export that shifted its columns any cell may hold an account number, a name or a card number,
+    and this text is shown and kept. The line says where to look.
     """
 
 
@@ -99,12 +112,19 @@ def parse_row(cells: Sequence[str]) -> Posting:
     amounts = {name: amount(name, row[name])[0] for name in AMOUNTS}
     _check_amounts(row, amounts)
     posted_ms, business_date = _posted_ms(row["posted_at"]), _business_date(row["business_date"])
-    values = {**row, **amounts, "line_no": int(row["line_no"]), "posted_at": posted_ms, "business_date": business_date}
+    values = {
+        **row,
+        **amounts,
+        "line_no": int(row["line_no"]),
+        "posted_at": posted_ms,
+        "business_date": business_date,
+    }
     return Posting(*values.values())  # type: ignore[arg-type]  # in the order of COLUMNS, which is the order of the fields
 
 
 def amount(name: str, text: str) -> tuple[int, str]:
-    """(cents, form) of an amount; form is "cents" for 1250, "units" for 12.50 and "" for a zero that shows neither.
+    """(cents, form) of an amount; form is "cents" for 1250, "units" for 12.50 and "" for a zero
+    that shows neither.
 
     Raises RowError for everything else, more than two places included.
     """
@@ -120,14 +140,18 @@ def amount(name: str, text: str) -> tuple[int, str]:
 
 
 def holds_card_number(text: str) -> bool:
-    """True when 13 to 19 digits in the text, in one run or in the groups printed on cards, pass the Luhn check."""
+    """True when 13 to 19 digits in the text, in one run or in the groups printed on cards, pass the
+    Luhn check.
+    """
     found = [match.group() for match in _DIGIT_RUN.finditer(text)]
     found += [re.sub(r"[ -]", "", match.group()) for match in _CARD_GROUPS.finditer(text)]
     return any(13 <= len(digits) <= 19 and _luhn(digits) for digits in found)
 
 
 def _luhn(digits: str) -> bool:
-    """ISO/IEC 7812-1 annex B: every second digit from the right doubled, digits summed, a multiple of ten."""
+    """ISO/IEC 7812-1 annex B: every second digit from the right doubled, digits summed, a multiple
+    of ten.
+    """
     total = 0
     for index, char in enumerate(reversed(digits)):
         value = int(char) * (2 if index % 2 else 1)
@@ -147,7 +171,9 @@ def _check_amounts(row: dict[str, str], amounts: dict[str, int]) -> None:
         if cents < 0 and not taken_back:
             raise RowError(f"{name}: negative on a row that takes nothing back")
     if amounts["change_cents"] and row["tender_type"] != "cash":
-        raise RowError(f"change_cents: on a {row['tender_type']} tender; change is cash, post it as such")
+        raise RowError(
+            f"change_cents: on a {row['tender_type']} tender; change is cash, post it as such"
+        )
     if abs(amounts["change_cents"]) > abs(amounts["tender_amount_cents"]):
         raise RowError("change_cents: more than the tender_amount_cents of its row")
     if row["void_of"] and not taken_back:

@@ -1,8 +1,9 @@
-"""posted.csv into the ledger file: what the cashiering system says it took, each row once. docs/posted-csv.md is its page.
+"""posted.csv into the ledger file: what the cashiering system says it took, each row once.
+docs/posted-csv.md is its page.
 
-`import_posted` reads a file line by line into a temporary table and then, in one short transaction, posts every row that is
-new, passes over the rows that are known, and puts the bad ones in posting_quarantine. A file whose control line does not agree
-with its rows posts nothing at all.
+`import_posted` reads a file line by line into a temporary table and then, in one short transaction,
+posts every row that is new, passes over the rows that are known, and puts the bad ones in
+posting_quarantine. A file whose control line does not agree with its rows posts nothing at all.
 """
 
 from __future__ import annotations
@@ -19,15 +20,21 @@ from typing import BinaryIO
 from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
 from gateway.posted_row import AMOUNTS, COLUMNS, Posting, RowError, amount, parse_row
 
-FILE_BYTES_MAX = 256 * 1024 * 1024  # about a million rows: a year of a large office; more is not a day's export
+FILE_BYTES_MAX = (
+    256 * 1024 * 1024
+)  # about a million rows: a year of a large office; more is not a day's export
 ROW_BYTES_MAX = 2_048  # 22 fields of at most 40 characters and their quotes
 REFUSED_ROWS_MAX = 1_000  # more bad rows than this: it is not a posted.csv, nothing of it is posted
 REFUSED_SHOWN_MAX = 20  # of the bad rows in a message; the table has them all
 _BATCH_ROWS = 1_000
 _COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,23}", re.ASCII)
 _BOM = b"\xef\xbb\xbf"
-_CONTROL = re.compile(r"#control,rows=(\d{1,9}),tender_cents=([-+.\d]+),change_cents=([-+.\d]+),allocation_cents=([-+.\d]+),*")
-_SAME_KEY = " AND ".join(f"posting.{name} = staged.{name}" for name in ("source_system", "receipt_no", "line_no"))
+_CONTROL = re.compile(
+    r"#control,rows=(\d{1,9}),tender_cents=([-+.\d]+),change_cents=([-+.\d]+),allocation_cents=([-+.\d]+),*"
+)
+_SAME_KEY = " AND ".join(
+    f"posting.{name} = staged.{name}" for name in ("source_system", "receipt_no", "line_no")
+)
 _POSTING_COLUMNS = "receipt_no, line_no, posted_ms, " + ", ".join(COLUMNS[3:])
 
 
@@ -42,7 +49,9 @@ class ImportResult:
     added: int = 0
     known: int = 0
     refused: int = 0
-    shown: list[tuple[int, str]] = field(default_factory=list)  # (line of the file, reason), the first REFUSED_SHOWN_MAX
+    shown: list[tuple[int, str]] = field(
+        default_factory=list
+    )  # (line of the file, reason), the first REFUSED_SHOWN_MAX
 
 
 @dataclass
@@ -61,14 +70,15 @@ class _Reading:
 def import_posted(db: sqlite3.Connection, path: Path, now_ms: int) -> ImportResult:
     """Post a file. `db` is an open ledger's connection in autocommit mode; its schema is 0002.sql.
 
-    Raises UsageError when there is no such file, PermissionDenied when it cannot be read, DataError when it is not a posted.csv
-    at all (too large, another header), TryAgain when the ledger is locked or its disk is full.
+    Raises UsageError when there is no such file, PermissionDenied when it cannot be read, DataError
+    when it is not a posted.csv at all (too large, another header), TryAgain when the ledger is
+    locked or its disk is full.
     """
     try:
         db.execute("DROP TABLE IF EXISTS temp.staged")
         db.execute(
-            "CREATE TEMP TABLE staged (file_line INTEGER PRIMARY KEY, tender_key, change_key, allocation_key, content, reason,"
-            f" {_POSTING_COLUMNS})"
+            "CREATE TEMP TABLE staged (file_line INTEGER PRIMARY KEY, tender_key, change_key,"
+            f" allocation_key, content, reason, {_POSTING_COLUMNS})"
         )
         with _opened(path) as file:
             reading = _stage(db, file, path)
@@ -79,11 +89,18 @@ def import_posted(db: sqlite3.Connection, path: Path, now_ms: int) -> ImportResu
     except sqlite3.OperationalError as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
-        raise TryAgain(f"{path}: nothing posted, the ledger answered: {error}; free it or its disk and import again") from error
+        raise TryAgain(
+            f"{path}: nothing posted, the ledger answered: {error}; free it or its disk and import"
+            " again"
+        ) from error
 
 
-def postings_between(db: sqlite3.Connection, window: str, business_date: str, since_ms: int, until_ms: int) -> list[Posting]:
-    """Postings of a window that belong to a business day or were posted in a span of time, in the order of posting."""
+def postings_between(
+    db: sqlite3.Connection, window: str, business_date: str, since_ms: int, until_ms: int
+) -> list[Posting]:
+    """Postings of a window that belong to a business day or were posted in a span of time, in the
+    order of posting.
+    """
     rows = db.execute(
         f"SELECT {_POSTING_COLUMNS} FROM posting WHERE window_id = ?1"
         " AND (business_date = ?2 OR (posted_ms >= ?3 AND posted_ms < ?4))"
@@ -94,22 +111,27 @@ def postings_between(db: sqlite3.Connection, window: str, business_date: str, si
 
 
 def quarantined(db: sqlite3.Connection, since_ms: int = 0) -> list[dict[str, str | int]]:
-    """Rows that were not posted: file, line, reason; oldest first. since_ms: of files imported from then on."""
+    """Rows that were not posted: file, line, reason; oldest first. since_ms: of files imported from
+    then on.
+    """
     rows = db.execute(
-        "SELECT name, file_line, posting_quarantine.reason FROM posting_quarantine JOIN posted_file ON posted_file.id = file_id"
-        " WHERE imported_ms >= ? ORDER BY posting_quarantine.id",
+        "SELECT name, file_line, posting_quarantine.reason FROM posting_quarantine JOIN posted_file"
+        " ON posted_file.id = file_id WHERE imported_ms >= ? ORDER BY posting_quarantine.id",
         (since_ms,),
     )
     return [{"file": name, "line": line, "reason": reason} for name, line, reason in rows]
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 
 def _opened(path: Path) -> BinaryIO:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
-            raise DataError(f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; export one business day")
+            raise DataError(
+                f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; export one"
+                " business day"
+            )
         return path.open("rb")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UsageError(f"{path}: no such file; name the posted.csv to import") from error
@@ -118,7 +140,9 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _lines(file: BinaryIO, reading: _Reading) -> Iterator[tuple[int, bytes | None]]:
-    """(line number, line without its end) of each line that is not empty; None for one over ROW_BYTES_MAX."""
+    """(line number, line without its end) of each line that is not empty; None for one over
+    ROW_BYTES_MAX.
+    """
     digest = hashlib.sha256()
     number = 0
     while line := file.readline(ROW_BYTES_MAX + 2):
@@ -169,24 +193,37 @@ def _check_header(first: tuple[int, bytes | None], path: Path) -> None:
             shown = (
                 repr(found) if _COLUMN_NAME.fullmatch(found) else "something else"
             )  # not a name out of a file without header
-            raise DataError(f"{path}:{first[0]}: column {index + 1} is {shown}, expected '{column}'; see docs/posted-csv.md")
+            raise DataError(
+                f"{path}:{first[0]}: column {index + 1} is {shown}, expected '{column}'; see"
+                " docs/posted-csv.md"
+            )
     if len(names) > len(COLUMNS):
-        raise DataError(f"{path}:{first[0]}: {len(names)} columns, expected {len(COLUMNS)}; see docs/posted-csv.md")
+        raise DataError(
+            f"{path}:{first[0]}: {len(names)} columns, expected {len(COLUMNS)}; see"
+            " docs/posted-csv.md"
+        )
 
 
 def _read_control(line: bytes, number: int, reading: _Reading) -> None:
     match = _CONTROL.fullmatch(line.decode("ascii", "replace").strip())
     try:
         if match is None:
-            raise RowError("it is not #control,rows=..,tender_cents=..,change_cents=..,allocation_cents=..")
-        reading.control = (int(match.group(1)), *(amount("control", match.group(index))[0] for index in (2, 3, 4)))
+            raise RowError(
+                "it is not #control,rows=..,tender_cents=..,change_cents=..,allocation_cents=.."
+            )
+        reading.control = (
+            int(match.group(1)),
+            *(amount("control", match.group(index))[0] for index in (2, 3, 4)),
+        )
     except RowError as error:
         reading.control = (-1,)
         reading.fault = reading.fault or f"line {number}: unreadable control line: {error}"
 
 
 def _staged_row(number: int, line: bytes | None, reading: _Reading) -> tuple[object, ...]:
-    """The row of temp.staged: a posting, or the reason against it and the amounts that the control line still needs."""
+    """The row of temp.staged: a posting, or the reason against it and the amounts that the control
+    line still needs.
+    """
     amounts: list[int | None] = [None, None, None]
     try:
         if line is None:
@@ -220,14 +257,15 @@ def _amount_for_control(text: str, reading: _Reading) -> int | None:
     return cents
 
 
-# --- posting ----------------------------------------------------------------------------------------------------------
+# --- posting --------------------------------------------------------------------------------------
 
 
 def _post(db: sqlite3.Connection, name: str, reading: _Reading, now_ms: int) -> ImportResult:
     db.execute(
-        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ': this file says it in two ways'"
-        " WHERE (source_system, receipt_no, line_no) IN (SELECT source_system, receipt_no, line_no FROM staged"
-        " WHERE reason IS NULL GROUP BY 1, 2, 3 HAVING count(DISTINCT content) > 1)"
+        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ': this file"
+        " says it in two ways' WHERE (source_system, receipt_no, line_no) IN (SELECT source_system,"
+        " receipt_no, line_no FROM staged WHERE reason IS NULL GROUP BY 1, 2, 3 HAVING"
+        " count(DISTINCT content) > 1)"
     )
     fault = reading.fault or _fault(db, reading)
     db.execute("BEGIN IMMEDIATE")
@@ -251,20 +289,25 @@ def _fault(db: sqlite3.Connection, reading: _Reading) -> str:
     if refused > REFUSED_ROWS_MAX:
         return f"{refused} bad rows, limit {REFUSED_ROWS_MAX}"
     sums = db.execute(
-        "SELECT coalesce(sum(tender_key), 0), coalesce(sum(change_key), 0), coalesce(sum(allocation_key), 0) FROM staged"
-        " WHERE file_line IN (SELECT min(file_line) FROM staged"
-        " GROUP BY source_system, receipt_no, line_no, CASE WHEN receipt_no IS NULL THEN file_line END)"
+        "SELECT coalesce(sum(tender_key), 0), coalesce(sum(change_key), 0),"
+        " coalesce(sum(allocation_key), 0) FROM staged WHERE file_line IN (SELECT min(file_line)"
+        " FROM staged GROUP BY source_system, receipt_no, line_no, CASE WHEN receipt_no IS NULL"
+        " THEN file_line END)"
     ).fetchone()
     names = ("rows", "tender_cents", "change_cents", "allocation_cents")
     for what, stated, found in zip(names, reading.control, (reading.rows, *sums), strict=True):
         if stated != found:
-            return f"control total {what}: the control line says {stated}, the rows give {found}; export the day again"
+            return (
+                f"control total {what}: the control line says {stated}, the rows give {found};"
+                " export the day again"
+            )
     return ""
 
 
 def _known_file(db: sqlite3.Connection, name: str, reading: _Reading) -> ImportResult | None:
     row = db.execute(
-        "SELECT id, state, reason, rows, added, known, refused FROM posted_file WHERE sha256 = ?", (reading.digest,)
+        "SELECT id, state, reason, rows, added, known, refused FROM posted_file WHERE sha256 = ?",
+        (reading.digest,),
     ).fetchone()
     if row is None:
         return None
@@ -273,40 +316,58 @@ def _known_file(db: sqlite3.Connection, name: str, reading: _Reading) -> ImportR
     return ImportResult(name, state, reason, rows, added, known, refused, _shown(db, file_id))
 
 
-def _post_rows(db: sqlite3.Connection, name: str, reading: _Reading, fault: str, now_ms: int) -> ImportResult:
+def _post_rows(
+    db: sqlite3.Connection, name: str, reading: _Reading, fault: str, now_ms: int
+) -> ImportResult:
     db.execute(
-        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ' was posted before with other content'"
-        f" WHERE reason IS NULL AND EXISTS (SELECT 1 FROM posting WHERE {_SAME_KEY} AND posting.content <> staged.content)"
+        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ' was"
+        " posted before with other content' WHERE reason IS NULL AND EXISTS (SELECT 1 FROM posting"
+        f" WHERE {_SAME_KEY} AND posting.content <> staged.content)"
     )
     refused = db.execute("SELECT count(*) FROM staged WHERE reason IS NOT NULL").fetchone()[0]
     news = (
-        "SELECT min(file_line) FROM staged WHERE reason IS NULL"
-        f" AND NOT EXISTS (SELECT 1 FROM posting WHERE {_SAME_KEY}) GROUP BY source_system, receipt_no, line_no"
+        "SELECT min(file_line) FROM staged WHERE reason IS NULL AND NOT EXISTS (SELECT 1 FROM"
+        f" posting WHERE {_SAME_KEY}) GROUP BY source_system, receipt_no, line_no"
     )
     added = 0 if fault else db.execute(f"SELECT count(*) FROM ({news})").fetchone()[0]
     known = 0 if fault else reading.rows - refused - added
     state = "unposted" if fault else "posted"
     file_id = db.execute(
-        "INSERT INTO posted_file (sha256, name, bytes, imported_ms, state, reason, rows, added, known, refused)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (reading.digest, name, reading.size_bytes, now_ms, state, fault, reading.rows, added, known, refused),
+        "INSERT INTO posted_file (sha256, name, bytes, imported_ms, state, reason, rows, added,"
+        " known, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            reading.digest,
+            name,
+            reading.size_bytes,
+            now_ms,
+            state,
+            fault,
+            reading.rows,
+            added,
+            known,
+            refused,
+        ),
     ).lastrowid
     if not fault:
         db.execute(
-            f"INSERT INTO posting (file_id, file_line, {_POSTING_COLUMNS}, content)"
-            f" SELECT ?, file_line, {_POSTING_COLUMNS}, content FROM staged WHERE file_line IN ({news}) ORDER BY file_line",
+            f"INSERT INTO posting (file_id, file_line, {_POSTING_COLUMNS}, content) SELECT ?,"
+            f" file_line, {_POSTING_COLUMNS}, content FROM staged WHERE file_line IN ({news}) ORDER"
+            " BY file_line",
             (file_id,),
         )
     db.execute(
-        "INSERT INTO posting_quarantine (file_id, file_line, reason)"
-        " SELECT ?, file_line, reason FROM staged WHERE reason IS NOT NULL ORDER BY file_line LIMIT ?",
+        "INSERT INTO posting_quarantine (file_id, file_line, reason) SELECT ?, file_line, reason"
+        " FROM staged WHERE reason IS NOT NULL ORDER BY file_line LIMIT ?",
         (file_id, REFUSED_ROWS_MAX),
     )
-    return ImportResult(name, state, fault, reading.rows, added, known, refused, _shown(db, file_id))
+    return ImportResult(
+        name, state, fault, reading.rows, added, known, refused, _shown(db, file_id)
+    )
 
 
 def _shown(db: sqlite3.Connection, file_id: int | None) -> list[tuple[int, str]]:
     rows = db.execute(
-        "SELECT file_line, reason FROM posting_quarantine WHERE file_id = ? ORDER BY id LIMIT ?", (file_id, REFUSED_SHOWN_MAX)
+        "SELECT file_line, reason FROM posting_quarantine WHERE file_id = ? ORDER BY id LIMIT ?",
+        (file_id, REFUSED_SHOWN_MAX),
     )
     return [(line, reason) for line, reason in rows]

@@ -1,8 +1,10 @@
-"""One drawer session against what was posted at its window. Pure; docs/reconciliation.md tells it with figures.
+"""One drawer session against what was posted at its window. Pure; docs/reconciliation.md tells it
+with figures.
 
 expected cash = opening float as counted + cash tendered - change - drops;   over_short = counted - expected, + is over.
-Every tender stands alone and so does every interval between two counts of the whole drawer: nothing is netted. Postings fall
-into an interval by `posted_at` against the start of the counts; drops by their place in the order of the records.
+Every tender stands alone and so does every interval between two counts of the whole drawer: nothing
+is netted. Postings fall into an interval by `posted_at` against the start of the counts; drops by
+their place in the order of the records.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missi
 
 @dataclass(frozen=True)
 class Tender:
-    """One tender leg with its effect: signs are those of the money, a reversal's amounts are negative, a void's are zero."""
+    """One tender leg with its effect: signs are those of the money, a reversal's amounts are
+    negative, a void's are zero.
+    """
 
     receipt_no: str
     source_system: str
@@ -50,7 +54,9 @@ class Tender:
 
 @dataclass(frozen=True)
 class TenderLine:
-    """The reconciliation line of one tender. None: nobody declared it, which is a missing proof and not a shortage."""
+    """The reconciliation line of one tender. None: nobody declared it, which is a missing proof and
+    not a shortage.
+    """
 
     tender_type: str
     posted_cents: int
@@ -123,7 +129,9 @@ def over_short_cents(counted_cents: int, expected_cents: int) -> int:
     return counted_cents - expected_cents
 
 
-def expected_cash_cents(opening_cents: int, tendered_cents: int, change_cents: int, drops_cents: int) -> int:
+def expected_cash_cents(
+    opening_cents: int, tendered_cents: int, change_cents: int, drops_cents: int
+) -> int:
     """What should lie in the drawer. Net of change: leaving it out shows overs that are none."""
     return opening_cents + tendered_cents - change_cents - drops_cents
 
@@ -151,23 +159,40 @@ def tenders_of(postings: Iterable[Posting]) -> list[Tender]:
     for key in sorted(rows):
         row = rows[key]
         legs.setdefault((row.source_system, row.receipt_no, row.tender_id), []).append(row)
-    standing = {(row.source_system, row.receipt_no) for row in rows.values() if row.status in ("posted", "unknown")}
+    standing = {
+        (row.source_system, row.receipt_no)
+        for row in rows.values()
+        if row.status in ("posted", "unknown")
+    }
     named = {(row.source_system, row.receipt_no) for row in rows.values()}
     tenders = [_tender(leg, standing, named) for leg in legs.values()]
-    return sorted(tenders, key=lambda tender: (tender.posted_ms, tender.source_system, tender.receipt_no, tender.tender_id))
+    return sorted(
+        tenders,
+        key=lambda tender: (
+            tender.posted_ms,
+            tender.source_system,
+            tender.receipt_no,
+            tender.tender_id,
+        ),
+    )
 
 
-def _tender(leg: Sequence[Posting], standing: set[tuple[str, str]], named: set[tuple[str, str]]) -> Tender:
+def _tender(
+    leg: Sequence[Posting], standing: set[tuple[str, str]], named: set[tuple[str, str]]
+) -> Tender:
     """One leg and its effect.
 
-    void or reversed without void_of (or of itself): the receipt itself is taken back, effect 0. With void_of: it takes the
-    named receipt back, effect minus; 0 when the export already shows the named receipt as void.
+    void or reversed without void_of (or of itself): the receipt itself is taken back, effect 0.
+    With void_of: it takes the named receipt back, effect minus; 0 when the export already shows the
+    named receipt as void.
     """
     first = leg[0]
     sign = 1
     if first.status in ("void", "reversed"):
         target = (first.source_system, first.void_of)
-        is_reversal = first.void_of not in ("", first.receipt_no) and (target in standing or target not in named)
+        is_reversal = first.void_of not in ("", first.receipt_no) and (
+            target in standing or target not in named
+        )
         sign = -1 if is_reversal else 0
     amount, change = abs(first.tender_amount_cents), abs(first.change_cents)
     return Tender(
@@ -185,7 +210,13 @@ def _tender(leg: Sequence[Posting], standing: set[tuple[str, str]], named: set[t
         void_of=first.void_of,
         funds=tuple((row.fund, sign * abs(row.allocation_cents)) for row in leg),
         accounts=tuple((row.account_no, abs(row.allocation_cents)) for row in leg),
-        rows_agree=len({(row.tender_amount_cents, row.change_cents, row.tender_type, row.status) for row in leg}) == 1,
+        rows_agree=len(
+            {
+                (row.tender_amount_cents, row.change_cents, row.tender_type, row.status)
+                for row in leg
+            }
+        )
+        == 1,
     )
 
 
@@ -198,18 +229,24 @@ def reconcile(
 ) -> Reconciliation:
     """The proof of a session.
 
-    `postings`: rows of its window; those of another business date are listed and counted nowhere. from_ms, until_ms: where the
-    window has several sessions on the day, the part of the day that is this one's (from_ms <= posted_ms < until_ms).
+    `postings`: rows of its window; those of another business date are listed and counted nowhere.
+    from_ms, until_ms: where the window has several sessions on the day, the part of the day that is
+    this one's (from_ms <= posted_ms < until_ms).
     """
     mine = [
         tender
         for tender in tenders_of(postings)
-        if (from_ms is None or tender.posted_ms >= from_ms) and (until_ms is None or tender.posted_ms < until_ms)
+        if (from_ms is None or tender.posted_ms >= from_ms)
+        and (until_ms is None or tender.posted_ms < until_ms)
     ]
     unknown = [tender for tender in mine if tender.status == "unknown"]
     known = [tender for tender in mine if tender.status != "unknown"]
     tenders = [tender for tender in known if tender.business_date == business_date]
-    other_day = [tender for tender in known if tender.business_date != business_date and _while_open(session, tender)]
+    other_day = [
+        tender
+        for tender in known
+        if tender.business_date != business_date and _while_open(session, tender)
+    ]
     boundaries = _boundaries(session)
     intervals = _intervals(session, boundaries, tenders)
     opening, close = session.opening, session.close
@@ -225,13 +262,17 @@ def reconcile(
         other_day=other_day,
         unknown=unknown,
     )
-    proof.findings = sorted([*session.findings, *_findings(proof, opening, close)], key=lambda finding: finding.at_ms)
+    proof.findings = sorted(
+        [*session.findings, *_findings(proof, opening, close)], key=lambda finding: finding.at_ms
+    )
     return proof
 
 
 def _while_open(session: DrawerSession, tender: Tender) -> bool:
     closed_ms = session.closed_ms
-    return session.started_ms <= tender.posted_ms and (closed_ms is None or tender.posted_ms < closed_ms)
+    return session.started_ms <= tender.posted_ms and (
+        closed_ms is None or tender.posted_ms < closed_ms
+    )
 
 
 def _opening_cents(opening: CountGroup | None) -> int | None:
@@ -242,20 +283,30 @@ def _opening_cents(opening: CountGroup | None) -> int | None:
 
 
 def _drop_cents(group: CountGroup) -> int:
-    """As counted; as declared where no machine counted it: the cash has left the drawer all the same."""
+    """As counted; as declared where no machine counted it: the cash has left the drawer all the
+    same.
+    """
     return (group.declared_cents or 0) if group.counted_cents is None else group.counted_cents
 
 
-def _drops(session: DrawerSession, boundaries: Sequence[tuple[CountGroup, int]]) -> list[CountGroup]:
-    """Drops between the first and the last count of the whole drawer; all of them where there are not two."""
+def _drops(
+    session: DrawerSession, boundaries: Sequence[tuple[CountGroup, int]]
+) -> list[CountGroup]:
+    """Drops between the first and the last count of the whole drawer; all of them where there are
+    not two.
+    """
     if len(boundaries) < 2:
         return session.counts("drop")
-    between = session.groups[session.groups.index(boundaries[0][0]) : session.groups.index(boundaries[-1][0])]
+    between = session.groups[
+        session.groups.index(boundaries[0][0]) : session.groups.index(boundaries[-1][0])
+    ]
     return [group for group in between if group.kind == "drop" and not group.replaced]
 
 
 def _boundaries(session: DrawerSession) -> list[tuple[CountGroup, int]]:
-    """(group, cents in the whole drawer) of the counts that bound the intervals; the first one is the opening float."""
+    """(group, cents in the whole drawer) of the counts that bound the intervals; the first one is
+    the opening float.
+    """
     boundaries: list[tuple[CountGroup, int]] = []
     for group in session.counts(*WHOLE_DRAWER):
         cents = _opening_cents(group) if group.kind == "opening_float" else group.counted_cents
@@ -267,7 +318,9 @@ def _boundaries(session: DrawerSession) -> list[tuple[CountGroup, int]]:
 def _intervals(
     session: DrawerSession, boundaries: Sequence[tuple[CountGroup, int]], tenders: Sequence[Tender]
 ) -> list[Interval]:
-    """The first interval takes what was posted before the opening count too, the last one what arrived after the close."""
+    """The first interval takes what was posted before the opening count too, the last one what
+    arrived after the close.
+    """
     intervals = []
     last = len(boundaries) - 1
     for number in range(1, last + 1):
@@ -275,15 +328,22 @@ def _intervals(
         inside = tuple(
             tender
             for tender in tenders
-            if (number == 1 or tender.posted_ms >= start.started_ms) and (number == last or tender.posted_ms < end.started_ms)
+            if (number == 1 or tender.posted_ms >= start.started_ms)
+            and (number == last or tender.posted_ms < end.started_ms)
         )
         cash = [tender for tender in inside if tender.tender_type == "cash"]
-        tendered_cents, change_cents = sum(t.tendered_cents for t in cash), sum(t.change_cents for t in cash)
-        drops_cents = sum(_drop_cents(group) for group in _drops(session, boundaries[number - 1 : number + 1]))
+        tendered_cents, change_cents = (
+            sum(t.tendered_cents for t in cash),
+            sum(t.change_cents for t in cash),
+        )
+        drops_cents = sum(
+            _drop_cents(group) for group in _drops(session, boundaries[number - 1 : number + 1])
+        )
         expected_cents = expected_cash_cents(start_cents, tendered_cents, change_cents, drops_cents)
         intervals.append(
             Interval(
-                number, start.kind, end.kind, start.started_ms, end.started_ms, start_cents, tendered_cents, change_cents,
+                number, start.kind, end.kind, start.started_ms, end.started_ms, start_cents,
+                tendered_cents, change_cents,
                 drops_cents, expected_cents, end_cents, inside,
             )
         )  # fmt: skip
@@ -291,9 +351,15 @@ def _intervals(
 
 
 def _lines(
-    session: DrawerSession, boundaries: Sequence[tuple[CountGroup, int]], tenders: Sequence[Tender], drops_cents: int
+    session: DrawerSession,
+    boundaries: Sequence[tuple[CountGroup, int]],
+    tenders: Sequence[Tender],
+    drops_cents: int,
 ) -> list[TenderLine]:
-    posted = {name: sum(tender.net_cents for tender in tenders if tender.tender_type == name) for name in TENDERS}
+    posted = {
+        name: sum(tender.net_cents for tender in tenders if tender.tender_type == name)
+        for name in TENDERS
+    }
     expected_cash = None
     if boundaries:
         expected_cash = expected_cash_cents(boundaries[0][1], posted["cash"], 0, drops_cents)
@@ -310,53 +376,105 @@ def _lines(
     return lines
 
 
-def _line(name: str, posted_cents: int, expected_cents: int | None, counted_cents: int | None) -> TenderLine:
+def _line(
+    name: str, posted_cents: int, expected_cents: int | None, counted_cents: int | None
+) -> TenderLine:
     if expected_cents is None or counted_cents is None:
         return TenderLine(name, posted_cents, expected_cents, counted_cents, None)
-    return TenderLine(name, posted_cents, expected_cents, counted_cents, over_short_cents(counted_cents, expected_cents))
+    return TenderLine(
+        name,
+        posted_cents,
+        expected_cents,
+        counted_cents,
+        over_short_cents(counted_cents, expected_cents),
+    )
 
 
-def _findings(proof: Reconciliation, opening: CountGroup | None, close: CountGroup | None) -> list[Finding]:
+def _findings(
+    proof: Reconciliation, opening: CountGroup | None, close: CountGroup | None
+) -> list[Finding]:
     findings = []
     issued, counted = proof.issued_cents, opening.counted_cents if opening else None
     if opening and issued is not None and counted is not None and counted != issued:
-        text = f"opening float issued {format_cents(issued)}, counted {format_cents(counted)}; the counted one is used"
+        text = (
+            f"opening float issued {format_cents(issued)}, counted {format_cents(counted)}; the"
+            " counted one is used"
+        )
         findings.append(Finding("opening_float_differs", opening.started_ms, text))
     for tender in proof.tenders:
-        what = f"receipt {tender.receipt_no} ({tender.tender_type} {format_cents(tender.face_cents)})"
+        what = (
+            f"receipt {tender.receipt_no} ({tender.tender_type} {format_cents(tender.face_cents)})"
+        )
         if close and tender.posted_ms >= close.started_ms:
             findings.append(
-                Finding("arrived_after_close", tender.posted_ms, f"{what} was posted after the closing count began")
+                Finding(
+                    "arrived_after_close",
+                    tender.posted_ms,
+                    f"{what} was posted after the closing count began",
+                )
             )
         elif opening and tender.posted_ms < opening.started_ms:
             findings.append(
-                Finding("before_opening", tender.posted_ms, f"{what} was posted before the opening float was counted")
+                Finding(
+                    "before_opening",
+                    tender.posted_ms,
+                    f"{what} was posted before the opening float was counted",
+                )
             )
         if not tender.rows_agree:
-            findings.append(Finding("tender_rows_differ", tender.posted_ms, f"{what}: its rows do not repeat one tender"))
+            findings.append(
+                Finding(
+                    "tender_rows_differ",
+                    tender.posted_ms,
+                    f"{what}: its rows do not repeat one tender",
+                )
+            )
         if tender.allocated_cents != tender.net_cents:
-            text = f"{what}: allocations sum {format_cents(tender.allocated_cents)}, tender less change is "
-            findings.append(Finding("allocations_differ", tender.posted_ms, text + format_cents(tender.net_cents)))
+            text = (
+                f"{what}: allocations sum {format_cents(tender.allocated_cents)}, tender less"
+                " change is "
+            )
+            findings.append(
+                Finding(
+                    "allocations_differ", tender.posted_ms, text + format_cents(tender.net_cents)
+                )
+            )
     for tender in proof.unknown:
-        text = f"receipt {tender.receipt_no} ({tender.tender_type} {format_cents(tender.face_cents)}): "
-        findings.append(Finding("unknown_posting", tender.posted_ms, text + "nobody knows whether it was posted"))
+        text = (
+            f"receipt {tender.receipt_no} ({tender.tender_type}"
+            f" {format_cents(tender.face_cents)}): "
+        )
+        findings.append(
+            Finding(
+                "unknown_posting", tender.posted_ms, text + "nobody knows whether it was posted"
+            )
+        )
     for tender in proof.other_day:
-        text = f"receipt {tender.receipt_no} was taken in this session and belongs to {tender.business_date}"
+        text = (
+            f"receipt {tender.receipt_no} was taken in this session and belongs to"
+            f" {tender.business_date}"
+        )
         findings.append(Finding("other_business_day", tender.posted_ms, text))
     return findings
 
 
-# --- the day ----------------------------------------------------------------------------------------------------------
+# --- the day --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Deposit:
-    """What goes to the bank or the processor, and whether it ties: funds = tenders, deposit = tenders + over/short."""
+    """What goes to the bank or the processor, and whether it ties: funds = tenders, deposit =
+    tenders + over/short.
+    """
 
     funds_cents: dict[str, int]
     tenders_cents: dict[str, int]  # posted net, by tender
-    over_short_cents: dict[str, int | None]  # by tender; the sum over sessions, each of which is shown by itself too
-    deposit_cents: int | None  # counted cash - float + drops, declared checks and cards; None while a proof is missing
+    over_short_cents: dict[
+        str, int | None
+    ]  # by tender; the sum over sessions, each of which is shown by itself too
+    deposit_cents: (
+        int | None
+    )  # counted cash - float + drops, declared checks and cards; None while a proof is missing
 
     @property
     def total_funds_cents(self) -> int:
@@ -384,18 +502,24 @@ class Deposit:
 
 
 def deposit_of(proofs: Sequence[Reconciliation]) -> Deposit:
-    """The deposit of all sessions of a day. Funds are never altered to balance: the difference is a line of its own."""
+    """The deposit of all sessions of a day. Funds are never altered to balance: the difference is a
+    line of its own.
+    """
     funds = fund_totals(tender for proof in proofs for tender in proof.tenders)
     posted = {name: sum(proof.line(name).posted_cents for proof in proofs) for name in TENDERS}
     over_short: dict[str, int | None] = {}
     parts: list[int | None] = []
     for name in TENDERS:
         lines = [proof.line(name).over_short_cents for proof in proofs]
-        over_short[name] = None if None in lines else sum(cents for cents in lines if cents is not None)
+        over_short[name] = (
+            None if None in lines else sum(cents for cents in lines if cents is not None)
+        )
     for proof in proofs:
         counted = proof.line("cash").counted_cents
         opening = proof.opening_cents
-        parts.append(None if counted is None or opening is None else counted - opening + proof.drops_cents)
+        parts.append(
+            None if counted is None or opening is None else counted - opening + proof.drops_cents
+        )
         parts += [proof.line(name).counted_cents for name in TENDERS[1:]]
     deposit = None if None in parts else sum(cents for cents in parts if cents is not None)
     return Deposit(funds, posted, over_short, deposit)

@@ -1,8 +1,10 @@
-"""One transaction of the ledger: a batch of messages becomes records, cursors and chain links, or nothing does.
+"""One transaction of the ledger: a batch of messages becomes records, cursors and chain links, or
+nothing does.
 
-A stream is (device, epoch). Its seq is contiguous: only high_water + 1 onward is taken. Older seq with the same bytes is a
-duplicate; with other bytes it is equivocation, and the stream is locked until a person releases it: two boards with one key
-would otherwise interleave. What a device no longer has becomes an exact gap row.
+A stream is (device, epoch). Its seq is contiguous: only high_water + 1 onward is taken. Older seq
+with the same bytes is a duplicate; with other bytes it is equivocation, and the stream is locked
+until a person releases it: two boards with one key would otherwise interleave. What a device no
+longer has becomes an exact gap row.
 """
 
 import hashlib
@@ -10,27 +12,47 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.rows import UNDECODABLE, Accepted, AcceptedEvents, AcceptedState, Recorded, Rejected, SeenRecord, Stream
+from gateway.rows import (
+    UNDECODABLE,
+    Accepted,
+    AcceptedEvents,
+    AcceptedState,
+    Recorded,
+    Rejected,
+    SeenRecord,
+    Stream,
+)
 from protocol import messages
 
 GENESIS = bytes(32)  # the head before the first message
-DEVICE_CLOCK_AHEAD_MS = 5_000  # a device's UTC this far ahead of arrival is believed; more is a wrong clock
+DEVICE_CLOCK_AHEAD_MS = (
+    5_000  # a device's UTC this far ahead of arrival is believed; more is a wrong clock
+)
 QUARANTINE_ROWS = 10_000  # from anybody, with no key: the cap that keeps a flood off the disk
 QUARANTINE_ROWS_SEALED = 20_000  # from key holders: a flood by strangers must not push these out
 QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_packet_size)
-RETIRED_LATE_MS = 600_000  # so long after a change of key the broker may still bring what was sealed before
+RETIRED_LATE_MS = (
+    600_000  # so long after a change of key the broker may still bring what was sealed before
+)
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
 def message_bytes(topic: str, received_ms: int, sealed: bytes) -> bytes:
-    """What the ledger vouches for of one message: received_ms, 8 bytes || size of the topic, 2 bytes || topic || sealed.
+    """What the ledger vouches for of one message: received_ms, 8 bytes || size of the topic, 2
+    bytes || topic || sealed.
 
-    Topic and time of arrival are ours to note and an insider's to edit, so they are in it too. Integers are big-endian. The
-    chain hashes these bytes, and they are the leaf of the Merkle tree whose root a checkpoint signs. No value of an edited row
-    makes this raise (a time before 1970, a topic beyond MQTT's 65,535 bytes): it only gives other bytes.
+    Topic and time of arrival are ours to note and an insider's to edit, so they are in it too.
+    Integers are big-endian. The chain hashes these bytes, and they are the leaf of the Merkle tree
+    whose root a checkpoint signs. No value of an edited row makes this raise (a time before 1970, a
+    topic beyond MQTT's 65,535 bytes): it only gives other bytes.
     """
     name = topic.encode()
-    return received_ms.to_bytes(8, "big", signed=True) + (len(name) & 0xFFFF).to_bytes(2, "big") + name + sealed
+    return (
+        received_ms.to_bytes(8, "big", signed=True)
+        + (len(name) & 0xFFFF).to_bytes(2, "big")
+        + name
+        + sealed
+    )
 
 
 def next_head(head: bytes, topic: str, received_ms: int, sealed: bytes) -> bytes:
@@ -38,8 +60,12 @@ def next_head(head: bytes, topic: str, received_ms: int, sealed: bytes) -> bytes
     return hashlib.sha256(head + message_bytes(topic, received_ms, sealed)).digest()
 
 
-def occurred_ms(fields: dict[str, Any] | None, boot: int, sent_uptime_ms: int, received_ms: int) -> int:
-    """When it happened, as well as can be known: the device's UTC, else its uptime against ours, else arrival."""
+def occurred_ms(
+    fields: dict[str, Any] | None, boot: int, sent_uptime_ms: int, received_ms: int
+) -> int:
+    """When it happened, as well as can be known: the device's UTC, else its uptime against ours,
+    else arrival.
+    """
     if fields is None:
         return received_ms
     utc_ms = fields.get("utc_ms")
@@ -51,10 +77,19 @@ def occurred_ms(fields: dict[str, Any] | None, boot: int, sent_uptime_ms: int, r
 
 
 def gap_parts(high_water: int, acked: int, to_seq: int) -> list[tuple[int, int, str]]:
-    """(from_seq, to_seq, cause) of what is missing behind `high_water`, when the device believes `acked` and has none of it."""
+    """(from_seq, to_seq, cause) of what is missing behind `high_water`, when the device believes
+    `acked` and has none of it.
+    """
     acked_to = min(max(acked, high_water), to_seq)
     parts = [
-        (high_water + 1, acked_to, "acknowledged once, missing here: the ledger was restored; the device no longer has them"),
+        (
+            high_water + 1,
+            acked_to,
+            (
+                "acknowledged once, missing here: the ledger was restored; the device no longer has"
+                " them"
+            ),
+        ),
         (acked_to + 1, to_seq, "the device no longer has them and no ledger acknowledged them"),
     ]
     return [part for part in parts if part[1] >= part[0]]
@@ -73,7 +108,9 @@ class Recording:
         self._counts: dict[tuple[str, str], int] = {}
 
     def run(self, batch: Sequence[Accepted | Rejected]) -> Recorded:
-        """Take all of it. Order comes from seq, not from the broker: events of a stream are sorted, heartbeats come last."""
+        """Take all of it. Order comes from seq, not from the broker: events of a stream are sorted,
+        heartbeats come last.
+        """
         events: list[tuple[int, int, AcceptedEvents]] = []
         states: list[AcceptedState] = []
         ranks: dict[tuple[str, int], int] = {}
@@ -83,11 +120,15 @@ class Recording:
             elif isinstance(item, AcceptedState):
                 states.append(item)
                 if _is_live(item):
-                    self._stream(item.device, item.state["epoch"])  # of two lives in one batch the one that came later is newer
+                    self._stream(
+                        item.device, item.state["epoch"]
+                    )  # of two lives in one batch the one that came later is newer
             else:
                 rank = ranks.setdefault((item.device, item.epoch), len(ranks))
                 events.append((rank, item.first_seq, item))
-                self._answer(self._stream(item.device, item.epoch), item, item.boot, item.sent_uptime_ms)
+                self._answer(
+                    self._stream(item.device, item.epoch), item, item.boot, item.sent_uptime_ms
+                )
         for _, _, message in sorted(events, key=lambda entry: entry[:2]):
             self._events(message)
         for state in states:
@@ -142,13 +183,16 @@ class Recording:
         n = self._append(message)
         if fresh[0] <= stream.high_water:  # not known and below the mark: it was noted as a gap
             self.incident(
-                "late_record", stream.device, f"epoch {stream.epoch} seq {fresh[0]}: arrived after it was noted as missing"
+                "late_record",
+                stream.device,
+                f"epoch {stream.epoch} seq {fresh[0]}: arrived after it was noted as missing",
             )
         if not stream.current:
             self.incident(
                 "closed_epoch",
                 stream.device,
-                f"epoch {stream.epoch}: records after a newer epoch began; is the old board in use? Count the drawer",
+                f"epoch {stream.epoch}: records after a newer epoch began; is the old board in use?"
+                " Count the drawer",
             )
         rows = []
         for seq in fresh:
@@ -156,19 +200,36 @@ class Recording:
             kind, boot, uptime_ms = UNDECODABLE, None, None
             if body.fields is None:
                 self.quarantine(
-                    message.received_ms, message.topic, f"epoch {message.epoch} seq {seq}: {body.reason}", body.raw, sealed=True
+                    message.received_ms,
+                    message.topic,
+                    f"epoch {message.epoch} seq {seq}: {body.reason}",
+                    body.raw,
+                    sealed=True,
                 )
                 self.incident(
                     UNDECODABLE,
                     message.device,
-                    f"epoch {message.epoch} seq {seq}: {body.reason}; update the gateway or the device",
+                    f"epoch {message.epoch} seq {seq}: {body.reason}; update the gateway or the"
+                    " device",
                 )
             else:
-                kind, boot, uptime_ms = body.fields["kind"], body.fields["boot"], body.fields["uptime_ms"]
-            at_ms = occurred_ms(body.fields, message.boot, message.sent_uptime_ms, message.received_ms)
-            rows.append((message.device, message.epoch, seq, n, kind, at_ms, boot, uptime_ms, body.raw))
+                kind, boot, uptime_ms = (
+                    body.fields["kind"],
+                    body.fields["boot"],
+                    body.fields["uptime_ms"],
+                )
+            at_ms = occurred_ms(
+                body.fields, message.boot, message.sent_uptime_ms, message.received_ms
+            )
+            rows.append(
+                (message.device, message.epoch, seq, n, kind, at_ms, boot, uptime_ms, body.raw)
+            )
             fields = {"raw": body.raw} if body.fields is None else body.fields
-            self._records.append(SeenRecord(message.device, message.epoch, seq, kind, at_ms, message.received_ms, fields, n))
+            self._records.append(
+                SeenRecord(
+                    message.device, message.epoch, seq, kind, at_ms, message.received_ms, fields, n
+                )
+            )
         self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         stream.high_water = max(stream.high_water, message.last_seq)
         stream.taken += len(fresh)
@@ -177,7 +238,9 @@ class Recording:
         reason = f"epoch {stream.epoch} seq {seq}: two different records with one identity"
         self.quarantine(message.received_ms, message.topic, reason, message.sealed, sealed=True)
         self.incident(
-            "equivocation", stream.device, f"{reason}; stream locked: find the second board with this key, then release it"
+            "equivocation",
+            stream.device,
+            f"{reason}; stream locked: find the second board with this key, then release it",
         )
         self._count(stream.device, "rejected", 1)
         stream.locked = True
@@ -189,7 +252,9 @@ class Recording:
         live = _is_live(message)
         is_news = self._is_news(message.device, state)
         self._note_heartbeat(message, live)
-        if not live:  # a will or the broker's copy tells what was, not what is: nothing is concluded from it
+        if (
+            not live
+        ):  # a will or the broker's copy tells what was, not what is: nothing is concluded from it
             return
         stream = self._stream(message.device, state["epoch"])
         self._answer(stream, message, state["boot"], state["uptime_ms"])
@@ -202,13 +267,18 @@ class Recording:
         gone_to = min(lowest - 1, state["last_seq"])
         if gone_to > stream.high_water:
             self._gap(stream, message, gone_to)
-        if state["acked"] > stream.high_water:  # it believes an ack that this ledger does not hold: restored from a backup
+        if (
+            state["acked"] > stream.high_water
+        ):  # it believes an ack that this ledger does not hold: restored from a backup
             stream.want_to = max(stream.want_to, min(state["acked"], state["last_seq"]))
 
     def _is_news(self, device: str, state: dict[str, Any]) -> bool:
-        """Whether this heartbeat is newer than the last one that is noted: an old one, sent again, locks nothing."""
+        """Whether this heartbeat is newer than the last one that is noted: an old one, sent again,
+        locks nothing.
+        """
         row = self._db.execute(
-            "SELECT boot, uptime_ms FROM heartbeat WHERE device = ? AND epoch = ?", (device, state["epoch"])
+            "SELECT boot, uptime_ms FROM heartbeat WHERE device = ? AND epoch = ?",
+            (device, state["epoch"]),
         ).fetchone()
         return row is None or (state["boot"], state["uptime_ms"]) > (row[0], row[1])
 
@@ -217,47 +287,67 @@ class Recording:
         self.incident(
             "equivocation",
             stream.device,
-            f"epoch {stream.epoch}: the device does not hold what this ledger holds up to seq {stream.high_water}; stream"
-            " locked: find the second board with this key, then release it, or replace the device and count the drawer",
+            f"epoch {stream.epoch}: the device does not hold what this ledger holds up to seq"
+            f" {stream.high_water}; stream locked: find the second board with this key, then"
+            " release it, or replace the device and count the drawer",
         )
         stream.locked = True
 
     def _gap(self, stream: Stream, message: AcceptedState, to_seq: int) -> None:
         n = self._append(message)
-        for from_seq, until_seq, cause in gap_parts(stream.high_water, message.state["acked"], to_seq):
+        for from_seq, until_seq, cause in gap_parts(
+            stream.high_water, message.state["acked"], to_seq
+        ):
             row = (stream.device, stream.epoch, from_seq, until_seq, cause, message.received_ms, n)
             self._db.execute("INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self.incident(
-                "gap", stream.device, f"epoch {stream.epoch} seq {from_seq} to {until_seq}: {cause}; count the drawer"
+                "gap",
+                stream.device,
+                f"epoch {stream.epoch} seq {from_seq} to {until_seq}: {cause}; count the drawer",
             )
         stream.high_water = to_seq
 
     def _witness(self, device: str, ledger_n: int, ledger_head: bytes) -> None:
-        """Every board remembers the chain head it was acked with: it notices a restored or edited ledger."""
+        """Every board remembers the chain head it was acked with: it notices a restored or edited
+        ledger.
+        """
         if ledger_n == 0:
             return
         row = self._db.execute("SELECT head FROM message WHERE n = ?", (ledger_n,)).fetchone()
         if row is None:
             self.incident(
-                "ledger_behind", device, f"it saw message {ledger_n}, this ledger ends before it: restored from an old backup?"
+                "ledger_behind",
+                device,
+                f"it saw message {ledger_n}, this ledger ends before it: restored from an old"
+                " backup?",
             )
         elif bytes(row[0]) != ledger_head:
             self.incident(
-                "ledger_differs", device, f"it saw another head at message {ledger_n}: this is not the ledger it was acked from"
+                "ledger_differs",
+                device,
+                f"it saw another head at message {ledger_n}: this is not the ledger it was acked"
+                " from",
             )
 
     def _note_heartbeat(self, message: AcceptedState, live: bool) -> None:
         s = message.state
         self._db.execute(
-            "INSERT INTO heartbeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET"
-            " seen_ms = max(seen_ms, excluded.seen_ms), epoch = excluded.epoch, boot = excluded.boot,"
-            " uptime_ms = excluded.uptime_ms, status = excluded.status, last_seq = excluded.last_seq,"
-            " lowest_kept = excluded.lowest_kept, acked = excluded.acked, ledger_n = excluded.ledger_n,"
-            " ledger_head = excluded.ledger_head, heap_free = excluded.heap_free, heap_low = excluded.heap_low,"
+            "INSERT INTO heartbeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT"
+            " (device) DO UPDATE SET"
+            " seen_ms = max(seen_ms, excluded.seen_ms), epoch = excluded.epoch, boot ="
+            " excluded.boot,"
+            " uptime_ms = excluded.uptime_ms, status = excluded.status, last_seq ="
+            " excluded.last_seq,"
+            " lowest_kept = excluded.lowest_kept, acked = excluded.acked, ledger_n ="
+            " excluded.ledger_n,"
+            " ledger_head = excluded.ledger_head, heap_free = excluded.heap_free, heap_low ="
+            " excluded.heap_low,"
             " command = excluded.command",
             (
-                message.device, message.received_ms if live else 0, s["epoch"], s["boot"], s["uptime_ms"], s["status"],
-                s["last_seq"], s["lowest_kept"], s["acked"], s["ledger_n"], s["ledger_head"], s["heap_free"], s["heap_low"],
+                message.device, message.received_ms if live else 0, s["epoch"], s["boot"],
+                s["uptime_ms"], s["status"],
+                s["last_seq"], s["lowest_kept"], s["acked"], s["ledger_n"], s["ledger_head"],
+                s["heap_free"], s["heap_low"],
                 s["command"],
             ),
         )  # fmt: skip
@@ -268,22 +358,33 @@ class Recording:
         stream = self._streams.get((device, epoch))
         if stream is None:
             row = self._db.execute(
-                "SELECT high_water, locked, current FROM cursor WHERE device = ? AND epoch = ?", (device, epoch)
+                "SELECT high_water, locked, current FROM cursor WHERE device = ? AND epoch = ?",
+                (device, epoch),
             ).fetchone()
             if row is None:
                 self._close_older(device, epoch)
                 self._db.execute(
-                    "INSERT INTO cursor (device, epoch, high_water, first_seen_ms, last_seen_ms, current, locked)"
+                    "INSERT INTO cursor (device, epoch, high_water, first_seen_ms, last_seen_ms,"
+                    " current, locked)"
                     " VALUES (?, ?, 0, ?, ?, 1, 0)", (device, epoch, self._now_ms, self._now_ms),
                 )  # fmt: skip
                 row = (0, 0, 1)
-            stream = self._streams[(device, epoch)] = Stream(device, epoch, row[0], bool(row[1]), bool(row[2]))
+            stream = self._streams[(device, epoch)] = Stream(
+                device, epoch, row[0], bool(row[1]), bool(row[2])
+            )
         return stream
 
     def _close_older(self, device: str, epoch: int) -> None:
-        """A new epoch is a wiped or replaced board: what the old one still held is unknown, and a person must count."""
-        for (older,) in self._db.execute("SELECT epoch FROM cursor WHERE device = ? AND current = 1", (device,)).fetchall():
-            text = f"epoch {older} ended without its tail: epoch {epoch} began on a wiped or replaced board; count the drawer"
+        """A new epoch is a wiped or replaced board: what the old one still held is unknown, and a
+        person must count.
+        """
+        for (older,) in self._db.execute(
+            "SELECT epoch FROM cursor WHERE device = ? AND current = 1", (device,)
+        ).fetchall():
+            text = (
+                f"epoch {older} ended without its tail: epoch {epoch} began on a wiped or replaced"
+                " board; count the drawer"
+            )
             self.incident("tail_unknown", device, text)
             if (device, older) in self._streams:
                 self._streams[(device, older)].current = False
@@ -300,7 +401,14 @@ class Recording:
         self._head = next_head(self._head, message.topic, message.received_ms, message.sealed)
         self._db.execute(
             "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
-            (self._n, message.device, message.topic, message.received_ms, message.sealed, self._head),
+            (
+                self._n,
+                message.device,
+                message.topic,
+                message.received_ms,
+                message.sealed,
+                self._head,
+            ),
         )
         return self._n
 
@@ -309,21 +417,34 @@ class Recording:
     def _reject(self, rejected: Rejected) -> None:
         self._count(rejected.device, "rejected" if rejected.keep else "ignored", 1)
         if rejected.keep:
-            self.quarantine(rejected.received_ms, rejected.topic, rejected.reason, rejected.payload, sealed=False)
+            self.quarantine(
+                rejected.received_ms,
+                rejected.topic,
+                rejected.reason,
+                rejected.payload,
+                sealed=False,
+            )
         if rejected.retired_kid:
             self._retired(rejected.retired_kid)
 
     def _retired(self, kid: str) -> None:
-        """Who still speaks under an old key forges, or is a board that was left behind. What is merely late is neither."""
+        """Who still speaks under an old key forges, or is a board that was left behind. What is
+        merely late is neither.
+        """
         device = kid.rpartition(".")[0]
-        changed = self._db.execute("SELECT max(at_ms) FROM device_event WHERE device = ?", (device,)).fetchone()[0]
+        changed = self._db.execute(
+            "SELECT max(at_ms) FROM device_event WHERE device = ?", (device,)
+        ).fetchone()[0]
         if changed is None or not 0 <= self._now_ms - changed < RETIRED_LATE_MS:
             text = (
-                f"messages under key {kid}, which is retired: find who sends them; a board of yours that does is flashed again"
+                f"messages under key {kid}, which is retired: find who sends them; a board of yours"
+                " that does is flashed again"
             )
             self.incident("retired_key", device, text)
 
-    def quarantine(self, received_ms: int, source: str, reason: str, raw: bytes, sealed: bool) -> None:
+    def quarantine(
+        self, received_ms: int, source: str, reason: str, raw: bytes, sealed: bool
+    ) -> None:
         """Keep refused bytes with the reason, up to the cap; past it only a counter moves."""
         rows = self._db.execute("SELECT ifnull(max(id), 0) FROM quarantine").fetchone()[0]
         if rows >= (QUARANTINE_ROWS_SEALED if sealed else QUARANTINE_ROWS):
@@ -339,7 +460,8 @@ class Recording:
     def incident(self, kind: str, device: str, text: str) -> None:
         """Raise it once: the same text again is the same incident."""
         self._db.execute(
-            "INSERT OR IGNORE INTO incident (at_ms, kind, device, text) VALUES (?, ?, ?, ?)", (self._now_ms, kind, device, text)
+            "INSERT OR IGNORE INTO incident (at_ms, kind, device, text) VALUES (?, ?, ?, ?)",
+            (self._now_ms, kind, device, text),
         )
 
     def _count(self, device: str, name: str, by: int) -> None:
@@ -355,10 +477,17 @@ class Recording:
             self._db.execute(
                 "UPDATE cursor SET high_water = ?, locked = ?, last_seen_ms = max(last_seen_ms, ?)"
                 " WHERE device = ? AND epoch = ?",
-                (stream.high_water, int(stream.locked), stream.last_seen_ms, stream.device, stream.epoch),
+                (
+                    stream.high_water,
+                    int(stream.locked),
+                    stream.last_seen_ms,
+                    stream.device,
+                    stream.epoch,
+                ),
             )
         self._db.executemany(
-            "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT (device, name) DO UPDATE SET value = value + excluded.value",
+            "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT (device, name) DO UPDATE SET value ="
+            " value + excluded.value",
             [(device, name, by) for (device, name), by in self._counts.items()],
         )
 

@@ -1,6 +1,8 @@
-"""The report of a business day, in four forms that say the same: JSON (integer cents), CSV, HTML for print, terminal.
+"""The report of a business day, in four forms that say the same: JSON (integer cents), CSV, HTML
+for print, terminal.
 
-`day_report` makes plain data of a Day; the others only lay it out. A status is a symbol and a word, never a colour alone.
+`day_report` makes plain data of a Day; the others only lay it out. A status is a symbol and a word,
+never a colour alone.
 """
 
 from __future__ import annotations
@@ -24,17 +26,24 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 VERSION = 1
-SYMBOLS = {"balanced": "\N{CHECK MARK}", "over": "\N{BLACK UP-POINTING TRIANGLE}", "short": "\N{BLACK DOWN-POINTING TRIANGLE}"}
+SYMBOLS = {
+    "balanced": "\N{CHECK MARK}",
+    "over": "\N{BLACK UP-POINTING TRIANGLE}",
+    "short": "\N{BLACK DOWN-POINTING TRIANGLE}",
+}
 SYMBOL_OTHER = "\N{WHITE DIAMOND}"  # proof missing, does not tie
 CSV_COLUMNS = (
-    "section", "window", "session", "item", "posted_cents", "expected_cents", "counted_cents", "over_short_cents", "status",
+    "section", "window", "session", "item", "posted_cents", "expected_cents", "counted_cents",
+    "over_short_cents", "status",
     "text",
 )  # fmt: skip
 Json = dict[str, Any]
 
 
 def day_report(day: Day, config: Config) -> Json:
-    """Everything the report says, as plain data: amounts in integer cents, times in Unix milliseconds UTC."""
+    """Everything the report says, as plain data: amounts in integer cents, times in Unix
+    milliseconds UTC.
+    """
     zone = zoneinfo.ZoneInfo(config.zone)
     deposit = day.deposit
     return {
@@ -49,10 +58,18 @@ def day_report(day: Day, config: Config) -> Json:
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,
         "deposit": {
-            "funds": [{"fund": fund, "cents": cents} for fund, cents in deposit.funds_cents.items()],
-            "tenders": [{"tender": tender, "cents": cents} for tender, cents in deposit.tenders_cents.items() if cents],
+            "funds": [
+                {"fund": fund, "cents": cents} for fund, cents in deposit.funds_cents.items()
+            ],
+            "tenders": [
+                {"tender": tender, "cents": cents}
+                for tender, cents in deposit.tenders_cents.items()
+                if cents
+            ],
             "over_short": [
-                {"tender": tender, "cents": cents} for tender, cents in deposit.over_short_cents.items() if cents != 0
+                {"tender": tender, "cents": cents}
+                for tender, cents in deposit.over_short_cents.items()
+                if cents != 0
             ],
             "funds_cents": deposit.total_funds_cents,
             "tenders_cents": deposit.total_tenders_cents,
@@ -61,8 +78,14 @@ def day_report(day: Day, config: Config) -> Json:
             "ties": deposit.ties,
         },
         "quarantined_rows": day.quarantined,
-        "gaps": [{name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")} for gap in day.gaps],
-        "incidents": [{name: row[name] for name in ("at_ms", "kind", "device", "text")} for row in day.incidents],
+        "gaps": [
+            {name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")}
+            for gap in day.gaps
+        ],
+        "incidents": [
+            {name: row[name] for name in ("at_ms", "kind", "device", "text")}
+            for row in day.incidents
+        ],
         "ledger": {"n": day.ledger_n, "head": day.ledger_head.hex()},
         "checkpoint": day.checkpoint,
     }
@@ -100,7 +123,12 @@ def _session(proof: Proof, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
         "variances": [_variance(variance) for variance in proof.variances],
         "drawer_openings": len(session.openings),
         "exceptions": [
-            {"kind": finding.kind, "at_ms": finding.at_ms, "at": local_time(finding.at_ms, zone), "text": finding.text}
+            {
+                "kind": finding.kind,
+                "at_ms": finding.at_ms,
+                "at": local_time(finding.at_ms, zone),
+                "text": finding.text,
+            }
             for finding in findings
         ],
         "instruments": dict(sorted(session.instruments.items())),
@@ -144,19 +172,30 @@ def _variance(variance: Variance) -> Json:
     }
 
 
-def _against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneInfo) -> list[Finding]:
-    """What the office's own rules say: openings without a receipt (R11) and receipts dated before the cut-off (R15)."""
+def _against_policy(
+    proved: Reconciliation, config: Config, zone: zoneinfo.ZoneInfo
+) -> list[Finding]:
+    """What the office's own rules say: openings without a receipt (R11) and receipts dated before
+    the cut-off (R15).
+    """
     found = []
     end_ms = proved.session.closed_ms or proved.session.started_ms
     lonely = sum(len(unreceipted_openings(proved, interval)) for interval in proved.intervals)
     if lonely > config.policy.no_sale_openings_max:
-        text = f"{lonely} drawer openings without a receipt, limit {config.policy.no_sale_openings_max}"
+        text = (
+            f"{lonely} drawer openings without a receipt, limit"
+            f" {config.policy.no_sale_openings_max}"
+        )
         found.append(Finding("no_sale_openings", end_ms, text))
     late = [
-        tender for tender in proved.tenders if business_date_of(tender.posted_ms, zone, config.cut_off) > tender.business_date
+        tender
+        for tender in proved.tenders
+        if business_date_of(tender.posted_ms, zone, config.cut_off) > tender.business_date
     ]
     if late:
-        text = f"{len(late)} receipts after the cut-off belong to this day, first {late[0].receipt_no}"
+        text = (
+            f"{len(late)} receipts after the cut-off belong to this day, first {late[0].receipt_no}"
+        )
         found.append(Finding("after_cut_off", late[0].posted_ms, text))
     return found
 
@@ -167,15 +206,20 @@ def _denominations(proved: Reconciliation) -> list[Json]:
         return []
     return [
         {"instrument": instrument, "denomination_cents": denomination_cents, "pieces": pieces}
-        for (instrument, denomination_cents), pieces in sorted(close.pieces().items(), key=lambda item: -item[0][1])
+        for (instrument, denomination_cents), pieces in sorted(
+            close.pieces().items(), key=lambda item: -item[0][1]
+        )
     ]
 
 
 def wanted(over_short_cents: int | None, policy: Policy) -> str:
-    """What the office's policy wants for a difference: nothing, reason, supervisor, report or incident."""
+    """What the office's policy wants for a difference: nothing, reason, supervisor, report or
+    incident.
+    """
     cents = abs(over_short_cents or 0)
     steps = (
-        (policy.incident_cents, "incident"), (policy.report_cents, "report"), (policy.supervisor_cents, "supervisor"),
+        (policy.incident_cents, "incident"), (policy.report_cents, "report"),
+        (policy.supervisor_cents, "supervisor"),
         (policy.reason_cents, "reason"),
     )  # fmt: skip
     return next((name for limit, name in steps if cents >= limit), "")
@@ -194,7 +238,7 @@ def _difference(cents: int | None) -> str:
     return "\N{EN DASH}" if cents is None else format_signed(cents)
 
 
-# --- JSON and CSV -----------------------------------------------------------------------------------------------------
+# --- JSON and CSV ---------------------------------------------------------------------------------
 
 
 def to_json(report: Json) -> str:
@@ -220,21 +264,43 @@ def _csv_rows(report: Json) -> list[Json]:
         for line in session["tenders"]:
             money = {name: line[name] for name in amounts}
             rows.append(
-                {"section": "tender", **who, "item": line["tender"], **money, "status": line["status"], "text": line["wants"]}
+                {
+                    "section": "tender",
+                    **who,
+                    "item": line["tender"],
+                    **money,
+                    "status": line["status"],
+                    "text": line["wants"],
+                }
             )
         for interval in session["intervals"]:
             money = {name: interval[name] for name in amounts[1:]}
             posted = interval["tendered_cents"] - interval["change_cents"]
             item = f"{interval['interval']}: {interval['from']} to {interval['to']}"
-            rows.append({"section": "interval", **who, "item": item, "posted_cents": posted, **money})
+            rows.append(
+                {"section": "interval", **who, "item": item, "posted_cents": posted, **money}
+            )
         for variance in session["variances"]:
-            for cause in variance["causes"] or [{"kind": "unexplained", "strength": "", "title": "", "evidence": []}]:
+            for cause in variance["causes"] or [
+                {"kind": "unexplained", "strength": "", "title": "", "evidence": []}
+            ]:
                 text = "; ".join([cause["title"], *cause["evidence"]])
-                row = {"section": "cause", **who, "item": cause["kind"], "over_short_cents": variance["over_short_cents"]}
+                row = {
+                    "section": "cause",
+                    **who,
+                    "item": cause["kind"],
+                    "over_short_cents": variance["over_short_cents"],
+                }
                 rows.append({**row, "status": cause["strength"], "text": text})
         for finding in session["exceptions"]:
             rows.append(
-                {"section": "exception", **who, "item": finding["kind"], "status": finding["at"], "text": finding["text"]}
+                {
+                    "section": "exception",
+                    **who,
+                    "item": finding["kind"],
+                    "status": finding["at"],
+                    "text": finding["text"],
+                }
             )
     deposit = report["deposit"]
     for line in deposit["funds"]:
@@ -242,21 +308,42 @@ def _csv_rows(report: Json) -> list[Json]:
     total = {"section": "deposit", "item": "total", "posted_cents": deposit["funds_cents"]}
     status = "ties" if deposit["ties"] else "does not tie"
     rows.append(
-        {**total, "counted_cents": deposit["deposit_cents"], "over_short_cents": deposit["over_short_cents"], "status": status}
+        {
+            **total,
+            "counted_cents": deposit["deposit_cents"],
+            "over_short_cents": deposit["over_short_cents"],
+            "status": status,
+        }
     )
     for line in report["quarantined_rows"]:
-        rows.append({"section": "quarantined", "item": f"{line['file']}:{line['line']}", "text": line["reason"]})
+        rows.append(
+            {
+                "section": "quarantined",
+                "item": f"{line['file']}:{line['line']}",
+                "text": line["reason"],
+            }
+        )
     for gap in report["gaps"]:
         item = f"epoch {gap['epoch']} records {gap['from_seq']} to {gap['to_seq']}"
         rows.append({"section": "gap", "window": gap["device"], "item": item, "text": gap["cause"]})
-    rows.append({"section": "ledger", "item": report["ledger"]["head"], "text": f"n {report['ledger']['n']}"})
+    rows.append(
+        {
+            "section": "ledger",
+            "item": report["ledger"]["head"],
+            "text": f"n {report['ledger']['n']}",
+        }
+    )
     if checkpoint := report["checkpoint"]:
-        rows.append({"section": "checkpoint", "item": f"n {checkpoint['n']}", "text": checkpoint["note"]})
+        rows.append(
+            {"section": "checkpoint", "item": f"n {checkpoint['n']}", "text": checkpoint["note"]}
+        )
     return rows
 
 
 def _cell(value: object) -> object:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers."""
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay
+    numbers.
+    """
     if value is None:
         return ""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
@@ -264,11 +351,13 @@ def _cell(value: object) -> object:
     return value
 
 
-# --- HTML -------------------------------------------------------------------------------------------------------------
+# --- HTML -----------------------------------------------------------------------------------------
 
 
 def to_html(report: Json) -> str:
-    """A page for the screen and the printer: no script, nothing from elsewhere, every value escaped."""
+    """A page for the screen and the printer: no script, nothing from elsewhere, every value
+    escaped.
+    """
     import jinja2  # a twentieth of a second to load, wanted for this alone
 
     environment = jinja2.Environment(
@@ -286,7 +375,9 @@ def to_html(report: Json) -> str:
         words=lambda text: text.replace("_", " "),
         clock=lambda at_ms: local_time(at_ms, zone),
     )
-    return environment.get_template("day.html").render(report=report, date=long_date(report["business_date"]))
+    return environment.get_template("day.html").render(
+        report=report, date=long_date(report["business_date"])
+    )
 
 
 def long_date(business_date: str) -> str:
@@ -295,14 +386,18 @@ def long_date(business_date: str) -> str:
     return date.strftime("%A ") + str(date.day) + date.strftime(" %B %Y")
 
 
-# --- terminal ---------------------------------------------------------------------------------------------------------
+# --- terminal -------------------------------------------------------------------------------------
 
 
 def print_day(report: Json, console: Console) -> None:
     """The report on a terminal."""
     report = {**printable(report), "checkpoint": report.get("checkpoint")}  # its note has lines
     note = printable(report["checkpoint"]["note"], keep="\n") if report["checkpoint"] else ""
-    console.print(f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]", highlight=False, soft_wrap=True)
+    console.print(
+        f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]",
+        highlight=False,
+        soft_wrap=True,
+    )
     for session in report["sessions"]:
         _print_session(session, console)
     for window in report["windows_without_session"]:
@@ -310,12 +405,22 @@ def print_day(report: Json, console: Console) -> None:
     _print_deposit(report["deposit"], console)
     for line in report["quarantined_rows"]:
         console.print(
-            f"not posted: {line['file']}:{line['line']}: {line['reason']}", markup=False, highlight=False, soft_wrap=True
+            f"not posted: {line['file']}:{line['line']}: {line['reason']}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
     for gap in report["gaps"]:
-        text = f"gap: {gap['device']} epoch {gap['epoch']}, records {gap['from_seq']} to {gap['to_seq']}: {gap['cause']}"
+        text = (
+            f"gap: {gap['device']} epoch {gap['epoch']}, records {gap['from_seq']} to"
+            f" {gap['to_seq']}: {gap['cause']}"
+        )
         console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"ledger n {report['ledger']['n']}, head {report['ledger']['head']}", highlight=False, soft_wrap=True)
+    console.print(
+        f"ledger n {report['ledger']['n']}, head {report['ledger']['head']}",
+        highlight=False,
+        soft_wrap=True,
+    )
     for line in ["signed checkpoint:", *note.splitlines()] if note else []:
         if line.isprintable():  # an insider may have written into the table
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -325,30 +430,53 @@ def _print_session(session: Json, console: Console) -> None:
     from rich.table import Table
 
     cashier = "nobody signed on" if session["cashier"] is None else f"cashier {session['cashier']}"
-    title = f"Window {session['window']}, session {session['session']}, {cashier}: {marked(session['status'])}"
+    title = (
+        f"Window {session['window']}, session {session['session']}, {cashier}:"
+        f" {marked(session['status'])}"
+    )
     console.print()
     console.print(title, style="bold", markup=False, highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("Tender", "Posted", "Expected", "Counted", "Over/short", "Status"):
-        table.add_column(name, justify="left" if name in ("Tender", "Status") else "right", no_wrap=True)
+        table.add_column(
+            name, justify="left" if name in ("Tender", "Status") else "right", no_wrap=True
+        )
     for line in session["tenders"]:
-        amounts = [format_cents(line["posted_cents"]), _shown(line["expected_cents"]), _shown(line["counted_cents"])]
+        amounts = [
+            format_cents(line["posted_cents"]),
+            _shown(line["expected_cents"]),
+            _shown(line["counted_cents"]),
+        ]
         wants = f", wants: {line['wants']}" if line["wants"] else ""
-        table.add_row(line["tender"], *amounts, _difference(line["over_short_cents"]), marked(line["status"]) + wants)
+        table.add_row(
+            line["tender"],
+            *amounts,
+            _difference(line["over_short_cents"]),
+            marked(line["status"]) + wants,
+        )
     console.print(table)
     for variance in session["variances"]:
         where = f"interval {variance['interval']}" if variance["interval"] else "session"
         text = f"  {variance['tender']} {_difference(variance['over_short_cents'])} in {where}:"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         for cause in variance["causes"]:
-            console.print(f"    {cause['strength']}: {cause['title']}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"    {cause['strength']}: {cause['title']}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
             for evidence in cause["evidence"]:
                 console.print(f"      {evidence}", markup=False, highlight=False, soft_wrap=True)
-            console.print(f"      check: {cause['check']}", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"      check: {cause['check']}", markup=False, highlight=False, soft_wrap=True
+            )
         if not variance["causes"]:
             console.print("    unexplained", highlight=False, soft_wrap=True)
     for finding in session["exceptions"]:
-        console.print(f"  {finding['at']} {finding['text']}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"  {finding['at']} {finding['text']}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _print_deposit(deposit: Json, console: Console) -> None:
@@ -371,5 +499,6 @@ def tie_line(deposit: Json) -> str:
     over_short = _difference(deposit["over_short_cents"])
     word = f"{SYMBOLS['balanced']} ties" if deposit["ties"] else f"{SYMBOL_OTHER} does not tie"
     return (
-        f"{word}: funds {funds}, tenders {tenders}, deposit {_shown(deposit['deposit_cents'])}, of it over/short {over_short}"
+        f"{word}: funds {funds}, tenders {tenders}, deposit {_shown(deposit['deposit_cents'])}, of"
+        f" it over/short {over_short}"
     )

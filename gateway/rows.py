@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-UNDECODABLE = "undecodable"  # kind of a record whose seal was right and whose bytes break the wire dictionary
+UNDECODABLE = (
+    "undecodable"  # kind of a record whose seal was right and whose bytes break the wire dictionary
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,9 @@ class AcceptedEvents:
     sent_uptime_ms: int
     first_seq: int
     bodies: tuple[Body, ...]
-    before: bytes = bytes(8)  # mark of the record at first_seq - 1 as the device holds it; zeros: it holds none
+    before: bytes = bytes(
+        8
+    )  # mark of the record at first_seq - 1 as the device holds it; zeros: it holds none
 
     @property
     def last_seq(self) -> int:
@@ -52,7 +56,9 @@ class AcceptedState:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that is not taken. `device` is '' unless the name is one with a key; keep = False: only counted."""
+    """A message that is not taken. `device` is '' unless the name is one with a key; keep = False:
+    only counted.
+    """
 
     reason: str
     topic: str
@@ -60,7 +66,8 @@ class Rejected:
     received_ms: int
     device: str = ""
     keep: bool = True
-    retired_kid: str = ""  # it names a key of this site that is used no more: forged, or a board that was left behind
+    # it names a key of this site that is used no more: forged, or a board that was left behind
+    retired_kid: str = ""
 
 
 Accepted = AcceptedEvents | AcceptedState
@@ -68,7 +75,8 @@ Accepted = AcceptedEvents | AcceptedState
 
 @dataclass(frozen=True, slots=True)
 class SeenRecord:
-    """One record of the ledger. Times are Unix milliseconds UTC; `fields` has the names of protocol.records.
+    """One record of the ledger. Times are Unix milliseconds UTC; `fields` has the names of
+    protocol.records.
 
     kind 'undecodable' has the fields {"raw": bytes} alone.
     """
@@ -85,7 +93,9 @@ class SeenRecord:
 
 @dataclass(slots=True)
 class Stream:
-    """How far one (device, epoch) is durable, and what the answer to this batch must say about it."""
+    """How far one (device, epoch) is durable, and what the answer to this batch must say about
+    it.
+    """
 
     device: str
     epoch: int
@@ -103,7 +113,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What one transaction made durable: the streams it touched, the new records, and the chain behind them."""
+    """What one transaction made durable: the streams it touched, the new records, and the chain
+    behind them.
+    """
 
     streams: list[Stream]
     records: list[SeenRecord]

@@ -1,10 +1,12 @@
 """The gateway as it runs: one MQTT client, one worker, one transaction for whatever has arrived.
 
-paho's thread only puts messages into a bounded inbox. The worker takes all that is there (up to 256), commits it, and only then
-sends the PUBACKs and the sealed acknowledgements: no linger, so a lone message is answered at once and a burst shares a sync.
+paho's thread only puts messages into a bounded inbox. The worker takes all that is there (up to
+256), commits it, and only then sends the PUBACKs and the sealed acknowledgements: no linger, so a
+lone message is answered at once and a burst shares a sync.
 
-The sealed acknowledgements go out with QoS 0. They are idempotent and repeated with the next message or heartbeat, a lost one
-costs one re-send; with QoS 1 the broker would queue stale ones for a device that is off, and each would cost a PUBACK.
+The sealed acknowledgements go out with QoS 0. They are idempotent and repeated with the next
+message or heartbeat, a lost one costs one re-send; with QoS 1 the broker would queue stale ones for
+a device that is off, and each would cost a PUBACK.
 """
 
 import json
@@ -27,7 +29,8 @@ from protocol import topics
 log = logging.getLogger("till.service")
 
 BATCH_MESSAGES_MAX = 256  # one transaction; more gains nothing and makes the first answer late
-INBOX_MESSAGES_MAX = 4_096  # 4 MiB; QoS 1 is bounded by the broker's window of unacknowledged messages, QoS 0 by this alone
+# 4 MiB; QoS 1 is bounded by the broker's window of unacknowledged messages, QoS 0 by this alone
+INBOX_MESSAGES_MAX = 4_096
 KEEPALIVE_S = 30  # iotcore refuses 0; half a minute notices a dead link without chatter
 RECONNECT_S = (1, 30)  # first and longest pause, doubled in between
 RETRY_MS = (250, 15_000)  # pause after a failed commit, doubled in between
@@ -92,13 +95,18 @@ class _Inbox:
 
 
 class Service:
-    """Ingest behind a real broker. `run` returns when `stop` is set; everything else happens in between.
+    """Ingest behind a real broker. `run` returns when `stop` is set; everything else happens in
+    between.
 
-    `connected` is set while the broker has us subscribed. `on_record` sees every newly recorded record, after COMMIT.
+    `connected` is set while the broker has us subscribed. `on_record` sees every newly recorded
+    record, after COMMIT.
     """
 
     def __init__(
-        self, settings: ServiceSettings, ingest: Ingest, on_record: Callable[[SeenRecord], None] | None = None
+        self,
+        settings: ServiceSettings,
+        ingest: Ingest,
+        on_record: Callable[[SeenRecord], None] | None = None,
     ) -> None:
         self._settings = settings
         self._ingest = ingest
@@ -112,11 +120,15 @@ class Service:
         self._client = self._new_client()
 
     def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set (see `wake`). A broker that is away is tried again for ever, with back-off.
+        """Serve until `stop` is set (see `wake`). A broker that is away is tried again for ever,
+        with back-off.
 
-        Raises LedgerBroken when the ledger is damaged: nothing of the batch at hand is acknowledged.
+        Raises LedgerBroken when the ledger is damaged: nothing of the batch at hand is
+        acknowledged.
         """
-        self._client.connect_async(self._settings.broker_host, self._settings.broker_port, KEEPALIVE_S)
+        self._client.connect_async(
+            self._settings.broker_host, self._settings.broker_port, KEEPALIVE_S
+        )
         self._client.loop_start()
         try:
             while not stop.is_set():
@@ -138,7 +150,9 @@ class Service:
     def _work(self, arrived: list[_Arrived], stop: threading.Event) -> None:
         batch = [self._accept(message) for message in arrived]
         acks = self._commit(batch, stop)
-        if acks is None:  # stopped while the storage failed: unacknowledged, so the devices still have all of it
+        if (
+            acks is None
+        ):  # stopped while the storage failed: unacknowledged, so the devices still have all of it
             return
         for message in arrived:
             if message.qos and message.connection == self._connection:
@@ -149,20 +163,33 @@ class Service:
     def _accept(self, message: _Arrived) -> Accepted | Rejected:
         try:
             return self._ingest.accept(message.topic, message.payload, message.retained)
-        except Exception:  # one message that we did not foresee must not stop the others; it is kept and looked at
-            log.exception("accept_failed topic=%r bytes=%d", message.topic[:80], len(message.payload))
+        except (
+            Exception
+        ):  # one message that we did not foresee must not stop the others; it is kept and looked at
+            log.exception(
+                "accept_failed topic=%r bytes=%d", message.topic[:80], len(message.payload)
+            )
             return Rejected(
-                "gateway: unforeseen error, see the log", message.topic, message.payload, time.time_ns() // 1_000_000
+                "gateway: unforeseen error, see the log",
+                message.topic,
+                message.payload,
+                time.time_ns() // 1_000_000,
             )
 
-    def _commit(self, batch: list[Accepted | Rejected], stop: threading.Event) -> list[tuple[str, bytes]] | None:
+    def _commit(
+        self, batch: list[Accepted | Rejected], stop: threading.Event
+    ) -> list[tuple[str, bytes]] | None:
         pause_ms, longest_ms = RETRY_MS
         while not stop.is_set():
             try:
                 return self._ingest.commit(batch)
-            except LedgerBroken:  # said by ingest; the gateway ends here, and starts again only on a ledger that is whole
+            except LedgerBroken:
+                # said by ingest; the gateway ends here, and starts again only on a ledger that is
+                # whole
                 raise
-            except TryAgain:  # said once by ingest; nothing was acknowledged, the counts are held at the windows
+            except (
+                TryAgain
+            ):  # said once by ingest; nothing was acknowledged, the counts are held at the windows
                 stop.wait(pause_ms / 1000)
                 pause_ms = min(pause_ms * 2, longest_ms)
             except Exception:  # a message that we did not foresee must not hold up the others
@@ -174,7 +201,9 @@ class Service:
                 pause_ms = min(pause_ms * 2, longest_ms)
         return None
 
-    def _commit_each(self, batch: list[Accepted | Rejected], stop: threading.Event) -> list[tuple[str, bytes]] | None:
+    def _commit_each(
+        self, batch: list[Accepted | Rejected], stop: threading.Event
+    ) -> list[tuple[str, bytes]] | None:
         acks: list[tuple[str, bytes]] = []
         for outcome in batch:
             answer = self._commit([outcome], stop)
@@ -188,7 +217,11 @@ class Service:
     def _new_client(self) -> mqtt.Client:
         s = self._settings
         client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=s.client_id, clean_session=False, protocol=mqtt.MQTTv311, manual_ack=True
+            CallbackAPIVersion.VERSION2,
+            client_id=s.client_id,
+            clean_session=False,
+            protocol=mqtt.MQTTv311,
+            manual_ack=True,
         )
         self._secure(client)
         client.reconnect_delay_set(*RECONNECT_S)
@@ -206,7 +239,9 @@ class Service:
         if s.ca_file is not None:
             client.tls_set(s.ca_file, s.cert_file, s.key_file)
 
-    def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_connect(
+        self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
         if reason.is_failure:
             self._note_absent(str(reason))
             return
@@ -214,17 +249,28 @@ class Service:
         site = topics.check_name(self._settings.site)
         client.subscribe([(f"till/1/{site}/+/ev", 1), (f"till/1/{site}/+/state", 1)])
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any
+    ) -> None:
         if any(reason.is_failure for reason in reasons):
-            log.error('subscribe_refused site=%s next="let this client read ev and state in the ACL"', self._settings.site)
+            log.error(
+                'subscribe_refused site=%s next="let this client read ev and state in the ACL"',
+                self._settings.site,
+            )
             return
-        log.info("broker_connected host=%s port=%d", self._settings.broker_host, self._settings.broker_port)
+        log.info(
+            "broker_connected host=%s port=%d",
+            self._settings.broker_host,
+            self._settings.broker_port,
+        )
         self.connected.set()
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
         self._note_absent("connection refused")
 
-    def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
+    ) -> None:
         self._connection += 1
         if self.connected.is_set():
             self.connected.clear()
@@ -237,9 +283,12 @@ class Service:
             topic = m.topic
         except UnicodeError:
             topic = ""
-        if self._inbox.put(_Arrived(topic, bytes(m.payload), m.retain, m.mid, m.qos, self._connection)):
+        if self._inbox.put(
+            _Arrived(topic, bytes(m.payload), m.retain, m.mid, m.qos, self._connection)
+        ):
             return
-        # Only a flood gets here. A dropped QoS 1 message stays unacknowledged and its device sends it again anyway.
+        # Only a flood gets here. A dropped QoS 1 message stays unacknowledged and its device sends
+        # it again anyway.
         self._dropped += 1
         if self._dropped.bit_count() == 1:
             log.error("inbox_full messages=%d dropped=%d", INBOX_MESSAGES_MAX, self._dropped)
@@ -251,11 +300,16 @@ class Service:
 
     def _absent(self, reason: str) -> str:
         s = self._settings
-        return f"broker {s.broker_host}:{s.broker_port}: {reason}; start it, or set [broker] host and port"
+        return (
+            f"broker {s.broker_host}:{s.broker_port}: {reason}; start it, or set [broker] host and"
+            " port"
+        )
 
 
 def _set_aside(outcome: Accepted | Rejected) -> Rejected:
-    """What goes to quarantine in place of a message that cannot be recorded; a rejected one that cannot be is only counted."""
+    """What goes to quarantine in place of a message that cannot be recorded; a rejected one that
+    cannot be is only counted.
+    """
     if isinstance(outcome, Rejected):
         return Rejected(outcome.reason, "", b"", outcome.received_ms, keep=False)
     reason = "gateway: it could not be recorded, see the log"
@@ -264,7 +318,9 @@ def _set_aside(outcome: Accepted | Rejected) -> Rejected:
 
 def trouble_line(kind: str, text: str, at_ms: int) -> str:
     """Trouble with the storage as a line of JSON for `--follow`."""
-    return json.dumps({"kind": "trouble", "trouble": kind, "text": text, "at_ms": at_ms}, separators=(",", ":"))
+    return json.dumps(
+        {"kind": "trouble", "trouble": kind, "text": text, "at_ms": at_ms}, separators=(",", ":")
+    )
 
 
 def follow_line(record: SeenRecord) -> str:

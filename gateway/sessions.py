@@ -1,13 +1,16 @@
-"""Records of one window on one day -> its drawer sessions. Pure: no clock, no database, no amounts from elsewhere.
+"""Records of one window on one day -> its drawer sessions. Pure: no clock, no database, no amounts
+from elsewhere.
 
-A device states facts; here they get their meaning. Order is (epoch, seq), never a clock. What each mark means:
+A device states facts; here they get their meaning. Order is (epoch, seq), never a clock. What each
+mark means:
 
 sign_on          who works from here on                opening_float, drop, checkpoint, close  start a group of that kind
 recount          replaces the group before it          done                            ends the group
 void_last_batch  the last tally not yet void is void   checks_tape                     the tape lines up to `*` are checks
 card_total       declared total of the card terminal
 
-A tally belongs to the group that is open. A tally outside any group is listed and is in no sum: nobody said what it counts.
+A tally belongs to the group that is open. A tally outside any group is listed and is in no sum:
+nobody said what it counts.
 """
 
 from __future__ import annotations
@@ -20,7 +23,11 @@ from gateway.money import format_cents
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
 
 GROUP_MARKS = ("opening_float", "drop", "checkpoint", "close")
-WHOLE_DRAWER = ("opening_float", "checkpoint", "close")  # counts of everything in the drawer: they bound the intervals
+WHOLE_DRAWER = (
+    "opening_float",
+    "checkpoint",
+    "close",
+)  # counts of everything in the drawer: they bound the intervals
 Rows = tuple[tuple[int, int], ...]  # (denomination in cents, pieces)
 
 
@@ -156,15 +163,19 @@ class DrawerSession:
         self.findings.append(Finding(kind, at_ms, text))
 
 
-def drawer_sessions(records: Iterable[SeenRecord], currency: str = "USD", epochs: Sequence[int] = ()) -> list[DrawerSession]:
+def drawer_sessions(
+    records: Iterable[SeenRecord], currency: str = "USD", epochs: Sequence[int] = ()
+) -> list[DrawerSession]:
     """The drawer sessions in the records of one device and one day, in order.
 
-    `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without it by number. Duplicates of
-    a record are taken once and the order of the input is irrelevant. Raises ValueError when the records are of more than one
-    device.
+    `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without
+    it by number. Duplicates of a record are taken once and the order of the input is irrelevant.
+    Raises ValueError when the records are of more than one device.
     """
     rank = {epoch: index for index, epoch in enumerate(epochs)}
-    unique = {(rank.get(record.epoch, len(rank)), record.epoch, record.seq): record for record in records}
+    unique = {
+        (rank.get(record.epoch, len(rank)), record.epoch, record.seq): record for record in records
+    }
     ordered = [unique[key] for key in sorted(unique)]
     if len({record.device for record in ordered}) > 1:
         raise ValueError("records of more than one device")
@@ -199,7 +210,9 @@ class _Reader:
         """One record, in order."""
         step = getattr(self, "_take_" + record.kind, None)
         if step is None:
-            self.session(record).note("unknown_record", record.occurred_ms, f"a record of unknown kind {record.kind!r}")
+            self.session(record).note(
+                "unknown_record", record.occurred_ms, f"a record of unknown kind {record.kind!r}"
+            )
         else:
             step(record)
 
@@ -209,11 +222,15 @@ class _Reader:
         for session in self._sessions:
             _check_session(session)
         return [
-            session for session in self._sessions if session.groups or session.findings or session.tapes or session.openings
+            session
+            for session in self._sessions
+            if session.groups or session.findings or session.tapes or session.openings
         ]
 
     def _start(self, record: SeenRecord) -> DrawerSession:
-        session = DrawerSession(record.device, len(self._sessions) + 1, record.occurred_ms, self._cashier)
+        session = DrawerSession(
+            record.device, len(self._sessions) + 1, record.occurred_ms, self._cashier
+        )
         session.instruments = self._instruments
         self._sessions.append(session)
         self._tape = None
@@ -224,7 +241,7 @@ class _Reader:
             _settle_sub_batches(self._group, self._sessions[-1])
         self._group = None
 
-    # --- marks --------------------------------------------------------------------------------------------------------
+    # --- marks ------------------------------------------------------------------------------------
 
     def _take_mark(self, record: SeenRecord) -> None:
         mark, value = record.fields["mark"], record.fields.get("value")
@@ -252,7 +269,10 @@ class _Reader:
             self._end_group()
             session = self._start(record)
         elif session.cashier is not None and session.cashier != cashier and session.groups:
-            text = f"cashier {cashier} signed on in the session of cashier {session.cashier} without a closing count"
+            text = (
+                f"cashier {cashier} signed on in the session of cashier {session.cashier} without a"
+                " closing count"
+            )
             session.note("handover_without_count", record.occurred_ms, text)
             return
         self._cashier = session.cashier = cashier
@@ -263,7 +283,11 @@ class _Reader:
         if kind == "opening_float" and (session.opening is not None or session.close is not None):
             session = self._start(record)
         elif session.close is not None:
-            session.note(f"{kind}_after_close", record.occurred_ms, f"{kind} was keyed after the closing count")
+            session.note(
+                f"{kind}_after_close",
+                record.occurred_ms,
+                f"{kind} was keyed after the closing count",
+            )
         self._group = CountGroup(kind, record.occurred_ms, declared_cents)
         session.groups.append(self._group)
 
@@ -271,7 +295,9 @@ class _Reader:
         self._end_group()
         session = self.session(record)
         if not session.groups:
-            session.note("recount_of_nothing", record.occurred_ms, "recount was keyed before any count")
+            session.note(
+                "recount_of_nothing", record.occurred_ms, "recount was keyed before any count"
+            )
             return
         before = session.groups[-1]
         if declared_cents is None:
@@ -287,22 +313,29 @@ class _Reader:
                         tally.out = "void"
                         return
         self.session(record).note(
-            "void_of_nothing", record.occurred_ms, "void_last_batch was keyed and no batch was left to void"
+            "void_of_nothing",
+            record.occurred_ms,
+            "void_last_batch was keyed and no batch was left to void",
         )
 
     def _card_total(self, record: SeenRecord, value: int | None) -> None:
         session = self.session(record)
         if value is None:
-            session.note("card_total_without_amount", record.occurred_ms, "card_total was keyed without an amount")
+            session.note(
+                "card_total_without_amount",
+                record.occurred_ms,
+                "card_total was keyed without an amount",
+            )
             return
         if session.card_cents is not None and session.card_cents != value:
             text = (
-                f"card total keyed again: {format_cents(session.card_cents)}, then {format_cents(value)}; the last one stands"
+                f"card total keyed again: {format_cents(session.card_cents)}, then"
+                f" {format_cents(value)}; the last one stands"
             )
             session.note("card_total_again", record.occurred_ms, text)
         session.card_cents = value
 
-    # --- tallies, tape, drawer, the rest ------------------------------------------------------------------------------
+    # --- tallies, tape, drawer, the rest ----------------------------------------------------------
 
     def _take_tally(self, record: SeenRecord) -> None:
         fields = record.fields
@@ -310,7 +343,8 @@ class _Reader:
         if fields.get("evidence"):
             self._instruments[fields["instrument"]] = fields["evidence"]
         if not fields["rows"] and not fields["total_minor"]:
-            return  # a driver's bookmark, where its machine's counter stood: no money, and nobody counted
+            # a driver's bookmark, where its machine's counter stood: no money, and nobody counted
+            return
         tally = Tally(
             at_ms=record.occurred_ms,
             instrument=fields["instrument"],
@@ -322,23 +356,41 @@ class _Reader:
         )
         what = f"{tally.instrument} batch {tally.batch_id} of {format_cents(tally.total_cents)}"
         if fields["currency"] != self._currency:
-            session.note("foreign_currency", record.occurred_ms, f"{what} is in {fields['currency']}, not counted")
+            session.note(
+                "foreign_currency",
+                record.occurred_ms,
+                f"{what} is in {fields['currency']}, not counted",
+            )
             return
         if sum(denomination * pieces for denomination, pieces in tally.rows) != tally.total_cents:
-            session.note("tally_does_not_add_up", record.occurred_ms, f"{what}: its rows have another sum, not counted")
+            session.note(
+                "tally_does_not_add_up",
+                record.occurred_ms,
+                f"{what}: its rows have another sum, not counted",
+            )
             return
         if not tally.flags & (FLAG_REPRINT | FLAG_SUB_BATCH):
             self._grown(tally)
         if self._group is None:
             if not tally.flags & FLAG_REPRINT:
-                session.note("tally_outside_count", record.occurred_ms, f"{what} outside a count, not counted")
+                session.note(
+                    "tally_outside_count",
+                    record.occurred_ms,
+                    f"{what} outside a count, not counted",
+                )
             return
         if tally.flags & FLAG_DISCREPANCY:
-            session.note("machine_discrepancy", record.occurred_ms, f"{what}: the machine says that it left cash out; recount")
+            session.note(
+                "machine_discrepancy",
+                record.occurred_ms,
+                f"{what}: the machine says that it left cash out; recount",
+            )
         _add_tally(self._group, tally)
 
     def _grown(self, tally: Tally) -> None:
-        """A machine that accumulates prints its running sum: the batch is what that grew by since its last report."""
+        """A machine that accumulates prints its running sum: the batch is what that grew by since
+        its last report.
+        """
         printed = tally.rows
         grown = _without(printed, self._running.get(tally.instrument, ()))
         if grown is not None and tally.flags & FLAG_ACCUMULATE:
@@ -360,7 +412,10 @@ class _Reader:
             tape.declared_cents = cents
             self._tape = None
             if cents != sum(tape.lines_cents):
-                text = f"check tape: total {format_cents(cents)}, its lines sum {format_cents(sum(tape.lines_cents))}"
+                text = (
+                    f"check tape: total {format_cents(cents)}, its lines sum"
+                    f" {format_cents(sum(tape.lines_cents))}"
+                )
                 self.session(record).note("check_tape_total", record.occurred_ms, text)
 
     def _take_back(self, record: SeenRecord, tape: CheckTape, cents: int) -> None:
@@ -376,11 +431,15 @@ class _Reader:
     def _take_drawer(self, record: SeenRecord) -> None:
         state, session = record.fields["state"], self.session(record)
         if state == "opened":
-            session.openings.append(DrawerOpening(record.occurred_ms, record.fields.get("cause", "unknown")))
+            session.openings.append(
+                DrawerOpening(record.occurred_ms, record.fields.get("cause", "unknown"))
+            )
         elif state == "closed":
             if session.openings and session.openings[-1].dwell_ms is None:
                 opening = session.openings[-1]
-                opening.dwell_ms = record.fields.get("dwell_ms", max(0, record.occurred_ms - opening.opened_ms))
+                opening.dwell_ms = record.fields.get(
+                    "dwell_ms", max(0, record.occurred_ms - opening.opened_ms)
+                )
         else:
             session.note("drawer_" + state, record.occurred_ms, "drawer " + state.replace("_", " "))
 
@@ -395,7 +454,10 @@ class _Reader:
         if condition in ("back", "day_clear"):
             return
         pieces = record.fields.get("pieces")
-        said = [record.fields.get("detail", ""), "" if pieces is None else f"{pieces} piece{'s' * (pieces != 1)}"]
+        said = [
+            record.fields.get("detail", ""),
+            "" if pieces is None else f"{pieces} piece{'s' * (pieces != 1)}",
+        ]
         detail = "; ".join(part for part in said if part)
         text = f"{name}: {condition.replace('_', ' ')}" + (f" ({detail})" if detail else "")
         self.session(record).note("instrument_" + condition, record.occurred_ms, text)
@@ -406,16 +468,24 @@ class _Reader:
             self._instruments[name] = rest.rpartition(":")[2] or "unknown"
         if self._sessions and self._sessions[-1].close is None:
             cause = record.fields["reset_cause"].replace("_", " ")
-            self._sessions[-1].note("restarted", record.occurred_ms, f"the controller restarted during the session ({cause})")
+            self._sessions[-1].note(
+                "restarted",
+                record.occurred_ms,
+                f"the controller restarted during the session ({cause})",
+            )
 
 
-# --- within one count group -------------------------------------------------------------------------------------------
+# --- within one count group -----------------------------------------------------------------------
 
 
 def _add_tally(group: CountGroup, tally: Tally) -> None:
     """Append the tally; mark what must not be summed twice."""
     for earlier in group.tallies:
-        same = tally.batch_id and tally.digest and (earlier.instrument, earlier.batch_id) == (tally.instrument, tally.batch_id)
+        same = (
+            tally.batch_id
+            and tally.digest
+            and (earlier.instrument, earlier.batch_id) == (tally.instrument, tally.batch_id)
+        )
         if same and earlier.digest == tally.digest:
             tally.out = "reprint"
     if tally.flags & FLAG_REPRINT:
@@ -424,7 +494,9 @@ def _add_tally(group: CountGroup, tally: Tally) -> None:
 
 
 def _without(rows: Rows, earlier: Rows) -> Rows | None:
-    """What a running sum grew by; None when it does not hold what it held before: somebody cleared it."""
+    """What a running sum grew by; None when it does not hold what it held before: somebody cleared
+    it.
+    """
     pieces = dict(rows)
     for denomination, count in earlier:
         pieces[denomination] = pieces.get(denomination, 0) - count
@@ -434,7 +506,9 @@ def _without(rows: Rows, earlier: Rows) -> Rows | None:
 
 
 def _settle_sub_batches(group: CountGroup, session: DrawerSession) -> None:
-    """Sub-batches that their batch's own report follows are out of the sum; those that it never followed stay in it."""
+    """Sub-batches that their batch's own report follows are out of the sum; those that it never
+    followed stay in it.
+    """
     open_subs: dict[str, list[Tally]] = {}
     for tally in group.tallies:
         if tally.out not in ("", "void"):
@@ -449,34 +523,49 @@ def _settle_sub_batches(group: CountGroup, session: DrawerSession) -> None:
         for sub in subs:
             sub.out = tally.out or "sub-batch"
         if subs and subs_cents != tally.total_cents:
-            text = f"{tally.instrument} batch {tally.batch_id}: {format_cents(tally.total_cents)}, its sub-batches sum "
+            text = (
+                f"{tally.instrument} batch {tally.batch_id}: {format_cents(tally.total_cents)}, its"
+                " sub-batches sum "
+            )
             session.note("sub_batch_sum", tally.at_ms, text + format_cents(subs_cents))
     for instrument, subs in open_subs.items():
-        text = f"{instrument}: {len(subs)} sub-batches without the report of their batch; counted as they are"
+        text = (
+            f"{instrument}: {len(subs)} sub-batches without the report of their batch; counted as"
+            " they are"
+        )
         session.note("sub_batch_alone", subs[-1].at_ms, text)
 
 
-# --- a whole session --------------------------------------------------------------------------------------------------
+# --- a whole session ------------------------------------------------------------------------------
 
 
 def _check_session(session: DrawerSession) -> None:
     _apply_recounts(session)
     opening, close = session.opening, session.close
     if session.groups and opening is None:
-        session.note("no_opening_float", session.groups[0].started_ms, "the opening float was never counted")
+        session.note(
+            "no_opening_float", session.groups[0].started_ms, "the opening float was never counted"
+        )
     if session.groups and close is None:
         session.note("never_closed", session.groups[-1].started_ms, "no closing count")
     for group in session.counts(*GROUP_MARKS):
         counted_cents = group.counted_cents
         name = group.kind.replace("_", " ")
         if counted_cents is None:
-            session.note(f"{group.kind}_without_count", group.started_ms, f"{name} without a machine count")
+            session.note(
+                f"{group.kind}_without_count", group.started_ms, f"{name} without a machine count"
+            )
         elif group.kind == "drop" and group.declared_cents not in (None, counted_cents):
-            text = f"drop declared {format_cents(group.declared_cents or 0)}, counted {format_cents(counted_cents)}"
+            text = (
+                f"drop declared {format_cents(group.declared_cents or 0)}, counted"
+                f" {format_cents(counted_cents)}"
+            )
             session.note("drop_differs", group.started_ms, text)
     if len(session.counts("close")) > 1:
         session.note(
-            "closed_again", session.close.started_ms if session.close else 0, "closed more than once; the last count stands"
+            "closed_again",
+            session.close.started_ms if session.close else 0,
+            "closed more than once; the last count stands",
         )
     session.findings.sort(key=lambda finding: finding.at_ms)
 
@@ -488,7 +577,9 @@ def _apply_recounts(session: DrawerSession) -> None:
         if group.is_recount and group.counted_cents is None:
             group.replaced = True
             session.note(
-                "recount_without_count", group.started_ms, "recount without a machine count; the count before it stands"
+                "recount_without_count",
+                group.started_ms,
+                "recount without a machine count; the count before it stands",
             )
             continue
         if group.is_recount and standing is not None:

@@ -1,7 +1,9 @@
-"""Signed notes and the checkpoints in them, as https://c2sp.org/signed-note and https://c2sp.org/tlog-checkpoint write them.
+"""Signed notes and the checkpoints in them, as https://c2sp.org/signed-note and
+https://c2sp.org/tlog-checkpoint write them.
 
-A note is text, an empty line, and a line for each signature; any tool that knows the format can check ours. Ed25519 alone
-(signature type 1) is made and trusted here; other signature lines are left to others. Nothing here reads a clock or a ledger.
+A note is text, an empty line, and a line for each signature; any tool that knows the format can
+check ours. Ed25519 alone (signature type 1) is made and trusted here; other signature lines are
+left to others. Nothing here reads a clock or a ledger.
 """
 
 import base64
@@ -22,7 +24,10 @@ SIZE_MAX = 2**63 - 1  # what SQLite numbers; keeps int() off a megabyte of digit
 _NAME = re.compile(r"[^\s+]{1,100}")
 _SIGNATURE = re.compile(rf"{_DASH} ([^\s+]+) ([A-Za-z0-9+/]+=*)")
 _ORIGIN = r"[^\s\x00-\x1f]+"
-_FOUND = re.compile(rf"^{_ORIGIN}\n\d{{1,19}}\n[A-Za-z0-9+/]{{43}}=\n\n(?:{_DASH} [^\s+]+ [A-Za-z0-9+/]+=*\n)+", re.MULTILINE)
+_FOUND = re.compile(
+    rf"^{_ORIGIN}\n\d{{1,19}}\n[A-Za-z0-9+/]{{43}}=\n\n(?:{_DASH} [^\s+]+ [A-Za-z0-9+/]+=*\n)+",
+    re.MULTILINE,
+)
 
 
 class NoteError(Exception):
@@ -46,15 +51,21 @@ class VerifierKey:
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        return (
+            f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        )
 
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":
-        """Raises NoteError for a text that is no verifier key of type Ed25519, or whose key id is not that of its key."""
+        """Raises NoteError for a text that is no verifier key of type Ed25519, or whose key id is
+        not that of its key.
+        """
         name, stated, public = _key_parts(text.strip(), "verifier key")
         key = cls(name, public)
         if key.key_id.hex() != stated:
-            raise NoteError(f"verifier key {name}: its id is {key.key_id.hex()}, the text says {stated}")
+            raise NoteError(
+                f"verifier key {name}: its id is {key.key_id.hex()}, the text says {stated}"
+            )
         return key
 
 
@@ -86,7 +97,10 @@ class SignerKey:
     @property
     def verifier(self) -> VerifierKey:
         """What goes to whoever checks."""
-        return VerifierKey(self.name, Ed25519PrivateKey.from_private_bytes(self.secret).public_key().public_bytes_raw())
+        return VerifierKey(
+            self.name,
+            Ed25519PrivateKey.from_private_bytes(self.secret).public_key().public_bytes_raw(),
+        )
 
     def secret_text(self) -> str:
         """For the key file alone."""
@@ -102,7 +116,9 @@ class SignerKey:
 
 @dataclass(frozen=True)
 class TreeHead:
-    """The text of a checkpoint: a log's name, how many leaves it has, and their Merkle tree hash."""
+    """The text of a checkpoint: a log's name, how many leaves it has, and their Merkle tree
+    hash.
+    """
 
     origin: str
     size: int
@@ -113,12 +129,19 @@ class TreeHead:
 
     @classmethod
     def parse(cls, text: str) -> "TreeHead":
-        """Raises NoteError for a text that is no checkpoint. Extension lines are allowed and left out."""
+        """Raises NoteError for a text that is no checkpoint. Extension lines are allowed and left
+        out.
+        """
         lines = text.split("\n")
         if len(lines) < 4 or lines[-1] != "" or any(not line for line in lines[:-1]):
             raise NoteError("checkpoint: not an origin, a size and a root, each on its line")
         origin, digits, encoded = lines[:3]
-        if not digits.isascii() or not digits.isdigit() or len(digits) > 19 or str(int(digits)) != digits:
+        if (
+            not digits.isascii()
+            or not digits.isdigit()
+            or len(digits) > 19
+            or str(int(digits)) != digits
+        ):
             raise NoteError(f"checkpoint: size {digits[:24]!r} is no plain decimal number")
         if int(digits) > SIZE_MAX:
             raise NoteError(f"checkpoint: size {digits} is more than {SIZE_MAX}")
@@ -131,10 +154,15 @@ class TreeHead:
 def open_note(note: str, key: VerifierKey) -> str:
     """The text of a note, once the signature under `key` is found good.
 
-    Raises UnknownSigner when that key signed nothing here, NoteError when its signature is wrong or it is no note at all.
+    Raises UnknownSigner when that key signed nothing here, NoteError when its signature is wrong or
+    it is no note at all.
     """
     text, signatures = split_note(note)
-    ours = [signature for name, key_id, signature in signatures if (name, key_id) == (key.name, key.key_id)]
+    ours = [
+        signature
+        for name, key_id, signature in signatures
+        if (name, key_id) == (key.name, key.key_id)
+    ]
     if not ours:
         others = ", ".join(f"{name} ({key_id.hex()})" for name, key_id, _ in signatures)
         raise UnknownSigner(f"signed by {others}, not by {key.name} ({key.key_id.hex()})")
@@ -142,12 +170,16 @@ def open_note(note: str, key: VerifierKey) -> str:
         try:
             Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
         except InvalidSignature:
-            raise NoteError(f"the signature of {key.name} ({key.key_id.hex()}) does not fit the text") from None
+            raise NoteError(
+                f"the signature of {key.name} ({key.key_id.hex()}) does not fit the text"
+            ) from None
     return text
 
 
 def split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
-    """(text, [(key name, key id, signature)]), nothing verified. Raises NoteError for what is no note."""
+    """(text, [(key name, key id, signature)]), nothing verified. Raises NoteError for what is no
+    note.
+    """
     if len(note) > NOTE_CHARS_MAX or any(char < " " and char != "\n" for char in note):
         raise NoteError("note: too long, or control characters in it")
     text, blank, tail = note.rpartition("\n\n")

@@ -1,8 +1,10 @@
-"""The strict CBOR subset of RFC 8949 that Tillstream speaks: integers, byte strings, text, arrays, maps.
+"""The strict CBOR subset of RFC 8949 that Tillstream speaks: integers, byte strings, text, arrays,
+maps.
 
-Refused on both sides: tags, floats, simple values, indefinite lengths, integers not in their shortest form, map keys that are
-not ascending unsigned integers, text that is not UTF-8, depth over 4, containers over 64 items, more than 1 KiB, trailing
-bytes. General decoders accept most of these, so hostile bytes never meet one.
+Refused on both sides: tags, floats, simple values, indefinite lengths, integers not in their
+shortest form, map keys that are not ascending unsigned integers, text that is not UTF-8, depth over
+4, containers over 64 items, more than 1 KiB, trailing bytes. General decoders accept most of these,
+so hostile bytes never meet one.
 """
 
 from protocol.compat import ProtocolError, const
@@ -101,7 +103,8 @@ def _write(out: bytearray, value, depth: int) -> None:
 def _is_utf8(text: str, size: int) -> bool:
     """Whether `size` bytes are the UTF-8 of `text`.
 
-    MicroPython's own check lets surrogates, overlong forms and code points over 0x10FFFF pass (measured with 1.28).
+    MicroPython's own check lets surrogates, overlong forms and code points over 0x10FFFF pass
+    (measured with 1.28).
     """
     if len(text) == size:  # ASCII
         return True

@@ -16,7 +16,8 @@ except ImportError:
 
 
 def remember(function):
-    """A function that keeps its answers on CPython: the gateway looks a field up a million times a day.
+    """A function that keeps its answers on CPython: the gateway looks a field up a million times a
+    day.
 
     A device has no heap for answers that it can find again in 20 microseconds.
     """
@@ -24,4 +25,6 @@ def remember(function):
 
 
 class ProtocolError(ValueError):
-    """Bytes or values that the protocol refuses. The text names the thing, the value and the limit."""
+    """Bytes or values that the protocol refuses. The text names the thing, the value and the
+    limit.
+    """

@@ -1,11 +1,13 @@
-"""The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is durable, `cmd` what to do.
+"""The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is durable,
+`cmd` what to do.
 
 ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...], before]     seq of the i-th record = first_seq + i
 state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command]
 ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms, mark]
 cmd    [epoch, counter, nonce, verb, argument]
 
-Identity of a record = (device, epoch, seq). The device comes from the topic and the kid, never from the payload.
+Identity of a record = (device, epoch, seq). The device comes from the topic and the kid, never from
+the payload.
 """
 
 import hashlib
@@ -13,7 +15,9 @@ import hashlib
 from protocol import cbor
 from protocol.compat import ProtocolError, const, remember
 
-EVENT_BYTES_MAX = const(880)  # of record bytes in one message, so that payload and seal fit in 1 KiB
+EVENT_BYTES_MAX = const(
+    880
+)  # of record bytes in one message, so that payload and seal fit in 1 KiB
 STATUS = ("alive", "lost", "journal_full", "locked")
 VERBS = ("identify", "restart", "log", "rotate")
 HEAD_BYTES = const(32)
@@ -21,18 +25,23 @@ NONCE_BYTES = const(16)
 MARK_BYTES = const(8)
 _ARGUMENT_BYTES_MAX = const(64)
 
-# name:size of each element in order; size = bytes of an unsigned integer, s a status, v a verb, h a ledger head, n a nonce,
-# m a mark, t a text, r records
+# name:size of each element in order; size = bytes of an unsigned integer, s a status, v a verb, h a
+# ledger head, n a nonce, m a mark, t a text, r records
 _EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r before:m")
 _STATE = const(
-    "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h heap_free:4 heap_low:4 "
-    "command:4"
+    "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h"
+    " heap_free:4 heap_low:4 command:4"
 )
-_ACK = const("epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4 echo_uptime_ms:6 mark:m")
+_ACK = const(
+    "epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4"
+    " echo_uptime_ms:6 mark:m"
+)
 _COMMAND = const("epoch:4 counter:4 nonce:n verb:v argument:t")
 
 
-def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, records, before=bytes(MARK_BYTES)) -> bytes:
+def encode_events(
+    epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, records, before=bytes(MARK_BYTES)
+) -> bytes:
     """The payload of one `ev` message; `records` are the records' own bytes, seq first_seq and up.
 
     before  `mark_of` the record at first_seq - 1, eight zero bytes where the device holds none
@@ -41,7 +50,9 @@ def encode_events(epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, re
 
 
 def decode_events(payload: bytes) -> dict:
-    """{epoch, boot, sent_uptime_ms, first_seq, records: list of bytes, before}; ProtocolError for any other shape."""
+    """{epoch, boot, sent_uptime_ms, first_seq, records: list of bytes, before}; ProtocolError for
+    any other shape.
+    """
     event = _decode("ev", _EVENTS, payload)
     if event["epoch"] == 0 or event["first_seq"] == 0:
         raise ProtocolError("ev: epoch and first_seq count from 1")
@@ -56,8 +67,10 @@ def encode_state(state: dict) -> bytes:
 
 
 def decode_state(payload: bytes) -> dict:
-    """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low,
-    command}; command = highest counter of a command that the device took."""
+    """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n,
+    ledger_head, heap_free, heap_low, command}; command = highest counter of a command that the
+    device took.
+    """
     return _decode("state", _STATE, payload)
 
 
@@ -67,11 +80,13 @@ def encode_ack(ack: dict) -> bytes:
 
 
 def decode_ack(payload: bytes) -> dict:
-    """{epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms, mark}.
+    """{epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot,
+    echo_uptime_ms, mark}.
 
-    Every record up to high_water is durable. want_from = 0: nothing is missing; else the range is asked for again.
-    echo_*: boot and uptime_ms of the device's message that this answers, for its clock; 0 for none. mark: `mark_of` the record
-    at high_water, eight zero bytes where the ledger holds none (nothing yet, or a gap).
+    Every record up to high_water is durable. want_from = 0: nothing is missing; else the range is
+    asked for again. echo_*: boot and uptime_ms of the device's message that this answers, for its
+    clock; 0 for none. mark: `mark_of` the record at high_water, eight zero bytes where the ledger
+    holds none (nothing yet, or a gap).
     """
     return _decode("ack", _ACK, payload)
 
@@ -87,7 +102,9 @@ def encode_command(command: dict) -> bytes:
 
 
 def decode_command(payload: bytes) -> dict:
-    """{epoch, counter (from 1), nonce (16 bytes), verb (of VERBS), argument (text of at most 64 bytes)}."""
+    """{epoch, counter (from 1), nonce (16 bytes), verb (of VERBS), argument (text of at most 64
+    bytes)}.
+    """
     command = _decode("cmd", _COMMAND, payload)
     if command["epoch"] == 0 or command["counter"] == 0:
         raise ProtocolError("cmd: epoch and counter count from 1")
@@ -104,7 +121,12 @@ def _shape(text: str):
 
 
 def _encode(text: str, values: dict) -> bytes:
-    return cbor.encode([_WORDS[size].index(values[name]) if size in _WORDS else values[name] for name, size in _shape(text)])
+    return cbor.encode(
+        [
+            _WORDS[size].index(values[name]) if size in _WORDS else values[name]
+            for name, size in _shape(text)
+        ]
+    )
 
 
 def _decode(leaf: str, text: str, payload: bytes) -> dict:
@@ -116,10 +138,15 @@ def _decode(leaf: str, text: str, payload: bytes) -> dict:
     for (name, size), value in zip(names, parts):
         if size in _SIZES:
             if not isinstance(value, bytes) or len(value) != _SIZES[size]:
-                raise ProtocolError("%s: the %s is not %d bytes" % (leaf, name.replace("_", " "), _SIZES[size]))
+                raise ProtocolError(
+                    "%s: the %s is not %d bytes" % (leaf, name.replace("_", " "), _SIZES[size])
+                )
         elif size == "t":
             if not isinstance(value, str) or len(value.encode()) > _ARGUMENT_BYTES_MAX:
-                raise ProtocolError("%s: the %s is not a text of at most %d bytes" % (leaf, name, _ARGUMENT_BYTES_MAX))
+                raise ProtocolError(
+                    "%s: the %s is not a text of at most %d bytes"
+                    % (leaf, name, _ARGUMENT_BYTES_MAX)
+                )
         elif size == "r":
             if not isinstance(value, list) or not value:
                 raise ProtocolError("%s: no records" % leaf)
@@ -130,5 +157,6 @@ def _decode(leaf: str, text: str, payload: bytes) -> dict:
             limit = len(_WORDS[size]) - 1 if size in _WORDS else (1 << 8 * int(size)) - 1
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= limit:
                 raise ProtocolError("%s: %r is not an integer of 0 to %d" % (leaf, value, limit))
-        found[name] = _WORDS[size][value] if size in _WORDS else value  # pyright: ignore[reportArgumentType, reportCallIssue]
+        # pyright: ignore[reportArgumentType, reportCallIssue]
+        found[name] = _WORDS[size][value] if size in _WORDS else value
     return found

@@ -1,12 +1,14 @@
 """The wire dictionary: what a device may state, as data.
 
-A record is a map from field numbers to values. `FIELDS` gives each number its name, type, limit and unit; `_KINDS` says which
-fields each kind must and may carry. The decoder's limits, till.cddl and docs/records.md all come from these two tables.
+A record is a map from field numbers to values. `FIELDS` gives each number its name, type, limit and
+unit; `_KINDS` says which fields each kind must and may carry. The decoder's limits, till.cddl and
+docs/records.md all come from these two tables.
 
-The tables are two texts that are searched, not dicts of tuples: on the unix port's heap that is 3 KB instead of 13, and a
-record is encoded a few times a second at most.
+The tables are two texts that are searched, not dicts of tuples: on the unix port's heap that is 3
+KB instead of 13, and a record is encoded a few times a second at most.
 
-A record says what was seen, never what it means: money counted, a drawer opened, a key pressed. Only the gateway concludes.
+A record says what was seen, never what it means: money counted, a drawer opened, a key pressed.
+Only the gateway concludes.
 """
 
 from protocol import cbor
@@ -20,24 +22,28 @@ FLAG_DISCREPANCY = const(4)  # the machine itself said that some cash could not 
 FLAG_SUB_BATCH = const(8)  # a part of a batch whose own report follows: not summed twice
 
 # number:name:type:limit, and as a comment its unit or meaning
-# types: uint (limit = highest value), int (limit = highest magnitude), text and bytes (limit = bytes),
-#        choice (limit = the names, numbered from 1), pairs (limit = how many pairs of unsigned integers),
+# types: uint (limit = highest value), int (limit = highest magnitude), text and bytes (limit =
+# bytes),
+# choice (limit = the names, numbered from 1), pairs (limit = how many pairs of unsigned integers),
 #        texts (limit = how many texts of at most 48 bytes)
 FIELDS = (
     "\n"
     "0:kind:choice:boot,tally,drawer,tape,mark,instrument,quarantine,command\n"  # what was seen
     "1:boot:uint:4294967295\n"  # which start of this device, from 1
     "2:uptime_ms:uint:281474976710655\n"  # milliseconds since that start
-    "3:utc_ms:uint:281474976710655\n"  # the device's estimate of UTC, Unix milliseconds; absent before the gateway told it
+    # the device's estimate of UTC, Unix milliseconds; absent before the gateway told it
+    "3:utc_ms:uint:281474976710655\n"
     "10:instrument:text:24\n"  # name of the instrument at this window, as boards.toml has it
     "11:batch_id:text:40\n"  # the machine's own identity of the count batch
     "12:currency:text:3\n"  # ISO 4217 alphabetic code
     "13:rows:pairs:32\n"  # [denomination in minor units, pieces], highest first
     "14:total_minor:uint:1099511627775\n"  # the machine's own printed total, minor units
-    "15:rejects:pairs:16\n"  # [quality 1 fit 2 unfit 3 suspect 4 counterfeit 5 inked 6 unrecognized, pieces]
+    # [quality 1 fit 2 unfit 3 suspect 4 counterfeit 5 inked 6 unrecognized, pieces]
+    "15:rejects:pairs:16\n"
     "16:flags:uint:255\n"  # 1 reprint, 2 accumulate, 4 discrepancy, 8 sub-batch
     "17:digest:bytes:8\n"  # first bytes of SHA-256 of the report's body
-    "18:evidence:choice:specification,manual,capture,guess\n"  # how the wire of this instrument is known
+    # how the wire of this instrument is known
+    "18:evidence:choice:specification,manual,capture,guess\n"
     "19:machine_time:text:24\n"  # what the machine's clock printed; never a key
     "20:state:choice:opened,closed,stuck,open_too_long\n"  # of the drawer
     "21:cause:choice:commanded,key_or_manual,unknown\n"  # why the drawer opened
@@ -48,7 +54,8 @@ FIELDS = (
     "33:symbol:text:4\n"  # + - <> (subtotal) * (total) # (non-add) GT E C
     # what the cashier keyed:
     "40:mark:choice:sign_on,opening_float,drop,checks_tape,close,recount,void_last_batch,checkpoint,done,card_total\n"
-    "41:value:uint:1099511627775\n"  # what was keyed with the mark: cashier number or declared minor units
+    # what was keyed with the mark: cashier number or declared minor units
+    "41:value:uint:1099511627775\n"
     # of the instrument:
     "50:condition:choice:back,offline,jam,full,empty,key_stuck,ghost_keys,line_noise,missing_report,day_clear,"
     "reset,discrepancy,cleared_unreported,fraud,fault,stopped,swapped\n"
@@ -56,12 +63,14 @@ FIELDS = (
     "52:reason:text:96\n"  # why a report was not counted
     "53:raw:bytes:512\n"  # the report's own bytes
     "54:pieces:uint:4294967295\n"  # how many pieces it concerns; absent when that cannot be known
-    "60:reset_cause:choice:power_on,hard,watchdog,deep_sleep,soft,unknown\n"  # why the device started
+    # why the device started
+    "60:reset_cause:choice:power_on,hard,watchdog,deep_sleep,soft,unknown\n"
     "61:firmware:text:24\n"  # version of the firmware
     "62:board:text:32\n"  # board and revision, as boards.toml has it
     "63:board_hash:bytes:8\n"  # first bytes of SHA-256 of the rendered board constants
     "64:lowest_kept:uint:4294967295\n"  # lowest seq that the journal still holds; 0 for none
-    "65:acked:uint:4294967295\n"  # highest seq that the gateway acknowledged, as far as the journal knows
+    # highest seq that the gateway acknowledged, as far as the journal knows
+    "65:acked:uint:4294967295\n"
     "66:sectors:uint:65535\n"  # flash sectors of the journal
     "67:instruments:texts:8\n"  # name=driver/profile:evidence, one an instrument
     "68:start_nonce:bytes:4\n"  # drawn at this start: a copy of the board does not start like it
@@ -72,7 +81,8 @@ FIELDS = (
     "73:lines:texts:12\n"  # the device's newest log lines, oldest first
 )  # fmt: skip
 
-# kind:fields it must carry:fields it may carry; every kind carries kind, boot and uptime_ms and may carry utc_ms
+# kind:fields it must carry:fields it may carry; every kind carries kind, boot and uptime_ms and may
+# carry utc_ms
 _KINDS = const(
     "\n"
     "boot:reset_cause,firmware,board,lowest_kept,acked:board_hash,sectors,instruments,start_nonce\n"
@@ -90,7 +100,9 @@ _COMMON = const(("kind", "boot", "uptime_ms"))
 
 @remember
 def spec_of(number: int) -> tuple:
-    """(name, type, limit) of a field; the limit of a choice is the tuple of its names. Empty for a number that is no field."""
+    """(name, type, limit) of a field; the limit of a choice is the tuple of its names. Empty for a
+    number that is no field.
+    """
     found = _line_from(FIELDS, FIELDS.find("\n%d:" % number))
     if found is None:
         return ()
@@ -114,14 +126,20 @@ def limit_of(name: str):
 
 @remember
 def fields_of(kind: str):
-    """(names that a record of this kind must carry, names that it may carry), the common ones left out; None for no kind."""
+    """(names that a record of this kind must carry, names that it may carry), the common ones left
+    out; None for no kind.
+    """
     found = _line_from(_KINDS, _KINDS.find("\n" + kind + ":"))
-    return None if found is None else tuple([tuple(part.split(",")) for part in found.split(":")[1:]])
+    return (
+        None if found is None else tuple([tuple(part.split(",")) for part in found.split(":")[1:]])
+    )
 
 
 def fields() -> dict:
     """{number: (name, type, limit)} of all fields: for documentation and tests."""
-    return {number: spec_of(number) for number in [int(line.split(":")[0]) for line in FIELDS.split()]}
+    return {
+        number: spec_of(number) for number in [int(line.split(":")[0]) for line in FIELDS.split()]
+    }
 
 
 def kinds() -> dict:
@@ -150,7 +168,8 @@ def encode_record(record: dict) -> bytes:
 
 
 def decode_record(raw) -> dict:
-    """{field name: value} of a record's wire bytes; choices as their names, pairs as lists of (int, int).
+    """{field name: value} of a record's wire bytes; choices as their names, pairs as lists of (int,
+    int).
 
     Raises ProtocolError or cbor.CborError for anything that `encode_record` would not have written.
     """
@@ -165,8 +184,14 @@ def decode_record(raw) -> dict:
         if not spec:
             raise ProtocolError("record: unknown field number %d" % number)
         if spec[1] == "choice":
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= len(spec[2]):
-                raise ProtocolError("record: %s %r is not one of 1 to %d" % (spec[0], value, len(spec[2])))
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int)
+                or not 1 <= value <= len(spec[2])
+            ):
+                raise ProtocolError(
+                    "record: %s %r is not one of 1 to %d" % (spec[0], value, len(spec[2]))
+                )
             value = spec[2][value - 1]
         else:
             _checked(spec, value)
@@ -217,11 +242,15 @@ def _checked(spec: tuple, value):
     for item in value:
         if type_name == "texts":
             if not isinstance(item, str) or len(item.encode()) > 48:
-                raise ProtocolError("record: %s holds %r, want a text of at most 48 bytes" % (name, item))
+                raise ProtocolError(
+                    "record: %s holds %r, want a text of at most 48 bytes" % (name, item)
+                )
             continue
         if not isinstance(item, (list, tuple)) or len(item) != 2:
             raise ProtocolError("record: %s holds %r, want a pair" % (name, item))
         for part in item:
             if isinstance(part, bool) or not isinstance(part, int) or not 0 <= part <= 0xFFFFFFFF:
-                raise ProtocolError("record: %s holds %r, want unsigned 32-bit integers" % (name, item))
+                raise ProtocolError(
+                    "record: %s holds %r, want unsigned 32-bit integers" % (name, item)
+                )
     return value

@@ -1,7 +1,7 @@
 """COSE_Mac0 with HMAC 256/256 (RFC 9052 sections 6.2 and 6.3, algorithm 5 of RFC 9053), untagged.
 
-The topic is the external_aad: a message that was copied to another topic, and so to another device or another meaning, does not
-verify. `kid` is "<device>.<key number>".
+The topic is the external_aad: a message that was copied to another topic, and so to another device
+or another meaning, does not verify. `kid` is "<device>.<key number>".
 """
 
 import hashlib
@@ -39,7 +39,9 @@ except ImportError:  # MicroPython has hashlib and no hmac
         return outer.digest()
 
     def _same(left: bytes, right: bytes) -> bool:
-        """Whether two tags of one length are equal, in a time that does not tell where they differ."""
+        """Whether two tags of one length are equal, in a time that does not tell where they
+        differ.
+        """
         difference = 0
         for a, b in zip(left, right):
             difference |= a ^ b
@@ -56,14 +58,25 @@ def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise SealError("seal: payload of %d bytes, limit %d" % (len(payload), PAYLOAD_BYTES_MAX))
     tag = hmac_sha256(key, _mac_structure(topic, payload))
-    head = b"\x84\x43" + _PROTECTED + b"\xa1\x04" + cbor.head(2, len(kid)) + kid + cbor.head(2, len(payload))
-    return b"".join((head, payload, b"\x58\x20", tag))  # one copy of the payload, not one for each plus sign
+    head = (
+        b"\x84\x43"
+        + _PROTECTED
+        + b"\xa1\x04"
+        + cbor.head(2, len(kid))
+        + kid
+        + cbor.head(2, len(payload))
+    )
+    return b"".join(
+        (head, payload, b"\x58\x20", tag)
+    )  # one copy of the payload, not one for each plus sign
 
 
 def next_key(key: bytes, kid: bytes, nonce: bytes) -> bytes:
-    """The 32-byte key that follows `key` when it is rotated; `kid` names the new one. Nothing secret crosses the line.
+    """The 32-byte key that follows `key` when it is rotated; `kid` names the new one. Nothing
+    secret crosses the line.
 
-    Whoever holds the old key and saw the nonce knows the new one too: a key that was stolen is replaced over USB instead.
+    Whoever holds the old key and saw the nonce knows the new one too: a key that was stolen is
+    replaced over USB instead.
     """
     return hmac_sha256(key, b"till rotate" + kid + nonce)
 
@@ -71,8 +84,8 @@ def next_key(key: bytes, kid: bytes, nonce: bytes) -> bytes:
 def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
     """(kid, payload) of a message whose tag is right for this topic.
 
-    `key_of(kid: bytes)` gives the 32-byte key, or None for a kid nobody knows. The payload is handed out only after the tag
-    verified. Raises SealError with a reason for everything else.
+    `key_of(kid: bytes)` gives the 32-byte key, or None for a kid nobody knows. The payload is
+    handed out only after the tag verified. Raises SealError with a reason for everything else.
     """
     if len(sealed) > MESSAGE_BYTES_MAX:
         raise SealError("seal: message of %d bytes, limit %d" % (len(sealed), MESSAGE_BYTES_MAX))
@@ -88,7 +101,11 @@ def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
     protected, unprotected, payload, tag = parts
     if protected != _PROTECTED:
         raise SealError("seal: protected header is not HMAC 256/256")
-    if not isinstance(unprotected, dict) or len(unprotected) != 1 or not isinstance(unprotected.get(4), bytes):
+    if (
+        not isinstance(unprotected, dict)
+        or len(unprotected) != 1
+        or not isinstance(unprotected.get(4), bytes)
+    ):
         raise SealError("seal: unprotected header is not {4: kid}")
     if not isinstance(payload, bytes) or not isinstance(tag, bytes) or len(tag) != TAG_BYTES:
         raise SealError("seal: payload or tag is not a byte string of the right size")
@@ -104,5 +121,7 @@ def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
 def _mac_structure(topic: str, payload: bytes) -> bytes:
     """The bytes under the MAC: ["MAC0", protected, external_aad, payload]."""
     aad = topic.encode()
-    head = b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload))
+    head = (
+        b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload))
+    )
     return b"".join((head, payload))

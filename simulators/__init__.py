@@ -1,1 +1,3 @@
-"""Simulated machines, the virtual board and the synthetic office. Imports protocol only, never firmware or gateway."""
+"""Simulated machines, the virtual board and the synthetic office. Imports protocol only, never
+firmware or gateway.
+"""

@@ -1,4 +1,5 @@
-"""A technician's bench: a virtual board with four simulated machines, on a port that `till flash` recognises.
+"""A technician's bench: a virtual board with four simulated machines, on a port that `till flash`
+recognises.
 
     bills 20.00x5 1.00x3     put notes through the bill counter            drawer            open and shut the drawer
     coins 0.25x8             pour coins into the sorter                    key 12.34+        press keys (total, subtotal, 396#)
@@ -40,8 +41,16 @@ def main(name: str, folder: Path, run_folder: Path) -> int:
     environment = {"TILL_FLASH": str(folder.resolve() / "journal.img")}
     with VirtualBoard(name, folder / "flash", run_folder, window.channels, environment) as board:
         window.board = board
-        print(f"board {name}: {board.port}, files in {folder / 'flash'}; flash it with: till flash {name}", flush=True)
-        print(f"it plays a note counter (jetscan) on the wire bills and a coin sorter (mach) on coins; {OTHERS}", flush=True)
+        print(
+            f"board {name}: {board.port}, files in {folder / 'flash'}; flash it with: till flash"
+            f" {name}",
+            flush=True,
+        )
+        print(
+            "it plays a note counter (jetscan) on the wire bills and a coin sorter (mach) on"
+            f" coins; {OTHERS}",
+            flush=True,
+        )
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(_serve(window))
     return 0
@@ -49,7 +58,9 @@ def main(name: str, folder: Path, run_folder: Path) -> int:
 
 async def _serve(window: Window) -> None:
     lines: asyncio.Queue[str] = asyncio.Queue()
-    reading = threading.Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True)  # it never holds up the end
+    reading = threading.Thread(
+        target=_read, args=(asyncio.get_running_loop(), lines), daemon=True
+    )  # it never holds up the end
     await window.start(timeout=1)  # silent until it is flashed
     reading.start()
     try:
@@ -66,7 +77,9 @@ async def _serve(window: Window) -> None:
 
 
 def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str]) -> None:
-    """Every line of standard input, then an empty one. By its descriptor: sys.stdin's lock would be in the way of Ctrl-C."""
+    """Every line of standard input, then an empty one. By its descriptor: sys.stdin's lock would be
+    in the way of Ctrl-C.
+    """
     rest = b""
     gone = contextlib.suppress(RuntimeError)  # the loop has ended: nobody listens any more
     with gone, open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as file:

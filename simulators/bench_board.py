@@ -1,4 +1,6 @@
-"""What a window's bench needs of a board: its power switch. `ProcessBoard` is the plain one, a process per power-on."""
+"""What a window's bench needs of a board: its power switch. `ProcessBoard` is the plain one, a
+process per power-on.
+"""
 
 import os
 import subprocess
@@ -8,7 +10,9 @@ from typing import IO, Protocol
 
 
 class Board(Protocol):
-    """Anything that can be powered and cut; both calls return at once and do nothing when there is nothing to do."""
+    """Anything that can be powered and cut; both calls return at once and do nothing when there is
+    nothing to do.
+    """
 
     def power_on(self) -> None: ...
 
@@ -16,12 +20,20 @@ class Board(Protocol):
 
 
 class ProcessBoard:
-    """A firmware process. A cut is SIGKILL by its own process id, in the middle of whatever it does; its files stay."""
+    """A firmware process. A cut is SIGKILL by its own process id, in the middle of whatever it
+    does; its files stay.
+    """
 
     def __init__(
-        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], channels: Mapping[str, int], console: Path | None = None
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        channels: Mapping[str, int],
+        console: Path | None = None,
     ) -> None:
-        """`env` is added to this process's own. `channels` {"BILLS": fd}: inherited, named TILL_FD_BILLS and so on.
+        """`env` is added to this process's own. `channels` {"BILLS": fd}: inherited, named
+        TILL_FD_BILLS and so on.
 
         `console`: a file that gets what the process prints; None throws it away.
         """
@@ -47,7 +59,9 @@ class ProcessBoard:
         if self._process is not None:
             return
         names = {f"TILL_FD_{name}": str(descriptor) for name, descriptor in self._channels.items()}
-        output: IO[bytes] | int = self._console.open("ab") if self._console is not None else subprocess.DEVNULL
+        output: IO[bytes] | int = (
+            self._console.open("ab") if self._console is not None else subprocess.DEVNULL
+        )
         try:
             self._process = subprocess.Popen(
                 self._argv,

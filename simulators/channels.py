@@ -1,4 +1,6 @@
-"""The wires between a bench and a board: a pseudo-terminal per serial line, a socket pair for the pins."""
+"""The wires between a bench and a board: a pseudo-terminal per serial line, a socket pair for the
+pins.
+"""
 
 import os
 import pty
@@ -10,13 +12,19 @@ DRAIN_READS_MAX = 256  # of 4 KiB: more than any of these buffers holds
 
 
 class SerialLine:
-    """A pseudo-terminal, raw in both directions. `ours` is the machine's end, `theirs` is inherited by the board."""
+    """A pseudo-terminal, raw in both directions. `ours` is the machine's end, `theirs` is inherited
+    by the board.
+    """
 
     def __init__(self) -> None:
         self.ours, self.theirs = pty.openpty()
-        tty.setraw(self.theirs)  # the two sides share one setting: no echo, no line editing, OPOST off
+        tty.setraw(
+            self.theirs
+        )  # the two sides share one setting: no echo, no line editing, OPOST off
         os.set_blocking(self.ours, False)
-        os.set_blocking(self.theirs, False)  # MicroPython has no fcntl and would wait for a full buffer
+        os.set_blocking(
+            self.theirs, False
+        )  # MicroPython has no fcntl and would wait for a full buffer
 
     def write(self, data: bytes) -> int:
         """How many bytes the line took, 0 when it is full."""
@@ -53,7 +61,9 @@ class PinLine:
         self.theirs = self._theirs.fileno()
 
     def write(self, data: bytes) -> bool:
-        """False when the board has not read for so long that the buffer is full: the pin changed and nobody looked."""
+        """False when the board has not read for so long that the buffer is full: the pin changed
+        and nobody looked.
+        """
         try:
             return self._ours.send(data) == len(data)
         except (BlockingIOError, BrokenPipeError):

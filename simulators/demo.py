@@ -1,8 +1,10 @@
-"""The demo: a seeded office day on real firmware in real MicroPython, with faults, its books measured against the truth.
+"""The demo: a seeded office day on real firmware in real MicroPython, with faults, its books
+measured against the truth.
 
-Everything of the product runs as its user runs it, in processes of its own: the broker, `till serve`, one MicroPython a window.
-This module plays the day (simulated machines and cashiers), breaks things, imports posted.csv, and compares the books with the
-truth that only the generator knows. Nothing here knows how the gateway works: it uses commands and reads the ledger as a file.
+Everything of the product runs as its user runs it, in processes of its own: the broker, `till
+serve`, one MicroPython a window. This module plays the day (simulated machines and cashiers),
+breaks things, imports posted.csv, and compares the books with the truth that only the generator
+knows. Nothing here knows how the gateway works: it uses commands and reads the ledger as a file.
 """
 
 import asyncio
@@ -29,7 +31,9 @@ from simulators.office_clock import OfficeClock
 from simulators.player import Player, PlayError
 from simulators.window import Window
 
-SPEED = 2400  # office seconds a real second at most: what is in flight for 10 ms is stamped 24 s late
+SPEED = (
+    2400  # office seconds a real second at most: what is in flight for 10 ms is stamped 24 s late
+)
 LIVE_SPEED = 600  # when somebody watches
 DRAIN_S = 30
 UNAVAILABLE = 69
@@ -65,13 +69,18 @@ class Score:
 
 
 def main(once: bool, as_json: bool, seed: int, windows: int, data: Path) -> int:
-    """Play the day; 0 when the books equal the truth, 1 when they do not, 69 when the demo cannot run, 130 after Ctrl-C."""
+    """Play the day; 0 when the books equal the truth, 1 when they do not, 69 when the demo cannot
+    run, 130 after Ctrl-C.
+    """
     began = time.monotonic()
     options = Options(seed, once, as_json)
     site = DemoSite(data, windows)
     view = Silent(not as_json) if once or as_json or not sys.stdout.isatty() else View(windows)
     day = generate(seed, windows)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # end as by Ctrl-C, so that no process of ours stays behind
+    for number in (
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # end as by Ctrl-C, so that no process of ours stays behind
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         site.prepare()
@@ -94,7 +103,9 @@ def main(once: bool, as_json: bool, seed: int, windows: int, data: Path) -> int:
 class Demo:
     """The day as it is played."""
 
-    def __init__(self, options: Options, site: DemoSite, day: OfficeDay, view: View | Silent) -> None:
+    def __init__(
+        self, options: Options, site: DemoSite, day: OfficeDay, view: View | Silent
+    ) -> None:
         self._options = options
         self._site = site
         self._view = view
@@ -103,10 +114,15 @@ class Demo:
         start_ms = min(action["at_ms"] for action in day.plan) - 60_000
         speed = SPEED if isinstance(view, Silent) else LIVE_SPEED
         self._clock = OfficeClock(site.clock_file, start_ms, day.windows, speed, self._jump)
-        self.players = [Player(window, day.actions_of(window.name), self._clock, view.say) for window in self.windows]
+        self.players = [
+            Player(window, day.actions_of(window.name), self._clock, view.say)
+            for window in self.windows
+        ]
         for window, player in zip(self.windows, self.players, strict=True):
             window.on_line = self._listener(window.name, player)
-        self.faults = Faults(random.Random(options.seed), site, self.windows, self.players, view.say)
+        self.faults = Faults(
+            random.Random(options.seed), site, self.windows, self.players, view.say
+        )
 
     def _window(self, name: str) -> Window:
         board = self._site.boards / name
@@ -132,7 +148,9 @@ class Demo:
         self._view.clock(self._clock.now_ms())
 
     async def run(self) -> None:
-        """Start the windows, play, wait until the ledger has what is on flash. However it ends, no board keeps running."""
+        """Start the windows, play, wait until the ledger has what is on flash. However it ends, no
+        board keeps running.
+        """
         self._site.serve()
         with self._view.open(self.faults):
             try:
@@ -148,10 +166,15 @@ class Demo:
 
     async def _start(self, window: Window) -> None:
         if not await window.start():
-            raise PlayError(f"{window.name}: the firmware does not start; see {self._site.folder / window.name}.console")
+            raise PlayError(
+                f"{window.name}: the firmware does not start; see"
+                f" {self._site.folder / window.name}.console"
+            )
 
     async def _drain(self) -> None:
-        """Return when every record on flash is in the ledger, or when nothing has come for DRAIN_S."""
+        """Return when every record on flash is in the ledger, or when nothing has come for
+        DRAIN_S.
+        """
         missing, quiet_since = -1, time.monotonic()
         while time.monotonic() - quiet_since < DRAIN_S:
             now_missing = len(missing_records(self._site))
@@ -174,7 +197,9 @@ async def together(works: Iterable[Coroutine[None, None, None]]) -> None:
 
 
 def missing_records(site: DemoSite) -> list[tuple[str, int, int]]:
-    """(device, epoch, seq) of records that are on a board's flash and not, byte for byte, in the ledger."""
+    """(device, epoch, seq) of records that are on a board's flash and not, byte for byte, in the
+    ledger.
+    """
     ledger = ledger_records(site)
     return [
         (name, epoch, seq)
@@ -188,7 +213,10 @@ def ledger_records(site: DemoSite) -> dict[tuple[str, int, int], bytes]:
     """{(device, epoch, seq): record bytes} as the ledger's file has them."""
     with contextlib.closing(sqlite3.connect(f"file:{site.ledger_file}?mode=ro", uri=True)) as db:
         return {
-            (device, epoch, seq): body for device, epoch, seq, body in db.execute("SELECT device, epoch, seq, body FROM record")
+            (device, epoch, seq): body
+            for device, epoch, seq, body in db.execute(
+                "SELECT device, epoch, seq, body FROM record"
+            )
         }
 
 
@@ -202,16 +230,26 @@ def judge(site: DemoSite, day: OfficeDay) -> Score:
         row: dict[str, Any] = {"window": name}
         for tender, true in truth.tenders.items():
             line = tenders.get(tender, {})
-            book = {key: line.get(f"{key}_cents", 0) for key in ("expected", "counted", "over_short")}
-            want = {"expected": true.expected_cents, "counted": true.counted_cents, "over_short": true.over_short_cents}
+            book = {
+                key: line.get(f"{key}_cents", 0) for key in ("expected", "counted", "over_short")
+            }
+            want = {
+                "expected": true.expected_cents,
+                "counted": true.counted_cents,
+                "over_short": true.over_short_cents,
+            }
             row[tender] = book
             if book != want:
                 score.differences.append(f"{name} {tender}: books {book}, truth {want}")
         score.windows.append(row)
-        spans = [span["over_short_cents"] for span in found.get(name, {"intervals": []})["intervals"]]
+        spans = [
+            span["over_short_cents"] for span in found.get(name, {"intervals": []})["intervals"]
+        ]
         true_spans = [span.over_short_cents for span in truth.intervals]
         if spans != true_spans:
-            score.differences.append(f"{name} over_short_cents of the intervals: books {spans}, truth {true_spans}")
+            score.differences.append(
+                f"{name} over_short_cents of the intervals: books {spans}, truth {true_spans}"
+            )
     ledger = ledger_records(site)
     score.records = len(ledger)
     score.lost = len(missing_records(site))
@@ -221,7 +259,9 @@ def judge(site: DemoSite, day: OfficeDay) -> Score:
 
 
 def counted_twice(ledger: dict[tuple[str, int, int], bytes]) -> int:
-    """How many tallies in the ledger repeat a batch of the same machine and are not marked as reprints."""
+    """How many tallies in the ledger repeat a batch of the same machine and are not marked as
+    reprints.
+    """
     seen: set[tuple[str, str, str, bytes]] = set()
     twice = 0
     for (device, _, _), body in ledger.items():
@@ -241,19 +281,29 @@ def rejected(site: DemoSite) -> int:
 
 
 def tell(options: Options, site: DemoSite, day: OfficeDay, score: Score) -> None:
-    """The last words: what was hidden in the day, how the books compare, and where everything is."""
+    """The last words: what was hidden in the day, how the books compare, and where everything
+    is.
+    """
     if options.as_json:
         print(json.dumps({"seed": options.seed, **asdict(score)}))
         return
     for error in day.truth.errors:
         what = error.kind.replace("_", " ")
-        print(f"\nHidden in this day: {what} at {error.window}, {error.amount_cents / 100:+.2f} in {error.tender}.")
-    print("The books " + ("DIFFER from the truth:" if score.differences else "equal the truth to the cent."))
+        print(
+            f"\nHidden in this day: {what} at {error.window}, {error.amount_cents / 100:+.2f} in"
+            f" {error.tender}."
+        )
+    print(
+        "The books "
+        + ("DIFFER from the truth:" if score.differences else "equal the truth to the cent.")
+    )
     for difference in score.differences:
         print(f"  {difference}")
     print(
-        f"{score.records} records in the ledger; lost {score.lost}, counted twice {score.duplicates}, refused {score.rejected}."
+        f"{score.records} records in the ledger; lost {score.lost}, counted twice"
+        f" {score.duplicates}, refused {score.rejected}."
     )
     print(
-        f"Seed {options.seed}, {score.elapsed_s} s. Files: {site.folder} (report.html, report.csv, posted.csv, data/ledger.db)"
+        f"Seed {options.seed}, {score.elapsed_s} s. Files: {site.folder} (report.html, report.csv,"
+        " posted.csv, data/ledger.db)"
     )

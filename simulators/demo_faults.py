@@ -1,7 +1,9 @@
-"""What goes wrong in a demo: one power loss, one network loss, and whatever somebody at the keyboard wants to break.
+"""What goes wrong in a demo: one power loss, one network loss, and whatever somebody at the
+keyboard wants to break.
 
-The planned two come from the seed. The power of one window is cut in the middle of a count's report, which is where it hurts:
-half the bytes are on the wire, the record is not on flash. The broker dies while the windows are at work.
+The planned two come from the seed. The power of one window is cut in the middle of a count's
+report, which is where it hurts: half the bytes are on the wire, the record is not on flash. The
+broker dies while the windows are at work.
 """
 
 import asyncio
@@ -41,11 +43,19 @@ class Faults:
     def plan(self) -> None:
         """Hang the day's two faults on acts of the plan."""
         victim = self._rng.choice(self._players)
-        counts = [index for index, action in enumerate(victim.actions) if action["action"] == "count_bills"]
+        counts = [
+            index
+            for index, action in enumerate(victim.actions)
+            if action["action"] == "count_bills"
+        ]
         delay_s = self._rng.randrange(20, 300) / 1000  # a report takes some 300 ms at 9600 baud
-        victim.before[self._rng.choice(counts[1:] or counts)] = lambda: self.power_loss(victim.window, delay_s)
+        victim.before[self._rng.choice(counts[1:] or counts)] = lambda: self.power_loss(
+            victim.window, delay_s
+        )
         other = self._rng.choice(self._players)
-        payments = [index for index, action in enumerate(other.actions) if action["action"] == "open_drawer"]
+        payments = [
+            index for index, action in enumerate(other.actions) if action["action"] == "open_drawer"
+        ]
         index = payments[self._rng.randrange(len(payments) // 4, 3 * len(payments) // 4)]
         while index in other.before:
             index += 1
@@ -65,7 +75,9 @@ class Faults:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def press(self, key: str) -> None:
-        """p: the power of a window, each press the next one. b: the broker. j: a jam in a bill counter."""
+        """p: the power of a window, each press the next one. b: the broker. j: a jam in a bill
+        counter.
+        """
         window = self._windows[self._turn % len(self._windows)]
         if key == "p":
             self._turn += 1

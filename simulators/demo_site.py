@@ -1,7 +1,9 @@
-"""The demo's office: one folder with the gateway's data, a staged board a window, and the processes that serve them.
+"""The demo's office: one folder with the gateway's data, a staged board a window, and the processes
+that serve them.
 
-The folder holds till.toml, data/ (ledger, keys), boards/<window>/ (what is on the board's flash), <window>.flash (its journal),
-posted.csv, report.html, report.csv, report.json, and what the processes printed.
+The folder holds till.toml, data/ (ledger, keys), boards/<window>/ (what is on the board's flash),
+<window>.flash (its journal), posted.csv, report.html, report.csv, report.json, and what the
+processes printed.
 """
 
 import os
@@ -51,26 +53,50 @@ class DemoSite:
     def prepare(self) -> None:
         """A fresh folder with configuration, keys and staged boards, and a broker."""
         if not MICROPYTHON.exists():
-            raise DemoError(f"{MICROPYTHON}: not there; install the package's dependencies, in a checkout with ./run setup")
+            raise DemoError(
+                f"{MICROPYTHON}: not there; install the package's dependencies, in a checkout with"
+                " ./run setup"
+            )
         if self.folder.exists() and not self.folder.is_dir():
             raise DemoError(f"demo folder {self.folder}: is a file; name a folder with --data")
-        if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / MARKER).exists():
-            raise DemoError(f"demo folder {self.folder}: holds files that no demo made; name another one with --data")
+        if (
+            self.folder.exists()
+            and any(self.folder.iterdir())
+            and not (self.folder / MARKER).exists()
+        ):
+            raise DemoError(
+                f"demo folder {self.folder}: holds files that no demo made; name another one with"
+                " --data"
+            )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / MARKER).touch()
         broker = f"{HOST}:{self._port}"
-        self._till("init", str(self.folder), "--zone", ZONE, "--windows", str(len(self.windows)), "--broker", broker)
+        self._till(
+            "init",
+            str(self.folder),
+            "--zone",
+            ZONE,
+            "--windows",
+            str(len(self.windows)),
+            "--broker",
+            broker,
+        )
         for window in self.windows:
             self._till("stage", window, "--out", str(self.boards / window), *self._with_config())
         self.start_broker()
 
     def serve(self) -> None:
-        """Start the gateway, and return when it says that it is ready. The office's clock must have its file by now."""
+        """Start the gateway, and return when it says that it is ready. The office's clock must have
+        its file by now.
+        """
         log = (self.folder / "serve.log").open("wb")
         with log:
             self._serving = subprocess.Popen(
-                [*TILL, "serve", *self._with_config()], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+                [*TILL, "serve", *self._with_config()],
+                env=self._environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + READY_S
         while b"ready" not in (self.folder / "serve.log").read_bytes():
@@ -87,7 +113,9 @@ class DemoSite:
         try:
             self._broker.start()
         except (OSError, RuntimeError) as error:
-            raise DemoError(f"broker on port {self._port}: {error}; start the demo again") from error
+            raise DemoError(
+                f"broker on port {self._port}: {error}; start the demo again"
+            ) from error
 
     def close_the_day(self, day: OfficeDay, quiet: bool) -> None:
         """Import what the cashiering system posted, and report."""
@@ -95,9 +123,18 @@ class DemoSite:
         date = ("--date", day.business_date.isoformat())
         self._till("import", str(self.posted_file), *self._with_config(), ok=(0, 1))
         for form in ("html", "csv", "json"):
-            self._till("report", *date, f"--{form}", "--out", str(self.folder / f"report.{form}"), *self._with_config())
+            self._till(
+                "report",
+                *date,
+                f"--{form}",
+                "--out",
+                str(self.folder / f"report.{form}"),
+                *self._with_config(),
+            )
         if not quiet:
-            subprocess.run([*TILL, "report", *date, *self._with_config()], env=self._environment(), check=False)
+            subprocess.run(
+                [*TILL, "report", *date, *self._with_config()], env=self._environment(), check=False
+            )
 
     def stop(self) -> None:
         """End what was started, each by its own process id."""
@@ -111,15 +148,27 @@ class DemoSite:
         self._broker.stop()
 
     def _till(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> None:
-        done = subprocess.run([*TILL, *arguments], env=self._environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*TILL, *arguments],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode not in ok:
-            raise DemoError(f"till {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+            raise DemoError(
+                f"till {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+            )
 
     def _with_config(self) -> tuple[str, str]:
         return "--config", str(self.config)
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "TILL_CLOCK_FILE": str(self.clock_file)} if self.clock_file.exists() else dict(os.environ)
+        return (
+            {**os.environ, "TILL_CLOCK_FILE": str(self.clock_file)}
+            if self.clock_file.exists()
+            else dict(os.environ)
+        )
 
 
 TILL = [sys.executable, "-m", "gateway"]

@@ -1,4 +1,6 @@
-"""What somebody who watches the demo sees: a panel a window, what goes wrong, and the keys. Silent when nobody watches."""
+"""What somebody who watches the demo sees: a panel a window, what goes wrong, and the keys. Silent
+when nobody watches.
+"""
 
 import asyncio
 import contextlib
@@ -24,7 +26,12 @@ LINES = 8
 NEWS = 6
 KEYS_MAX = 64  # read at once
 KEYS = "keys: p cut a window's power   b kill the broker   j jam a bill counter   Ctrl-C end"
-BEEPS = {"ok": ("beep", "green"), "warn": ("beep beep", "yellow"), "error": ("BEEEEP", "red"), "full": ("BEEEEEEP", "red")}
+BEEPS = {
+    "ok": ("beep", "green"),
+    "warn": ("beep beep", "yellow"),
+    "error": ("BEEEEP", "red"),
+    "full": ("BEEEEEEP", "red"),
+}
 
 
 def is_trouble(text: str) -> bool:
@@ -57,7 +64,9 @@ class View:
     """A live terminal view."""
 
     def __init__(self, windows: int) -> None:
-        self._lines: dict[str, deque[Text]] = {f"w{number}": deque(maxlen=LINES) for number in range(1, windows + 1)}
+        self._lines: dict[str, deque[Text]] = {
+            f"w{number}": deque(maxlen=LINES) for number in range(1, windows + 1)
+        }
         self._news: deque[Text] = deque(maxlen=NEWS)
         self._zone = zoneinfo.ZoneInfo(ZONE)
         self._time = ""
@@ -93,11 +102,17 @@ class View:
 
     def _render(self) -> Group:
         panels = [
-            Panel(Text("\n").join(list(lines) + [Text("")] * (LINES - len(lines))), title=f"window {name}", width=38)
+            Panel(
+                Text("\n").join(list(lines) + [Text("")] * (LINES - len(lines))),
+                title=f"window {name}",
+                width=38,
+            )
             for name, lines in self._lines.items()
         ]
         news = Panel(Text("\n").join(self._news), title=f"office {self._time}", height=NEWS + 2)
-        return Group(Columns(panels), news, *([Text(KEYS, style="dim")] if sys.stdin.isatty() else []))
+        return Group(
+            Columns(panels), news, *([Text(KEYS, style="dim")] if sys.stdin.isatty() else [])
+        )
 
     @contextlib.contextmanager
     def _keys(self, faults: Faults) -> Iterator[None]:

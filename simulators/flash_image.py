@@ -1,8 +1,9 @@
-"""A second reader of the journal's flash image, written from its layout and not from the firmware: the demo's witness.
+"""A second reader of the journal's flash image, written from its layout and not from the firmware:
+the demo's witness.
 
-A sector of 4096 bytes is [header 32 bytes][entry]...; the header is magic "TJ02", epoch, generation, next seq, acked, boot,
-command, CRC-32; an entry is type u8, body length u16, number u32, body, CRC-32; everything big endian. Type 0x52 is a record
-and its number the seq.
+A sector of 4096 bytes is [header 32 bytes][entry]...; the header is magic "TJ02", epoch,
+generation, next seq, acked, boot, command, CRC-32; an entry is type u8, body length u16, number
+u32, body, CRC-32; everything big endian. Type 0x52 is a record and its number the seq.
 """
 
 import struct
@@ -22,13 +23,19 @@ def records_on_flash(image: Path) -> dict[tuple[int, int], bytes]:
     for start in range(0, len(data), SECTOR_BYTES):
         sector = data[start : start + SECTOR_BYTES]
         magic, epoch = HEADER.unpack_from(sector)[:2]
-        if magic != b"TJ02" or zlib.crc32(sector[: HEADER.size]) != struct.unpack_from(">I", sector, HEADER.size)[0]:
+        if (
+            magic != b"TJ02"
+            or zlib.crc32(sector[: HEADER.size]) != struct.unpack_from(">I", sector, HEADER.size)[0]
+        ):
             continue
         offset = HEADER.size + 4
         while offset + ENTRY.size + 4 <= SECTOR_BYTES:
             kind, size, number = ENTRY.unpack_from(sector, offset)
             end = offset + ENTRY.size + size
-            if end + 4 > SECTOR_BYTES or zlib.crc32(sector[offset:end]) != struct.unpack_from(">I", sector, end)[0]:
+            if (
+                end + 4 > SECTOR_BYTES
+                or zlib.crc32(sector[offset:end]) != struct.unpack_from(">I", sector, end)[0]
+            ):
                 break
             if kind == RECORD:
                 found[epoch, number] = sector[offset + ENTRY.size : end]

@@ -1,4 +1,5 @@
-"""The line channel between a virtual board's pins and the bench: one ASCII line each, over a socket pair.
+"""The line channel between a virtual board's pins and the bench: one ASCII line each, over a socket
+pair.
 
 bench -> board    D 0|1         level of the drawer's status pin
                   M r0 .. r4    column bits (hex) read when each row of the key matrix is driven, ghosts included
@@ -12,14 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 BEEPS = ("ok", "error", "warn", "start", "full", "identify")
-LINE_BYTES_MAX = 256  # a longer line is dropped whole and counted: the board is not believed to be well-behaved
+LINE_BYTES_MAX = (
+    256  # a longer line is dropped whole and counted: the board is not believed to be well-behaved
+)
 KICK_MS_LIMIT = 60_000
 JUMP_MS_MAX = 7 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True)
 class FromBoard:
-    """One line from the board: `kind` is beep, kick, print or log; `number` is the kick pulse in milliseconds."""
+    """One line from the board: `kind` is beep, kick, print or log; `number` is the kick pulse in
+    milliseconds.
+    """
 
     kind: str
     text: str
@@ -27,7 +32,9 @@ class FromBoard:
 
 
 class LineReader:
-    """Bytes in, lines out: `feed` takes any split. `refused` counts what was not a line of the table above."""
+    """Bytes in, lines out: `feed` takes any split. `refused` counts what was not a line of the
+    table above.
+    """
 
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()

@@ -1,10 +1,12 @@
 """The office's clock in a demo: real time plus jumps, shared by the gateway and by every board.
 
-A day has eight hours and a demo has seconds, so the clock jumps to the next thing that happens. It never jumps over something
-that has not happened yet: a window that waits for 10:15 holds the clock at 10:15, and one in the middle of a count holds it
-where its next act begins. Within these bounds windows work at the same time.
+A day has eight hours and a demo has seconds, so the clock jumps to the next thing that happens. It
+never jumps over something that has not happened yet: a window that waits for 10:15 holds the clock
+at 10:15, and one in the middle of a count holds it where its next act begins. Within these bounds
+windows work at the same time.
 
-The gateway reads the offset (signed 64-bit little-endian milliseconds) from a file; boards get each jump on their line channel.
+The gateway reads the offset (signed 64-bit little-endian milliseconds) from a file; boards get each
+jump on their line channel.
 """
 
 import asyncio
@@ -17,11 +19,12 @@ STEP_MS = 10  # real milliseconds between two steps of a paced clock
 
 
 class OfficeClock:
-    """A clock that starts at `start_ms` (Unix milliseconds UTC) and may run at most `speed` times as fast as the real one.
+    """A clock that starts at `start_ms` (Unix milliseconds UTC) and may run at most `speed` times
+    as fast as the real one.
 
-    It does not jump further at once than a moment's worth of `speed`, because what is in flight meanwhile is stamped late
-    by as much. `on_jump(ms)` is told every jump, to move the boards' clocks along. `real_ms()` is the real
-    one, Unix milliseconds.
+    It does not jump further at once than a moment's worth of `speed`, because what is in flight
+    meanwhile is stamped late by as much. `on_jump(ms)` is told every jump, to move the boards'
+    clocks along. `real_ms()` is the real one, Unix milliseconds.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class OfficeClock:
         self._on_jump = on_jump
         self._offset_ms = start_ms - real_ms()
         self._stepped_ms = real_ms()
-        self._limits: dict[str, int] = dict.fromkeys(windows, start_ms)  # nobody goes before all are there
+        self._limits: dict[str, int] = dict.fromkeys(
+            windows, start_ms
+        )  # nobody goes before all are there
         self._waiting: dict[str, tuple[int, asyncio.Event]] = {}
         self._write()
 

@@ -1,7 +1,9 @@
-"""A cashier at a window: plays the window's plan on its machines, and does what a person does when no beep comes.
+"""A cashier at a window: plays the window's plan on its machines, and does what a person does when
+no beep comes.
 
-A count whose beep is not heard is looked up on the pad's display after the power is back: the board shows the last count on its
-flash. Shown: the count is taken. Not shown: the money goes through the machine once more.
+A count whose beep is not heard is looked up on the pad's display after the power is back: the board
+shows the last count on its flash. Shown: the count is taken. Not shown: the money goes through the
+machine once more.
 """
 
 import asyncio
@@ -12,10 +14,15 @@ from typing import Any
 from simulators.office_clock import OfficeClock
 from simulators.window import Window
 
-WITH_CUSTOMER = ("payment", "open_drawer")  # these happen when they are planned; counting and keying when the cashier is free
+WITH_CUSTOMER = (
+    "payment",
+    "open_drawer",
+)  # these happen when they are planned; counting and keying when the cashier is free
 DRAWER_SLACK_MS = 20_000  # the office may go on by this much until the drawer's opening is recorded
 SEEN_MS = 55  # real milliseconds until it is: bounce, debounce, and the board's loop
-AROUND_CUSTOMER_MS = 60_000  # no count so near to a receipt that the seconds a demo takes could change their order
+AROUND_CUSTOMER_MS = (
+    60_000  # no count so near to a receipt that the seconds a demo takes could change their order
+)
 CLOSING_MS = 3_600_000
 SHUT_MS = 60  # real milliseconds that it stays shut at least, for the same reason
 DWELL_MS = 80  # real milliseconds that the drawer stands open: twice its debounce
@@ -32,7 +39,11 @@ class Player:
     """Plays one window's actions in order, holding the office's clock while it is busy."""
 
     def __init__(
-        self, window: Window, actions: Sequence[Mapping[str, Any]], clock: OfficeClock, say: Callable[[str, str], None]
+        self,
+        window: Window,
+        actions: Sequence[Mapping[str, Any]],
+        clock: OfficeClock,
+        say: Callable[[str, str], None],
     ) -> None:
         self.window = window
         self.actions = actions
@@ -41,7 +52,9 @@ class Player:
         self.done = 0
         self._lines_seen = 0
         self._limit_ms = 0
-        self.before: dict[int, Callable[[], None]] = {}  # index of an action: what happens as it begins (a fault)
+        self.before: dict[
+            int, Callable[[], None]
+        ] = {}  # index of an action: what happens as it begins (a fault)
 
     async def play(self) -> None:
         """From the first action of the day to the last; the clock is released however it ends."""
@@ -60,28 +73,43 @@ class Player:
             self._clock.release(name)
 
     def _earliest_ms(self, index: int) -> int:
-        """A customer is served when he comes; counting and keying begin when the cashier is free, at most when planned."""
+        """A customer is served when he comes; counting and keying begin when the cashier is free,
+        at most when planned.
+        """
         action = self.actions[index]
         if action["action"] in WITH_CUSTOMER:
             return int(action["at_ms"])
         before = [done["at_ms"] for done in self.actions[:index] if done["action"] in WITH_CUSTOMER]
-        return int(min(action["at_ms"], before[-1] + AROUND_CUSTOMER_MS if before else self.actions[0]["at_ms"]))
+        return int(
+            min(
+                action["at_ms"],
+                before[-1] + AROUND_CUSTOMER_MS if before else self.actions[0]["at_ms"],
+            )
+        )
 
     def _next_customer_ms(self, index: int) -> int:
-        """When the next customer comes: until then this window may be busy, and the office's clock may go on."""
-        later = [action["at_ms"] for action in self.actions[index:] if action["action"] in WITH_CUSTOMER]
+        """When the next customer comes: until then this window may be busy, and the office's clock
+        may go on.
+        """
+        later = [
+            action["at_ms"] for action in self.actions[index:] if action["action"] in WITH_CUSTOMER
+        ]
         return int(later[0] if later else self.actions[-1]["at_ms"] + CLOSING_MS)
 
     async def _act(self, action: Mapping[str, Any]) -> None:
         kind = action["action"]
         window = self.window
         if kind == "payment":
-            self._say(window.name, f"payment, {action['tender']} {action['amount_cents'] / 100:.2f}")
+            self._say(
+                window.name, f"payment, {action['tender']} {action['amount_cents'] / 100:.2f}"
+            )
             return
         await self._powered()
         if kind == "open_drawer":
             self._clock.hold(window.name, action["at_ms"] + DRAWER_SLACK_MS)
-            seen = asyncio.get_running_loop().call_later(SEEN_MS / 1000, self._clock.hold, window.name, self._limit_ms)
+            seen = asyncio.get_running_loop().call_later(
+                SEEN_MS / 1000, self._clock.hold, window.name, self._limit_ms
+            )
             try:
                 await window.open_drawer(DWELL_MS)
                 await asyncio.sleep(SHUT_MS / 1000)
@@ -110,11 +138,18 @@ class Player:
             instrument, rows, TRIES_MAX, WAIT_S, lambda: self._is_on_display(instrument)
         )
         if attempts[-1].beep != "ok" and not self._is_on_display(instrument):
-            raise PlayError(f"{self.window.name}: {instrument} counted {len(attempts)} times and no beep; see its console")
+            raise PlayError(
+                f"{self.window.name}: {instrument} counted {len(attempts)} times and no beep; see"
+                " its console"
+            )
 
     def _is_on_display(self, instrument: str) -> bool:
         """The board shows, after a start, the batch that the machine last printed."""
-        counts = [done for done in self.window.log if done.action == "count_" + instrument and "reports" in done.detail]
+        counts = [
+            done
+            for done in self.window.log
+            if done.action == "count_" + instrument and "reports" in done.detail
+        ]
         shown = [line.split() for line in self.window.display if line.startswith("last ")]
         if not counts or not shown or shown[-1][1] != instrument:
             return False
@@ -127,8 +162,13 @@ class Player:
             if await self.window.wait_beep(WAIT_S) == "ok":
                 return
             await self._powered()
-            await self.window.key(["C"])  # whatever the pad took of it: a second try begins from nothing
-        raise PlayError(f"{self.window.name}: mark {code} was keyed {TRIES_MAX} times and no beep; see its console")
+            await self.window.key(
+                ["C"]
+            )  # whatever the pad took of it: a second try begins from nothing
+        raise PlayError(
+            f"{self.window.name}: mark {code} was keyed {TRIES_MAX} times and no beep; see its"
+            " console"
+        )
 
     async def _until_printed(self, press: Callable[[], Awaitable[Any]]) -> None:
         """A tape line that did not come out is keyed again."""
@@ -144,5 +184,9 @@ class Player:
 
     def heard(self, text: str) -> None:
         """What the board says, for counting the lines that the pad printed."""
-        if text.startswith("print ") and not text.startswith("print last ") and text != "print ready":
+        if (
+            text.startswith("print ")
+            and not text.startswith("print last ")
+            and text != "print ready"
+        ):
             self._lines_seen += 1

@@ -1,13 +1,16 @@
-"""A board made of the real MicroPython: a process, a folder as its flash, a pseudo-terminal as its serial port.
+"""A board made of the real MicroPython: a process, a folder as its flash, a pseudo-terminal as its
+serial port.
 
-    mpremote -- /dev/pts/N (port) -- this bridge -- console -- micropython -X heapsize=190K -i main.py
+    mpremote -- /dev/pts/N (port) -- this bridge -- console -- micropython -X heapsize=190K -i
+    main.py
 
-Like a board it runs main.py when it is powered, gives the REPL on Ctrl-C, starts again when its program ends, and loses
-everything but the folder when the power is cut. A descriptor file in the run folder says which pseudo-terminal is its port, as
-USB says it for a real one; the file is locked while the board is powered or could be, so that a stale one is worth nothing.
+Like a board it runs main.py when it is powered, gives the REPL on Ctrl-C, starts again when its
+program ends, and loses everything but the folder when the power is cut. A descriptor file in the
+run folder says which pseudo-terminal is its port, as USB says it for a real one; the file is locked
+while the board is powered or could be, so that a stale one is worth nothing.
 
-Two differences from the boards it stands for: a soft reset (Ctrl-D) ends the process, which is then started again, and the file
-system is the host's.
+Two differences from the boards it stands for: a soft reset (Ctrl-D) ends the process, which is then
+started again, and the file system is the host's.
 """
 
 import contextlib
@@ -45,7 +48,8 @@ _CTRL_C = b"\x03"
 
 
 class VirtualBoard:
-    """One board. `folder` is its flash image and survives; use it in a `with`, or call start() and stop().
+    """One board. `folder` is its flash image and survives; use it in a `with`, or call start() and
+    stop().
 
     channels     {"BILLS": fd, "GPIO": fd ...}: descriptors that its firmware finds as TILL_FD_<name>; they stay the caller's
     environment  added to the process's own, e.g. TILL_FLASH
@@ -68,7 +72,9 @@ class VirtualBoard:
         self.descriptor = run_folder / f"{name}{DESCRIPTOR_SUFFIX}"
         self.port = ""
         self.starts = 0
-        self.console = bytearray()  # what the board printed on its port, newest CONSOLE_BYTES_MAX bytes
+        self.console = (
+            bytearray()
+        )  # what the board printed on its port, newest CONSOLE_BYTES_MAX bytes
         self._usb_id = usb_id
         self._heap = heap
         self._micropython = micropython or str(Path(sys.executable).with_name("micropython"))
@@ -91,7 +97,12 @@ class VirtualBoard:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -104,7 +115,9 @@ class VirtualBoard:
         tty.setraw(self._port_theirs)
         self._terminal = termios.tcgetattr(self._console_theirs)
         self._terminal[1] &= ~termios.OPOST  # mpremote looks for the prompt's own bytes
-        self._terminal[3] &= ~(termios.ECHO | termios.ICANON)  # Ctrl-C stays a signal while a program runs
+        self._terminal[3] &= ~(
+            termios.ECHO | termios.ICANON
+        )  # Ctrl-C stays a signal while a program runs
         os.set_blocking(self._port_ours, False)
         os.set_blocking(self._console_ours, False)
         self.port = os.ttyname(self._port_theirs)
@@ -121,7 +134,12 @@ class VirtualBoard:
         if self._thread is not None:
             self._thread.join(STOP_S)
             self._thread = None
-            for descriptor in (self._port_ours, self._port_theirs, self._console_ours, self._console_theirs):
+            for descriptor in (
+                self._port_ours,
+                self._port_theirs,
+                self._console_ours,
+                self._console_theirs,
+            ):
                 os.close(descriptor)
         if self._lock_file is not None:
             self.descriptor.unlink(missing_ok=True)
@@ -147,7 +165,9 @@ class VirtualBoard:
             self._interrupts = 0
 
     def power_on(self) -> None:
-        """Start it as a board starts, plugged in if it was not. Nothing happens when it has power."""
+        """Start it as a board starts, plugged in if it was not. Nothing happens when it has
+        power.
+        """
         if self._thread is None:
             self.start()
             return
@@ -171,19 +191,33 @@ class VirtualBoard:
         self.descriptor.parent.mkdir(parents=True, exist_ok=True)
         self._lock_file = self.descriptor.open("w")
         fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        json.dump({"port": self.port, "usb_id": self._usb_id, "serial_number": self.serial_number}, self._lock_file)
+        json.dump(
+            {"port": self.port, "usb_id": self._usb_id, "serial_number": self.serial_number},
+            self._lock_file,
+        )
         self._lock_file.flush()
 
     def _launch(self) -> None:
         command = [self._micropython, "-X", f"heapsize={self._heap}", "-i"]
         if (self.folder / "main.py").exists():
             command.append("main.py")
-        termios.tcsetattr(self._console_theirs, termios.TCSAFLUSH, self._terminal)  # a killed REPL leaves it to itself
+        termios.tcsetattr(
+            self._console_theirs, termios.TCSAFLUSH, self._terminal
+        )  # a killed REPL leaves it to itself
         environment = dict(os.environ, **self._environment)
-        environment.update({f"TILL_FD_{name}": str(descriptor) for name, descriptor in self._channels.items()})
-        # The shell opens the console as leader of a new session and so makes it the terminal that Ctrl-C acts on.
+        environment.update(
+            {f"TILL_FD_{name}": str(descriptor) for name, descriptor in self._channels.items()}
+        )
+        # The shell opens the console as leader of a new session and so makes it the terminal that
+        # Ctrl-C acts on.
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", 'console=$1; shift; exec "$@" <>"$console" 1>&0 2>&0', "sh", os.ttyname(self._console_theirs)]
+            [
+                "/bin/sh",
+                "-c",
+                'console=$1; shift; exec "$@" <>"$console" 1>&0 2>&0',
+                "sh",
+                os.ttyname(self._console_theirs),
+            ]
             + command,
             cwd=self.folder,
             env=environment,
@@ -194,9 +228,13 @@ class VirtualBoard:
         self._started_ms = _now_ms()
 
     def _bridge(self) -> None:
-        """Bytes between port and console, and a new start whenever the program ends, until stop()."""
+        """Bytes between port and console, and a new start whenever the program ends, until
+        stop().
+        """
         while not self._stopping:
-            ready, _, _ = select.select([self._port_ours, self._console_ours], [], [], POLL_MS / 1000)
+            ready, _, _ = select.select(
+                [self._port_ours, self._console_ours], [], [], POLL_MS / 1000
+            )
             if self._console_ours in ready:
                 self._to_port(_read(self._console_ours))
             if self._port_ours in ready:
@@ -208,11 +246,14 @@ class VirtualBoard:
     def _to_port(self, data: bytes) -> None:
         self.console += data
         del self.console[:-CONSOLE_BYTES_MAX]
-        with contextlib.suppress(BlockingIOError):  # nobody listens, and a serial line does not wait
+        with contextlib.suppress(
+            BlockingIOError
+        ):  # nobody listens, and a serial line does not wait
             os.write(self._port_ours, data)
 
     def _to_console(self) -> None:
-        """Pass on what the port sent, while the REPL reads: MicroPython throws away unread input when it takes the terminal.
+        """Pass on what the port sent, while the REPL reads: MicroPython throws away unread input
+        when it takes the terminal.
 
         Only Ctrl-C reaches a running program, and is repeated until the program heard it.
         """

@@ -1,8 +1,10 @@
-"""The bench of one window: four machines, the wires to the board, the board's power, and what a cashier does with them.
+"""The bench of one window: four machines, the wires to the board, the board's power, and what a
+cashier does with them.
 
-The firmware runs in a process of its own and knows only its descriptors (TILL_FD_BILLS, TILL_FD_COINS, TILL_FD_GPIO). Machines
-have their own power: cutting the board's loses the bytes on the wires and nothing in the machines. `Window.log` says what was
-done and which beep was heard. A count may be on flash although its beep was lost in a power cut: only the log and the ledger
+The firmware runs in a process of its own and knows only its descriptors (TILL_FD_BILLS,
+TILL_FD_COINS, TILL_FD_GPIO). Machines have their own power: cutting the board's loses the bytes on
+the wires and nothing in the machines. `Window.log` says what was done and which beep was heard. A
+count may be on flash although its beep was lost in a power cut: only the log and the ledger
 together show that.
 """
 
@@ -30,7 +32,11 @@ FULL_MS = 5  # before a full line is tried again
 STALL_MS = 5000  # a line that takes nothing for so long belongs to a dead board: the bytes are lost
 KEY_MS = 25  # the quickest hand: 200 amounts keyed so were all taken right
 LINES_KEPT = 500
-ANSWERS = ("ok", "error", "full")  # beeps that answer a count or a mark; a warn may be about anything
+ANSWERS = (
+    "ok",
+    "error",
+    "full",
+)  # beeps that answer a count or a mark; a warn may be about anything
 
 
 @dataclass(eq=False)
@@ -41,14 +47,17 @@ class Done:
     action: str
     detail: dict[str, Any] = field(default_factory=dict)
     beep: str = ""  # "" for none heard
-    was_cut: bool = False  # the board lost its power between the act and the beep: the record may exist all the same
+    # the board lost its power between the act and the beep: the record may exist all the same
+    was_cut: bool = False
 
 
 class Window:
-    """Use: `window = Window("w1", argv, cwd, env)`; `await window.start()`; act; `await window.stop()`.
+    """Use: `window = Window("w1", argv, cwd, env)`; `await window.start()`; act; `await
+    window.stop()`.
 
-    One pair of hands: acts wait for each other. `power_cut` waits for nobody. `on_line(text)` hears every line of the board.
-    Another board than a process: assign `board` before start and hand it `channels`.
+    One pair of hands: acts wait for each other. `power_cut` waits for nobody. `on_line(text)` hears
+    every line of the board. Another board than a process: assign `board` before start and hand it
+    `channels`.
     """
 
     def __init__(
@@ -69,9 +78,11 @@ class Window:
         on_line: Callable[[str], None] | None = None,
         console: Path | None = None,
     ) -> None:
-        """`byte_rate`: bytes a second of a report, None for as fast as the line takes; `report_gap_ms`: between two reports.
+        """`byte_rate`: bytes a second of a report, None for as fast as the line takes;
+        `report_gap_ms`: between two reports.
 
-        `key_down_ms`, `key_up_ms`: how long a contact rests, bounce not counted. `console`: file for what the process prints.
+        `key_down_ms`, `key_up_ms`: how long a contact rests, bounce not counted. `console`: file
+        for what the process prints.
         """
         self.name = name
         self.bills = bills or BillCounter()
@@ -87,7 +98,10 @@ class Window:
         self.beeps: list[tuple[int, str]] = []  # (at_ms, name), all of them
         self.display: deque[str] = deque(maxlen=LINES_KEPT)
         self.remarks: deque[str] = deque(maxlen=LINES_KEPT)
-        self.answered: dict[str, int] = {"bills": 0, "coins": 0}  # bytes that the board sent to a machine
+        self.answered: dict[str, int] = {
+            "bills": 0,
+            "coins": 0,
+        }  # bytes that the board sent to a machine
         self.is_powered = False
         self._lines = {"bills": SerialLine(), "coins": SerialLine()}
         self._pins = PinLine()
@@ -106,8 +120,14 @@ class Window:
 
     @property
     def channels(self) -> dict[str, int]:
-        """{"BILLS": fd, "COINS": fd, "GPIO": fd}: the board's ends, the same through every power cycle."""
-        return {"BILLS": self._lines["bills"].theirs, "COINS": self._lines["coins"].theirs, "GPIO": self._pins.theirs}
+        """{"BILLS": fd, "COINS": fd, "GPIO": fd}: the board's ends, the same through every power
+        cycle.
+        """
+        return {
+            "BILLS": self._lines["bills"].theirs,
+            "COINS": self._lines["coins"].theirs,
+            "GPIO": self._pins.theirs,
+        }
 
     def now_ms(self) -> int:
         """Milliseconds since the bench was opened, jumps included."""
@@ -151,12 +171,16 @@ class Window:
         self._news.set()
 
     async def power_on(self, timeout: float = 10) -> bool:
-        """Power the board and tell it its pins; True once it has said anything, False when it stays silent."""
+        """Power the board and tell it its pins; True once it has said anything, False when it stays
+        silent.
+        """
         heard = len(self.remarks) + len(self.beeps) + len(self.display)
         self.supply()
         try:
             async with asyncio.timeout(timeout):
-                while self.is_powered and heard == len(self.remarks) + len(self.beeps) + len(self.display):
+                while self.is_powered and heard == len(self.remarks) + len(self.beeps) + len(
+                    self.display
+                ):
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
@@ -199,15 +223,21 @@ class Window:
             return done
 
     async def count_bills(self, rows: Iterable[tuple[int, int]]) -> Done:
-        """Put notes [(denomination_cents, pieces)] through the note scanner; returns when its last report is on the wire."""
+        """Put notes [(denomination_cents, pieces)] through the note scanner; returns when its last
+        report is on the wire.
+        """
         return await self._count("bills", self.bills, rows)
 
     async def count_coins(self, rows: Iterable[tuple[int, int]]) -> Done:
-        """Pour coins [(denomination_cents, pieces)] through the sorter; returns when its last report is on the wire."""
+        """Pour coins [(denomination_cents, pieces)] through the sorter; returns when its last
+        report is on the wire.
+        """
         return await self._count("coins", self.coins, rows)
 
     async def key(self, keys: str | Sequence[str]) -> Done:
-        """Press keys one after the other: a list of keys, or an action as `ten_key.keys_for` reads it ("12.34+")."""
+        """Press keys one after the other: a list of keys, or an action as `ten_key.keys_for` reads
+        it ("12.34+").
+        """
         presses = keys_for(keys) if isinstance(keys, str) else list(keys)
         async with self._hands:
             done = self._did("key", keys=" ".join(presses))
@@ -235,9 +265,11 @@ class Window:
         return await self.key(["*"])
 
     async def wait_beep(self, timeout: float = 5) -> str:
-        """The beep that answers the last act: "ok", "error" or "full"; after the timeout "warn" if that was all, or "".
+        """The beep that answers the last act: "ok", "error" or "full"; after the timeout "warn" if
+        that was all, or "".
 
-        Returns "" at once when the power is cut meanwhile, unless the beep had sounded before. It is written into the log.
+        Returns "" at once when the power is cut meanwhile, unless the beep had sounded before. It
+        is written into the log.
         """
         done = self._last_act
         heard = ""
@@ -245,7 +277,10 @@ class Window:
             async with asyncio.timeout(timeout):
                 while not heard:
                     self._news.clear()
-                    heard = next((name for _, name in self.beeps[self._heard_before :] if name in ANSWERS), "")
+                    heard = next(
+                        (name for _, name in self.beeps[self._heard_before :] if name in ANSWERS),
+                        "",
+                    )
                     if heard or self._cut_since(done):
                         break
                     await self._news.wait()
@@ -266,16 +301,22 @@ class Window:
         timeout: float = 5,
         is_taken: Callable[[], bool] | None = None,
     ) -> list[Done]:
-        """Put the money through `bills` or `coins` until the beep is heard, at most `tries` times: every try, in order.
+        """Put the money through `bills` or `coins` until the beep is heard, at most `tries` times:
+        every try, in order.
 
-        After a power cut it waits for the power, then asks `is_taken` (the cashier looks at the display) before counting again.
+        After a power cut it waits for the power, then asks `is_taken` (the cashier looks at the
+        display) before counting again.
         """
         attempts: list[Done] = []
         for _ in range(tries):
-            attempts.append(await (self.count_bills(rows) if instrument == "bills" else self.count_coins(rows)))
+            attempts.append(
+                await (self.count_bills(rows) if instrument == "bills" else self.count_coins(rows))
+            )
             if await self.wait_beep(timeout) == "ok":
                 break
-            if not await self.wait_power(timeout) or (attempts[-1].was_cut and is_taken is not None and is_taken()):
+            if not await self.wait_power(timeout) or (
+                attempts[-1].was_cut and is_taken is not None and is_taken()
+            ):
                 break
         return attempts
 
@@ -301,7 +342,9 @@ class Window:
             self._counting_ms = count_batch(machine, rows, began_ms)
             machine.take_output()
             printed = machine.truth.printed[before:]
-            done.detail["reports"] = [(each.kind, each.batch, each.sub_batch, each.report) for each in printed]
+            done.detail["reports"] = [
+                (each.kind, each.batch, each.sub_batch, each.report) for each in printed
+            ]
             for number, each in enumerate(printed):
                 if number:
                     await asyncio.sleep(self.report_gap_ms / 1000)
@@ -332,7 +375,9 @@ class Window:
     # inside: wires
 
     async def _send(self, line: SerialLine, data: bytes) -> None:
-        """Bytes at the machine's pace. Without power at the board they go nowhere; they take their time all the same."""
+        """Bytes at the machine's pace. Without power at the board they go nowhere; they take their
+        time all the same.
+        """
         began = last = _real_ms()
         at = took = 0
         while at < len(data):
@@ -340,7 +385,11 @@ class Window:
             if self.byte_rate is not None:
                 chunk = min(chunk, (_real_ms() - began + CHUNK_MS) * self.byte_rate // 1000 - at)
             if chunk > 0:
-                took = line.write(data[at : at + chunk]) if self.is_powered else len(data[at : at + chunk])
+                took = (
+                    line.write(data[at : at + chunk])
+                    if self.is_powered
+                    else len(data[at : at + chunk])
+                )
                 at += took
                 if took:
                     last = _real_ms()
@@ -394,7 +443,9 @@ class Window:
 
     def _kicked(self, pulse_ms: int) -> None:
         edges = self.drawer.kick(pulse_ms, self.now_ms())
-        self.log.append(Done(self.now_ms(), "kicked", {"pulse_ms": pulse_ms, "opened": bool(edges)}))
+        self.log.append(
+            Done(self.now_ms(), "kicked", {"pulse_ms": pulse_ms, "opened": bool(edges)})
+        )
         if edges:
             task = asyncio.ensure_future(self._play_drawer(edges))
             self._tasks.add(task)

@@ -1,7 +1,9 @@
-"""Boards with acceptors for tests: staged, run by the real MicroPython, wired to simulated machines, in real time.
+"""Boards with acceptors for tests: staged, run by the real MicroPython, wired to simulated
+machines, in real time.
 
-All boards of a test move in one loop. Order is exact where it matters: a board beeps before it answers its machine, and the
-bench reads the wire before the pins, so that at a beep it can take the power away and the answer with it.
+All boards of a test move in one loop. Order is exact where it matters: a board beeps before it
+answers its machine, and the bench reads the wire before the pins, so that at a beep it can take the
+power away and the answer with it.
 """
 
 import contextlib
@@ -30,24 +32,34 @@ from simulators.instruments.machine import MachineError
 STEP_S = 1 / 250
 SOON = {"heartbeat_ms": 300, "resend_ms": 300, "backoff_ms": 100}
 EXPLICIT = ("discrepancy", "cleared_unreported", "missing_report")
-SECTION = re.compile(r"^\[board\.(?:window|unix)(?!\.instrument)[^\]]*\]\n(?:(?!\[).*\n)*", re.MULTILINE)
+SECTION = re.compile(
+    r"^\[board\.(?:window|unix)(?!\.instrument)[^\]]*\]\n(?:(?!\[).*\n)*", re.MULTILINE
+)
 
 
 def board_with(folder: Path, profiles: Mapping[str, str], sectors: int = 64) -> Board:
     """The unix board with these instruments {name: profile} and no others."""
     text = "".join(SECTION.findall(boards_file().read_text("utf-8")))
     for name, profile in profiles.items():
-        text += f'[board.unix.instrument.{name}]\nprofile = "{profile}"\nuart = "{name}"\nrefdes = "pseudo-terminal"\n'
+        text += (
+            f'[board.unix.instrument.{name}]\nprofile = "{profile}"\nuart = "{name}"\nrefdes ='
+            ' "pseudo-terminal"\n'
+        )
     path = folder / "boards.toml"
     path.write_text(text, "utf-8")
     board = load_board("unix", path=path)
-    tables = {**board.tables, "budget": {**board.tables["budget"], **SOON}, "journal": {"sectors": sectors}}
+    tables = {
+        **board.tables,
+        "budget": {**board.tables["budget"], **SOON},
+        "journal": {"sectors": sectors},
+    }
     return replace(board, tables=tables)
 
 
 def site_of(device: str, port: int, key_hex: str) -> dict[str, Any]:
     return {
-        "site": SITE, "device": device, "broker_host": HOST, "broker_port": port, "key_hex": key_hex, "key_number": 1,
+        "site": SITE, "device": device, "broker_host": HOST, "broker_port": port,
+        "key_hex": key_hex, "key_number": 1,
         "currency": "USD",
     }  # fmt: skip
 
@@ -55,15 +67,23 @@ def site_of(device: str, port: int, key_hex: str) -> dict[str, Any]:
 class AcceptorBench:
     """One board and its machines {instrument: simulator}. Machines have power of their own."""
 
-    def __init__(self, folder: Path, office: Office, device: str, board: Board, machines: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, office: Office, device: str, board: Board, machines: Mapping[str, Any]
+    ) -> None:
         folder.mkdir(exist_ok=True)
-        key = create_key(office.ledger_file.parent / "keys", device) if device != "w1" else office.key
-        tree = stage(board, None, folder / "tree", site_of(device, office.broker.port, key.secret.hex())).folder
+        key = (
+            create_key(office.ledger_file.parent / "keys", device) if device != "w1" else office.key
+        )
+        tree = stage(
+            board, None, folder / "tree", site_of(device, office.broker.port, key.secret.hex())
+        ).folder
         self.device = device
         self.machines = dict(machines)
         self.wires = {name: SerialLine() for name in machines}
         self.pins = PinLine()
-        self.heard: list[tuple[str, str]] = []  # (kind, text) of what the board said: beep, print, log
+        self.heard: list[
+            tuple[str, str]
+        ] = []  # (kind, text) of what the board said: beep, print, log
         self.is_powered = False
         self.answered: Counter[str] = Counter()  # bytes to each machine
         self.cuts = 0
@@ -71,7 +91,9 @@ class AcceptorBench:
         channels = {name.upper(): wire.theirs for name, wire in self.wires.items()}
         argv = [MICROPYTHON, "-X", HEAP, "main.py"]
         environment = {"TILL_FLASH": str(folder / "flash.img"), "MICROPYPATH": ".:.frozen"}
-        self._board = ProcessBoard(argv, tree, environment, {**channels, "GPIO": self.pins.theirs}, folder / "console.txt")
+        self._board = ProcessBoard(
+            argv, tree, environment, {**channels, "GPIO": self.pins.theirs}, folder / "console.txt"
+        )
         self._reader = gpio.LineReader()
         self._unsent = dict.fromkeys(machines, b"")
 
@@ -111,7 +133,11 @@ class AcceptorBench:
             machine.poll(now_ms)
             self._unsent[name] += machine.take_output()
             if self._unsent[name]:
-                took = self.wires[name].write(self._unsent[name]) if self.is_powered else len(self._unsent[name])
+                took = (
+                    self.wires[name].write(self._unsent[name])
+                    if self.is_powered
+                    else len(self._unsent[name])
+                )
                 self._unsent[name] = self._unsent[name][took:]
 
     def said(self, kind: str) -> list[str]:
@@ -143,7 +169,9 @@ class Clock:
         """What `is_so` gives once it gives something."""
         end_ms = self.now_ms + 1000 * patience_s
         while not (found := is_so()):
-            assert self.now_ms < end_ms, f"not within {patience_s} s: {what}; {[each.heard[-4:] for each in self.benches]}"
+            assert self.now_ms < end_ms, (
+                f"not within {patience_s} s: {what}; {[each.heard[-4:] for each in self.benches]}"
+            )
             self.step()
         return found
 
@@ -164,9 +192,18 @@ class Clock:
 
 
 class Hands:
-    """Inserts at each machine until `pieces` lie in its box, and cuts the board's power at seeded moments around credits."""
+    """Inserts at each machine until `pieces` lie in its box, and cuts the board's power at seeded
+    moments around credits.
+    """
 
-    def __init__(self, bench: AcceptorBench, amounts: Mapping[str, Sequence[str]], pieces: int, seed: int, cuts: int) -> None:
+    def __init__(
+        self,
+        bench: AcceptorBench,
+        amounts: Mapping[str, Sequence[str]],
+        pieces: int,
+        seed: int,
+        cuts: int,
+    ) -> None:
         self.bench = bench
         self._pieces = pieces
         self._amounts = amounts
@@ -188,7 +225,13 @@ class Hands:
             self._cut_ms = -1
             bench.cut()
         credited = sum(machine.truth.credited.total() for machine in bench.machines.values())
-        if credited > self._credited and self._cuts and bench.is_powered and self._cut_ms < 0 and not bench.cut_at_beep:
+        if (
+            credited > self._credited
+            and self._cuts
+            and bench.is_powered
+            and self._cut_ms < 0
+            and not bench.cut_at_beep
+        ):
             self._cuts -= 1
             if rng.random() < 0.4:
                 bench.cut_at_beep = True  # on flash, and not acknowledged
@@ -204,10 +247,15 @@ class Hands:
     @property
     def is_done(self) -> bool:
         is_quiet = self.bench.is_powered and self._cut_ms < 0 and not inside(self.bench)
-        return is_quiet and not any(self._lacks(machine) for machine in self.bench.machines.values())
+        return is_quiet and not any(
+            self._lacks(machine) for machine in self.bench.machines.values()
+        )
 
     def _lacks(self, machine: Any) -> bool:
-        return int((machine.truth.box + machine.truth.path + machine.truth.escrow).total()) < self._pieces
+        return (
+            int((machine.truth.box + machine.truth.path + machine.truth.escrow).total())
+            < self._pieces
+        )
 
 
 def true_pieces(machine: Any) -> Counter[int]:
@@ -217,7 +265,9 @@ def true_pieces(machine: Any) -> Counter[int]:
 
 def inside(bench: AcceptorBench) -> int:
     """Pieces still on their way through a machine."""
-    return sum((machine.truth.path + machine.truth.escrow).total() for machine in bench.machines.values())
+    return sum(
+        (machine.truth.path + machine.truth.escrow).total() for machine in bench.machines.values()
+    )
 
 
 class Kept:
@@ -252,7 +302,9 @@ class Kept:
             said = self.explicit.get(name, [])
             missing = (truth - credited).total()
             if credited - truth:
-                found.append(f"{bench.device} {name}: credited {dict(credited)}, in the box {dict(truth)}")
+                found.append(
+                    f"{bench.device} {name}: credited {dict(credited)}, in the box {dict(truth)}"
+                )
             if (
                 missing
                 and (not said or all("pieces" in each for each in said))
@@ -263,4 +315,7 @@ class Kept:
 
     def is_settled(self, bench: AcceptorBench) -> bool:
         """All that is in the boxes is credited."""
-        return all(true_pieces(machine) == self.credited.get(name, Counter()) for name, machine in bench.machines.items())
+        return all(
+            true_pieces(machine) == self.credited.get(name, Counter())
+            for name, machine in bench.machines.items()
+        )

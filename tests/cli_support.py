@@ -13,7 +13,9 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2  # capabilities(7): what lets root 
 
 
 def without_privilege() -> None:
-    """In a child before exec: permissions count from now on, for root too. Its own files stay its own."""
+    """In a child before exec: permissions count from now on, for root too. Its own files stay its
+    own.
+    """
     if os.geteuid() != 0:
         return
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
@@ -32,7 +34,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 
-def till(*arguments: object, cwd: Path | None = None, privileged: bool = True) -> subprocess.CompletedProcess[str]:
+def till(
+    *arguments: object, cwd: Path | None = None, privileged: bool = True
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         command(*arguments),
         cwd=cwd or ROOT,

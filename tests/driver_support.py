@@ -1,4 +1,6 @@
-"""Shared by the driver tests: transcripts, reports with chosen numbers, and a stream driven through a fake clock."""
+"""Shared by the driver tests: transcripts, reports with chosen numbers, and a stream driven through
+a fake clock.
+"""
 
 from pathlib import Path
 
@@ -16,7 +18,9 @@ def transcript(name: str) -> bytes:
 
 
 class Line:
-    """One instrument on one line; `send` is a burst followed by a silence long enough to end any report."""
+    """One instrument on one line; `send` is a burst followed by a silence long enough to end any
+    report.
+    """
 
     def __init__(self, machine: str | dict, **settings: object) -> None:
         """`machine`: a profile's name, or settings; `settings` go over them."""
@@ -50,15 +54,28 @@ def of_kind(events: list[dict], kind: str) -> list[dict]:
     return [event for event in events if event["kind"] == kind]
 
 
-def mach(batch: int = 1, rows: tuple = ((".25", "5.00"), ("1.00", "16.00")), total: str = "21.00", **fields: str) -> bytes:
+def mach(
+    batch: int = 1,
+    rows: tuple = ((".25", "5.00"), ("1.00", "16.00")),
+    total: str = "21.00",
+    **fields: str,
+) -> bytes:
     """A Mach tape without a fee."""
-    lines = ["BATCH ACCEPT", "TIME " + fields.get("time", "09:15 09/21/2026"), f"BATCH {batch:03d}", "SUB 00", "GRAND 00"]
+    lines = [
+        "BATCH ACCEPT",
+        "TIME " + fields.get("time", "09:15 09/21/2026"),
+        f"BATCH {batch:03d}",
+        "SUB 00",
+        "GRAND 00",
+    ]
     lines += [" ".join(row) for row in rows]
     lines += [f"TOTAL COIN {total}", "-- -- -- -- --", f"TOTAL {total}"]
     return ("\r\n".join(lines) + "\r\n").encode()
 
 
-def jetscan(report: int, batch: int, sub: int = 0, twenties: int = 5, time: str = "11/20/2026 14:12:00") -> bytes:
+def jetscan(
+    report: int, batch: int, sub: int = 0, twenties: int = 5, time: str = "11/20/2026 14:12:00"
+) -> bytes:
     """A JetScan report of twenties and three ones."""
     value = f"{20 * twenties}.00"
     return (

@@ -1,4 +1,6 @@
-"""The real firmware process for tests: the staged tree on MicroPython, at a bench, and a gateway to talk to."""
+"""The real firmware process for tests: the staged tree on MicroPython, at a bench, and a gateway to
+talk to.
+"""
 
 import asyncio
 import sys
@@ -29,15 +31,24 @@ HEAP = "heapsize=190K"  # what a board has
 PATIENCE = 20  # seconds, for a busy machine; nothing waits so long when all is well
 
 
-def staged(folder: Path, port: int, key_hex: str, tables: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
-    """The unix board's tree in `folder`/tree; `tables` overrides values of boards.toml, {"journal": {"sectors": 3}}."""
+def staged(
+    folder: Path, port: int, key_hex: str, tables: Mapping[str, Mapping[str, Any]] | None = None
+) -> Path:
+    """The unix board's tree in `folder`/tree; `tables` overrides values of boards.toml, {"journal":
+    {"sectors": 3}}.
+    """
     board = load_board("unix")
     if tables:
         board = replace(
-            board, tables={**board.tables, **{name: {**board.tables[name], **more} for name, more in tables.items()}}
+            board,
+            tables={
+                **board.tables,
+                **{name: {**board.tables[name], **more} for name, more in tables.items()},
+            },
         )
     site = {
-        "site": SITE, "device": DEVICE, "broker_host": HOST, "broker_port": port, "key_hex": key_hex, "key_number": 1,
+        "site": SITE, "device": DEVICE, "broker_host": HOST, "broker_port": port,
+        "key_hex": key_hex, "key_number": 1,
         "currency": "USD",
     }  # fmt: skip
     return stage(board, None, folder / "tree", site).folder
@@ -47,7 +58,14 @@ def bench(folder: Path, tree: Path, **options: Any) -> Window:
     """A window whose board runs the tree; its flash is `folder`/flash.img."""
     environment = {"TILL_FLASH": str(folder / "flash.img"), "MICROPYPATH": ".:.frozen"}
     argv = [MICROPYTHON, "-X", HEAP, "main.py"]
-    return Window(DEVICE, argv, tree, environment, console=folder / "console.txt", **{"byte_rate": None, **options})
+    return Window(
+        DEVICE,
+        argv,
+        tree,
+        environment,
+        console=folder / "console.txt",
+        **{"byte_rate": None, **options},
+    )
 
 
 class FileFlash:
@@ -79,15 +97,19 @@ class FileFlash:
 
 
 def fill(path: Path, sectors: int, records_max: int = 1 << 31) -> int:
-    """A flash image with a journal that holds unacknowledged tallies of quarters, full or of so many; how many it holds."""
+    """A flash image with a journal that holds unacknowledged tallies of quarters, full or of so
+    many; how many it holds.
+    """
     flash = FileFlash(path, sectors)
     journal = Journal(flash)
     try:
         while journal.last_seq < records_max:
             rows = [(25, journal.last_seq)]
             tally = {
-                "kind": "tally", "boot": 1, "uptime_ms": 123456789, "instrument": "coins", "batch_id": "1-2-3",
-                "currency": "USD", "rows": rows, "total_minor": 25 * journal.last_seq, "evidence": "manual", "digest": bytes(8),
+                "kind": "tally", "boot": 1, "uptime_ms": 123456789, "instrument": "coins",
+                "batch_id": "1-2-3",
+                "currency": "USD", "rows": rows, "total_minor": 25 * journal.last_seq,
+                "evidence": "manual", "digest": bytes(8),
             }  # fmt: skip
             journal.append(encode_record(tally))
     except JournalFull:
@@ -97,7 +119,9 @@ def fill(path: Path, sectors: int, records_max: int = 1 << 31) -> int:
 
 
 async def until(window: Window, is_so: Callable[[], Any], what: str) -> Any:
-    """What `is_so` gives once it gives something: asked whenever the board speaks, and now and then."""
+    """What `is_so` gives once it gives something: asked whenever the board speaks, and now and
+    then.
+    """
     try:
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -108,11 +132,15 @@ async def until(window: Window, is_so: Callable[[], Any], what: str) -> Any:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(window._news.wait(), 1 / 50)
     except TimeoutError:
-        raise AssertionError(f"not within {PATIENCE} s: {what}; board: {list(window.remarks)[-5:]}") from None
+        raise AssertionError(
+            f"not within {PATIENCE} s: {what}; board: {list(window.remarks)[-5:]}"
+        ) from None
 
 
 class Office:
-    """A broker, a ledger and a gateway that serves until `close`. `seen` is every record, in the order of its COMMIT."""
+    """A broker, a ledger and a gateway that serves until `close`. `seen` is every record, in the
+    order of its COMMIT.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.key = create_key(folder / "keys", DEVICE)
@@ -135,7 +163,9 @@ class Office:
     def _serve(self) -> None:
         ledger = Ledger.open(self.ledger_file)
         settings = ServiceSettings(SITE, broker_host=HOST, broker_port=self.broker.port)
-        self.service = Service(settings, Ingest(ledger, self._keys, Clock(), SITE), self.seen.append)
+        self.service = Service(
+            settings, Ingest(ledger, self._keys, Clock(), SITE), self.seen.append
+        )
         self._ready.set()
         self.service.run(self._stop)
         ledger.close()

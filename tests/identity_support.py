@@ -1,4 +1,6 @@
-"""A site whose broker speaks TLS: the real mosquitto with the configuration that till writes, and its clients."""
+"""A site whose broker speaks TLS: the real mosquitto with the configuration that till writes, and
+its clients.
+"""
 
 import shutil
 import socket
@@ -50,7 +52,9 @@ class ConfiguredBroker(Broker):
     def _launch(self) -> subprocess.Popen[bytes]:
         with self._file.with_name("mosquitto.log").open("ab") as log:
             program = str(shutil.which("mosquitto"))
-            return subprocess.Popen([program, "-c", str(self._file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(
+                [program, "-c", str(self._file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
 
 def context(site: Site, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
@@ -64,11 +68,24 @@ def context_of(site: Site, name: str) -> ssl.SSLContext:
     return context(site, site.keys / f"{name}.pem", site.keys / f"{name}.tls.key")
 
 
-def connack(site: Site, secure: ssl.SSLContext | None, client_id: str = "x", user: str = "", password: str = "") -> str:
-    """What a broker says to an MQTT 3.1.1 CONNECT: "accepted", "code <n>", or "closed" when it says nothing."""
+def connack(
+    site: Site,
+    secure: ssl.SSLContext | None,
+    client_id: str = "x",
+    user: str = "",
+    password: str = "",
+) -> str:
+    """What a broker says to an MQTT 3.1.1 CONNECT: "accepted", "code <n>", or "closed" when it says
+    nothing.
+    """
     fields = [client_id, *([user, password] if user else [])]
     flags = 2 | (0xC0 if user else 0)
-    body = b"\0\4MQTT\4" + bytes([flags]) + b"\0\x1e" + b"".join(len(f).to_bytes(2, "big") + f.encode() for f in fields)
+    body = (
+        b"\0\4MQTT\4"
+        + bytes([flags])
+        + b"\0\x1e"
+        + b"".join(len(f).to_bytes(2, "big") + f.encode() for f in fields)
+    )
     try:
         with socket.create_connection((HOST, site.config.broker.port), PATIENCE_S) as plain:
             link = secure.wrap_socket(plain, server_hostname=HOST) if secure else plain
@@ -82,17 +99,27 @@ def connack(site: Site, secure: ssl.SSLContext | None, client_id: str = "x", use
 
 
 class Client:
-    """An MQTT 5 client with a certificate; every call waits for the broker's answer and gives its reason in words."""
+    """An MQTT 5 client with a certificate; every call waits for the broker's answer and gives its
+    reason in words.
+    """
 
     def __init__(
-        self, site: Site, name: str, client_id: str = "", user: str = "", will: tuple[str, bytes] | None = None
+        self,
+        site: Site,
+        name: str,
+        client_id: str = "",
+        user: str = "",
+        will: tuple[str, bytes] | None = None,
     ) -> None:
         self.arrived: list[tuple[str, bytes, bool]] = []
         self._changed = threading.Condition()
         self._answers: dict[int, str] = {}
         self.said: list[str] = []  # CONNACK and disconnections
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=mqtt.MQTTv5,
+            reconnect_on_failure=False,
         )
         self._client.tls_set_context(context_of(site, name))
         if user:
@@ -100,12 +127,24 @@ class Client:
         if will:
             self._client.will_set(*will, qos=1)
         note, answers = self._note, self._answers
-        self._client.on_message = lambda _c, _d, m: note(lambda: self.arrived.append((m.topic, bytes(m.payload), m.retain)))
-        self._client.on_publish = lambda _c, _d, mid, reason, _p: note(lambda: answers.update({mid: str(reason)}))
-        self._client.on_subscribe = lambda _c, _d, mid, reasons, _p: note(lambda: answers.update({mid: str(reasons[0])}))
-        self._client.on_unsubscribe = lambda _c, _d, mid, _r, _p: note(lambda: answers.update({mid: "done"}))
-        self._client.on_connect = lambda _c, _d, _f, reason, _p: note(lambda: self.said.append(str(reason)))
-        self._client.on_disconnect = lambda _c, _d, _f, reason, _p: note(lambda: self.said.append(f"disconnected: {reason}"))
+        self._client.on_message = lambda _c, _d, m: note(
+            lambda: self.arrived.append((m.topic, bytes(m.payload), m.retain))
+        )
+        self._client.on_publish = lambda _c, _d, mid, reason, _p: note(
+            lambda: answers.update({mid: str(reason)})
+        )
+        self._client.on_subscribe = lambda _c, _d, mid, reasons, _p: note(
+            lambda: answers.update({mid: str(reasons[0])})
+        )
+        self._client.on_unsubscribe = lambda _c, _d, mid, _r, _p: note(
+            lambda: answers.update({mid: "done"})
+        )
+        self._client.on_connect = lambda _c, _d, _f, reason, _p: note(
+            lambda: self.said.append(str(reason))
+        )
+        self._client.on_disconnect = lambda _c, _d, _f, reason, _p: note(
+            lambda: self.said.append(f"disconnected: {reason}")
+        )
         self._client.connect(HOST, site.config.broker.port, 30)
         self._client.loop_start()
         self.wait(lambda: bool(self.said))
@@ -164,7 +203,8 @@ class Client:
 def serving(site: Site, told: list[str]) -> Iterator[int]:
     """`till serve` of a site; its process id. What it said is in `told` at the end."""
     process = subprocess.Popen(
-        command("serve", "--config", site.path), cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL,
+        command("serve", "--config", site.path), cwd=ROOT, env=environment(),
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -1,4 +1,6 @@
-"""A device as the gateway's tests need it: keys, sealed messages, and a journal that is just a list."""
+"""A device as the gateway's tests need it: keys, sealed messages, and a journal that is just a
+list.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,17 @@ class FixedClock(Clock):
 def a_tally(number: int, **more: Any) -> dict[str, Any]:
     """A tally of `number` one-cent pieces, so that each one differs."""
     fields: dict[str, Any] = {
-        "kind": "tally", "boot": 1, "uptime_ms": number * 1000, "instrument": "coins", "batch_id": str(number),
+        "kind": "tally", "boot": 1, "uptime_ms": number * 1000, "instrument": "coins",
+        "batch_id": str(number),
         "currency": "USD", "rows": [(1, number)], "total_minor": number,
     }  # fmt: skip
     return {**fields, **more}
 
 
 class Device:
-    """One board with a key. `say` numbers and keeps records; `ev` and `state` are sealed messages."""
+    """One board with a key. `say` numbers and keeps records; `ev` and `state` are sealed
+    messages.
+    """
 
     def __init__(self, key: DeviceKey, epoch: int = 7) -> None:
         self.key = key
@@ -49,18 +54,28 @@ class Device:
     def topic(self, leaf: str) -> str:
         return str(topics.topic(SITE, self.key.device, leaf))
 
-    def ev(self, first: int, last: int, bodies: list[bytes] | None = None) -> tuple[str, bytes, bool]:
+    def ev(
+        self, first: int, last: int, bodies: list[bytes] | None = None
+    ) -> tuple[str, bytes, bool]:
         """(topic, sealed, retained) of one message with records first to last."""
-        payload = messages.encode_events(self.epoch, self.boot, self.uptime_ms, first, bodies or self.said[first - 1 : last])
+        payload = messages.encode_events(
+            self.epoch, self.boot, self.uptime_ms, first, bodies or self.said[first - 1 : last]
+        )
         return self.topic("ev"), self.sealed("ev", payload), False
 
     def state(self, retained: bool = False, **more: Any) -> tuple[str, bytes, bool]:
         state = {
-            "epoch": self.epoch, "boot": self.boot, "uptime_ms": self.uptime_ms, "status": "alive", "last_seq": len(self.said),
-            "lowest_kept": 1 if self.said else 0, "acked": 0, "ledger_n": 0, "ledger_head": bytes(32), "heap_free": 1,
+            "epoch": self.epoch, "boot": self.boot, "uptime_ms": self.uptime_ms, "status": "alive",
+            "last_seq": len(self.said),
+            "lowest_kept": 1 if self.said else 0, "acked": 0, "ledger_n": 0,
+            "ledger_head": bytes(32), "heap_free": 1,
             "heap_low": 1, "command": 0,
         }  # fmt: skip
-        return self.topic("state"), self.sealed("state", messages.encode_state({**state, **more})), retained
+        return (
+            self.topic("state"),
+            self.sealed("state", messages.encode_state({**state, **more})),
+            retained,
+        )
 
     def sealed(self, leaf: str, payload: bytes) -> bytes:
         return bytes(seal.seal(self.key.secret, self.key.kid, self.topic(leaf), payload))

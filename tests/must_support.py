@@ -1,4 +1,6 @@
-"""How a table of test cases names the statements of docs/protocol.md that it proves: one case, one id."""
+"""How a table of test cases names the statements of docs/protocol.md that it proves: one case, one
+id.
+"""
 
 from typing import Any
 
@@ -6,7 +8,9 @@ import pytest
 
 
 def proves(statement: str, *values: Any) -> Any:
-    """A parameter set for `parametrize` that proves one statement; `values` are the test's arguments."""
+    """A parameter set for `parametrize` that proves one statement; `values` are the test's
+    arguments.
+    """
     return pytest.param(*(values or (statement,)), id=statement, marks=pytest.mark.must(statement))
 
 

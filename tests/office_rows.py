@@ -1,4 +1,6 @@
-"""Short ways to write records and postings in tests. Money in cents; time in minutes after the day's start."""
+"""Short ways to write records and postings in tests. Money in cents; time in minutes after the
+day's start.
+"""
 
 from dataclasses import dataclass, field
 
@@ -29,7 +31,16 @@ class Tape:
 
     def add(self, kind, minute, **fields):
         seq = len(self.rows) + 1
-        self.rows.append(Seen(self.device, self.epoch, seq, kind, DAY_MS + int(minute * MINUTE_MS), {"kind": kind, **fields}))
+        self.rows.append(
+            Seen(
+                self.device,
+                self.epoch,
+                seq,
+                kind,
+                DAY_MS + int(minute * MINUTE_MS),
+                {"kind": kind, **fields},
+            )
+        )
         return self
 
     def mark(self, minute, mark, value=None):
@@ -39,7 +50,8 @@ class Tape:
         self._batch += 1
         rows = rows or ([(100, cents // 100)] if cents % 100 == 0 else [(1, cents)])
         fields = {
-            "instrument": instrument, "batch_id": batch or str(self._batch), "currency": "USD", "rows": rows,
+            "instrument": instrument, "batch_id": batch or str(self._batch), "currency": "USD",
+            "rows": rows,
             "total_minor": cents, "flags": flags, "digest": str(self._batch).encode(), **more,
         }  # fmt: skip
         return self.add("tally", minute, **fields)
@@ -63,10 +75,14 @@ class Tape:
 
 def posting(receipt, minute, cents, tender="cash", change=0, line=1, **more):
     values = {
-        "receipt_no": receipt, "line_no": line, "posted_ms": DAY_MS + int(minute * MINUTE_MS), "business_date": DAY,
-        "window_id": "w1", "session_id": "s1", "cashier_id": "7", "tender_id": "T1", "tender_type": tender,
-        "tender_amount_cents": cents + change, "change_cents": change, "account_no": f"A-{receipt}", "service": "water",
-        "fund": "503-water", "allocation_cents": cents, "status": "posted", "void_of": "", "void_by": "", "auth_code": "",
+        "receipt_no": receipt, "line_no": line, "posted_ms": DAY_MS + int(minute * MINUTE_MS),
+        "business_date": DAY,
+        "window_id": "w1", "session_id": "s1", "cashier_id": "7", "tender_id": "T1",
+        "tender_type": tender,
+        "tender_amount_cents": cents + change, "change_cents": change, "account_no": f"A-{receipt}",
+        "service": "water",
+        "fund": "503-water", "allocation_cents": cents, "status": "posted", "void_of": "",
+        "void_by": "", "auth_code": "",
         "batch_id": "", "source_system": "cis", "source_ref": "",
     }  # fmt: skip
     values.update(more)

@@ -18,7 +18,9 @@ def children_of(pid: int) -> list[int]:
     while waiting:
         each = waiting.pop()
         try:
-            listed = [path.read_text().split() for path in Path(f"/proc/{each}/task").glob("*/children")]
+            listed = [
+                path.read_text().split() for path in Path(f"/proc/{each}/task").glob("*/children")
+            ]
         except OSError:
             continue
         found.append(each)
@@ -27,7 +29,9 @@ def children_of(pid: int) -> list[int]:
 
 
 def sockets_of(pids: list[int]) -> list[tuple[str, str, str]]:
-    """(state, local, remote) of every internet socket of some processes; addresses as host:port, a listener's remote is ''."""
+    """(state, local, remote) of every internet socket of some processes; addresses as host:port, a
+    listener's remote is ''.
+    """
     inodes = set()
     for pid in pids:
         for link in Path(f"/proc/{pid}/fd").iterdir():
@@ -43,7 +47,9 @@ def sockets_of(pids: list[int]) -> list[tuple[str, str, str]]:
             fields = line.split()
             if fields[9] in inodes:
                 remote = "" if fields[3] == LISTEN else _address(fields[2])
-                found.append((fields[3] if table.startswith("tcp") else table, _address(fields[1]), remote))
+                found.append(
+                    (fields[3] if table.startswith("tcp") else table, _address(fields[1]), remote)
+                )
     return sorted(found)
 
 
@@ -76,13 +82,16 @@ class Gateway:
 
 @contextmanager
 def serving(folder: Path, umask: int = 0o022) -> Iterator[Gateway]:
-    """The site in `folder` (till init made it), served with its embedded broker on a free port until the block ends."""
+    """The site in `folder` (till init made it), served with its embedded broker on a free port
+    until the block ends.
+    """
     port = free_port()
     path = folder / "till.toml"
     path.write_text(path.read_text().replace("port = 1883", f"port = {port}"))
     arguments = [str(each) for each in command("serve", "--config", path)]
     process = subprocess.Popen(
-        arguments, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        arguments, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True, umask=umask,
     )  # fmt: skip
     gateway = Gateway(process, port)

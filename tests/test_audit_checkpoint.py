@@ -1,4 +1,6 @@
-"""The day's checkpoint: when it is made, that it extends the last one, and that its key stays where it is."""
+"""The day's checkpoint: when it is made, that it extends the last one, and that its key stays where
+it is.
+"""
 
 import base64
 import datetime
@@ -11,7 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.checkpoint import MESSAGES, QUIET_MS, Checkpoint, Keeper, Scan, due, ended_date, make, new_key, signer, stored
+from gateway.checkpoint import (
+    MESSAGES,
+    QUIET_MS,
+    Checkpoint,
+    Keeper,
+    Scan,
+    due,
+    ended_date,
+    make,
+    new_key,
+    signer,
+    stored,
+)
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.day import prove_day
@@ -52,15 +66,21 @@ def say(office: Office, first: int, last: int) -> None:
 
 
 def without_triggers(ledger: Ledger) -> None:
-    for (name,) in ledger.db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+    for (name,) in ledger.db.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    ).fetchall():
         ledger.db.execute(f"DROP TRIGGER {name}")
 
 
 @pytest.mark.must("CP-2", "CP-4")
-def test_a_checkpoint_signs_size_and_merkle_root_of_the_very_bytes_of_the_chain(office: Office) -> None:
+def test_a_checkpoint_signs_size_and_merkle_root_of_the_very_bytes_of_the_chain(
+    office: Office,
+) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
 
-    rows = office.ledger.db.execute("SELECT topic, received_ms, sealed FROM message ORDER BY n").fetchall()
+    rows = office.ledger.db.execute(
+        "SELECT topic, received_ms, sealed FROM message ORDER BY n"
+    ).fetchall()
     root = merkle_tree_hash([message_bytes(*row) for row in rows])
     key = VerifierKey.parse((office.folder / "checkpoint.vkey").read_text())
     assert f"till/{SITE}\n5\n{base64.b64encode(root).decode()}\n" == open_note(made.note, key)
@@ -117,7 +137,8 @@ def listed_anew(office: Office) -> None:
 def signed_by_nobody(office: Office) -> None:
     without_triggers(office.ledger)
     office.ledger.db.execute(
-        "UPDATE checkpoint SET note = replace(note, char(10) || '5' || char(10), char(10) || '4' || char(10))"
+        "UPDATE checkpoint SET note = replace(note, char(10) || '5' || char(10), char(10) || '4' ||"
+        " char(10))"
     )
 
 
@@ -129,7 +150,9 @@ def forgotten(office: Office) -> None:
 
 @pytest.mark.must("CP-6", "CP-7")
 @pytest.mark.parametrize("what", [rebuilt, edited, cut, listed_anew, signed_by_nobody, forgotten])
-def test_what_does_not_extend_the_last_one_is_an_incident_and_no_signature(office: Office, what) -> None:
+def test_what_does_not_extend_the_last_one_is_an_incident_and_no_signature(
+    office: Office, what
+) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
     what(office)
     before = stored(office.ledger.db)
@@ -153,7 +176,9 @@ def test_a_restored_ledger_goes_on_under_a_new_key_and_that_is_an_incident(offic
 
     [retired] = office.folder.glob("checkpoint-*.vkey")
     assert str(TreeHead(f"till/{SITE}", made.n, made.root)) == open_note(made.note, key.verifier)
-    assert open_note(old.note, VerifierKey.parse(retired.read_text())).startswith(f"till/{SITE}\n5\n")
+    assert open_note(old.note, VerifierKey.parse(retired.read_text())).startswith(
+        f"till/{SITE}\n5\n"
+    )
     assert ["checkpoint_key"] == office.incident_kinds()
 
 
@@ -178,7 +203,9 @@ def test_a_restore_to_before_what_was_signed_says_so(tmp_path: Path) -> None:
 # --- the key
 
 
-def test_the_key_is_private_and_in_no_log_nor_error(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_key_is_private_and_in_no_log_nor_error(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG):
         key = signer(office.folder, SITE)
         make(office.ledger, office.folder, SITE, DAY, at(17))
@@ -232,7 +259,9 @@ def test_the_key_of_another_site_is_refused(office: Office) -> None:
         (at(17, day=21), "2026-11-21"),
     ],
 )
-def test_it_is_due_once_the_cut_off_has_passed(office: Office, now_ms: int, expected: str | None) -> None:
+def test_it_is_due_once_the_cut_off_has_passed(
+    office: Office, now_ms: int, expected: str | None
+) -> None:
     assert expected == due(office.ledger.db, now_ms, ZONE, CUT_OFF)
 
 
@@ -257,13 +286,24 @@ def test_an_empty_ledger_wants_none(tmp_path: Path) -> None:
 
 
 def test_both_nights_of_the_clock_change_have_their_dates() -> None:
-    november, march = at(15, 59, day=1), int(datetime.datetime(2026, 3, 8, 16, tzinfo=ZONE).timestamp()) * 1000
+    november, march = (
+        at(15, 59, day=1),
+        int(datetime.datetime(2026, 3, 8, 16, tzinfo=ZONE).timestamp()) * 1000,
+    )
 
-    assert ("2026-10-31", "2026-11-01") == (ended_date(november, ZONE, CUT_OFF), ended_date(november + 60_000, ZONE, CUT_OFF))
-    assert ("2026-03-07", "2026-03-08") == (ended_date(march - 1, ZONE, CUT_OFF), ended_date(march, ZONE, CUT_OFF))
+    assert ("2026-10-31", "2026-11-01") == (
+        ended_date(november, ZONE, CUT_OFF),
+        ended_date(november + 60_000, ZONE, CUT_OFF),
+    )
+    assert ("2026-03-07", "2026-03-08") == (
+        ended_date(march - 1, ZONE, CUT_OFF),
+        ended_date(march, ZONE, CUT_OFF),
+    )
 
 
-def test_a_running_gateway_makes_it_and_says_a_failure_once(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_running_gateway_makes_it_and_says_a_failure_once(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
     keeper = Keeper(office.folder / "ledger.db", office.folder, SITE, ZONE, CUT_OFF, office.clock)
     office.clock.now_ms = at(16, 30)
     made = keeper.look(office.ledger)
@@ -324,7 +364,10 @@ def test_the_command_makes_it_prints_it_and_prints_it_again(tmp_path: Path) -> N
 
     first, again = till("checkpoint", *config), till("checkpoint", *config)
     told = json.loads(till("checkpoint", "--json", *config).stdout)
-    dated, undated = (till("checkpoint", "--date", date, *config) for date in (told["business_date"], "2020-01-01"))
+    dated, undated = (
+        till("checkpoint", "--date", date, *config)
+        for date in (told["business_date"], "2020-01-01")
+    )
 
     key = VerifierKey.parse((tmp_path / "data" / "checkpoint.vkey").read_text())
     assert (75, "") == (early.returncode, early.stdout)

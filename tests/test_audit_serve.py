@@ -41,7 +41,15 @@ def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: 
         finally:
             serving.send_signal(signal.SIGTERM)
             serving.wait(20)
-    done = till("audit", "verify", "--config", config, "--vkey", data / "checkpoint.vkey", data / "checkpoint.txt")
+    done = till(
+        "audit",
+        "verify",
+        "--config",
+        config,
+        "--vkey",
+        data / "checkpoint.vkey",
+        data / "checkpoint.txt",
+    )
     printed = till("checkpoint", "--config", config)
 
     assert 0 == serving.returncode
@@ -52,9 +60,17 @@ def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("topic", "NULL"), ("received_ms", "'noon'"), ("sealed", "7"), ("topic", "CAST(x'ff' AS TEXT)")]
+    ("column", "value"),
+    [
+        ("topic", "NULL"),
+        ("received_ms", "'noon'"),
+        ("sealed", "7"),
+        ("topic", "CAST(x'ff' AS TEXT)"),
+    ],
 )
-def test_a_table_made_anew_without_its_types_is_a_finding_and_no_traceback(tmp_path: Path, column: str, value: str) -> None:
+def test_a_table_made_anew_without_its_types_is_a_finding_and_no_traceback(
+    tmp_path: Path, column: str, value: str
+) -> None:
     office = Office(tmp_path)
     device = office.device()
     device.say(1)
@@ -62,9 +78,9 @@ def test_a_table_made_anew_without_its_types_is_a_finding_and_no_traceback(tmp_p
     office.ledger.close()
     with sqlite3.connect(tmp_path / "ledger.db") as insider:
         insider.executescript(
-            "CREATE TABLE other (n INTEGER PRIMARY KEY, device, topic, received_ms, sealed, head);"
-            "INSERT INTO other SELECT * FROM message; DROP TABLE message; ALTER TABLE other RENAME TO message;"
-            f"UPDATE message SET {column} = {value};"
+            "CREATE TABLE other (n INTEGER PRIMARY KEY, device, topic, received_ms, sealed,"
+            " head);INSERT INTO other SELECT * FROM message; DROP TABLE message; ALTER TABLE other"
+            f" RENAME TO message;UPDATE message SET {column} = {value};"
         )
 
         found = audit(insider, [SignerKey.new("till/city").verifier], []).findings

@@ -1,4 +1,6 @@
-"""Merkle tree and signed notes against what others published: our checkpoints are theirs to check."""
+"""Merkle tree and signed notes against what others published: our checkpoints are theirs to
+check.
+"""
 
 import base64
 import hashlib
@@ -7,10 +9,28 @@ import random
 import pytest
 
 from gateway.merkle import Tree
-from gateway.signed_note import NoteError, SignerKey, TreeHead, UnknownSigner, VerifierKey, find_notes, open_note
+from gateway.signed_note import (
+    NoteError,
+    SignerKey,
+    TreeHead,
+    UnknownSigner,
+    VerifierKey,
+    find_notes,
+    open_note,
+)
 
-# The leaves and roots of the reference implementation of Certificate Transparency, for 0 to 8 leaves.
-LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+# The leaves and roots of the reference implementation of Certificate Transparency, for 0 to 8
+# leaves.
+LEAVES = [
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+]
 ROOTS = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -26,15 +46,27 @@ ROOTS = [
 # The example of the documentation of golang.org/x/mod/sumdb/note.
 GO_SIGNER = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
 GO_VERIFIER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
-GO_TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
-GO_LINE = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+GO_TEXT = (
+    "If you think cryptography is the answer to your problem,\nthen you don't know what your"
+    " problem is.\n"
+)
+GO_LINE = (
+    "— PeterNeumann"
+    " x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+)
 
 # The example of https://c2sp.org/signed-note.
 SPEC_VERIFIER = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
-SPEC_LINE = "— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
+SPEC_LINE = (
+    "— example.com/foo"
+    " Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
+)
 
-# A tree head that the Go checksum database signed; https://c2sp.org/tlog-checkpoint shows it under another name.
-REAL_VERIFIER = VerifierKey.parse("sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8")
+# A tree head that the Go checksum database signed; https://c2sp.org/tlog-checkpoint shows it under
+# another name.
+REAL_VERIFIER = VerifierKey.parse(
+    "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+)
 REAL_TEXT = "go.sum database tree\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
 REAL_NOTE = (
     REAL_TEXT + "\n— sum.golang.org"
@@ -58,7 +90,9 @@ def merkle_tree_hash(leaves: list[bytes]) -> bytes:
     k = 1
     while k * 2 < len(leaves):
         k *= 2
-    return hashlib.sha256(b"\x01" + merkle_tree_hash(leaves[:k]) + merkle_tree_hash(leaves[k:])).digest()
+    return hashlib.sha256(
+        b"\x01" + merkle_tree_hash(leaves[:k]) + merkle_tree_hash(leaves[k:])
+    ).digest()
 
 
 @pytest.mark.must("CP-3")
@@ -100,7 +134,9 @@ def test_the_example_of_the_specification_verifies() -> None:
     key = VerifierKey.parse(SPEC_VERIFIER)
 
     assert ("530d903a", SPEC_VERIFIER) == (key.key_id.hex(), str(key))
-    assert "This is an example message.\n" == open_note("This is an example message.\n\n" + SPEC_LINE, key)
+    assert "This is an example message.\n" == open_note(
+        "This is an example message.\n\n" + SPEC_LINE, key
+    )
 
 
 def test_a_real_tree_head_verifies() -> None:
@@ -124,14 +160,18 @@ def test_every_changed_character_is_noticed() -> None:
     for at, char in enumerate(REAL_NOTE):
         for other in {"A", "1", "\n", chr(ord(char) ^ 1)} - {char}:
             with pytest.raises(NoteError):
-                TreeHead.parse(open_note(REAL_NOTE[:at] + other + REAL_NOTE[at + 1 :], REAL_VERIFIER))
+                TreeHead.parse(
+                    open_note(REAL_NOTE[:at] + other + REAL_NOTE[at + 1 :], REAL_VERIFIER)
+                )
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "origin\n1\n", REAL_TEXT[:-1], REAL_TEXT.replace("2085", "02085"), REAL_TEXT.replace("20852163", "-1"),
-        REAL_TEXT.replace("20852163", "9" * 20), REAL_TEXT.replace("20852163", "٣"), REAL_TEXT.replace("q2I=", "q2J="),
+        "", "origin\n1\n", REAL_TEXT[:-1], REAL_TEXT.replace("2085", "02085"),
+        REAL_TEXT.replace("20852163", "-1"),
+        REAL_TEXT.replace("20852163", "9" * 20), REAL_TEXT.replace("20852163", "٣"),
+        REAL_TEXT.replace("q2I=", "q2J="),
         REAL_TEXT.replace("CsUY", ""), REAL_TEXT + "\n", "\n" + REAL_TEXT,
     ],
 )  # fmt: skip
@@ -141,7 +181,14 @@ def test_a_text_that_is_no_checkpoint_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a+b", GO_VERIFIER[:-2], GO_VERIFIER.replace("c74f20a3", "c74f20a4"), "a b+" + GO_VERIFIER]
+    "text",
+    [
+        "",
+        "a+b",
+        GO_VERIFIER[:-2],
+        GO_VERIFIER.replace("c74f20a3", "c74f20a4"),
+        "a b+" + GO_VERIFIER,
+    ],
 )
 def test_a_text_that_is_no_verifier_key_is_refused(text: str) -> None:
     with pytest.raises(NoteError, match="verifier key"):

@@ -37,7 +37,9 @@ POSTED = (
 
 
 def build(folder: Path) -> None:
-    """A ledger of twenty messages: ten, a checkpoint, five, a checkpoint, five; a board that remembers message 18."""
+    """A ledger of twenty messages: ten, a checkpoint, five, a checkpoint, five; a board that
+    remembers message 18.
+    """
     office = Office(folder)
     device = office.device()
     device.say(20)
@@ -67,7 +69,9 @@ class Site:
     def tamper(self, *statements: str) -> None:
         """With the triggers gone for the moment, as an insider would."""
         db = self.ledger.db
-        triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        triggers = db.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall()
         for name, _ in triggers:
             db.execute(f"DROP TRIGGER {name}")
         db.execute("PRAGMA foreign_keys = OFF")
@@ -77,18 +81,34 @@ class Site:
             db.execute(sql)
 
     def rebuild(self, *statements: str) -> None:
-        """An edit, then every head computed anew; what the boards and the list of checkpoints say is made to fit, too."""
+        """An edit, then every head computed anew; what the boards and the list of checkpoints say
+        is made to fit, too.
+        """
         self.tamper(*statements)
         heads, scan = {}, Scan()
         for row in self.ledger.db.execute(MESSAGES).fetchall():
             heads[row[0]] = scan.walk([row], (10, 15)).head
-        self.tamper(*(f"UPDATE message SET head = x'{head.hex()}' WHERE n = {n}" for n, head in heads.items()))
-        self.tamper("UPDATE heartbeat SET ledger_head = ifnull((SELECT head FROM message WHERE n = ledger_n), ledger_head)")
+        self.tamper(
+            *(
+                f"UPDATE message SET head = x'{head.hex()}' WHERE n = {n}"
+                for n, head in heads.items()
+            )
+        )
+        self.tamper(
+            "UPDATE heartbeat SET ledger_head = ifnull((SELECT head FROM message WHERE n ="
+            " ledger_n), ledger_head)"
+        )
 
-    def kinds(self, *notes: str, keys: list[VerifierKey] | None = None, posted: list[Path] | None = None) -> list[str]:
-        return sorted({item.kind for item in self.audited(*notes, keys=keys, posted=posted).findings})
+    def kinds(
+        self, *notes: str, keys: list[VerifierKey] | None = None, posted: list[Path] | None = None
+    ) -> list[str]:
+        return sorted(
+            {item.kind for item in self.audited(*notes, keys=keys, posted=posted).findings}
+        )
 
-    def audited(self, *notes: str, keys: list[VerifierKey] | None = None, posted: list[Path] | None = None) -> Audit:
+    def audited(
+        self, *notes: str, keys: list[VerifierKey] | None = None, posted: list[Path] | None = None
+    ) -> Audit:
         printed = [(f"note {number}", [note]) for number, note in enumerate(notes, 1)]
         return audit(self.ledger.db, keys or [self.key], printed, posted)
 
@@ -120,7 +140,10 @@ def swap(first: int, second: int) -> list[str]:
         f"UPDATE message SET n = 999 WHERE n = {first}",
         f"UPDATE message SET n = {first} WHERE n = {second}",
         f"UPDATE message SET n = {second} WHERE n = 999",
-        f"UPDATE record SET message_n = {first} + {second} - message_n WHERE message_n IN ({first}, {second})",
+        (
+            f"UPDATE record SET message_n = {first} + {second} - message_n WHERE message_n IN"
+            f" ({first}, {second})"
+        ),
     ]
 
 
@@ -129,15 +152,19 @@ EDITS = {
     "time before 1970": ["UPDATE message SET received_ms = -1 WHERE n = 3"],
     "topic": ["UPDATE message SET topic = 'till/1/city/w2/ev' WHERE n = 3"],
     "long topic": ["UPDATE message SET topic = printf('%.70000c', 'x') WHERE n = 3"],
-    "bytes": ["UPDATE message SET sealed = CAST(substr(sealed, 1, 70) || x'00' || substr(sealed, 72) AS BLOB) WHERE n = 3"],
+    "bytes": ["UPDATE message SET sealed = CAST(substr(sealed, 1, 70) || x'00' || substr(sealed,"
+              " 72) AS BLOB) WHERE n = 3"],
     "deleted": [
         "DELETE FROM record WHERE message_n = 3", "DELETE FROM message WHERE n = 3",
-        "UPDATE message SET n = n - 1 WHERE n > 3", "UPDATE record SET message_n = message_n - 1 WHERE message_n > 3",
+        "UPDATE message SET n = n - 1 WHERE n > 3",
+        "UPDATE record SET message_n = message_n - 1 WHERE message_n > 3",
     ],
     "inserted": [
-        "UPDATE message SET n = n + 1000 WHERE n > 3", "UPDATE message SET n = n - 999 WHERE n > 1000",
+        "UPDATE message SET n = n + 1000 WHERE n > 3",
+        "UPDATE message SET n = n - 999 WHERE n > 1000",
         "UPDATE record SET message_n = message_n + 1 WHERE message_n > 3",
-        "INSERT INTO message SELECT 4, device, topic, received_ms, sealed, head FROM message WHERE n = 3",
+        "INSERT INTO message SELECT 4, device, topic, received_ms, sealed, head FROM message WHERE"
+        " n = 3",
     ],
     "swapped": swap(3, 4),
 }  # fmt: skip
@@ -145,8 +172,12 @@ EDITS = {
 
 @pytest.mark.must("CP-11")
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_with_a_rebuilt_chain_is_caught_by_one_printed_checkpoint(site: Site, edit: str) -> None:
-    """The insider holds the database: heads, witnesses and the list of checkpoints are all made to fit."""
+def test_an_edit_with_a_rebuilt_chain_is_caught_by_one_printed_checkpoint(
+    site: Site, edit: str
+) -> None:
+    """The insider holds the database: heads, witnesses and the list of checkpoints are all made to
+    fit.
+    """
     site.rebuild(*EDITS[edit])
     site.tamper("DELETE FROM checkpoint")
 
@@ -156,13 +187,20 @@ def test_an_edit_with_a_rebuilt_chain_is_caught_by_one_printed_checkpoint(site: 
 
 
 def test_a_ledger_rewritten_whole_shows_only_against_what_was_printed(site: Site) -> None:
-    """Chain, records, witness and list rebuilt, and the list even signed by the stolen key: the page in the binder shows it."""
+    """Chain, records, witness and list rebuilt, and the list even signed by the stolen key: the
+    page in the binder shows it.
+    """
     key = signer(site.folder, SITE)
-    site.rebuild("UPDATE message SET received_ms = received_ms + 60000", "UPDATE record SET occurred_ms = occurred_ms + 60000")
+    site.rebuild(
+        "UPDATE message SET received_ms = received_ms + 60000",
+        "UPDATE record SET occurred_ms = occurred_ms + 60000",
+    )
     scan = Scan().walk(site.ledger.db.execute(MESSAGES), (10, 15))
     for size, root in scan.roots.items():
         note = key.sign(str(TreeHead(f"till/{SITE}", size, root)))
-        site.tamper(f"UPDATE checkpoint SET root = x'{root.hex()}', note = '{note}' WHERE n = {size}")
+        site.tamper(
+            f"UPDATE checkpoint SET root = x'{root.hex()}', note = '{note}' WHERE n = {size}"
+        )
 
     assert [] == [item for item in site.audited().findings if "time is not" not in item.text]
     assert ["list", "rewritten"] == [kind for kind in site.kinds(site.notes[0]) if kind != "ledger"]
@@ -171,11 +209,15 @@ def test_a_ledger_rewritten_whole_shows_only_against_what_was_printed(site: Site
 @pytest.mark.must("CP-12")
 def test_a_ledger_cut_short_is_a_rollback(site: Site) -> None:
     site.rebuild(
-        "DELETE FROM record WHERE message_n > 12", "DELETE FROM message WHERE n > 12", "UPDATE cursor SET high_water = 12"
+        "DELETE FROM record WHERE message_n > 12",
+        "DELETE FROM message WHERE n > 12",
+        "UPDATE cursor SET high_water = 12",
     )
     site.tamper("DELETE FROM checkpoint WHERE n > 12", "UPDATE heartbeat SET ledger_n = 0")
 
-    [rolled_back] = [item for item in site.audited(*site.notes).findings if item.kind == "rolled_back"]
+    [rolled_back] = [
+        item for item in site.audited(*site.notes).findings if item.kind == "rolled_back"
+    ]
 
     assert ["list", "rolled_back"] == site.kinds(*site.notes)
     assert [] == site.audited(site.notes[0]).findings
@@ -185,7 +227,9 @@ def test_a_ledger_cut_short_is_a_rollback(site: Site) -> None:
 
 def test_what_a_board_remembers_shows_a_rollback_without_any_paper(site: Site) -> None:
     site.rebuild(
-        "DELETE FROM record WHERE message_n > 16", "DELETE FROM message WHERE n > 16", "UPDATE cursor SET high_water = 16"
+        "DELETE FROM record WHERE message_n > 16",
+        "DELETE FROM message WHERE n > 16",
+        "UPDATE cursor SET high_water = 16",
     )
     site.tamper("UPDATE heartbeat SET ledger_head = zeroblob(32)")
 
@@ -214,9 +258,12 @@ def test_a_changed_or_foreign_text_is_told(site: Site) -> None:
     elsewhere = SignerKey.new(f"till/{SITE}")
 
     assert ["altered"] == site.kinds(site.notes[0].replace("\n10\n", "\n11\n"))
-    assert ["altered"] == sorted({item.kind for item in audit(site.ledger.db, [site.key], [("page", [])]).findings})
+    assert ["altered"] == sorted(
+        {item.kind for item in audit(site.ledger.db, [site.key], [("page", [])]).findings}
+    )
     assert "other_log" in site.kinds(
-        elsewhere.sign("till/elsewhere\n0\n" + "A" * 43 + "=\n"), keys=[site.key, elsewhere.verifier]
+        elsewhere.sign("till/elsewhere\n0\n" + "A" * 43 + "=\n"),
+        keys=[site.key, elsewhere.verifier],
     )
 
 
@@ -233,7 +280,13 @@ def test_one_key_for_two_ledgers_is_a_contradiction(site: Site) -> None:
     [
         ("UPDATE checkpoint SET n = 9 WHERE n = 10", ["list"]),
         ("UPDATE checkpoint SET root = zeroblob(32) WHERE n = 10", ["list"]),
-        ("UPDATE checkpoint SET note = replace(note, char(10) || '10', char(10) || '11') WHERE n = 10", ["altered", "list"]),
+        (
+            (
+                "UPDATE checkpoint SET note = replace(note, char(10) || '10', char(10) || '11')"
+                " WHERE n = 10"
+            ),
+            ["altered", "list"],
+        ),
         ("DELETE FROM checkpoint WHERE n = 10", ["list"]),
         ("UPDATE posting SET allocation_cents = 1 WHERE receipt_no = 'R1'", ["posted"]),
         ("DELETE FROM posting WHERE receipt_no = 'R1'", ["posted"]),
@@ -243,7 +296,9 @@ def test_one_key_for_two_ledgers_is_a_contradiction(site: Site) -> None:
         ("CREATE TRIGGER sly AFTER INSERT ON record BEGIN SELECT 1; END", ["schema"]),
     ],
 )
-def test_an_edit_elsewhere_is_told_with_what_to_do(site: Site, statement: str, expected: list[str]) -> None:
+def test_an_edit_elsewhere_is_told_with_what_to_do(
+    site: Site, statement: str, expected: list[str]
+) -> None:
     if "TRIGGER" in statement:
         site.ledger.db.execute(statement)
     else:
@@ -274,7 +329,11 @@ def test_postings_rewritten_with_their_hashes_show_against_the_file(site: Site) 
 
 
 def listing(folder: Path) -> dict[str, tuple[bytes, int]]:
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir() if path.is_file()}
+    return {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.iterdir()
+        if path.is_file()
+    }
 
 
 GUARD = """
@@ -290,7 +349,9 @@ main()
 """
 
 
-def test_it_runs_without_network_and_leaves_a_read_only_folder_as_it_is(site: Site, tmp_path: Path) -> None:
+def test_it_runs_without_network_and_leaves_a_read_only_folder_as_it_is(
+    site: Site, tmp_path: Path
+) -> None:
     site.ledger.close()
     binder = tmp_path / "binder"
     binder.mkdir()
@@ -300,11 +361,20 @@ def test_it_runs_without_network_and_leaves_a_read_only_folder_as_it_is(site: Si
     (binder / "note.txt").write_text(site.notes[0])
     binder.chmod(0o500)
     before = listing(binder), binder.stat().st_mtime_ns
-    arguments = ["audit", "verify", "--ledger", binder / "ledger.db", "--vkey", binder / "checkpoint.vkey", binder / "note.txt"]
+    arguments = [
+        "audit",
+        "verify",
+        "--ledger",
+        binder / "ledger.db",
+        "--vkey",
+        binder / "checkpoint.vkey",
+        binder / "note.txt",
+    ]
 
     done = subprocess.run(
         [sys.executable, "-B", "-c", GUARD, *map(str, arguments)],
-        env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60, preexec_fn=without_privilege,
+        env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60,
+        preexec_fn=without_privilege,
     )  # fmt: skip
 
     after = listing(binder), binder.stat().st_mtime_ns
@@ -340,7 +410,8 @@ def foreign(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [foreign, lambda path: path.write_bytes(os.urandom(9000)), lambda path: path.write_bytes(b"")]
+    "damage",
+    [foreign, lambda path: path.write_bytes(os.urandom(9000)), lambda path: path.write_bytes(b"")],
 )
 def test_what_is_no_ledger_is_refused(site: Site, damage: Callable[[Path], object]) -> None:
     site.ledger.close()
@@ -367,21 +438,39 @@ def test_a_damaged_page_is_a_finding_and_no_traceback(site: Site) -> None:
 # --- the command
 
 
-def test_every_form_of_the_report_serves_as_the_printed_checkpoint(site: Site, tmp_path: Path) -> None:
-    report = day_report(prove_day(site.ledger, ["w1"], DAY, ZONE), Config(site=SITE, zone="America/Chicago", windows=["w1"]))
-    forms = {"page.html": to_html(report), "day.json": to_json(report), "day.csv": to_csv(report), "note.txt": site.notes[0]}
+def test_every_form_of_the_report_serves_as_the_printed_checkpoint(
+    site: Site, tmp_path: Path
+) -> None:
+    report = day_report(
+        prove_day(site.ledger, ["w1"], DAY, ZONE),
+        Config(site=SITE, zone="America/Chicago", windows=["w1"]),
+    )
+    forms = {
+        "page.html": to_html(report),
+        "day.json": to_json(report),
+        "day.csv": to_csv(report),
+        "note.txt": site.notes[0],
+    }
     for name, text in forms.items():
         (tmp_path / name).write_text(text, newline="")
     site.ledger.close()
     paths = [tmp_path / name for name in forms]
 
     done = till("audit", "verify", "--ledger", tmp_path / "ledger.db", *paths)
-    told = json.loads(till("audit", "verify", "--json", "--ledger", tmp_path / "ledger.db", *paths).stdout)
+    told = json.loads(
+        till("audit", "verify", "--json", "--ledger", tmp_path / "ledger.db", *paths).stdout
+    )
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert [f"✓ {path}: signed, and its messages are the ones here" for path in paths] == done.stdout.splitlines()[1:5]
+    assert [
+        f"✓ {path}: signed, and its messages are the ones here" for path in paths
+    ] == done.stdout.splitlines()[1:5]
     assert "name the one that you kept with --vkey" in done.stdout
-    assert ([str(path) for path in paths], [], True) == (told["good"], told["findings"], told["key_beside_ledger"])
+    assert ([str(path) for path in paths], [], True) == (
+        told["good"],
+        told["findings"],
+        told["key_beside_ledger"],
+    )
 
 
 def test_a_finding_is_told_with_its_next_step_and_exit_code_1(site: Site, tmp_path: Path) -> None:
@@ -390,29 +479,46 @@ def test_a_finding_is_told_with_its_next_step_and_exit_code_1(site: Site, tmp_pa
     site.ledger.close()
 
     done = till(
-        "audit", "verify", "--ledger", tmp_path / "ledger.db", "--vkey", tmp_path / "checkpoint.vkey", tmp_path / "note.txt"
+        "audit",
+        "verify",
+        "--ledger",
+        tmp_path / "ledger.db",
+        "--vkey",
+        tmp_path / "checkpoint.vkey",
+        tmp_path / "note.txt",
     )
 
     assert (1, "") == (done.returncode, done.stderr)
-    assert f"✗ {tmp_path / 'note.txt'}: the first 10 messages are not those that were signed" in done.stdout
+    assert (
+        f"✗ {tmp_path / 'note.txt'}: the first 10 messages are not those that were signed"
+        in done.stdout
+    )
     assert "next: the signed messages are no longer these" in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["--ledger", "nowhere.db"], 78), (["nowhere.txt"], 2), (["--vkey", "nowhere.vkey"], 2), (["--vkey", "posted.csv"], 65),
+        (["--ledger", "nowhere.db"], 78), (["nowhere.txt"], 2), (["--vkey", "nowhere.vkey"], 2),
+        (["--vkey", "posted.csv"], 65),
         (["ledger.db"], 65),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_said(site: Site, arguments: list[str], code: int) -> None:
     site.ledger.close()
-    paths = [argument if argument.startswith("-") else str(site.folder / argument) for argument in arguments]
+    paths = [
+        argument if argument.startswith("-") else str(site.folder / argument)
+        for argument in arguments
+    ]
     ledger = [] if "--ledger" in paths else ["--ledger", str(site.folder / "ledger.db")]
 
     done = till("audit", "verify", *ledger, *paths)
 
-    assert (code, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines())), done.stderr
+    assert (code, "", 1) == (
+        done.returncode,
+        done.stdout,
+        len(done.stderr.splitlines()),
+    ), done.stderr
 
 
 def test_a_backup_is_audited_like_the_ledger(site: Site, tmp_path: Path) -> None:

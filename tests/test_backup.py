@@ -1,4 +1,6 @@
-"""A copy of the ledger and the way back: verified, never over another file, and the devices fill in what came after."""
+"""A copy of the ledger and the way back: verified, never over another file, and the devices fill in
+what came after.
+"""
 
 import json
 import sqlite3
@@ -78,7 +80,9 @@ def test_an_edited_backup_is_refused(office: Office) -> None:
     assert not (office.folder / "elsewhere.db").exists()
 
 
-def test_a_ledger_that_is_there_moves_aside_only_when_asked_and_when_nobody_holds_it(office: Office) -> None:
+def test_a_ledger_that_is_there_moves_aside_only_when_asked_and_when_nobody_holds_it(
+    office: Office,
+) -> None:
     back_up(office.ledger, office.folder / "copy.db")
 
     with pytest.raises(ConfigError, match="say --replace"):
@@ -103,5 +107,10 @@ def test_the_commands_say_what_was_copied(tmp_path: Path) -> None:
     refused = till("restore", tmp_path / "copy.db", "--config", config)
     restored = till("restore", tmp_path / "copy.db", "--replace", "--config", config, "--json")
 
-    assert (0, 78, 78, 0) == (made.returncode, again.returncode, refused.returncode, restored.returncode), refused.stderr
+    assert (0, 78, 78, 0) == (
+        made.returncode,
+        again.returncode,
+        refused.returncode,
+        restored.returncode,
+    ), refused.stderr
     assert json.loads(made.stdout)["head"] == json.loads(restored.stdout)["head"]

@@ -1,7 +1,8 @@
-"""The world's errors, through the real command: one clear message, the right exit code, no traceback, nothing broken.
+"""The world's errors, through the real command: one clear message, the right exit code, no
+traceback, nothing broken.
 
-A message names the thing, the value and the next step. What a command found out about a file is told on standard error, so that
-standard output stays what a program may read.
+A message names the thing, the value and the next step. What a command found out about a file is
+told on standard error, so that standard output stays what a program may read.
 """
 
 import os
@@ -34,7 +35,9 @@ Prepare = Callable[[Path], list[object]]
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site that was just set up, with a day posted."""
     folder = tmp_path_factory.mktemp("template")
-    assert till("init", folder, "--windows", 2, "--broker", f"127.0.0.1:{free_port()}").returncode == 0
+    assert (
+        till("init", folder, "--windows", 2, "--broker", f"127.0.0.1:{free_port()}").returncode == 0
+    )
     (folder / "good.csv").write_text(text_of(GOOD_ROWS))
     assert till("import", folder / "good.csv", "--config", folder / "till.toml").returncode == 0
     return folder
@@ -69,17 +72,21 @@ def rows_of(site: Path, query: str) -> list[tuple[object, ...]]:
         return db.execute(query).fetchall()
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Case:
-    """What somebody does wrong, and what he is told. `prepare` spoils a site and returns the arguments of the command."""
+    """What somebody does wrong, and what he is told. `prepare` spoils a site and returns the
+    arguments of the command.
+    """
 
     name: str
     prepare: Prepare
     exit_code: int
-    said: tuple[str, ...]  # parts of standard error, the place of the site written as SITE, a line of a .toml as LINE
+    said: tuple[
+        str, ...
+    ]  # parts of standard error, the place of the site written as SITE, a line of a .toml as LINE
     lines: int = 1
     privileged: bool = True
 
@@ -90,7 +97,12 @@ def posted(content: str | bytes) -> Prepare:
 
 def boards(old: str, new: str) -> Prepare:
     def prepare(site: Path) -> list[object]:
-        return ["boards", "show", "--boards", edit(Path(shutil.copy(ROOT / "boards.toml", site / "boards.toml")), old, new)]
+        return [
+            "boards",
+            "show",
+            "--boards",
+            edit(Path(shutil.copy(ROOT / "boards.toml", site / "boards.toml")), old, new),
+        ]
 
     return prepare
 
@@ -131,41 +143,54 @@ def no_folder(site: Path) -> list[object]:
 BIGGER = control([*GOOD_ROWS, row("R3")])
 CASES = [
     Case("posted: the control total differs", posted(text_of(GOOD_ROWS, last=BIGGER)), 65,
-         ("posted.csv: nothing posted: control total rows: the control line says 3, the rows give 2; export the day again",)),
+         ("posted.csv: nothing posted: control total rows: the control line says 3, the rows give"
+          " 2; export the day again",)),
     Case("posted: cut short", posted(text_of(GOOD_ROWS, last="")), 65,
          ("posted.csv: nothing posted: no control line at the end: the file was cut short",)),
     Case("posted: another file", posted("date,amount\n2026-11-20,5\n"), 65,
          ("SITE/posted.csv:1: column 1 is 'date', expected 'receipt_no'; see docs/posted-csv.md",)),
     Case("posted: a binary file", posted(bytes(range(256)) * 40), 65,
-         ("SITE/posted.csv:1: column 1 is something else, expected 'receipt_no'; see docs/posted-csv.md",)),
+         ("SITE/posted.csv:1: column 1 is something else, expected 'receipt_no'; see"
+          " docs/posted-csv.md",)),
     Case("posted: not there", lambda site: ["import", site / "none.csv"], 2,
          ("SITE/none.csv: no such file; name the posted.csv to import",)),
     Case("posted: not readable", shut("good.csv", "import", "SITE/good.csv", mode=0), 77,
          ("SITE/good.csv: not readable; give the gateway's user access",), privileged=False),
     Case("boards: unknown key", boards("debounce_ms", "debounce_msec"), 78,
-         ("boards.toml:LINE:1: unknown key 'debounce_msec'", "did you mean 'debounce_ms'?"), lines=3),
+         ("boards.toml:LINE:1: unknown key 'debounce_msec'", "did you mean 'debounce_ms'?"),
+         lines=3),
     Case("boards: one pin twice", boards("pin = 13\n", "pin = 33\n"), 78,
-         ("boards.toml:LINE:1: wesp32 rev 7: pin 33 of drawer.pin is also instrument.bills.tx", "    pin = 33\n    ^"),
+         ("boards.toml:LINE:1: wesp32 rev 7: pin 33 of drawer.pin is also instrument.bills.tx",
+          "    pin = 33\n    ^"),
          lines=6),
     Case("boards: a broken file", boards("[board.window]", "[board.window"), 78,
          ("SITE/boards.toml: not TOML: Expected ']'", ", column 14)")),
-    Case("boards: not there", lambda site: ["boards", "show", "--boards", site / "none.toml"], 78, ("SITE/none.toml",)),
-    Case("boards: no such board", lambda site: ["boards", "show", "wesp23"], 2, ("'wesp23'", "did you mean 'wesp32'?")),
+    Case("boards: not there", lambda site: ["boards", "show", "--boards", site / "none.toml"], 78,
+     ("SITE/none.toml",)),
+    Case("boards: no such board", lambda site: ["boards", "show", "wesp23"], 2,
+     ("'wesp23'", "did you mean 'wesp32'?")),
     Case("till.toml: unknown key", unknown_key, 78,
-         ("SITE/till.toml:LINE:1: unknown key 'broker.hots'; did you mean 'host'?", "correct the file and run till check"),
+         ("SITE/till.toml:LINE:1: unknown key 'broker.hots'; did you mean 'host'?",
+          "correct the file and run till check"),
          lines=4),
     Case("till.toml: not readable", shut("till.toml", "verify", mode=0), 77,
-         ("SITE/till.toml: not readable; run as its owner or give yourself access",), privileged=False),
-    Case("init: folder not writable", shut(".", "init", "SITE/new"), 77, ("SITE/new", "run as its owner"), privileged=False),
+         ("SITE/till.toml: not readable; run as its owner or give yourself access",),
+         privileged=False),
+    Case("init: folder not writable", shut(".", "init", "SITE/new"), 77,
+     ("SITE/new", "run as its owner"), privileged=False),
     Case("till.toml: not there", no_config, 78,
          ("SITE/till.toml", "till init")),
-    Case("flash: the port is not there", lambda site: ["flash", "w1", "--port", "/dev/tty-none"], 69,
+    Case("flash: the port is not there", lambda site: ["flash", "w1", "--port", "/dev/tty-none"],
+     69,
          ("port /dev/tty-none: not there; plug the board in, or name one of these: ",)),
-    Case("flash: no board", lambda site: ["flash", "w1", "--serial-number", "none"], 69, ("no board found: plug one in",)),
+    Case("flash: no board", lambda site: ["flash", "w1", "--serial-number", "none"], 69,
+     ("no board found: plug one in",)),
     Case("flash: no such board", lambda site: ["flash", "w1", "--board", "wesp23"], 2,
          ("board 'wesp23': not declared; did you mean 'wesp32'?",)),
-    Case("flash: no such window", lambda site: ["flash", "w9"], 2, ("device 'w9': not one of w1, w2; add it to windows",)),
-    Case("stage: a key that others may read", shut("data/keys/w1.key", "stage", "w1", "--out", "SITE/tree", mode=0o644), 77,
+    Case("flash: no such window", lambda site: ["flash", "w9"], 2,
+     ("device 'w9': not one of w1, w2; add it to windows",)),
+    Case("stage: a key that others may read",
+     shut("data/keys/w1.key", "stage", "w1", "--out", "SITE/tree", mode=0o644), 77,
          ("data/keys/w1.key: readable by others; chmod 600 it",)),
     Case("stage: no key", no_key("stage", "w1", "--out", "SITE/tree"), 78,
          ("device w1: no key in SITE/data/keys; make one: till device enrol w1",)),
@@ -176,16 +201,21 @@ CASES = [
     Case("revoke: nobody we know", lambda site: ["device", "revoke", "w9", "--reason", "lost"], 78,
          ("device w9: has no key; see till device list, or make one: till device enrol w9",)),
     Case("broker config: no TLS", lambda site: ["broker", "config"], 78,
-         ("SITE/till.toml: [broker] has no TLS; set embedded = false, tls = true and port = 8883 first",)),
+         ("SITE/till.toml: [broker] has no TLS; set embedded = false, tls = true and port = 8883"
+          " first",)),
     Case("data folder: not there", no_folder, 77, ("folder SITE/data does not exist; make it",)),
     Case("data folder: not writable", shut("data", "import", "SITE/good.csv"), 77,
-         ("ledger SITE/data/ledger.db: Permission denied; give the gateway's user the folder SITE/data",), privileged=False),
+         ("ledger SITE/data/ledger.db: Permission denied; give the gateway's user the folder"
+          " SITE/data",), privileged=False),
     Case("serve: data folder not writable", shut("data", "serve"), 77,
-         ("ledger SITE/data/ledger.db: Permission denied; give the gateway's user the folder SITE/data",), privileged=False),
+         ("ledger SITE/data/ledger.db: Permission denied; give the gateway's user the folder"
+          " SITE/data",), privileged=False),
     Case("enrol: folder not writable", no_key("device", "enrol", "w1", folder_mode=0o500), 77,
-         ("keys/w1.key.pending: Permission denied; run as the owner of SITE/data/keys",), privileged=False),
+         ("keys/w1.key.pending: Permission denied; run as the owner of SITE/data/keys",),
+         privileged=False),
     Case("report: folder not writable", shut(".", "report", "--html", "--out", "SITE/day.html"), 77,
-         ("SITE/day.html: Permission denied; run as its owner or give yourself access",), privileged=False),
+         ("SITE/day.html: Permission denied; run as its owner or give yourself access",),
+         privileged=False),
     Case("report: the disk is full", lambda site: ["report", "--html", "--out", "/dev/full"], 75,
          ("/dev/full: No space left on device; the report is not whole",)),
     Case("report: not a date", lambda site: ["report", "--date", "20.11.2026"], 2,
@@ -211,17 +241,26 @@ def test_the_error_is_told_once_with_its_next_step(case: Case, site: Path) -> No
     assert case.lines == len(said.splitlines()), said
 
 
-# --- what needs more than a row ---------------------------------------------------------------------------------------
+# --- what needs more than a row -------------------------------------------------------------------
 
 
 def test_bad_rows_are_told_by_line_and_nothing_is_lost(site: Path) -> None:
-    rows = [row("N1"), row("N2", service="steam"), row("R1", amount=7000), row("N3", tender_amount_cents="1.005"), row("N4")]
+    rows = [
+        row("N1"),
+        row("N2", service="steam"),
+        row("R1", amount=7000),
+        row("N3", tender_amount_cents="1.005"),
+        row("N4"),
+    ]
     stated = "#control,rows=5,tender_cents=22000,change_cents=0,allocation_cents=27000"
     path = write(site, "mixed.csv", text_of(rows, last=stated))
 
     done = till("import", path, "--config", site / "till.toml")
 
-    assert (1, "mixed.csv: 2 rows new, 0 known, 3 refused\n") == (done.returncode, done.stdout), done.stderr
+    assert (1, "mixed.csv: 2 rows new, 0 known, 3 refused\n") == (
+        done.returncode,
+        done.stdout,
+    ), done.stderr
     kept = rows_of(site, "SELECT file_line, reason FROM posting_quarantine ORDER BY file_line")
     told = [line.strip() for line in done.stderr.splitlines()]
     assert [f"mixed.csv:{line}: {reason}" for line, reason in kept] == told
@@ -238,11 +277,18 @@ def test_the_ledger_of_a_full_disk_is_whole_and_the_import_can_be_repeated(site:
         "import sys; from gateway.cli import main; main()"
     )
     full = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], env=environment(), capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert (75, "") == (full.returncode, full.stdout), full.stderr
-    assert "big.csv: nothing posted, the ledger answered: disk I/O error; free it or its disk and import again" in full.stderr
+    assert (
+        "big.csv: nothing posted, the ledger answered: disk I/O error; free it or its disk and"
+        " import again" in full.stderr
+    )
     assert 1 == len(full.stderr.splitlines())
     assert 0 == till("verify", "--config", site / "till.toml").returncode
     assert [(2,)] == rows_of(site, "SELECT count(*) FROM posting")
@@ -261,7 +307,10 @@ def test_a_port_that_nobody_knows_gets_no_byte(site: Path) -> None:
         os.close(theirs)
 
     assert (2, "") == (done.returncode, done.stdout)
-    assert "not recognised, no USB id is known; it was not opened, since it may be an instrument" in done.stderr
+    assert (
+        "not recognised, no USB id is known; it was not opened, since it may be an instrument"
+        in done.stderr
+    )
 
 
 def test_check_says_what_is_amiss_and_what_to_do(site: Path) -> None:
@@ -271,7 +320,10 @@ def test_check_says_what_is_amiss_and_what_to_do(site: Path) -> None:
 
     said = done.stdout.replace(str(site), "SITE")
     assert (1, "") == (done.returncode, done.stderr)
-    assert "✗ data folder: folder SITE/data: not writable; give it to the user that runs till serve" in said
+    assert (
+        "✗ data folder: folder SITE/data: not writable; give it to the user that runs till serve"
+        in said
+    )
     assert "✗ keys: device w1: no key in SITE/data/keys; make one: till device enrol w1" in said
     assert "✗ broker: nothing answers at 127.0.0.1:" in said
     assert "start the broker or correct [broker]" in said
@@ -282,7 +334,9 @@ def serving(site: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """`till serve`, and its standard error so far, line by line."""
     lines: list[str] = []
     arguments = command("serve", "--config", site / "till.toml")
-    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None
         reader = threading.Thread(target=lambda: lines.extend(process.stderr), daemon=True)
         reader.start()
@@ -295,10 +349,16 @@ def serving(site: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
 
 
 def test_serve_waits_for_a_broker_that_is_away_and_says_so_once(site: Path) -> None:
-    port = int(till("check", "--show", "--config", site / "till.toml").stdout.partition("port = ")[2].split()[0])
+    port = int(
+        till("check", "--show", "--config", site / "till.toml")
+        .stdout.partition("port = ")[2]
+        .split()[0]
+    )
     with serving(site) as (process, lines):
         wait_until(lambda: any(line.startswith("broker_absent") for line in lines))
-        with socket.create_server(("127.0.0.1", port)) as server:  # the second attempt finds something that is no broker
+        with socket.create_server(
+            ("127.0.0.1", port)
+        ) as server:  # the second attempt finds something that is no broker
             server.settimeout(20)
             server.accept()[0].close()
         with EmbeddedBroker(port):
@@ -308,7 +368,9 @@ def test_serve_waits_for_a_broker_that_is_away_and_says_so_once(site: Path) -> N
     assert ready.startswith("ready site=city-hall")
     assert 0 == process.returncode
     assert [f"broker_absent broker 127.0.0.1:{port}: "] == [
-        line.partition("connection refused")[0] for line in lines if line.startswith("broker_absent")
+        line.partition("connection refused")[0]
+        for line in lines
+        if line.startswith("broker_absent")
     ]
     assert "start it, or set [broker] host and port" in "".join(lines)
 
@@ -322,7 +384,10 @@ def test_serve_says_who_has_its_port(site: Path) -> None:
         done = till("serve", "--config", folder / "till.toml")
 
     assert (69, "") == (done.returncode, done.stdout)
-    assert f"till: broker iotcore: port {port} is in use; stop the other program or choose another port\n" == done.stderr
+    assert (
+        f"till: broker iotcore: port {port} is in use; stop the other program or choose another"
+        " port\n" == done.stderr
+    )
 
 
 def test_these_tests_are_not_above_permissions(tmp_path: Path) -> None:
@@ -330,7 +395,11 @@ def test_these_tests_are_not_above_permissions(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     code = f"open({str(tmp_path / 'file')!r}, 'w')"
     done = subprocess.run(
-        [sys.executable, "-c", code], preexec_fn=without_privilege, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code],
+        preexec_fn=without_privilege,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     tmp_path.chmod(0o700)
 

@@ -1,4 +1,6 @@
-"""A technician's bench from the command line: a virtual board, flashed with the real mpremote, driven by typed lines."""
+"""A technician's bench from the command line: a virtual board, flashed with the real mpremote,
+driven by typed lines.
+"""
 
 import asyncio
 import json
@@ -19,7 +21,14 @@ ROOT = Path(__file__).parent.parent
 
 
 def till(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*TILL, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [*TILL, *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def environment() -> dict[str, str]:
@@ -28,7 +37,13 @@ def environment() -> dict[str, str]:
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*TILL, *arguments], cwd=folder, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        [*TILL, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
     )
 
 
@@ -70,14 +85,20 @@ def test_a_flashed_board_counts_into_the_ledger_from_typed_lines(tmp_path):
     assert code == 0
 
 
-@pytest.mark.parametrize("word", ["foo", "20.00", "20.0x5", "x5", "20.00x", "-1.00x2", "1,000.00x1"])
+@pytest.mark.parametrize(
+    "word", ["foo", "20.00", "20.0x5", "x5", "20.00x", "-1.00x2", "1,000.00x1"]
+)
 def test_a_word_that_is_no_money_is_named(word):
     with pytest.raises(BenchError, match="20.00x5"):
         rows_of(word)
 
 
 def test_money_words_are_read_in_cents():
-    assert [rows_of("20.00x5"), rows_of("0.25x8"), rows_of("100x1")] == [(2000, 5), (25, 8), (10000, 1)]
+    assert [rows_of("20.00x5"), rows_of("0.25x8"), rows_of("100x1")] == [
+        (2000, 5),
+        (25, 8),
+        (10000, 1),
+    ]
 
 
 def test_an_unknown_fault_names_those_there_are():

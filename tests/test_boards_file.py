@@ -1,4 +1,6 @@
-"""boards.toml: what it declares, and that every mistake in it is told with its place, all at once."""
+"""boards.toml: what it declares, and that every mistake in it is told with its place, all at
+once.
+"""
 
 import json
 import re
@@ -109,13 +111,23 @@ def test_a_typing_error_names_the_nearest_key_and_its_place(tmp_path: Path) -> N
 
 
 def test_every_error_is_told_at_once(tmp_path: Path) -> None:
-    text = GOOD + '[board.one.instrument.bills]\ntx = 13\nprofile = "jetscam"\n[board.one.beeper]\npin = 34\n'
+    text = (
+        GOOD
+        + '[board.one.instrument.bills]\ntx = 13\nprofile = "jetscam"\n[board.one.beeper]\npin ='
+        " 34\n"
+    )
 
     report = errors_of(tmp_path, text)
 
-    assert f"boards.toml:{line_of(text, 'pin = 13')}:1: one: pin 13 of drawer.pin is also instrument.bills.tx" in report
+    assert (
+        f"boards.toml:{line_of(text, 'pin = 13')}:1: one: pin 13 of drawer.pin is also"
+        " instrument.bills.tx" in report
+    )
     assert "instrument bills: no instrument 'jetscam'; did you mean 'jetscan'?" in report
-    assert f"boards.toml:{line_of(text, 'pin = 34')}:1: one: pin 34 of beeper.pin is an output, the pin can only be" in report
+    assert (
+        f"boards.toml:{line_of(text, 'pin = 34')}:1: one: pin 34 of beeper.pin is an output, the"
+        " pin can only be" in report
+    )
     assert len(re.findall(r"^boards\.toml:", report, re.M)) == 3
 
 
@@ -125,8 +137,16 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
         ("pin = 13", "pin = 6", "pin 6 of drawer.pin is not one of the board's free pins"),
         ("pin = 13", "pin = 36", "needs a pull-up, an input-only pin has none"),
         ("sda = 15", "sda = 16", "pin 16 of pad.expander.sda is also network.mdc"),
-        ("baud = 9600", 'driver = "cctalk2"', "unknown key 'driver' in board.base.instrument.bills"),
-        ("baud = 9600", 'settings = { anwser = "06" }', "jetscan has no setting 'anwser'; did you mean 'answer'?"),
+        (
+            "baud = 9600",
+            'driver = "cctalk2"',
+            "unknown key 'driver' in board.base.instrument.bills",
+        ),
+        (
+            "baud = 9600",
+            'settings = { anwser = "06" }',
+            "jetscan has no setting 'anwser'; did you mean 'answer'?",
+        ),
         ('parity = "none"', "parity = true", "not one of none, even, odd"),
         ('inherit = "base"', 'inherit = "bass"', "no board 'bass'; did you mean 'base'?"),
         ('inherit = "base"', 'inherit = "one"', "inherit goes round in a circle"),
@@ -137,7 +157,9 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
         ("uart = 1", 'uart = "bills"', "a channel's name on unix, a number on a board"),
     ],
 )
-def test_a_board_that_cannot_be_is_refused(tmp_path: Path, change: str, by: str, message: str) -> None:
+def test_a_board_that_cannot_be_is_refused(
+    tmp_path: Path, change: str, by: str, message: str
+) -> None:
     assert change in GOOD
 
     report = errors_of(tmp_path, GOOD.replace(change, by))
@@ -157,7 +179,8 @@ def test_a_uart_of_the_rp2040_wants_its_own_pins(tmp_path: Path) -> None:
         boards_file()
         .read_text()
         .replace(
-            "[board.rp2-window.instrument.coins]\nuart = 1\ntx = 4", "[board.rp2-window.instrument.coins]\nuart = 1\ntx = 2"
+            "[board.rp2-window.instrument.coins]\nuart = 1\ntx = 4",
+            "[board.rp2-window.instrument.coins]\nuart = 1\ntx = 2",
         )
     )
 
@@ -210,8 +233,12 @@ def test_no_two_revisions_have_the_same_label() -> None:
 
 def test_a_board_may_name_a_profile_that_the_site_wrote(tmp_path: Path) -> None:
     profile = (profiles_folder() / "jetscan.toml").read_text()
-    (tmp_path / "ours.toml").write_text(profile.replace('evidence = "guess"', 'evidence = "capture"', 1))
-    (tmp_path / "boards.toml").write_text(GOOD.replace('profile = "jetscan"', 'profile = "ours.toml"'))
+    (tmp_path / "ours.toml").write_text(
+        profile.replace('evidence = "guess"', 'evidence = "capture"', 1)
+    )
+    (tmp_path / "boards.toml").write_text(
+        GOOD.replace('profile = "jetscan"', 'profile = "ours.toml"')
+    )
 
     board = load_boards(tmp_path / "boards.toml")["one"]
 

@@ -21,13 +21,17 @@ print(boards_file())
 def test_every_board_stages_from_installed_packages_alone(tmp_path: Path) -> None:
     installed = tmp_path / "site-packages"
     for package in ("protocol", "firmware", "gateway"):
-        shutil.copytree(ROOT / package, installed / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / package, installed / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     shutil.copy(ROOT / "boards.toml", installed / "gateway")  # where the wheel puts it
 
-    # -P and PYTHONPATH: the copies win over an editable install, and the current folder is not searched
+    # -P and PYTHONPATH: the copies win over an editable install, and the current folder is not
+    # searched
     done = subprocess.run(
         [sys.executable, "-P", "-c", SCRIPT, str(tmp_path / "out")],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True,
+        text=True, timeout=60, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr

@@ -30,7 +30,11 @@ PATIENCE_S = 20  # far more than needed: a test that waits this long has failed
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
     if request.param is MosquittoBroker and not MosquittoBroker.is_installed():
         pytest.skip("mosquitto is not on PATH")
-    made = EmbeddedBroker() if request.param is EmbeddedBroker else MosquittoBroker(tmp_path / "mosquitto")
+    made = (
+        EmbeddedBroker()
+        if request.param is EmbeddedBroker
+        else MosquittoBroker(tmp_path / "mosquitto")
+    )
     with made:
         yield made
 
@@ -42,12 +46,16 @@ class Line:
         self.device = device
         self.acks: queue.Queue[dict[str, int]] = queue.Queue()
         self._ready = threading.Event()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=device.key.device, protocol=mqtt.MQTTv311)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=device.key.device, protocol=mqtt.MQTTv311
+        )
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe(device.topic("ack"), 1)
         self._client.on_subscribe = lambda *_: self._ready.set()
         self._client.on_disconnect = lambda *_: self._ready.clear()
-        self._client.on_message = lambda _client, _data, m: self.acks.put(device.open_ack(m.topic, m.payload))
+        self._client.on_message = lambda _client, _data, m: self.acks.put(
+            device.open_ack(m.topic, m.payload)
+        )
         self._client.connect_async(broker.host, broker.port, 10)
         self._client.loop_start()
         assert self._ready.wait(PATIENCE_S)
@@ -84,7 +92,9 @@ class Served:
 
     def __init__(self, office: Office, broker: Broker) -> None:
         self.seen: queue.Queue[SeenRecord] = queue.Queue()
-        self.service = Service(ServiceSettings(SITE, broker.host, broker.port), office.ingest, self.seen.put)
+        self.service = Service(
+            ServiceSettings(SITE, broker.host, broker.port), office.ingest, self.seen.put
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.service.run, args=(self._stop,))
         self._thread.start()
@@ -116,7 +126,9 @@ def line(office: Office, broker: Broker) -> Iterator[Line]:
     made.close()
 
 
-def test_a_record_reaches_the_ledger_and_the_answer_the_device(office: Office, served: Served, line: Line) -> None:
+def test_a_record_reaches_the_ledger_and_the_answer_the_device(
+    office: Office, served: Served, line: Line
+) -> None:
     line.device.say(3)
 
     ack = line.deliver(1, 3)
@@ -128,7 +140,9 @@ def test_a_record_reaches_the_ledger_and_the_answer_the_device(office: Office, s
     assert [] == office.ledger.verify()
 
 
-def test_a_burst_of_a_thousand_arrives_once_each(office: Office, served: Served, line: Line) -> None:
+def test_a_burst_of_a_thousand_arrives_once_each(
+    office: Office, served: Served, line: Line
+) -> None:
     line.device.say(1000)
     for seq in range(1, 1001):
         line._client.publish(line.device.topic("ev"), line.device.ev(seq, seq)[1], qos=1)
@@ -140,7 +154,9 @@ def test_a_burst_of_a_thousand_arrives_once_each(office: Office, served: Served,
     assert 0 == office.ledger.stats()[0].duplicates
 
 
-def test_forged_messages_on_the_line_do_not_hold_up_the_true_ones(office: Office, served: Served, line: Line) -> None:
+def test_forged_messages_on_the_line_do_not_hold_up_the_true_ones(
+    office: Office, served: Served, line: Line
+) -> None:
     line.device.say(2)
     topic, sealed, _ = line.device.ev(1, 1)
     line.send((topic, sealed[:-1] + b"\x00", False))
@@ -154,7 +170,9 @@ def test_forged_messages_on_the_line_do_not_hold_up_the_true_ones(office: Office
 
 
 @pytest.mark.must("BROKER-18")
-def test_a_killed_and_restarted_broker_loses_nothing(office: Office, broker: Broker, served: Served, line: Line) -> None:
+def test_a_killed_and_restarted_broker_loses_nothing(
+    office: Office, broker: Broker, served: Served, line: Line
+) -> None:
     line.device.say(30)
     line.deliver(1, 10)
 
@@ -172,7 +190,9 @@ def test_a_killed_and_restarted_broker_loses_nothing(office: Office, broker: Bro
 
 
 @pytest.mark.must("BROKER-13")
-def test_what_the_broker_holds_for_an_absent_gateway_is_taken_at_its_return(office: Office, broker: Broker, line: Line) -> None:
+def test_what_the_broker_holds_for_an_absent_gateway_is_taken_at_its_return(
+    office: Office, broker: Broker, line: Line
+) -> None:
     first = Served(office, broker)
     assert first.service.connected.wait(PATIENCE_S)
     line.device.say(5)
@@ -226,7 +246,9 @@ Service(ServiceSettings("city", "127.0.0.1", port), ingest, between_commit_and_a
 """
 
 
-def test_a_gateway_killed_between_commit_and_answer_makes_no_duplicate(office: Office, broker: Broker, line: Line) -> None:
+def test_a_gateway_killed_between_commit_and_answer_makes_no_duplicate(
+    office: Office, broker: Broker, line: Line
+) -> None:
     office.ledger.close()
     line.device.say(9)
     arguments = [sys.executable, "-c", GATEWAY, str(office.folder), str(broker.port)]
@@ -255,7 +277,9 @@ def test_a_gateway_killed_between_commit_and_answer_makes_no_duplicate(office: O
 
 
 @pytest.mark.must("ACK-20", "ACK-22")
-def test_full_disk_holds_the_answer_back_until_there_is_room(office: Office, served: Served, line: Line) -> None:
+def test_full_disk_holds_the_answer_back_until_there_is_room(
+    office: Office, served: Served, line: Line
+) -> None:
     line.device.say(200)
     line.deliver(1, 10)
     [pages] = office.ledger.db.execute("PRAGMA page_count").fetchone()
@@ -309,7 +333,9 @@ def test_a_message_that_cannot_be_recorded_is_set_aside_and_holds_up_nobody(
 
     served.close()
     assert ([1, 2], []) == (office.seqs("w1"), office.seqs("w2"))
-    assert ["gateway: it could not be recorded, see the log"] == [row["reason"] for row in office.ledger.quarantine()]
+    assert ["gateway: it could not be recorded, see the log"] == [
+        row["reason"] for row in office.ledger.quarantine()
+    ]
 
 
 @pytest.mark.must("BROKER-17")
@@ -333,7 +359,12 @@ def test_a_taken_port_is_said_with_the_next_step(broker: Broker) -> None:
 def test_mosquitto_is_told_never_to_drop_silently(tmp_path: Path) -> None:
     lines = MosquittoBroker(tmp_path, free_port()).config().splitlines()
 
-    for line in ("max_queued_messages 0", "max_packet_size 4096", "persistence true", "autosave_on_changes false"):
+    for line in (
+        "max_queued_messages 0",
+        "max_packet_size 4096",
+        "persistence true",
+        "autosave_on_changes false",
+    ):
         assert line in lines
     assert [entry for entry in lines if entry.startswith("listener")][0].endswith(" 127.0.0.1")
 
@@ -347,4 +378,6 @@ def test_a_followed_record_is_one_line_of_json(office: Office) -> None:
     line = follow_line(record)
 
     assert "\n" not in line
-    assert ("w1", 1, "tally", [[1, 1]]) == tuple(json.loads(line)[name] for name in ("device", "seq", "kind", "rows"))
+    assert ("w1", 1, "tally", [[1, 1]]) == tuple(
+        json.loads(line)[name] for name in ("device", "seq", "kind", "rows")
+    )

@@ -23,7 +23,11 @@ def test_version_needs_no_configuration():
 
 
 def test_no_or_an_unknown_command_is_a_usage_error():
-    assert (till().returncode, till("recount").returncode, till("init", "--windows", "0").returncode) == (2, 2, 2)
+    assert (
+        till().returncode,
+        till("recount").returncode,
+        till("init", "--windows", "0").returncode,
+    ) == (2, 2, 2)
 
 
 def test_init_refuses_to_overwrite(site):
@@ -47,7 +51,12 @@ def test_check_shows_and_checks(site):
     checked = till("check", "--json", "--config", site / "till.toml")
 
     assert "report_cents = 2500" in shown.stdout
-    assert {item["check"] for item in json.loads(checked.stdout)["checks"]} >= {"python", "keys", "ledger", "broker"}
+    assert {item["check"] for item in json.loads(checked.stdout)["checks"]} >= {
+        "python",
+        "keys",
+        "ledger",
+        "broker",
+    }
     assert checked.returncode == (0 if json.loads(checked.stdout)["ok"] else 1)
 
 
@@ -99,7 +108,9 @@ def test_verify_and_device_list(site):
     config = ("--config", site / "till.toml")
 
     assert till("verify", *config).returncode == 0
-    assert [row["device"] for row in json.loads(till("device", "list", "--json", *config).stdout)] == ["w1", "w2"]
+    assert [
+        row["device"] for row in json.loads(till("device", "list", "--json", *config).stdout)
+    ] == ["w1", "w2"]
 
 
 def test_a_broken_ledger_is_bad_data(tmp_path):

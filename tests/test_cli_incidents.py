@@ -18,7 +18,9 @@ def site(tmp_path: Path) -> Path:
     device = Device(office.keys.current("w1"))
     device.say(3)
     clone = [records.encode_record(a_tally(77))]
-    office.take(device.ev(1, 2), device.ev(2, 2, clone), ("till/1/city/w1/ev", b"\x1b[31mforged", False))
+    office.take(
+        device.ev(1, 2), device.ev(2, 2, clone), ("till/1/city/w1/ev", b"\x1b[31mforged", False)
+    )
     office.ledger.close()
     return tmp_path / "till.toml"
 
@@ -27,7 +29,9 @@ def test_incidents_are_listed_with_time_kind_device_and_next_step(site: Path) ->
     shown = till("incidents", "--config", site)
     rows = json.loads(till("incidents", "--config", site, "--json").stdout)
 
-    assert " equivocation w1: epoch 7 seq 2: two different records with one identity" in shown.stdout
+    assert (
+        " equivocation w1: epoch 7 seq 2: two different records with one identity" in shown.stdout
+    )
     assert "release" in shown.stdout
     assert ["equivocation"] == [row["kind"] for row in rows]
 
@@ -45,8 +49,16 @@ def test_quarantine_is_listed_and_the_bytes_of_one_are_saved(site: Path, tmp_pat
 def test_saving_over_a_file_or_what_is_not_there_is_refused(site: Path, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("mine")
 
-    assert 78 == till("quarantine", "--config", site, "--save", "1", "--to", tmp_path / "there").returncode
-    assert 2 == till("quarantine", "--config", site, "--save", "99", "--to", tmp_path / "new").returncode
+    assert (
+        78
+        == till(
+            "quarantine", "--config", site, "--save", "1", "--to", tmp_path / "there"
+        ).returncode
+    )
+    assert (
+        2
+        == till("quarantine", "--config", site, "--save", "99", "--to", tmp_path / "new").returncode
+    )
     assert 2 == till("quarantine", "--config", site, "--save", "1").returncode
     assert "mine" == (tmp_path / "there").read_text()
 

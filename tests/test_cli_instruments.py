@@ -1,4 +1,6 @@
-"""The technician's tools as people run them: what is on a wire is shown, kept, and decoded again to the same events."""
+"""The technician's tools as people run them: what is on a wire is shown, kept, and decoded again to
+the same events.
+"""
 
 import json
 import os
@@ -85,7 +87,12 @@ def test_a_printed_report_is_decoded_from_raw_bytes_and_from_hex(tmp_path: Path)
     raw = till("decode", "--instrument", "mach", tmp_path / "raw")
     (event,) = events_of(raw.stdout)
 
-    assert (0, "tally", 1600, [[100, 16]]) == (raw.returncode, event["kind"], event["total_minor"], event["rows"])
+    assert (0, "tally", 1600, [[100, 16]]) == (
+        raw.returncode,
+        event["kind"],
+        event["total_minor"],
+        event["rows"],
+    )
     assert raw.stdout == till("decode", "--instrument", "mach", tmp_path / "hex").stdout
 
 
@@ -97,9 +104,17 @@ def test_frames_that_do_not_add_up_are_named(tmp_path: Path) -> None:
     bad = till("decode", "--instrument", "fddf", tmp_path / "bad")
 
     assert (0, ["tally"]) == (good.returncode, [event["kind"] for event in events_of(good.stdout)])
-    assert {"faults": {}, "snapshot": {"state": "idle", "pieces": 0, "batches": 1}} == json.loads(good.stderr)
-    assert (65, ["quarantine"]) == (bad.returncode, [event["kind"] for event in events_of(bad.stdout)])
-    assert "1 not counted: at 22 ms machine shows 4 pieces, heard 3; recount: fd df 2c 0e" in bad.stderr
+    assert {"faults": {}, "snapshot": {"state": "idle", "pieces": 0, "batches": 1}} == json.loads(
+        good.stderr
+    )
+    assert (65, ["quarantine"]) == (
+        bad.returncode,
+        [event["kind"] for event in events_of(bad.stdout)],
+    )
+    assert (
+        "1 not counted: at 22 ms machine shows 4 pieces, heard 3; recount: fd df 2c 0e"
+        in bad.stderr
+    )
 
 
 def test_a_count_that_the_file_cuts_off_is_not_silent(tmp_path: Path) -> None:
@@ -113,7 +128,11 @@ def test_a_count_that_the_file_cuts_off_is_not_silent(tmp_path: Path) -> None:
     [
         (("decode", "--instrument", "mech"), 2, "did you mean 'mach'?"),
         (("decode", "--instrument", "mach", "no-such-file"), 2, "no-such-file: no such file"),
-        (("decode", "--instrument", "mach", "--form", "morse"), 2, "want one of auto, capture, hex, raw"),
+        (
+            ("decode", "--instrument", "mach", "--form", "morse"),
+            2,
+            "want one of auto, capture, hex, raw",
+        ),
         (("decode", "--instrument", "mach", "--currency", "dollars"), 2, "three capital letters"),
         (("decode", "--instrument", "none.toml"), 78, "not readable"),
         (("monitor", "no-such-port", "--instrument", "mach"), 69, "no-such-port: does not open"),
@@ -123,7 +142,9 @@ def test_a_count_that_the_file_cuts_off_is_not_silent(tmp_path: Path) -> None:
         (("sim", "mach", "--pty", "--setup", "asleep"), 2, "no setup 'asleep'"),
     ],
 )
-def test_a_wrong_command_line_is_told_with_its_next_step(arguments: tuple, code: int, why: str) -> None:
+def test_a_wrong_command_line_is_told_with_its_next_step(
+    arguments: tuple, code: int, why: str
+) -> None:
     done = till(*arguments)
 
     assert (code, True) == (done.returncode, why in done.stderr), done.stderr
@@ -140,7 +161,10 @@ def test_a_capture_is_read_back_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("31 < 06\n12 < 06\n", "line 2: 12 ms comes after 31 ms"), ("31 < 06\nnoise\n", "line 2: 'noise' is no burst")],
+    [
+        ("31 < 06\n12 < 06\n", "line 2: 12 ms comes after 31 ms"),
+        ("31 < 06\nnoise\n", "line 2: 'noise' is no burst"),
+    ],
 )
 def test_a_broken_capture_is_refused_by_line(text: str, why: str) -> None:
     with pytest.raises(DataError, match=why):
@@ -154,10 +178,20 @@ def test_bytes_without_times_arrive_as_fast_as_the_wire_allows() -> None:
 
 
 def test_what_a_monitor_keeps_is_decoded_to_the_same_events(tmp_path: Path) -> None:
-    """The simulated sorter counts by itself; monitor listens at the other end, the file it keeps is decoded."""
+    """The simulated sorter counts by itself; monitor listens at the other end, the file it keeps is
+    decoded.
+    """
     with (
         running("sim", "mach", "--pty", "--auto", "--seed", 3) as machine,
-        running("monitor", machine.wait_for("/dev/").strip(), "-i", "mach", "--record", tmp_path / "kept", "--json") as screen,
+        running(
+            "monitor",
+            machine.wait_for("/dev/").strip(),
+            "-i",
+            "mach",
+            "--record",
+            tmp_path / "kept",
+            "--json",
+        ) as screen,
     ):
         live = [json.loads(screen.wait_for('"tally"'))]
         printed = screen.end().splitlines()
@@ -175,10 +209,14 @@ def test_what_a_monitor_keeps_is_decoded_to_the_same_events(tmp_path: Path) -> N
 
 
 def test_both_directions_of_a_machine_that_is_asked_are_kept_and_decoded(tmp_path: Path) -> None:
-    """The monitor is the coin acceptor's host; decoded again, the driver overhears what it asked."""
+    """The monitor is the coin acceptor's host; decoded again, the driver overhears what it
+    asked.
+    """
     with running("sim", "cctalk-coin", "--pty") as machine:
         port = machine.wait_for("/dev/").strip()
-        with running("monitor", port, "-i", "cctalk-coin", "--accept", "--record", tmp_path / "kept") as screen:
+        with running(
+            "monitor", port, "-i", "cctalk-coin", "--accept", "--record", tmp_path / "kept"
+        ) as screen:
             screen.wait_for("> 02 02 01 e7 ff")  # nothing is inhibited any more
             screen.wait_for("> 02 00 01 e5 18")
             assert machine.process.stdin is not None
@@ -188,14 +226,22 @@ def test_both_directions_of_a_machine_that_is_asked_are_kept_and_decoded(tmp_pat
             screen.end()
     kept = (tmp_path / "kept").read_text()
     baseline, event = events_of(till("decode", "-i", "cctalk-coin", tmp_path / "kept").stdout)
-    heard = b"".join(bytes.fromhex(line.split(" ", 2)[2]) for line in kept.splitlines() if " < " in line)
+    heard = b"".join(
+        bytes.fromhex(line.split(" ", 2)[2]) for line in kept.splitlines() if " < " in line
+    )
     (tmp_path / "heard").write_bytes(heard)
     alone = till("decode", "-i", "cctalk-coin", tmp_path / "heard")
 
     assert (0, True) == (screen.process.returncode, live.endswith("1.00 USD: 1 x 1.00\n"))
-    assert ("tally", []) == (baseline["kind"], baseline["rows"])  # where its counter stood when first seen
+    assert ("tally", []) == (
+        baseline["kind"],
+        baseline["rows"],
+    )  # where its counter stood when first seen
     assert ("tally", [[100, 1]]) == (event["kind"], event["rows"])
-    assert ("", True) == (alone.stdout, "without the host's bytes little can be said" in alone.stderr)
+    assert ("", True) == (
+        alone.stdout,
+        "without the host's bytes little can be said" in alone.stderr,
+    )
 
 
 def test_a_monitor_shows_bursts_and_events_as_lines() -> None:
@@ -231,4 +277,6 @@ def test_a_simulated_machine_is_read_by_any_program() -> None:
 def test_the_simulated_machines_are_listed() -> None:
     listed = till("sim", "--help").stdout
 
-    assert [] == [name for name in ("office", "board", "mach", "cctalk-coin", "uwf") if name not in listed]
+    assert [] == [
+        name for name in ("office", "board", "mach", "cctalk-coin", "uwf") if name not in listed
+    ]

@@ -1,4 +1,6 @@
-"""What the back office asks: sent behind a heartbeat until it was taken, once, to the right life of the right device."""
+"""What the back office asks: sent behind a heartbeat until it was taken, once, to the right life of
+the right device.
+"""
 
 import sqlite3
 from pathlib import Path
@@ -39,7 +41,9 @@ class Flash:
 class Board:
     """The shipped journal, uplink and commands of one device, in a folder of its own."""
 
-    def __init__(self, office: Office, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, office: Office, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.office = office
         self.flash = Flash()
         self.identity: dict[str, Any] = {
@@ -82,7 +86,9 @@ class Board:
         hands = {"identify": self._identify, "rotate": self._rotate}
         event = on_device.obey(command, self.journal, hands)
         if event is not None:
-            self.journal.append(encode_record({**event, "boot": self.journal.boot, "uptime_ms": self.now_ms}))
+            self.journal.append(
+                encode_record({**event, "boot": self.journal.boot, "uptime_ms": self.now_ms})
+            )
         return event
 
     def _identify(self, command: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
@@ -122,19 +128,26 @@ def ask(office: Office, verb: str = "identify") -> int:
     return commands.ask(office.ledger, "w1", verb, "kim", NOW_MS)
 
 
-def test_a_command_is_done_once_and_its_answer_is_in_the_ledger(office: Office, board: Board) -> None:
+def test_a_command_is_done_once_and_its_answer_is_in_the_ledger(
+    office: Office, board: Board
+) -> None:
     counter = ask(office)
     for _ in range(3):
         board.round()
 
     assert ["identify"] == board.done
-    assert {"counter": counter, "verb": "identify", "outcome": "done", "lines": ["a line"]}.items() <= (
-        commands.answer(office.ledger, "w1", counter) or {}
-    ).items()
+    assert {
+        "counter": counter,
+        "verb": "identify",
+        "outcome": "done",
+        "lines": ["a line"],
+    }.items() <= (commands.answer(office.ledger, "w1", counter) or {}).items()
 
 
 @pytest.mark.must("CMD-20", "CMD-21")
-def test_a_command_that_the_line_lost_is_sent_again_and_a_taken_one_is_not(office: Office, board: Board) -> None:
+def test_a_command_that_the_line_lost_is_sent_again_and_a_taken_one_is_not(
+    office: Office, board: Board
+) -> None:
     ask(office)
 
     assert 1 == len(commands_in(board.heartbeat()))
@@ -146,7 +159,9 @@ def test_a_command_that_the_line_lost_is_sent_again_and_a_taken_one_is_not(offic
 
 
 @pytest.mark.must("CMD-7", "CMD-8")
-def test_a_repeated_command_is_not_done_twice_even_behind_a_power_cut(office: Office, board: Board) -> None:
+def test_a_repeated_command_is_not_done_twice_even_behind_a_power_cut(
+    office: Office, board: Board
+) -> None:
     ask(office)
     answers = board.heartbeat()
     board.hear(answers)
@@ -158,8 +173,12 @@ def test_a_repeated_command_is_not_done_twice_even_behind_a_power_cut(office: Of
     assert ["identify"] == board.done
 
 
-def test_a_power_cut_between_taking_and_doing_does_nothing_twice(office: Office, board: Board) -> None:
-    """The counter is on flash first: the worst is a command that was not done, and it can be asked again."""
+def test_a_power_cut_between_taking_and_doing_does_nothing_twice(
+    office: Office, board: Board
+) -> None:
+    """The counter is on flash first: the worst is a command that was not done, and it can be asked
+    again.
+    """
     counter = ask(office)
     board.hear(board.heartbeat())
     assert board.uplink.command is not None
@@ -181,12 +200,18 @@ def test_commands_are_done_in_the_order_of_asking(office: Office, board: Board) 
         board.round()
 
     assert (1, 2) == (first, second)
-    records = [each.fields["counter"] for each in office.ledger.records(device="w1") if each.kind == "command"]
+    records = [
+        each.fields["counter"]
+        for each in office.ledger.records(device="w1")
+        if each.kind == "command"
+    ]
     assert [1, 2] == records
 
 
 @pytest.mark.must("CMD-6")
-def test_a_wiped_board_does_not_obey_what_its_last_life_was_asked(office: Office, board: Board) -> None:
+def test_a_wiped_board_does_not_obey_what_its_last_life_was_asked(
+    office: Office, board: Board
+) -> None:
     ask(office)
     held = board.heartbeat()
     board.flash = Flash()
@@ -198,7 +223,9 @@ def test_a_wiped_board_does_not_obey_what_its_last_life_was_asked(office: Office
 
 
 @pytest.mark.must("CMD-23")
-def test_a_ledger_that_forgot_its_commands_still_counts_above_what_the_device_took(office: Office, board: Board) -> None:
+def test_a_ledger_that_forgot_its_commands_still_counts_above_what_the_device_took(
+    office: Office, board: Board
+) -> None:
     for _ in range(3):
         ask(office)
     for _ in range(4):
@@ -217,9 +244,17 @@ def test_a_ledger_that_forgot_its_commands_still_counts_above_what_the_device_to
     "attack",
     ["another key", "another topic", "another device", "an old one", "another epoch", "broken"],
 )
-def test_a_forged_command_is_not_done(office: Office, board: Board, attack: str, tmp_path: Path) -> None:
+def test_a_forged_command_is_not_done(
+    office: Office, board: Board, attack: str, tmp_path: Path
+) -> None:
     key, kid, topic = board.identity["key"], topics.kid("w1", 1), topics.topic(SITE, "w1", "cmd")
-    command = {"epoch": board.journal.epoch, "counter": 1, "nonce": bytes(16), "verb": "identify", "argument": ""}
+    command = {
+        "epoch": board.journal.epoch,
+        "counter": 1,
+        "nonce": bytes(16),
+        "verb": "identify",
+        "argument": "",
+    }
     sealed_for = topic
     if attack == "another key":
         key = b"x" * 32
@@ -242,7 +277,9 @@ def test_a_forged_command_is_not_done(office: Office, board: Board, attack: str,
     assert refused + 1 == board.uplink.refused
 
 
-def test_a_full_journal_takes_no_command_and_the_gateway_asks_again(office: Office, board: Board) -> None:
+def test_a_full_journal_takes_no_command_and_the_gateway_asks_again(
+    office: Office, board: Board
+) -> None:
     from firmware.journal import JournalFull
 
     ask(office)
@@ -262,7 +299,9 @@ def test_a_full_journal_takes_no_command_and_the_gateway_asks_again(office: Offi
 
 
 @pytest.mark.must("CMD-27")
-def test_verbs_that_nobody_knows_and_devices_that_never_spoke_are_refused(office: Office, board: Board) -> None:
+def test_verbs_that_nobody_knows_and_devices_that_never_spoke_are_refused(
+    office: Office, board: Board
+) -> None:
     office.device("w9")
 
     with pytest.raises(UsageError, match="not one of identify, restart, log"):
@@ -294,7 +333,9 @@ def test_what_was_asked_yesterday_is_not_sent_today(office: Office, board: Board
 
 
 @pytest.mark.must("ROT-9")
-def test_a_rotated_key_is_used_and_the_old_one_opens_nothing_any_more(office: Office, board: Board) -> None:
+def test_a_rotated_key_is_used_and_the_old_one_opens_nothing_any_more(
+    office: Office, board: Board
+) -> None:
     old = office.keys.current("w1")
     commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
     before = {key.number for key in office.keys.all("w1")}
@@ -306,7 +347,9 @@ def test_a_rotated_key_is_used_and_the_old_one_opens_nothing_any_more(office: Of
     assert old.secret != office.keys.current("w1").secret == board.identity["key"]
     outcome = office.ingest.accept(*Device(old, board.journal.epoch).state())
     assert "unknown kid b'w1.1'" in getattr(outcome, "reason", "")
-    events = office.ledger.db.execute("SELECT device, event, key_number FROM device_event").fetchall()
+    events = office.ledger.db.execute(
+        "SELECT device, event, key_number FROM device_event"
+    ).fetchall()
     assert [("w1", "rotated", 2)] == events
 
 
@@ -322,7 +365,10 @@ def test_nothing_secret_crosses_the_line(office: Office, board: Board) -> None:
 
 
 @pytest.mark.must("ROT-11", "ROT-14")
-@pytest.mark.parametrize("cut", ["before it is taken", "taken, key not on flash", "key on flash, no record", "record on flash"])
+@pytest.mark.parametrize(
+    "cut",
+    ["before it is taken", "taken, key not on flash", "key on flash, no record", "record on flash"],
+)
 def test_power_cuts_during_a_rotation_end_with_one_key_on_both_sides(
     office: Office, board: Board, cut: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,11 +389,17 @@ def test_power_cuts_during_a_rotation_end_with_one_key_on_both_sides(
 
     assert [2] == [key.number for key in office.keys.all("w1")]
     assert office.keys.current("w1").secret == board.identity["key"]
-    assert office.ledger.high_water("w1", board.journal.epoch) == board.journal.last_seq == board.journal.acked
+    assert (
+        office.ledger.high_water("w1", board.journal.epoch)
+        == board.journal.last_seq
+        == board.journal.acked
+    )
 
 
 @pytest.mark.must("ROT-12")
-def test_a_rotation_ends_even_when_the_ledger_forgot_that_it_was_asked(office: Office, board: Board) -> None:
+def test_a_rotation_ends_even_when_the_ledger_forgot_that_it_was_asked(
+    office: Office, board: Board
+) -> None:
     commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
     office.ledger.close()
     for left in office.folder.glob("ledger.db*"):
@@ -371,7 +423,11 @@ def test_a_device_whose_file_system_refuses_keeps_its_key_and_a_person_is_called
     assert 1 == board.identity["key_number"]
     assert [1, 2] == [key.number for key in office.keys.all("w1")]
     assert "rotation_failed" in office.incident_kinds()
-    outcomes = [each.fields["outcome"] for each in office.ledger.records(device="w1") if each.kind == "command"]
+    outcomes = [
+        each.fields["outcome"]
+        for each in office.ledger.records(device="w1")
+        if each.kind == "command"
+    ]
     assert ["failed"] * commands.ROTATE_TRIES_MAX == outcomes
 
 

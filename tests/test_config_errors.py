@@ -30,8 +30,15 @@ def fails(path):
 def test_defaults_fill_a_short_file_and_folders_are_beside_it(write):
     site = config.load(write(GOOD))
 
-    assert (site.config.broker.port, site.config.policy.report_cents, site.config.cut_off.hour) == (1883, 2500, 16)
-    assert (site.ledger, site.keys) == (site.path.parent / "data" / "ledger.db", site.path.parent / "data" / "keys")
+    assert (site.config.broker.port, site.config.policy.report_cents, site.config.cut_off.hour) == (
+        1883,
+        2500,
+        16,
+    )
+    assert (site.ledger, site.keys) == (
+        site.path.parent / "data" / "ledger.db",
+        site.path.parent / "data" / "keys",
+    )
 
 
 def test_what_show_prints_reads_back_the_same(write):
@@ -46,15 +53,30 @@ def test_the_example_and_the_template_are_good():
 
 
 def test_a_template_reads_back(write):
-    assert config.load(write(config.template("north", "Europe/Berlin", 2))).config.windows == ("w1", "w2")
+    assert config.load(write(config.template("north", "Europe/Berlin", 2))).config.windows == (
+        "w1",
+        "w2",
+    )
 
 
 def test_every_error_comes_at_once_with_its_place(write):
-    text = 'site = "City Hall"\nzone = "America/Chicgo"\nwindow = ["w1"]\n\n[broker]\nport = 99999\nhots = "x"\n'
+    text = (
+        'site = "City Hall"\nzone = "America/Chicgo"\nwindow = ["w1"]\n\n[broker]\nport ='
+        ' 99999\nhots = "x"\n'
+    )
     said = fails(write(text))
 
-    places = [line.partition(": ")[0] for line in said.splitlines() if line.startswith("till.toml:")]
-    assert ["till.toml:1:1", "till.toml:1:8", "till.toml:2:8", "till.toml:3:1", "till.toml:6:8", "till.toml:7:1"] == places
+    places = [
+        line.partition(": ")[0] for line in said.splitlines() if line.startswith("till.toml:")
+    ]
+    assert [
+        "till.toml:1:1",
+        "till.toml:1:8",
+        "till.toml:2:8",
+        "till.toml:3:1",
+        "till.toml:6:8",
+        "till.toml:7:1",
+    ] == places
     assert "unknown key 'window'; did you mean 'windows'?" in said
     assert "unknown key 'broker.hots'; did you mean 'host'?" in said
     assert "did you mean 'America/Chicago'?" in said
@@ -85,7 +107,9 @@ def test_each_kind_of_error_is_placed(write, line, place):
     assert fails(write(GOOD + line + "\n")).startswith("till.toml:" + place)
 
 
-@pytest.mark.parametrize("text", ["site = ", "site = 'a'\nsite = 'b'", "[broker", 'x = """', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["site = ", "site = 'a'\nsite = 'b'", "[broker", 'x = """', "\x00"]
+)
 def test_syntax_errors_have_a_place_too(write, text):
     first = fails(write(text)).splitlines()[0]
 

@@ -1,6 +1,8 @@
-"""The demo: a whole day on real firmware, its books judged, its folder, its clock, its live view and its end.
+"""The demo: a whole day on real firmware, its books judged, its folder, its clock, its live view
+and its end.
 
-One day is played once (some 40 seconds); everything that can be asked of its files is asked of copies.
+One day is played once (some 40 seconds); everything that can be asked of its files is asked of
+copies.
 """
 
 import asyncio
@@ -39,7 +41,7 @@ def demo(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "gateway", "demo", *map(str, arguments)]
 
 
-# --- one day ----------------------------------------------------------------------------------------------------------
+# --- one day --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +65,28 @@ def test_a_day_with_faults_loses_and_doubles_nothing_and_its_books_are_true(day)
 
     assert (0, "") == (done.returncode, done.stderr)
     told = json.loads(done.stdout.splitlines()[-1])
-    assert (SEED, 0, 0, 0, []) == (told["seed"], told["lost"], told["duplicates"], told["rejected"], told["differences"])
+    assert (SEED, 0, 0, 0, []) == (
+        told["seed"],
+        told["lost"],
+        told["duplicates"],
+        told["rejected"],
+        told["differences"],
+    )
     assert told["records"] > 100
     assert told["elapsed_s"] > 0
     truth = generate(SEED, WINDOWS).truth.windows
     assert list(truth) == [row["window"] for row in told["windows"]]
     for row in told["windows"]:
         for tender, true in truth[row["window"]].tenders.items():
-            want = {"expected": true.expected_cents, "counted": true.counted_cents, "over_short": true.over_short_cents}
+            want = {
+                "expected": true.expected_cents,
+                "counted": true.counted_cents,
+                "over_short": true.over_short_cents,
+            }
             assert want == row[tender]
-    assert [2000] == [abs(row["cash"]["over_short"]) for row in told["windows"] if row["cash"]["over_short"]]
+    assert [2000] == [
+        abs(row["cash"]["over_short"]) for row in told["windows"] if row["cash"]["over_short"]
+    ]
 
 
 def test_the_day_leaves_its_files(day) -> None:
@@ -94,13 +108,15 @@ def test_the_day_had_a_power_loss_in_it(day) -> None:
     assert kinds.count("boot") == WINDOWS + 1
 
 
-# --- the judge --------------------------------------------------------------------------------------------------------
+# --- the judge ------------------------------------------------------------------------------------
 
 
 def spoil(site: DemoSite, statement: str, *values: object) -> None:
     """Do to the ledger's file what its triggers forbid."""
     with contextlib.closing(sqlite3.connect(site.ledger_file)) as db, db:
-        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
+        ).fetchall():
             db.execute(f"DROP TRIGGER {name}")
         assert db.execute(statement, values).rowcount == 1
 
@@ -113,7 +129,9 @@ def test_the_judge_has_nothing_against_the_files_as_they_are(played: DemoSite) -
 
 def test_the_judge_finds_a_removed_record(played: DemoSite) -> None:
     device, epoch, seq = next(iter(ledger_records(played)))
-    spoil(played, "DELETE FROM record WHERE device = ? AND epoch = ? AND seq = ?", device, epoch, seq)
+    spoil(
+        played, "DELETE FROM record WHERE device = ? AND epoch = ? AND seq = ?", device, epoch, seq
+    )
 
     score = judge(played, generate(SEED, WINDOWS))
 
@@ -124,7 +142,8 @@ def test_the_judge_finds_a_record_that_was_changed(played: DemoSite) -> None:
     device, epoch, seq = next(iter(ledger_records(played)))
     spoil(
         played,
-        "UPDATE record SET body = CAST(body || x'00' AS BLOB) WHERE device = ? AND epoch = ? AND seq = ?",
+        "UPDATE record SET body = CAST(body || x'00' AS BLOB) WHERE device = ? AND epoch = ? AND"
+        " seq = ?",
         device,
         epoch,
         seq,
@@ -134,11 +153,15 @@ def test_the_judge_finds_a_record_that_was_changed(played: DemoSite) -> None:
 
 
 def test_the_judge_finds_a_doubled_tally(played: DemoSite) -> None:
-    tally = next(key for key, body in ledger_records(played).items() if decode_record(body)["kind"] == "tally")
+    tally = next(
+        key
+        for key, body in ledger_records(played).items()
+        if decode_record(body)["kind"] == "tally"
+    )
     spoil(
         played,
-        "INSERT INTO record SELECT device, epoch, 100000, message_n, kind, occurred_ms, boot, uptime_ms, body FROM record"
-        " WHERE device = ? AND epoch = ? AND seq = ?",
+        "INSERT INTO record SELECT device, epoch, 100000, message_n, kind, occurred_ms, boot,"
+        " uptime_ms, body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
         *tally,
     )
 
@@ -156,29 +179,38 @@ def test_the_judge_finds_a_cent_in_the_report(played: DemoSite) -> None:
 
     score = judge(played, generate(SEED, WINDOWS))
 
-    assert ["w1 cash", "w2 over_short_cents of the intervals"] == [text.partition(":")[0] for text in score.differences]
+    assert ["w1 cash", "w2 over_short_cents of the intervals"] == [
+        text.partition(":")[0] for text in score.differences
+    ]
     assert not score.is_good
 
 
-# --- its folder -------------------------------------------------------------------------------------------------------
+# --- its folder -----------------------------------------------------------------------------------
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("the only copy")
     (tmp_path / "empty").touch()
 
-    refused = subprocess.run(demo("--once", "--data", tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=60)
-    a_file = subprocess.run(demo("--data", tmp_path / "empty"), cwd=ROOT, capture_output=True, text=True, timeout=60)
+    refused = subprocess.run(
+        demo("--once", "--data", tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    a_file = subprocess.run(
+        demo("--data", tmp_path / "empty"), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
 
     assert (69, "") == (refused.returncode, refused.stdout)
-    wanted = f"till demo: demo folder {tmp_path}: holds files that no demo made; name another one with --data\n"
+    wanted = (
+        f"till demo: demo folder {tmp_path}: holds files that no demo made; name another one with"
+        " --data\n"
+    )
     assert wanted == refused.stderr
     assert (69, "is a file; name a folder" in a_file.stderr) == (a_file.returncode, True)
     assert ["empty", "thesis.txt"] == sorted(path.name for path in tmp_path.iterdir())
     assert "the only copy" == (tmp_path / "thesis.txt").read_text()
 
 
-# --- its clock --------------------------------------------------------------------------------------------------------
+# --- its clock ------------------------------------------------------------------------------------
 
 
 class Time:
@@ -236,7 +268,9 @@ def test_the_clock_keeps_its_pace(tmp_path: Path) -> None:
         office.time.ms += wait_ms
         office.clock.hold("w1", START_MS + 10**9)
 
-        assert (SPEED - 1) * min(wait_ms, 2 * STEP_MS) + wait_ms == office.now() - before, "no leap after a long pause"
+        assert (SPEED - 1) * min(wait_ms, 2 * STEP_MS) + wait_ms == office.now() - before, (
+            "no leap after a long pause"
+        )
 
 
 def test_the_clock_tells_boards_and_gateway_the_same(tmp_path: Path) -> None:
@@ -245,7 +279,9 @@ def test_the_clock_tells_boards_and_gateway_the_same(tmp_path: Path) -> None:
     office.go(lambda: office.clock.hold("w1", START_MS + 15_000), 7)
 
     assert sum(office.jumps) == office.now() - 7 * STEP_MS
-    assert office.clock.now_ms() == office.time.ms + int.from_bytes(office.file.read_bytes(), "little", signed=True)
+    assert office.clock.now_ms() == office.time.ms + int.from_bytes(
+        office.file.read_bytes(), "little", signed=True
+    )
 
 
 def test_the_clock_wakes_a_window_at_its_time_and_not_before(tmp_path: Path) -> None:
@@ -269,7 +305,7 @@ def test_the_clock_wakes_a_window_at_its_time_and_not_before(tmp_path: Path) -> 
     assert 9_000 <= office.now() <= 9_000 + 2 * STEP_MS
 
 
-# --- its live view ----------------------------------------------------------------------------------------------------
+# --- its live view --------------------------------------------------------------------------------
 
 
 class Terminal:
@@ -277,14 +313,17 @@ class Terminal:
 
     def __init__(self, command: list[str]) -> None:
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x32\x00\x78\x00\0\0\0\0")  # 50 lines of 120 columns
+        fcntl.ioctl(
+            theirs, termios.TIOCSWINSZ, b"\x32\x00\x78\x00\0\0\0\0"
+        )  # 50 lines of 120 columns
 
         def take_the_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         environment = {**os.environ, "TERM": "xterm-256color"}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True,
+            command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
+            start_new_session=True,
             preexec_fn=take_the_terminal,
         )  # fmt: skip
         os.close(theirs)
@@ -328,13 +367,25 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     opened.close()
 
 
-def test_the_live_view_takes_keys_and_ctrl_c_leaves_nothing_behind(terminal: Terminal, tmp_path: Path) -> None:
-    wait_until(lambda: terminal.shows("keys: p cut a window's power   b kill the broker   j jam a bill counter"))
+def test_the_live_view_takes_keys_and_ctrl_c_leaves_nothing_behind(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    wait_until(
+        lambda: terminal.shows(
+            "keys: p cut a window's power   b kill the broker   j jam a bill counter"
+        )
+    )
     wait_until(lambda: terminal.shows("window w1"))
     wait_until(lambda: terminal.shows("beep"))
     terminal.press("pbj")  # faster than the view reads them
 
-    for text in ("w1 POWER LOST", "w1 power is back", "BROKER LOST", "the broker is back", "the next notes will jam"):
+    for text in (
+        "w1 POWER LOST",
+        "w1 power is back",
+        "BROKER LOST",
+        "the broker is back",
+        "the next notes will jam",
+    ):
         wait_until(lambda text=text: terminal.shows(text))
     began = time.monotonic()
     terminal.press("\x03")
@@ -347,7 +398,9 @@ def test_the_live_view_takes_keys_and_ctrl_c_leaves_nothing_behind(terminal: Ter
     assert time.monotonic() - began < 10
 
 
-def test_a_demo_that_is_terminated_at_its_start_leaves_nothing_behind(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_demo_that_is_terminated_at_its_start_leaves_nothing_behind(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     wait_until(lambda: (tmp_path / "live" / "serve.log").exists() or terminal.ended())
     terminal.process.terminate()
     wait_until(terminal.ended)

@@ -10,7 +10,9 @@ from protocol.records import decode_record, encode_record
 CONFIG = {"open_level": 1, "debounce_ms": 30, "open_alarm_s": 60}
 
 
-def run(drawer: CashDrawer, levels: list[tuple[int, int]], until_ms: int = 0, step_ms: int = 5) -> list[dict]:
+def run(
+    drawer: CashDrawer, levels: list[tuple[int, int]], until_ms: int = 0, step_ms: int = 5
+) -> list[dict]:
     """Sample a pin that changes at each (at_ms, level), as the firmware's loop does; all events."""
     events: list[dict] = []
     changes = dict(levels)
@@ -64,7 +66,10 @@ def test_levels_told_only_when_they_change_give_the_same_events():
     drawer = CashDrawer(CONFIG)
     events = drawer.level(0, 0) + drawer.level(1, 1000) + drawer.level(0, 4000) + drawer.poll(4030)
 
-    assert [(event["state"], event["dwell_ms"]) for event in events] == [("opened", 1000), ("closed", 3000)]
+    assert [(event["state"], event["dwell_ms"]) for event in events] == [
+        ("opened", 1000),
+        ("closed", 3000),
+    ]
 
 
 def test_opened_soon_after_the_kick_is_commanded():
@@ -82,9 +87,18 @@ def test_a_kick_that_opens_nothing_is_told_once_and_a_later_opening_is_by_key():
     drawer.level(0, 0)
     drawer.poll(100)
     drawer.commanded(500)
-    events = drawer.poll(2000) + drawer.poll(2001) + drawer.poll(9000) + drawer.level(1, 9500) + drawer.poll(9600)
+    events = (
+        drawer.poll(2000)
+        + drawer.poll(2001)
+        + drawer.poll(9000)
+        + drawer.level(1, 9500)
+        + drawer.poll(9600)
+    )
 
-    assert [(event["state"], event.get("cause")) for event in events] == [("stuck", "commanded"), ("opened", "key_or_manual")]
+    assert [(event["state"], event.get("cause")) for event in events] == [
+        ("stuck", "commanded"),
+        ("opened", "key_or_manual"),
+    ]
 
 
 def test_a_drawer_that_is_open_at_the_start_is_opened_by_unknown():
@@ -95,12 +109,20 @@ def test_left_open_is_told_once_for_each_opening():
     drawer = CashDrawer(CONFIG)
     events = run(drawer, [(0, 0), (1000, 1), (200000, 0), (201000, 1)], until_ms=400000)
 
-    assert [event["state"] for event in events] == ["opened", "open_too_long", "closed", "opened", "open_too_long"]
+    assert [event["state"] for event in events] == [
+        "opened",
+        "open_too_long",
+        "closed",
+        "opened",
+        "open_too_long",
+    ]
     assert 60000 < events[1]["dwell_ms"] < 60020
 
 
 def test_without_an_alarm_limit_a_drawer_may_stay_open():
-    assert [event["state"] for event in run(CashDrawer({}), [(0, 0), (1000, 1)], until_ms=500000)] == ["opened"]
+    assert [
+        event["state"] for event in run(CashDrawer({}), [(0, 0), (1000, 1)], until_ms=500000)
+    ] == ["opened"]
 
 
 def test_dwell_is_right_over_many_days():

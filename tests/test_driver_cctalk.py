@@ -27,7 +27,9 @@ def found(data: bytes, frame: bytes, echo: bytes = b"") -> list[tuple[int, bytes
 def test_every_frame_of_the_specification_is_right_but_its_misprint():
     frames = [bytes.fromhex(each["hex"]) for each in FRAMES]
 
-    assert [len(each) == 5 + each[1] and is_right(each, False) for each in frames] == [each["valid"] for each in FRAMES]
+    assert [len(each) == 5 + each[1] and is_right(each, False) for each in frames] == [
+        each["valid"] for each in FRAMES
+    ]
 
 
 @pytest.mark.parametrize("frame", ANSWERS, ids=lambda each: each.hex())
@@ -69,7 +71,14 @@ def test_an_answer_is_found_behind_any_noise_and_a_silence(noise, number):
     assert [answer for answer in map(receiver.push, frame) if answer] == [(0, frame[4:-1])]
 
 
-CONVERSATION = {"address": 2, "events": 229, "checksum": "sum", "poll_ms": 200, "echo": "auto", "evidence": "specification"}
+CONVERSATION = {
+    "address": 2,
+    "events": 229,
+    "checksum": "sum",
+    "poll_ms": 200,
+    "echo": "auto",
+    "evidence": "specification",
+}
 
 
 @given(data=st.lists(st.binary(max_size=60), max_size=30), resumed=st.text(max_size=40))
@@ -86,12 +95,23 @@ def test_no_bytes_make_the_driver_raise(data, resumed):
 
 
 def test_every_code_of_the_specification_that_is_told_has_a_name_of_its_own():
-    """Part 3: coin acceptors know 0 to 40, 128 to 159 (one for each inhibited type) and 253 to 255; bill validators 0 to 21."""
-    for is_bill, known in ((False, {*range(41), *range(128, 160), 253, 254, 255}), (True, set(range(22)))):
+    """Part 3: coin acceptors know 0 to 40, 128 to 159 (one for each inhibited type) and 253 to 255;
+    bill validators 0 to 21.
+    """
+    for is_bill, known in (
+        (False, {*range(41), *range(128, 160), 253, 254, 255}),
+        (True, set(range(22))),
+    ):
         codes = {code: code_of(code, is_bill) for code in range(256)}
-        named = [name for classes, name in codes.values() if name != "code unknown" and classes not in ("r", "-", "o")]
+        named = [
+            name
+            for classes, name in codes.values()
+            if name != "code unknown" and classes not in ("r", "-", "o")
+        ]
 
-        assert {code for code, (_, name) in codes.items() if name == "code unknown"} == set(range(256)) - known
+        assert {code for code, (_, name) in codes.items() if name == "code unknown"} == set(
+            range(256)
+        ) - known
         assert "" not in named
         assert len(set(named)) == len(named)
 
@@ -102,7 +122,9 @@ def classes_of(is_bill: bool) -> str:
 
 
 def test_a_code_is_counted_or_told_as_the_specification_has_it():
-    """Coins: refused 1 to 5, 8, 9, 24, 25, 33, 37, 38. Notes: refused 2 to 5, jammed 6, 7, 15, 16, fraud 8, 9, 17, 18."""
+    """Coins: refused 1 to 5, 8, 9, 24, 25, 33, 37, 38. Notes: refused 2 to 5, jammed 6, 7, 15, 16,
+    fraud 8, 9, 17, 18.
+    """
     assert classes_of(False) == "-rrrrruurrjjjjjjuuuufjfurrjmmjjujrfmurr-f"
     assert classes_of(True) == "--rrrrjjffosomFjjffm-u"
 

@@ -1,4 +1,6 @@
-"""The ccTalk driver on a line: the counter table of the specification, what public hosts get wrong, two devices, a listener."""
+"""The ccTalk driver on a line: the counter table of the specification, what public hosts get wrong,
+two devices, a listener.
+"""
 
 import json
 import random
@@ -38,7 +40,13 @@ class Scripted:
             return
         header = data[3]
         self.asked.append(header)
-        answers = {245: b"Coin Acceptor", 242: self.serial.to_bytes(3, "little"), 230: self.mask, 227: b"\1", 4: b"\1\4\2"}
+        answers = {
+            245: b"Coin Acceptor",
+            242: self.serial.to_bytes(3, "little"),
+            230: self.mask,
+            227: b"\1",
+            4: b"\1\4\2",
+        }
         names = {1: b"US001A", 3: b"US010A", 4: b"US025A", 8: b"TK001A"}
         answer = answers.get(header, b"")
         if header == 231:
@@ -60,9 +68,17 @@ class Scripted:
 
 
 class Line:
-    """Driver and device in virtual time without a fault; `tallies` and `told` are what reached the flash."""
+    """Driver and device in virtual time without a fault; `tallies` and `told` are what reached the
+    flash.
+    """
 
-    def __init__(self, machine: Any, profile: str = "cctalk-coin", wiring_echoes: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        machine: Any,
+        profile: str = "cctalk-coin",
+        wiring_echoes: bool = False,
+        **settings: Any,
+    ) -> None:
         self.machine = machine
         self.settings = {**load_profile(profile).settings, **settings}
         self.wiring_echoes = wiring_echoes
@@ -106,7 +122,11 @@ def pieces(events: list[dict[str, Any]], instrument: str = "counter") -> dict[in
 
 
 def told(events: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    return [(event["condition"], event.get("pieces", 0)) for event in events if event["kind"] == "instrument"]
+    return [
+        (event["condition"], event.get("pieces", 0))
+        for event in events
+        if event["kind"] == "instrument"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +140,9 @@ def told(events: list[dict[str, Any]]) -> list[tuple[str, int]]:
     ],
 )
 def test_the_counter_table_of_the_specification(before, after, new, said):
-    """Part 3: one new event; five new; five new and one lost; power fail, what was lost is not known."""
+    """Part 3: one new event; five new; five new and one lost; power fail, what was lost is not
+    known.
+    """
     machine = Scripted(before, REFUSED * 5)
     line = Line(machine)
     line.run(4000)
@@ -148,7 +170,9 @@ def test_a_first_window_is_a_baseline_and_no_money():
     events = line.run(4000)
 
     assert told(events) == [("discrepancy", 2)]
-    assert [(event["rows"], event["flags"]) for event in events if event["kind"] == "tally"] == [([], FLAG_REPRINT)]
+    assert [(event["rows"], event["flags"]) for event in events if event["kind"] == "tally"] == [
+        ([], FLAG_REPRINT)
+    ]
 
 
 def test_a_token_is_no_money_and_a_position_without_a_name_is_a_discrepancy():
@@ -158,7 +182,9 @@ def test_a_token_is_no_money_and_a_position_without_a_name_is_a_discrepancy():
     machine.counter, machine.window = 3, b"\x08\1" + b"\5\1" + QUARTER + bytes(4)
     events = line.run(1000)
 
-    assert [(event["rows"], event["rejects"]) for event in events if event["kind"] == "tally"] == [([(25, 1)], [(6, 1)])]
+    assert [(event["rows"], event["rejects"]) for event in events if event["kind"] == "tally"] == [
+        ([(25, 1)], [(6, 1)])
+    ]
     assert told(events) == [("discrepancy", 1)]
 
 
@@ -170,7 +196,9 @@ def test_a_window_that_does_not_follow_the_one_before_is_kept_and_credits_nothin
     events = line.run(1000)
 
     assert pieces(events) == {}
-    assert [event["raw"] for event in events if event["kind"] == "quarantine"] == [b"\x0a" + QUARTER * 5]
+    assert [event["raw"] for event in events if event["kind"] == "quarantine"] == [
+        b"\x0a" + QUARTER * 5
+    ]
 
 
 def test_an_unknown_code_is_told_by_its_number():
@@ -184,7 +212,9 @@ def test_an_unknown_code_is_told_by_its_number():
 
 
 def test_a_checksum_is_never_256():
-    """A body whose sum is 0 modulo 256 has the checksum 0; a host that takes 256 minus the sum falls over."""
+    """A body whose sum is 0 modulo 256 has the checksum 0; a host that takes 256 minus the sum
+    falls over.
+    """
     rest = -(2 + 1 + 1 + 231) & 255
 
     assert encode(2, 231, bytes((rest,)), False)[-1] == 0
@@ -309,7 +339,9 @@ def test_a_coin_that_fell_while_we_had_no_power_is_stated_once():
 
 @pytest.mark.parametrize("code", [0, 6])
 def test_a_discrepancy_is_not_told_again_after_our_restart(code):
-    """A reset, or a coin that was not seen in the box: both were told once for each time that we came back."""
+    """A reset, or a coin that was not seen in the box: both were told once for each time that we
+    came back.
+    """
     machine = Scripted(3, REFUSED * 3 + bytes(4))
     line = Line(machine)
     line.run(4000)
@@ -383,7 +415,10 @@ def test_two_devices_share_a_line():
 
 @pytest.mark.parametrize(
     ("silent", "line", "instrument", "counted"),
-    [("coin", "bill insert 5.00", "notes", {500: 1}), ("bill", "coin insert 0.25", "counter", {25: 1})],
+    [
+        ("coin", "bill insert 5.00", "notes", {500: 1}),
+        ("bill", "coin insert 0.25", "counter", {25: 1}),
+    ],
 )
 def test_a_silent_device_does_not_stop_its_neighbour(silent, line, instrument, counted):
     bench = Line(CctalkBus(coin=CoinAcceptor(), bill=BillValidator()), also=[NOTES])
@@ -427,7 +462,9 @@ def test_who_overhears_another_host_states_its_coins_and_sends_nothing():
 
 
 def test_the_dialogue_of_the_specification_is_understood_by_who_overhears_it():
-    """Its coin 1 is named here by a frame of ours; coin 5, never asked for, is a discrepancy and no guess."""
+    """Its coin 1 is named here by a frame of ours; coin 5, never asked for, is a discrepancy and no
+    guess.
+    """
     script = json.loads((TRANSCRIPTS / "cctalk_coin.json").read_text())
     poll = frame(2, 1, 229).hex()
     heard = [(each["host"], each["device"]) for each in script["pairs"]]
@@ -437,8 +474,12 @@ def test_the_dialogue_of_the_specification_is_understood_by_who_overhears_it():
     events = []
     for number, (asked, answered) in enumerate(heard):
         driver.overhear(bytes.fromhex(asked), number * 200)
-        events += driver.feed(bytes.fromhex(answered), number * 200 + 20) + driver.poll(number * 200 + 100)
+        events += driver.feed(bytes.fromhex(answered), number * 200 + 20) + driver.poll(
+            number * 200 + 100
+        )
 
     assert pieces(events) == {200: 2}
-    assert [event["detail"] for event in events if event["kind"] == "instrument"] == ["position 5 has no value: no name told"]
+    assert [event["detail"] for event in events if event["kind"] == "instrument"] == [
+        "position 5 has no value: no name told"
+    ]
     assert driver.faults() == {}

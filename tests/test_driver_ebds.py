@@ -1,4 +1,6 @@
-"""The EBDS driver: published questions, answers in any split, credit once, and what a restart of ours may and may not do."""
+"""The EBDS driver: published questions, answers in any split, credit once, and what a restart of
+ours may and may not do.
+"""
 
 import random
 
@@ -8,7 +10,8 @@ from firmware.drivers.ebds import Ebds
 from firmware.drivers.ebds_frames import frame_of, parity_of
 
 SETTINGS = {
-    "parity": "none", "poll_ms": 150, "stack_ms": 1500, "mode": 27, "extended": True, "evidence": "specification",
+    "parity": "none", "poll_ms": 150, "stack_ms": 1500, "mode": 27, "extended": True,
+    "evidence": "specification",
     "denominations": [100, 200, 500, 1000, 2000, 5000, 10000],
 }  # fmt: skip
 IDLE, ESCROW, STACKING, STACKED = 0x01, 0x04, 0x08, 0x11
@@ -37,13 +40,17 @@ class Bench:
                 return self.question
         raise AssertionError("it asked nothing")
 
-    def answer(self, d0: int, d1: int = 0x10, d2: int = 0, note: bytes = b"", toggle: int | None = None) -> list[dict]:
+    def answer(
+        self, d0: int, d1: int = 0x10, d2: int = 0, note: bytes = b"", toggle: int | None = None
+    ) -> list[dict]:
         """What it tells of; the tallies without rows, which only flash wants, are kept apart."""
         events = self.driver.feed(self.reply(d0, d1, d2, note, toggle), self.now_ms)
         self.silent += [event["batch_id"] for event in events if event.get("rows") == []]
         return [event for event in events if event.get("rows") != []]
 
-    def reply(self, d0: int, d1: int = 0x10, d2: int = 0, note: bytes = b"", toggle: int | None = None) -> bytes:
+    def reply(
+        self, d0: int, d1: int = 0x10, d2: int = 0, note: bytes = b"", toggle: int | None = None
+    ) -> bytes:
         ack = self.question[2] & 1 if toggle is None else toggle
         head = bytes((0x70 | ack, 2)) if note else bytes((0x20 | ack,))
         return frame_of(head + bytes((d0, d1, d2, 0, 0x54, 1)) + note, self.driver._is_soft)
@@ -60,8 +67,12 @@ class Bench:
         raise AssertionError("never told to stack")
 
 
-def note_of(currency: str = "USD", base: int = 5, exponent: str = "+00", series: str = "B") -> bytes:
-    return b"\0" + f"{currency}{base:03d}{exponent}".encode() + b"\0A" + series.encode() + b"AA\0\0\0"
+def note_of(
+    currency: str = "USD", base: int = 5, exponent: str = "+00", series: str = "B"
+) -> bytes:
+    return (
+        b"\0" + f"{currency}{base:03d}{exponent}".encode() + b"\0A" + series.encode() + b"AA\0\0\0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,12 +80,16 @@ def note_of(currency: str = "USD", base: int = 5, exponent: str = "+00", series:
     [({}, "0208107f1b10036c"), ({"mode": 0, "extended": False}, "0208107f00000367")],
 )
 def test_question_is_the_published_one(settings, wire):
-    """Sources: frame body in lamassu-machine's driver; sample host of PyramidTechnologies/Python-RS-232."""
+    """Sources: frame body in lamassu-machine's driver; sample host of
+    PyramidTechnologies/Python-RS-232.
+    """
     assert wire == Bench(**settings).ask().hex()
 
 
 def test_every_byte_has_even_parity():
-    assert [parity_of(byte) for byte in range(128)] == [byte | (byte.bit_count() & 1) << 7 for byte in range(128)]
+    assert [parity_of(byte) for byte in range(128)] == [
+        byte | (byte.bit_count() & 1) << 7 for byte in range(128)
+    ]
 
 
 @pytest.mark.parametrize("soft", ["software", "none", "hardware"])
@@ -96,7 +111,9 @@ def test_flash_knows_of_a_note_before_it_is_told_to_stack():
     bench.answer(ESCROW, d2=0x18)
 
     assert bench.silent == ["t0-42?500"]
-    assert bench.ask()[2:5] == bytes((0x10, 0x7F, 27 | 0x20)), "told under the toggle that flash knows"
+    assert bench.ask()[2:5] == bytes((0x10, 0x7F, 27 | 0x20)), (
+        "told under the toggle that flash knows"
+    )
     bench.answer(STACKING)
     bench.ask()
     assert [event["batch_id"] for event in bench.answer(STACKED, d2=0x18)] == ["t1-42"]
@@ -146,7 +163,9 @@ def test_one_flipped_bit_is_no_answer(at, bit):
     bench.ask()
 
     assert events == []
-    assert [event["total_minor"] for event in bench.answer(STACKED, d2=0x18)] == [500], "asked again with the same toggle"
+    assert [event["total_minor"] for event in bench.answer(STACKED, d2=0x18)] == [500], (
+        "asked again with the same toggle"
+    )
 
 
 def test_cut_answer_leaves_the_next_one_readable():
@@ -211,7 +230,9 @@ def test_after_our_restart_a_stated_note_is_not_repeated_and_an_unstated_one_is(
     stated = Bench("t0-7")
     unstated = Bench("t1-7")
 
-    assert stated.ask()[2] & 1 == 1, "the other toggle: the machine never repeats what it said under 0"
+    assert stated.ask()[2] & 1 == 1, (
+        "the other toggle: the machine never repeats what it said under 0"
+    )
     assert unstated.ask()[2] & 1 == 0
     assert unstated.answer(STACKED, d2=0x18) == [], "nobody knows of that note: asked once more"
     unstated.ask()
@@ -222,7 +243,9 @@ def test_after_our_restart_the_note_that_flash_knows_of_is_credited_at_once():
     bench = Bench("t0-7?500")
 
     assert bench.ask()[2] & 1 == 1
-    assert [(event["batch_id"], event["rows"]) for event in bench.answer(STACKED, d2=0x18)] == [("t1-7", [(500, 1)])]
+    assert [(event["batch_id"], event["rows"]) for event in bench.answer(STACKED, d2=0x18)] == [
+        ("t1-7", [(500, 1)])
+    ]
 
 
 @pytest.mark.parametrize("d0", [IDLE, ESCROW, 0x02, 0x40])
@@ -276,7 +299,14 @@ def test_note_that_vanishes_is_a_discrepancy():
 
 @pytest.mark.parametrize(
     ("d1", "d2", "condition"),
-    [(0x14, 0, "jam"), (0x18, 0, "full"), (0, 0, "stopped"), (0x30, 0, "stopped"), (0x50, 0, "stopped"), (0x10, 4, "fault")],
+    [
+        (0x14, 0, "jam"),
+        (0x18, 0, "full"),
+        (0, 0, "stopped"),
+        (0x30, 0, "stopped"),
+        (0x50, 0, "stopped"),
+        (0x10, 4, "fault"),
+    ],
 )
 def test_trouble_is_told_once_and_back_once(d1, d2, condition):
     bench = Bench()

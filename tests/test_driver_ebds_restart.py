@@ -1,4 +1,6 @@
-"""A restart of our controller costs nothing at an EBDS acceptor, but for a note told to stack whose outcome was not heard."""
+"""A restart of our controller costs nothing at an EBDS acceptor, but for a note told to stack whose
+outcome was not heard.
+"""
 
 from collections import Counter
 from dataclasses import replace
@@ -21,7 +23,14 @@ def outcomes() -> list[Outcome]:
     case = replace(CASES[0], knobs=(), line_knobs=())
     seeds = [seed for seed in range(1, 2 * HISTORIES) if seed % CLEAN_ONE_IN][:HISTORIES]
     return [
-        play(case, driver_for("ebds"), dict(profile.settings), simulator_for("ebds"), seed, profile.wire["baud"])
+        play(
+            case,
+            driver_for("ebds"),
+            dict(profile.settings),
+            simulator_for("ebds"),
+            seed,
+            profile.wire["baud"],
+        )
         for seed in seeds
     ]
 
@@ -31,7 +40,9 @@ def is_discrepancy(event: dict) -> bool:
 
 
 def test_nothing_but_restarts_struck(outcomes):
-    assert {knob for outcome in outcomes for knob, count in outcome.struck.items() if count} == set()
+    assert {
+        knob for outcome in outcomes for knob, count in outcome.struck.items() if count
+    } == set()
     assert sum(outcome.restarts for outcome in outcomes) > HISTORIES
 
 

@@ -1,4 +1,6 @@
-"""A display that is sent over and over is money once; and any frame grammar reads what its own description packs."""
+"""A display that is sent over and over is money once; and any frame grammar reads what its own
+description packs.
+"""
 
 import struct
 import tomllib
@@ -57,17 +59,34 @@ def test_a_display_without_known_fields_tells_once_that_nothing_is_counted() -> 
 def test_a_display_that_rises_stands_and_falls_to_zero_is_one_tally() -> None:
     events = play(display(), counted(40) + counted(7), step_ms=100)
 
-    assert [("n1", [(2000, 40)]), ("n2", [(2000, 7)])] == [(event["batch_id"], event["rows"]) for event in events]
+    assert [("n1", [(2000, 40)]), ("n2", [(2000, 7)])] == [
+        (event["batch_id"], event["rows"]) for event in events
+    ]
 
 
 @pytest.mark.parametrize(
     ("frames", "why"),
     [
-        ([shows(0), *[shows(50)] * 10, *[shows(0)] * 3], "display went from 0 to 50 at once: recalled? recount"),
-        ([*[shows(50)] * 10, *[shows(0)] * 3], "display held 50 pieces when it was first seen; recount"),
-        ([*counted(40)[:-12], *[shows(0)] * 3], "display was cleared while it counted (40 pieces); recount"),
-        ([*counted(40)[:-5], *[shows(3)] * 3], "display fell from 40 to 3, zero was not seen; recount"),
-        ([*counted(40)[:-5], shows(41, 3), *[shows(0)] * 3], "denomination 300 is none of this machine's; recount"),
+        (
+            [shows(0), *[shows(50)] * 10, *[shows(0)] * 3],
+            "display went from 0 to 50 at once: recalled? recount",
+        ),
+        (
+            [*[shows(50)] * 10, *[shows(0)] * 3],
+            "display held 50 pieces when it was first seen; recount",
+        ),
+        (
+            [*counted(40)[:-12], *[shows(0)] * 3],
+            "display was cleared while it counted (40 pieces); recount",
+        ),
+        (
+            [*counted(40)[:-5], *[shows(3)] * 3],
+            "display fell from 40 to 3, zero was not seen; recount",
+        ),
+        (
+            [*counted(40)[:-5], shows(41, 3), *[shows(0)] * 3],
+            "denomination 300 is none of this machine's; recount",
+        ),
     ],
 )
 def test_a_display_that_may_be_a_memory_is_no_money(frames: list[bytes], why: str) -> None:
@@ -77,7 +96,9 @@ def test_a_display_that_may_be_a_memory_is_no_money(frames: list[bytes], why: st
 
 
 def test_a_count_that_flickers_or_is_shown_again_is_counted_once() -> None:
-    """One frame of zero, then the count again; later the same count is recalled from the machine's memory."""
+    """One frame of zero, then the count again; later the same count is recalled from the machine's
+    memory.
+    """
     driver = display()
     flicker = [*counted(40)[:-5], shows(0), *counted(40)[-15:]]
     events = play(driver, [*flicker, *[shows(40)] * 10, *[shows(0)] * 3], step_ms=100)
@@ -95,8 +116,13 @@ def test_a_display_that_goes_dark_is_told_and_its_count_is_no_money() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(lost=st.sets(st.integers(0, 70)), flips=st.dictionaries(st.integers(0, 70), st.integers(0, 239), max_size=8))
-def test_lost_and_changed_frames_of_a_display_never_count_twice(lost: set[int], flips: dict[int, int]) -> None:
+@given(
+    lost=st.sets(st.integers(0, 70)),
+    flips=st.dictionaries(st.integers(0, 70), st.integers(0, 239), max_size=8),
+)
+def test_lost_and_changed_frames_of_a_display_never_count_twice(
+    lost: set[int], flips: dict[int, int]
+) -> None:
     frames = []
     for n, frame in enumerate(counted(40) + counted(30)):
         spoiled = bytearray(frame)
@@ -109,14 +135,26 @@ def test_lost_and_changed_frames_of_a_display_never_count_twice(lost: set[int], 
     assert sum(event["rows"][0][1] for event in stated) <= 70
 
 
-# --- grammars ---------------------------------------------------------------------------------------------------------
+# --- grammars -------------------------------------------------------------------------------------
 
-PACKED = {("le", 1): "<B", ("le", 2): "<H", ("le", 4): "<I", ("le", 8): "<Q", ("be", 2): ">H", ("be", 4): ">I", ("be", 8): ">Q"}
+PACKED = {
+    ("le", 1): "<B",
+    ("le", 2): "<H",
+    ("le", 4): "<I",
+    ("le", 8): "<Q",
+    ("be", 2): ">H",
+    ("be", 4): ">I",
+    ("be", 8): ">Q",
+}
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    fields=st.lists(st.tuples(st.sampled_from(sorted(PACKED)), st.integers(0, (1 << 64) - 1)), min_size=1, max_size=6),
+    fields=st.lists(
+        st.tuples(st.sampled_from(sorted(PACKED)), st.integers(0, (1 << 64) - 1)),
+        min_size=1,
+        max_size=6,
+    ),
     kind=st.sampled_from(["xor", "sum", "crc8", "crc16"]),
     polynomial=st.integers(1, 255),
     order=st.sampled_from(["little", "big"]),
@@ -124,7 +162,9 @@ PACKED = {("le", 1): "<B", ("le", 2): "<H", ("le", 4): "<I", ("le", 8): "<Q", ("
     tail=st.binary(max_size=2),
     has_length=st.booleans(),
 )
-def test_any_frame_that_a_grammar_describes_is_read(fields, kind, polynomial, order, noise, tail, has_length) -> None:
+def test_any_frame_that_a_grammar_describes_is_read(
+    fields, kind, polynomial, order, noise, tail, has_length
+) -> None:
     """Packed by struct, checked by a division of polynomials: both know nothing of the reader."""
     start = b"\xa5\x5a"
     body, described = start + bytes((0,)) * has_length, []
@@ -136,7 +176,9 @@ def test_any_frame_that_a_grammar_describes_is_read(fields, kind, polynomial, or
     whole = len(body) + check_bytes + len(tail)
     if has_length:
         body = start + bytes((whole - 3,)) + body[3:]
-    given_check = {"xor": 0, "sum": sum(body) & 0xFF, "crc8": remainder(body, polynomial, 8)}.get(kind)
+    given_check = {"xor": 0, "sum": sum(body) & 0xFF, "crc8": remainder(body, polynomial, 8)}.get(
+        kind
+    )
     if kind == "xor":
         for byte in body:
             given_check ^= byte
@@ -145,10 +187,13 @@ def test_any_frame_that_a_grammar_describes_is_read(fields, kind, polynomial, or
     frame = body + given_check.to_bytes(check_bytes, order) + tail
     at = whole - check_bytes - len(tail)
     table = {
-        "mode": "frame", "stream": "snapshot", "start": start.hex(), "denominations": [100], "silent_ms": 1000,
-        "check": {"kind": kind, "at": at, "order": order, "polynomial": 0 if kind in ("xor", "sum") else polynomial},
+        "mode": "frame", "stream": "snapshot", "start": start.hex(), "denominations": [100],
+        "silent_ms": 1000,
+        "check": {"kind": kind, "at": at, "order": order,
+         "polynomial": 0 if kind in ("xor", "sum") else polynomial},
         **({"end": tail.hex(), "end_at": -len(tail)} if tail else {}),
-        **({"length": {"at": 2, "more": 3}, "size_min": whole, "size_max": whole} if has_length else {"size": whole}),
+        **({"length": {"at": 2, "more": 3}, "size_min": whole,
+          "size_max": whole} if has_length else {"size": whole}),
     }  # fmt: skip
     compiled = compile_frame(table)
     reader = FrameReader(compiled)
@@ -157,15 +202,18 @@ def test_any_frame_that_a_grammar_describes_is_read(fields, kind, polynomial, or
 
     assert [frame] == [found for found in map(reader.push, frame) if found]
     assert [value for *_, value in described] == [
-        field_of(frame, {"le": "little", "be": "big"}[code], offset, size) for code, size, offset, _ in described
+        field_of(frame, {"le": "little", "be": "big"}[code], offset, size)
+        for code, size, offset, _ in described
     ]
 
 
 @pytest.mark.parametrize(
     ("kind", "raw", "value"),
     [
-        ("ascii", b"  42", 42), ("ascii", b"0007", 7), ("ascii", b"    ", -1), ("ascii", b"4 2 ", -1), ("ascii", b"-042", -1),
-        ("bcd", b"\x12\x34", 1234), ("bcd", b"\x1a\x00", -1), ("bcd", b"\xa1\x00", -1), ("text", b"USD\x00", "USD"),
+        ("ascii", b"  42", 42), ("ascii", b"0007", 7), ("ascii", b"    ", -1),
+        ("ascii", b"4 2 ", -1), ("ascii", b"-042", -1),
+        ("bcd", b"\x12\x34", 1234), ("bcd", b"\x1a\x00", -1), ("bcd", b"\xa1\x00", -1),
+        ("text", b"USD\x00", "USD"),
         ("text", b"\xff\x1b", "??"),
     ],
 )  # fmt: skip
@@ -178,10 +226,14 @@ def test_reflected_crc_is_kermit() -> None:
     """The status request of ID-003, FC 05 11 27 56: CRC-16/KERMIT, low byte first."""
     table = tomllib.loads((PROFILES / "uwf.toml").read_text())["grammar"]
     check = {"kind": "crc16", "at": 3, "polynomial": 0x1021, "reflected": True}
-    compiled = compile_frame({**table, "start": "fc", "end": "", "size": 5, "check": check, "field": []})
+    compiled = compile_frame(
+        {**table, "start": "fc", "end": "", "size": 5, "check": check, "field": []}
+    )
     reader = FrameReader(compiled)
 
-    assert [bytes.fromhex("fc05112756")] == [found for found in map(reader.push, bytes.fromhex("fc05112756")) if found]
+    assert [bytes.fromhex("fc05112756")] == [
+        found for found in map(reader.push, bytes.fromhex("fc05112756")) if found
+    ]
 
 
 @pytest.mark.parametrize(
@@ -200,10 +252,16 @@ def test_reflected_crc_is_kermit() -> None:
         ({"status": {"start": 0, "end": 2}}, "status: lacks item"),
         ({"denominations": []}, "denominations: lacks"),
         ({"denominations": [True]}, "denominations: True"),
-        ({"field": [{"role": "status", "at": 41}, {"role": "denomination", "at": 8}]}, "lacks total and amount"),
+        (
+            {"field": [{"role": "status", "at": 41}, {"role": "denomination", "at": 8}]},
+            "lacks total and amount",
+        ),
         ({"field": [{"role": "status", "at": 44}]}, "at = 44: outside a frame of 44 bytes"),
         ({"field": [{"role": "currency", "at": 4, "size": 3}]}, "currency as le"),
-        ({"field": [{"role": "status", "at": 4}, {"role": "status", "at": 5}]}, "role 'status' twice"),
+        (
+            {"field": [{"role": "status", "at": 4}, {"role": "status", "at": 5}]},
+            "role 'status' twice",
+        ),
         ({"stream": "snapshot"}, "silent_ms = 0"),
     ],
 )

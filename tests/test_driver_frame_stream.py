@@ -1,4 +1,6 @@
-"""The frame stream: what start, items and end say is stated when the machine's own sums agree, and is quarantined otherwise."""
+"""The frame stream: what start, items and end say is stated when the machine's own sums agree, and
+is quarantined otherwise.
+"""
 
 import random
 import struct
@@ -38,8 +40,25 @@ def remainder(data: bytes, polynomial: int, bits: int) -> int:
     return number
 
 
-def fddf(status: int, pieces: int = 0, note: int = 0, amount: int = 0, currency: bytes = b"USD", error: int = 0) -> bytes:
-    body = struct.pack("<4sIIQ4s11s5xBBx", b"\xfd\xdf\x2c\x0e", pieces, note, amount, currency, b"AB12345678C", error, status)
+def fddf(
+    status: int,
+    pieces: int = 0,
+    note: int = 0,
+    amount: int = 0,
+    currency: bytes = b"USD",
+    error: int = 0,
+) -> bytes:
+    body = struct.pack(
+        "<4sIIQ4s11s5xBBx",
+        b"\xfd\xdf\x2c\x0e",
+        pieces,
+        note,
+        amount,
+        currency,
+        b"AB12345678C",
+        error,
+        status,
+    )
     return body + bytes((remainder(body, 0x31, 8),))
 
 
@@ -52,7 +71,9 @@ def count_of(notes: tuple = NOTES) -> list[bytes]:
     return [*frames, fddf(END, len(notes), 0, amount)]
 
 
-def play(driver: FrameStream, frames: list[bytes], now_ms: int = 0, step_ms: int = 50) -> list[dict]:
+def play(
+    driver: FrameStream, frames: list[bytes], now_ms: int = 0, step_ms: int = 50
+) -> list[dict]:
     events = []
     for frame in frames:
         events += driver.feed(frame, now_ms)
@@ -101,11 +122,17 @@ def test_any_split_of_the_bytes_gives_the_same_events(sizes: list[int]) -> None:
 def test_noise_in_front_costs_no_count(noise: bytes) -> None:
     driver = stream()
 
-    assert [14600] == [event["total_minor"] for event in play(driver, [noise, *count_of()]) if event["kind"] == "tally"]
+    assert [14600] == [
+        event["total_minor"]
+        for event in play(driver, [noise, *count_of()])
+        if event["kind"] == "tally"
+    ]
 
 
 def test_a_false_start_hides_no_frame() -> None:
-    """The four start bytes stand in noise, and the true frame begins inside what seemed to be a frame."""
+    """The four start bytes stand in noise, and the true frame begins inside what seemed to be a
+    frame.
+    """
     frames = count_of()
 
     assert ["tally"] == kinds(stream().feed(b"\xfd\xdf\x2c\x0e\x01" + b"".join(frames), 0))
@@ -134,7 +161,10 @@ def test_a_lost_frame_is_never_silent(lost: int) -> None:
 def test_items_without_a_start_are_quarantined_with_their_end() -> None:
     event = only(play(stream(), count_of()[1:]), "quarantine")
 
-    assert ("items outside start and end; recount", b"".join(count_of()[1:])) == (event["reason"], event["raw"])
+    assert ("items outside start and end; recount", b"".join(count_of()[1:])) == (
+        event["reason"],
+        event["raw"],
+    )
 
 
 def test_a_second_start_without_an_end_is_told() -> None:
@@ -154,13 +184,17 @@ def test_a_repeated_frame_counts_once() -> None:
 
 @pytest.mark.parametrize("at", range(1, 7))
 def test_every_changed_bit_is_refused(at: int) -> None:
-    """A changed frame fails its check, so it is missing; then the machine's own sums do not agree."""
+    """A changed frame fails its check, so it is missing; then the machine's own sums do not
+    agree.
+    """
     frames = count_of()
     for bit in range(44 * 8):
         spoiled = bytearray(frames[at])
         spoiled[bit // 8] ^= 1 << bit % 8
 
-        assert "tally" not in kinds(play(stream(), [*frames[:at], bytes(spoiled), *frames[at + 1 :]]))
+        assert "tally" not in kinds(
+            play(stream(), [*frames[:at], bytes(spoiled), *frames[at + 1 :]])
+        )
 
 
 def test_a_stacker_that_is_full_is_no_end() -> None:
@@ -179,22 +213,35 @@ def test_a_hopper_that_is_empty_is_no_end() -> None:
 @pytest.mark.parametrize(
     ("frames", "why"),
     [
-        ([fddf(START), fddf(ITEM, 1, 20, 20), fddf(STANDBY)], "standby before the end (power loss?); recount"),
+        (
+            [fddf(START), fddf(ITEM, 1, 20, 20), fddf(STANDBY)],
+            "standby before the end (power loss?); recount",
+        ),
         ([fddf(START, 3, 0, 60)], "its start does not show zero: clear the machine and recount"),
         ([fddf(START), fddf(ITEM, 1, 3, 3)], "denomination 300 is none of this machine's; recount"),
         ([fddf(START), fddf(ITEM, 2, 20, 40)], "machine shows 2 pieces, heard 1; recount"),
-        ([fddf(START), fddf(ITEM, 1, 20, 100)], "machine shows 10000 minor units, heard 2000; recount"),
+        (
+            [fddf(START), fddf(ITEM, 1, 20, 100)],
+            "machine shows 10000 minor units, heard 2000; recount",
+        ),
         ([fddf(START), fddf(ITEM, 1, 20, 20, b"EUR")], "currency EUR, this window counts USD"),
         ([fddf(START), fddf(ITEM, 1, 20, 20), fddf(9)], "status 9 is not in the grammar; recount"),
-        ([fddf(START), fddf(ITEM, 1, 20, 20), fddf(FULL, 2, 0, 40)], "machine shows 2 pieces, heard 1; recount"),
+        (
+            [fddf(START), fddf(ITEM, 1, 20, 20), fddf(FULL, 2, 0, 40)],
+            "machine shows 2 pieces, heard 1; recount",
+        ),
     ],
 )
-def test_what_does_not_add_up_is_quarantined_and_the_next_count_is_stated(frames: list[bytes], why: str) -> None:
+def test_what_does_not_add_up_is_quarantined_and_the_next_count_is_stated(
+    frames: list[bytes], why: str
+) -> None:
     closing = [] if frames[-1] == fddf(STANDBY) else [fddf(END, 1, 0, 20)]
     events = play(stream(), [*frames, *closing, *count_of()])
 
     assert (why, 14600) == tuple(
-        event.get("reason", event.get("total_minor")) for event in events if event["kind"] in ("quarantine", "tally")
+        event.get("reason", event.get("total_minor"))
+        for event in events
+        if event["kind"] in ("quarantine", "tally")
     )
 
 
@@ -203,7 +250,10 @@ def test_a_count_without_an_end_is_told_after_a_while() -> None:
     play(driver, count_of()[:4])
 
     assert [] == driver.poll(299_000)
-    assert "silence before the count ended (3 pieces); recount" == only(driver.poll(310_000), "quarantine")["reason"]
+    assert (
+        "silence before the count ended (3 pieces); recount"
+        == only(driver.poll(310_000), "quarantine")["reason"]
+    )
 
 
 def test_an_end_heard_again_is_no_money() -> None:

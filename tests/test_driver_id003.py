@@ -1,4 +1,6 @@
-"""The ID-003 driver: frames of the published examples, one credit for one STACK, and what cannot be known said so."""
+"""The ID-003 driver: frames of the published examples, one credit for one STACK, and what cannot be
+known said so.
+"""
 
 import random
 
@@ -9,14 +11,24 @@ from hypothesis import strategies as st
 from firmware.drivers.id003 import Id003
 from firmware.drivers.id003_frames import Reader, crc16, frame
 
-SETTINGS = {"poll_ms": 150, "denominations": [], "unit_minor": 100, "country": 0, "evidence": "specification"}
-ASSIGNMENT = b"".join(bytes((0x61 + at, 1, value, 0)) for at, value in enumerate((1, 2, 5, 10, 20, 50, 100)))
+SETTINGS = {
+    "poll_ms": 150,
+    "denominations": [],
+    "unit_minor": 100,
+    "country": 0,
+    "evidence": "specification",
+}
+ASSIGNMENT = b"".join(
+    bytes((0x61 + at, 1, value, 0)) for at, value in enumerate((1, 2, 5, 10, 20, 50, 100))
+)
 STATUS, STACK, RETURN, ACK, RESET = 0x11, 0x41, 0x43, 0x50, 0x40
 IDLE, ESCROW_5, STACKING, VEND, STACKED = b"\x11", b"\x13\x63", b"\x14", b"\x15", b"\x16"
 
 
 class Desk:
-    """The driver, and answers given one by one; commands are answered as a machine does that obeys."""
+    """The driver, and answers given one by one; commands are answered as a machine does that
+    obeys.
+    """
 
     def __init__(self, resume: str = "", **settings) -> None:
         self.driver = Id003("notes", {**SETTINGS, **settings}, "USD")
@@ -110,7 +122,9 @@ def test_two_equal_notes_are_two_credits():
     events = desk.run(*(ESCROW_5, STACKING, VEND, STACKED, IDLE) * 2)
 
     assert [((500, 1),)] * 2 == tallies(events)
-    assert 2 == len({event["batch_id"] for event in events if event["kind"] == "tally" and event["rows"]})
+    assert 2 == len(
+        {event["batch_id"] for event in events if event["kind"] == "tally" and event["rows"]}
+    )
 
 
 def test_vend_valid_after_our_restart_is_the_last_tally_again():
@@ -118,7 +132,9 @@ def test_vend_valid_after_our_restart_is_the_last_tally_again():
 
 
 def test_vend_valid_after_our_restart_is_the_note_that_flash_has_marked():
-    events = Desk("12?99", denominations=[100, 0, 500, 1000, 2000, 0, 0, 0]).run(VEND, VEND, STACKED, IDLE)
+    events = Desk("12?99", denominations=[100, 0, 500, 1000, 2000, 0, 0, 0]).run(
+        VEND, VEND, STACKED, IDLE
+    )
 
     assert [((500, 1),)] == tallies(events)
     assert ["13-63"] == [event["batch_id"] for event in events]
@@ -127,7 +143,9 @@ def test_vend_valid_after_our_restart_is_the_note_that_flash_has_marked():
 def test_a_marked_note_of_which_nothing_is_heard_is_a_discrepancy_of_one_piece():
     events = Desk("12?99").run(IDLE, IDLE)
 
-    assert [("discrepancy", 1)] == [(each["condition"], each["pieces"]) for each in events if each["kind"] == "instrument"]
+    assert [("discrepancy", 1)] == [
+        (each["condition"], each["pieces"]) for each in events if each["kind"] == "instrument"
+    ]
     assert ["12?0"] == [event["batch_id"] for event in events if event["kind"] == "tally"]
 
 
@@ -191,7 +209,14 @@ def test_settings_name_the_denominations():
 
 @pytest.mark.parametrize(
     ("status", "condition"),
-    [(b"\x43", "full"), (b"\x44", "stopped"), (b"\x45", "jam"), (b"\x46", "jam"), (b"\x47", "stopped"), (b"\x49\xa2", "fault")],
+    [
+        (b"\x43", "full"),
+        (b"\x44", "stopped"),
+        (b"\x45", "jam"),
+        (b"\x46", "jam"),
+        (b"\x47", "stopped"),
+        (b"\x49\xa2", "fault"),
+    ],
 )
 def test_each_trouble_is_told_once_and_back_once(status, condition):
     assert [condition, "back"] == conditions(ready().run(status, status, status, IDLE, IDLE))
@@ -217,7 +242,8 @@ def test_listening_to_another_host_counts_and_says_nothing():
     driver = Id003("notes", SETTINGS, "USD")
     events = []
     for command, answer in (
-        (frame(0x8A), frame(0x8A, ASSIGNMENT)), (frame(STATUS), frame(0x13, b"\x63")), (frame(STACK), frame(ACK)),
+        (frame(0x8A), frame(0x8A, ASSIGNMENT)), (frame(STATUS), frame(0x13, b"\x63")),
+        (frame(STACK), frame(ACK)),
         (frame(STATUS), frame(0x15)), (frame(ACK), b""), (frame(STATUS), frame(0x16)),
     ):  # fmt: skip
         driver.overhear(command, 0)
@@ -241,7 +267,9 @@ def test_a_frame_is_read_in_any_pieces_behind_noise(data, noise, seed):
     bodies = [body for part in split(sent, seed) for body in map(reader.push, part) if body]
 
     assert b"\x15" + data in bodies
-    assert {b"\x15" + data} >= {body for body in bodies if body[:1] == b"\x15" and len(body) == len(data) + 1}
+    assert {b"\x15" + data} >= {
+        body for body in bodies if body[:1] == b"\x15" and len(body) == len(data) + 1
+    }
 
 
 def test_the_frame_behind_a_cut_or_wrong_one_is_read():

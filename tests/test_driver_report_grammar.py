@@ -1,4 +1,6 @@
-"""The line grammar in TOML: what comes with the project compiles, and what cannot be is refused by key, value and next step."""
+"""The line grammar in TOML: what comes with the project compiles, and what cannot be is refused by
+key, value and next step.
+"""
 
 import importlib.util
 import io
@@ -21,7 +23,13 @@ LINES = [
     {"begins": "STRAP", "is": "stop", "on_stop": "included"},
     {"begins": "", "is": "row", "columns": "denomination 'x' pieces", "repeat": True},
 ]
-GOOD = {"mode": "line", "start": "REPORT", "denominations": [10, 25], "identity": "b", "line": LINES}
+GOOD = {
+    "mode": "line",
+    "start": "REPORT",
+    "denominations": [10, 25],
+    "identity": "b",
+    "line": LINES,
+}
 
 
 def with_line(number: int, **changes: object) -> dict:
@@ -34,9 +42,14 @@ def test_a_grammar_is_compact():
     compiled = compile_line({**GOOD, "signs": ["$", "USD"], "answer": "06", "separator": ";"})
 
     assert compiled["lines"].split(b"\n") == [
-        b"BATCH|N|b4", b"TOTAL COIN|U|v", b"TOTAL|GE|v", b"DIMES|R10|p v", b"STOP|Sr|", b"STRAP|Si|", b"|R+|d 'x p",
+        b"BATCH|N|b4", b"TOTAL COIN|U|v", b"TOTAL|GE|v", b"DIMES|R10|p v", b"STOP|Sr|",
+        b"STRAP|Si|", b"|R+|d 'x p",
     ]  # fmt: skip
-    assert (compiled["start"], compiled["signs"], compiled["answer"]) == ((b"REPORT", ""), (b"USD", b"$"), b"\x06")
+    assert (compiled["start"], compiled["signs"], compiled["answer"]) == (
+        (b"REPORT", ""),
+        (b"USD", b"$"),
+        b"\x06",
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,24 +76,46 @@ def test_a_grammar_is_compact():
         ({**GOOD, "batch_max": 0}, "batch_max = 0: want 1 to"),
         ({**GOOD, "idle_ms": True}, "idle_ms = True: want 50 to"),
         ({**GOOD, "answer": "6"}, "answer = '6': want up to 8 bytes in hex"),
-        ({**GOOD, "on_stop": "recount"}, "on_stop = 'recount': want one of included, excluded, recount_all"),
+        (
+            {**GOOD, "on_stop": "recount"},
+            "on_stop = 'recount': want one of included, excluded, recount_all",
+        ),
         ({**GOOD, "line": LINES[:2]}, 'no line is = "row"'),
         ({**GOOD, "line": "x"}, "line = 'x': want [[grammar.line]] tables"),
         (with_line(0, is_="x"), "line 1: unknown key 'is_'; did you mean 'is'?"),
         (with_line(0, **{"is": "number"}), "line 1: is = 'number': want one of"),
         (with_line(0, columns="x9"), "line 1: columns = 'x9': want letter"),
-        (with_line(1, columns="pices value"), "line 2: columns = 'pices value': no column 'pices'; did you mean 'pieces'?"),
+        (
+            with_line(1, columns="pices value"),
+            "line 2: columns = 'pices value': no column 'pices'; did you mean 'pieces'?",
+        ),
         (
             with_line(1, columns="denomination value"),
             "line 2: columns = 'denomination value': a line that is = 'subtotal' has no",
         ),
         (with_line(1, columns="value value_any"), "want each kind of column once"),
-        (with_line(1, columns=None), "line 2: columns = '': a line that is = 'subtotal' needs pieces or value or value_any"),
-        (with_line(1, denomination=25), "line 2: denomination = 25: a line that is = 'subtotal' has none"),
-        (with_line(1, begins="TOTAL COIN", **{"is": "total"}) | {"line": LINES[2:3] + LINES[1:2]}, "stands behind 'TOTAL'"),
+        (
+            with_line(1, columns=None),
+            "line 2: columns = '': a line that is = 'subtotal' needs pieces or value or value_any",
+        ),
+        (
+            with_line(1, denomination=25),
+            "line 2: denomination = 25: a line that is = 'subtotal' has none",
+        ),
+        (
+            with_line(1, begins="TOTAL COIN", **{"is": "total"})
+            | {"line": LINES[2:3] + LINES[1:2]},
+            "stands behind 'TOTAL'",
+        ),
         (with_line(2, begins=""), 'line 3: begins = "": only a row or a time'),
-        (with_line(3, denomination=20), "line 4: denomination = 20: want one of the grammar's denominations"),
-        (with_line(3, denomination=None), "line 4: columns = 'pieces value': want one denomination"),
+        (
+            with_line(3, denomination=20),
+            "line 4: denomination = 20: want one of the grammar's denominations",
+        ),
+        (
+            with_line(3, denomination=None),
+            "line 4: columns = 'pieces value': want one denomination",
+        ),
         (with_line(6, columns="denomination 'x y' pieces"), "want a quoted word without blanks"),
         (with_line(2, last="yes"), "line 3: last = 'yes': want true or false"),
     ],
@@ -97,7 +132,9 @@ def test_the_report_that_a_profile_shows_is_read(name):
     """The layout in a profile's own comment, its remarks left out, is a report of that machine."""
     profile = load_profile(name)
     path = Path(__file__).parent.parent / "firmware" / "drivers" / "profiles" / f"{name}.toml"
-    comment = [line for line in path.read_text().split("\n\n")[0].splitlines() if line.startswith("#   ")]
+    comment = [
+        line for line in path.read_text().split("\n\n")[0].splitlines() if line.startswith("#   ")
+    ]
     shown = [line[4:].partition("    ")[0].strip() for line in comment if "STOP" not in line]
     events = Line(name).send(("\r\n".join(shown) + "\r\n").encode())
 
@@ -107,7 +144,9 @@ def test_the_report_that_a_profile_shows_is_read(name):
 
 
 def test_the_twins_settings_are_those_of_the_profiles():
-    spec = importlib.util.spec_from_file_location("twin_reports", Path(__file__).parent / "twin" / "drivers_reports.py")
+    spec = importlib.util.spec_from_file_location(
+        "twin_reports", Path(__file__).parent / "twin" / "drivers_reports.py"
+    )
     assert spec and spec.loader
     twin = importlib.util.module_from_spec(spec)
     with redirect_stdout(io.StringIO()):

@@ -1,4 +1,6 @@
-"""Layouts of the line grammar: any of them is read whole or quarantined, and a total that does not add up is never stated."""
+"""Layouts of the line grammar: any of them is read whole or quarantined, and a total that does not
+add up is never stated.
+"""
 
 import random
 import re
@@ -66,7 +68,11 @@ def test_a_line_that_names_its_coin_and_rows_side_by_side():
     event = only(line.send(report("QUARTERS 40 10.00", "20 1 20.00 1 3 3.00", "5 2 10.00")))
     assert "unknown denomination 5.00" in event["reason"]
 
-    event = only(line.send(report("QUARTERS 40 10.00", "20 1 20.00 1 3 3.00", "TOTAL 44 33.00", start="REPORT 8")))
+    event = only(
+        line.send(
+            report("QUARTERS 40 10.00", "20 1 20.00 1 3 3.00", "TOTAL 44 33.00", start="REPORT 8")
+        )
+    )
     assert event["rows"] == [(2000, 1), (100, 3), (25, 40)]
 
 
@@ -86,7 +92,11 @@ def test_cells_in_quotes_with_commas_and_empty_cells():
     ],
 )
 def test_count_line_fee_and_customer_total_are_checked(lines, why):
-    kinds = (("PIECES", "pieces_total", "pieces"), ("FEE", "fee", "value"), ("NET", "customer_total", "value"))
+    kinds = (
+        ("PIECES", "pieces_total", "pieces"),
+        ("FEE", "fee", "value"),
+        ("NET", "customer_total", "value"),
+    )
     extra = [{"begins": begins, "is": kind, "columns": columns} for begins, kind, columns in kinds]
     event = only(stream_of(*extra, TOTAL, ROW).send(report(".25 4 1.00", "TOTAL 4 1.00", *lines)))
 
@@ -105,7 +115,11 @@ def test_count_line_fee_and_customer_total_are_checked(lines, why):
 )
 def test_what_a_stop_means_is_the_profiles_word(on_stop, line, kind, flags):
     stop = {"begins": "STOP", "is": "stop", "columns": "pieces"}
-    event = only(stream_of(stop, TOTAL, ROW, on_stop=on_stop).send(report("20 1 20.00", line, "TOTAL 1 20.00")))
+    event = only(
+        stream_of(stop, TOTAL, ROW, on_stop=on_stop).send(
+            report("20 1 20.00", line, "TOTAL 1 20.00")
+        )
+    )
 
     assert (event["kind"], event.get("flags")) == (kind, flags)
     assert kind == "tally" or "it stopped (STOP)" in event["reason"]
@@ -113,13 +127,20 @@ def test_what_a_stop_means_is_the_profiles_word(on_stop, line, kind, flags):
 
 def test_suspect_pieces_are_rejects_and_not_money():
     suspect = {"begins": "SUSPECT", "is": "rejects", "columns": "pieces"}
-    event = only(stream_of(suspect, TOTAL, ROW).send(report("20 1 20.00", "SUSPECT 2", "SUSPECT 1", "TOTAL 1 20.00")))
+    event = only(
+        stream_of(suspect, TOTAL, ROW).send(
+            report("20 1 20.00", "SUSPECT 2", "SUSPECT 1", "TOTAL 1 20.00")
+        )
+    )
 
     assert (event["rejects"], event["total_minor"]) == ([(3, 3)], 2000)
 
 
 def test_an_end_line_and_a_last_line_state_the_report_at_once():
-    for lines, end in (((TOTAL, {"begins": "END", "is": "end"}, ROW), b"END\r\n"), (({**TOTAL, "last": True}, ROW), b"")):
+    for lines, end in (
+        ((TOTAL, {"begins": "END", "is": "end"}, ROW), b"END\r\n"),
+        (({**TOTAL, "last": True}, ROW), b""),
+    ):
         stream = stream_of(*lines).stream
         events = stream.feed(report("20 1 20.00", "TOTAL 1 20.00") + end, 0)
 
@@ -129,14 +150,24 @@ def test_an_end_line_and_a_last_line_state_the_report_at_once():
 
 def test_a_running_sum_is_stated_only_behind_what_it_holds():
     line = stream_of({"begins": "ADDED", "is": "accumulate"}, TOTAL, ROW)
-    assert "running sum" in only(line.send(report("ADDED", "20 3 60.00", "TOTAL 3 60.00")))["reason"]
+    assert (
+        "running sum" in only(line.send(report("ADDED", "20 3 60.00", "TOTAL 3 60.00")))["reason"]
+    )
     assert only(line.send(report("20 1 20.00", "TOTAL 1 20.00", start="REPORT 8")))["flags"] == 0
-    assert only(line.send(report("ADDED", "20 3 60.00", "TOTAL 3 60.00", start="REPORT 9")))["flags"] == FLAG_ACCUMULATE
+    assert (
+        only(line.send(report("ADDED", "20 3 60.00", "TOTAL 3 60.00", start="REPORT 9")))["flags"]
+        == FLAG_ACCUMULATE
+    )
 
-    assert "running sum" in only(line.send(report("ADDED", "20 2 40.00", "TOTAL 2 40.00", start="REPORT 10")))["reason"]
+    assert (
+        "running sum"
+        in only(line.send(report("ADDED", "20 2 40.00", "TOTAL 2 40.00", start="REPORT 10")))[
+            "reason"
+        ]
+    )
 
 
-# --- a machine that prints no number ----------------------------------------------------------------------------------
+# --- a machine that prints no number --------------------------------------------------------------
 
 
 def test_a_report_without_a_number_gets_ours_and_the_same_money_again_is_for_a_person():
@@ -153,7 +184,7 @@ def test_a_report_without_a_number_gets_ours_and_the_same_money_again_is_for_a_p
     assert only(line.send(two))["batch_id"].startswith("n4-")
 
 
-# --- a restart of ours ------------------------------------------------------------------------------------------------
+# --- a restart of ours ----------------------------------------------------------------------------
 
 
 def test_behind_a_restart_a_copy_is_not_counted_and_a_gap_is_told():
@@ -192,7 +223,7 @@ def test_any_batch_id_can_be_resumed(batch_id):
         assert line.stream.poll(0) == []
 
 
-# --- conditions -------------------------------------------------------------------------------------------------------
+# --- conditions -----------------------------------------------------------------------------------
 
 
 def test_another_machines_report_is_told_once_and_its_bytes_are_kept():
@@ -214,19 +245,31 @@ def test_faults_and_snapshot_say_what_happened():
     for each in (mach(batch=1), mach(batch=1), mach(batch=2)[:-20], b"\x81\x82 hello\r\n"):
         line.send(each)
 
-    assert line.stream.faults() == {"noise_bytes": 2, "stray_lines": 1, "repeats": 1, "quarantined": 1}
+    assert line.stream.faults() == {
+        "noise_bytes": 2,
+        "stray_lines": 1,
+        "repeats": 1,
+        "quarantined": 1,
+    }
     assert line.stream.snapshot() == {"state": "idle", "reports": 1, "batch": "1-0-0"}
 
 
 def test_jetsort_is_answered_behind_each_report():
     stream = Line("jetsort").stream
-    body = "BATCH 0014\r\nSUB-BATCH 000\r\nQUARTERS 40 10.00\r\nBAG LIMIT QUARTERS\r\nTOTAL 40 10.00\r\n"
+    body = (
+        "BATCH 0014\r\nSUB-BATCH 000\r\nQUARTERS 40 10.00\r\nBAG LIMIT QUARTERS\r\nTOTAL 40"
+        " 10.00\r\n"
+    )
     events = stream.feed(b"JETSORT BATCH REPORT\r\n" + body.encode(), 0)
 
-    assert (only(events)["batch_id"], stream.take_output(), stream.take_output()) == ("14-0", b"\x06", b"")
+    assert (only(events)["batch_id"], stream.take_output(), stream.take_output()) == (
+        "14-0",
+        b"\x06",
+        b"",
+    )
 
 
-# --- properties -------------------------------------------------------------------------------------------------------
+# --- properties -----------------------------------------------------------------------------------
 
 
 @st.composite
@@ -235,7 +278,13 @@ def layouts(draw):
     separator = draw(st.sampled_from(["", ",", ";"]))
     sign = draw(st.sampled_from(["", "$", "USD"]))
     denomination = draw(st.sampled_from(["denomination", "denomination_any", "denomination_minor"]))
-    rest = draw(st.permutations(draw(st.sampled_from([["pieces"], ["value"], ["pieces", "value"], ["value_any", "skip"]]))))
+    rest = draw(
+        st.permutations(
+            draw(
+                st.sampled_from([["pieces"], ["value"], ["pieces", "value"], ["value_any", "skip"]])
+            )
+        )
+    )
     columns = [denomination, *rest] if draw(st.booleans()) else [*rest, denomination]
     repeat = not separator and draw(st.booleans())
     coins = draw(st.lists(st.sampled_from(LAYOUT["denominations"]), unique=True, max_size=5))
@@ -246,7 +295,9 @@ def layouts(draw):
         text = f"{number // 100:,}.{number % 100:02d}"
         if column.endswith("_any") and number % 100 == 0:
             text = f"{number // 100}"
-        text = {"pieces": str(pieces), "denomination_minor": str(coin), "skip": "#"}.get(column, text)
+        text = {"pieces": str(pieces), "denomination_minor": str(coin), "skip": "#"}.get(
+            column, text
+        )
         text = text if column in ("pieces", "skip", "denomination_minor") else sign + text
         return f'"{text}"' if separator else text
 
@@ -256,8 +307,20 @@ def layouts(draw):
         printed = ["   ".join(printed[at : at + 2]) for at in range(0, len(printed), 2)]
     total = sum(coin * pieces for coin, pieces in rows)
     amount = f"{total // 100:,}.{total % 100:02d}"
-    printed.append(join.join(["TOTAL", str(sum(pieces for _, pieces in rows)), f'"{amount}"' if separator else amount]))
-    table = {**LAYOUT, "separator": separator, "line": [TOTAL, {**ROW, "columns": " ".join(columns), "repeat": repeat}]}
+    printed.append(
+        join.join(
+            [
+                "TOTAL",
+                str(sum(pieces for _, pieces in rows)),
+                f'"{amount}"' if separator else amount,
+            ]
+        )
+    )
+    table = {
+        **LAYOUT,
+        "separator": separator,
+        "line": [TOTAL, {**ROW, "columns": " ".join(columns), "repeat": repeat}],
+    }
     text = "\r\n".join([f"REPORT{separator or ' '}7", *printed, ""])
     return {**compile_line(table), "evidence": "guess"}, text.encode(), sorted(rows, reverse=True)
 
@@ -277,16 +340,22 @@ def test_a_report_of_any_layout_is_read_back_in_any_split(layout, sizes):
 @settings(max_examples=300)
 @given(layouts(), st.data())
 def test_no_total_is_stated_that_does_not_add_up(layout, data):
-    """Bytes of a report changed, cut out or put in: what is stated still sums, and to the total that stands on the paper."""
+    """Bytes of a report changed, cut out or put in: what is stated still sums, and to the total
+    that stands on the paper.
+    """
     table, text, rows = layout
     at = data.draw(st.integers(0, len(text) - 1))
-    spoiled = text[:at] + data.draw(st.binary(max_size=3)) + text[at + data.draw(st.integers(0, 3)) :]
+    spoiled = (
+        text[:at] + data.draw(st.binary(max_size=3)) + text[at + data.draw(st.integers(0, 3)) :]
+    )
     for event in of_kind(Line(table).send(spoiled), "tally"):
         total = event["total_minor"]
         printed = f"{total // 100:,}.{total % 100:02d}".encode()
 
         assert sum(denomination * pieces for denomination, pieces in event["rows"]) == total
-        bare = total < 100 and re.search(rb"(?<!\d)\.%02d" % total, spoiled)  # machines print .25 too
+        bare = total < 100 and re.search(
+            rb"(?<!\d)\.%02d" % total, spoiled
+        )  # machines print .25 too
         assert bare or printed in spoiled or printed.replace(b",", b"") in spoiled
 
 
@@ -296,7 +365,9 @@ def test_a_report_cut_short_is_never_stated_and_the_next_is(layout, keep, noise)
     table, text, rows = layout
     cut = text[: min(keep, text.index(b"TOTAL"))]
     line = Line(table)
-    events = line.send(bytes(random.Random(noise).randrange(0x80, 0x100) for _ in range(noise)) + cut)
+    events = line.send(
+        bytes(random.Random(noise).randrange(0x80, 0x100) for _ in range(noise)) + cut
+    )
     assert of_kind(events, "tally") == []
 
     assert [event["rows"] for event in of_kind(line.send(text), "tally")] == [rows]
@@ -326,5 +397,9 @@ def test_a_million_bytes_of_garbage_leave_nothing_behind():
         assert all(len(event.get("raw", b"")) <= 512 for event in events)
     memory = stream._memory
 
-    assert (len(stream._reader._line), len(stream._reader._raw), len(memory._entries) <= 16) == (80, 512, True)
+    assert (len(stream._reader._line), len(stream._reader._raw), len(memory._entries) <= 16) == (
+        80,
+        512,
+        True,
+    )
     assert told < fed // 50

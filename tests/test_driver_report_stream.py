@@ -1,4 +1,6 @@
-"""The report stream: whatever the line does to a report, it is stated whole, or it is quarantined, or it was a reprint."""
+"""The report stream: whatever the line does to a report, it is stated whole, or it is quarantined,
+or it was a reprint.
+"""
 
 import pytest
 from driver_support import Line, jetscan, mach, of_kind, transcript
@@ -38,7 +40,12 @@ def quarantine(events: list) -> dict:
 def test_published_report_becomes_one_tally(machine, name, batch_id, rows, total, flags):
     event = tally(Line(machine).send(transcript(name)))
 
-    assert (batch_id, rows, total, flags) == (event["batch_id"], event["rows"], event["total_minor"], event["flags"])
+    assert (batch_id, rows, total, flags) == (
+        event["batch_id"],
+        event["rows"],
+        event["total_minor"],
+        event["flags"],
+    )
     assert {"mach": "manual", "jetscan": "guess"}[machine] == event["evidence"]
     assert len(event["digest"]) == 8
 
@@ -55,9 +62,13 @@ def test_any_split_of_the_bytes_gives_the_same_event(case, sizes):
 
 @pytest.mark.parametrize("case", GOLDEN)
 @settings(max_examples=40, deadline=None)
-@given(noise=st.binary(max_size=120).filter(lambda data: b"\x1b" not in data and b"\x1d" not in data))
+@given(
+    noise=st.binary(max_size=120).filter(lambda data: b"\x1b" not in data and b"\x1d" not in data)
+)
 def test_noise_in_front_costs_no_report(case, noise):
-    """A printer command that noise happens to spell may swallow the first letters: that is a quarantine, tested below."""
+    """A printer command that noise happens to spell may swallow the first letters: that is a
+    quarantine, tested below.
+    """
     events = Line(case[0]).send(noise + transcript(case[1]))
 
     assert [case[4]] == [event["total_minor"] for event in of_kind(events, "tally")]
@@ -94,25 +105,38 @@ def test_a_report_cut_by_the_next_one_is_quarantined_and_the_next_is_stated(case
         assert len(of_kind(events, "quarantine")) == 1
 
 
-@pytest.mark.parametrize(("machine", "report"), [("mach", "mach9_batch_mixed"), ("jetscan", "jetscan_batch")])
+@pytest.mark.parametrize(
+    ("machine", "report"), [("mach", "mach9_batch_mixed"), ("jetscan", "jetscan_batch")]
+)
 def test_no_changed_byte_states_other_money(machine, report):
-    """Every byte set to many others. A tape without pieces cannot betray a changed denomination, but its total still holds."""
+    """Every byte set to many others. A tape without pieces cannot betray a changed denomination,
+    but its total still holds.
+    """
     good = transcript(report)
     want = tally(Line(machine).send(good))
     for at in range(len(good)):
-        others = {good[at] ^ (1 << bit) for bit in range(8)} | set(b"\x00\r\n\x0c\x1b\x1d 0189.,-$?\xff") - {good[at]}
+        others = {good[at] ^ (1 << bit) for bit in range(8)} | set(
+            b"\x00\r\n\x0c\x1b\x1d 0189.,-$?\xff"
+        ) - {good[at]}
         for other in others:
             line = Line(machine)
             line.send(good.replace(b"014", b"013").replace(b"00007", b"00006"))
             events = line.send(good[:at] + bytes((other,)) + good[at + 1 :])
             stated = of_kind(events, "tally")
-            assert [want["total_minor"]] * len(stated) == [event["total_minor"] for event in stated], (at, other)
+            assert [want["total_minor"]] * len(stated) == [
+                event["total_minor"] for event in stated
+            ], (at, other)
             assert stated or of_kind(events, "quarantine"), (at, other)
             if machine == "jetscan":
-                assert [want["rows"]] * len(stated) == [event["rows"] for event in stated], (at, other)
+                assert [want["rows"]] * len(stated) == [event["rows"] for event in stated], (
+                    at,
+                    other,
+                )
 
 
-@pytest.mark.parametrize(("machine", "report"), [("mach", "mach9_batch_mixed"), ("jetscan", "jetscan_batch")])
+@pytest.mark.parametrize(
+    ("machine", "report"), [("mach", "mach9_batch_mixed"), ("jetscan", "jetscan_batch")]
+)
 def test_no_lost_or_doubled_byte_states_other_money(machine, report):
     good = transcript(report)
     want = tally(Line(machine).send(good))["total_minor"]
@@ -126,7 +150,9 @@ def test_no_lost_or_doubled_byte_states_other_money(machine, report):
 
 
 def test_a_spoiled_header_behind_a_good_report_is_quarantined():
-    """Once raised KeyError: a body without its SUB line, refused, was compared with the batch before it."""
+    """Once raised KeyError: a body without its SUB line, refused, was compared with the batch
+    before it.
+    """
     line = Line("mach")
     line.send(mach(batch=13))
 
@@ -142,20 +168,35 @@ def test_fee_and_customer_total_are_not_the_total():
 def test_customer_total_that_does_not_fit_the_fee_is_quarantined():
     report = transcript("mach9_batch_fee").replace(b"15.20", b"15.30")
 
-    assert "customer total 15.30 and fee 0.80 do not make 16.00" in quarantine(Line("mach").send(report))["reason"]
+    assert (
+        "customer total 15.30 and fee 0.80 do not make 16.00"
+        in quarantine(Line("mach").send(report))["reason"]
+    )
 
 
 @pytest.mark.parametrize(
     ("report", "why"),
     [
-        (mach(rows=(("1.00", "16.00"), (".25", "5.00")), total="26.00"), "printed subtotal 26.00, rows sum 21.00"),
-        (mach(rows=((".25", "5.10"), ("1.00", "15.90")), total="21.00"), "5.10 is no multiple of 0.25"),
+        (
+            mach(rows=(("1.00", "16.00"), (".25", "5.00")), total="26.00"),
+            "printed subtotal 26.00, rows sum 21.00",
+        ),
+        (
+            mach(rows=((".25", "5.10"), ("1.00", "15.90")), total="21.00"),
+            "5.10 is no multiple of 0.25",
+        ),
         (mach(rows=(("2.00", "16.00"), (".25", "5.00"))), "unknown denomination 2.00"),
         (mach(rows=(("1.00", "16.00"), ("1.00", "5.00"))), "denomination 1.00 stands twice"),
         (mach().replace(b"BATCH 001\r\n", b""), "report has no batch number"),
-        (mach().replace(b"SUB 00\r\n", b"SUB 00\r\nHOPPER EMPTY\r\n"), "cannot read the line 'HOPPER EMPTY'"),
+        (
+            mach().replace(b"SUB 00\r\n", b"SUB 00\r\nHOPPER EMPTY\r\n"),
+            "cannot read the line 'HOPPER EMPTY'",
+        ),
         (mach() + b"1.00 4.00\r\n", "a line stands on the wrong side of the total"),
-        (mach(rows=(("1.00", "15", "16.00"), (".25", "20", "5.00"))), "15 pieces of 1.00 are not 16.00"),
+        (
+            mach(rows=(("1.00", "15", "16.00"), (".25", "20", "5.00"))),
+            "15 pieces of 1.00 are not 16.00",
+        ),
     ],
 )
 def test_a_report_that_does_not_hold_is_quarantined_with_reason_and_bytes(report, why):
@@ -197,10 +238,13 @@ def test_a_report_cut_inside_a_line_behind_its_total_is_quarantined():
 @pytest.mark.parametrize(
     ("word", "minor"),
     [
-        (b".80", 80), (b"0.80", 80), (b"16.00", 1600), (b"1,234.56", 123456), (b"12,345,678.90", 1234567890),
-        (b"16", -1), (b"16.0", -1), (b"16.000", -1), (b"1,6.00", -1), (b"1,23.00", -1), (b"1234,567.00", -1), (b",100.00", -1),
+        (b".80", 80), (b"0.80", 80), (b"16.00", 1600), (b"1,234.56", 123456),
+        (b"12,345,678.90", 1234567890),
+        (b"16", -1), (b"16.0", -1), (b"16.000", -1), (b"1,6.00", -1), (b"1,23.00", -1),
+        (b"1234,567.00", -1), (b",100.00", -1),
         (b"-1.00", -1), (b"1.-0", -1),
-        (b".", -1), (b"", -1), (b"$", -1), (b"$1.00", -1), (b"1,2", -1), (b",", -1), (b"1234567890.00", -1), (b"1?.00", -1),
+        (b".", -1), (b"", -1), (b"$", -1), (b"$1.00", -1), (b"1,2", -1), (b",", -1),
+        (b"1234567890.00", -1), (b"1?.00", -1),
     ],
 )  # fmt: skip
 def test_an_amount_has_two_decimals_and_commas_in_threes_or_none(word, minor):
@@ -215,7 +259,13 @@ def test_an_empty_report_is_a_tally_of_nothing():
 
 def test_printer_commands_rules_and_padding_are_not_content():
     plain = transcript("jetscan_batch")
-    dressed = ESC_POS + plain.replace(b"DENOM", b"\xc4\xc4\xc4\r\n\x1bE\x01DENOM").replace(b"\r\n", b"\x00\x00\r\n\x00") + CUT
+    dressed = (
+        ESC_POS
+        + plain.replace(b"DENOM", b"\xc4\xc4\xc4\r\n\x1bE\x01DENOM").replace(
+            b"\r\n", b"\x00\x00\r\n\x00"
+        )
+        + CUT
+    )
 
     assert tally(Line("jetscan").send(plain)) == tally(Line("jetscan").send(dressed))
 
@@ -259,7 +309,10 @@ def test_the_same_batch_with_other_content_is_quarantined():
     line = Line("jetscan")
     line.send(jetscan(1, 14))
 
-    assert "stated before with other content" in quarantine(line.send(jetscan(2, 14, twenties=6)))["reason"]
+    assert (
+        "stated before with other content"
+        in quarantine(line.send(jetscan(2, 14, twenties=6)))["reason"]
+    )
     assert "15" in tally(line.send(jetscan(3, 15)))["batch_id"]
 
 
@@ -291,19 +344,26 @@ def test_a_sub_batch_that_nobody_reported_is_told():
 
 @pytest.mark.parametrize(("report", "batch"), [(3, 4), (1, 3)])
 def test_a_batch_that_was_not_reported_behind_its_sub_batches_is_told(report, batch):
-    """Once silent: the next number follows on, and what was counted behind the last sub-batch was in no tally."""
+    """Once silent: the next number follows on, and what was counted behind the last sub-batch was
+    in no tally.
+    """
     line = Line("jetscan")
     line.send(jetscan(2, 3, 1, 2))
     missing = of_kind(line.send(jetscan(report, batch, 0, 6)), "instrument")
 
-    assert "batch 3 was not reported, only sub-batches of it" in [event["detail"] for event in missing]
+    assert "batch 3 was not reported, only sub-batches of it" in [
+        event["detail"] for event in missing
+    ]
 
 
 def test_a_batch_smaller_than_its_sub_batches_is_quarantined():
     line = Line("jetscan")
     line.send(jetscan(1, 3, 1, 5))
 
-    assert "batch 3 holds 63.00, its sub-batches 103.00" in quarantine(line.send(jetscan(2, 3, 0, 3)))["reason"]
+    assert (
+        "batch 3 holds 63.00, its sub-batches 103.00"
+        in quarantine(line.send(jetscan(2, 3, 0, 3)))["reason"]
+    )
 
 
 def test_report_numbers_that_start_again_are_a_day_clear_and_a_new_epoch():
@@ -325,7 +385,9 @@ def test_a_batch_lost_while_the_day_was_cleared_is_told_when_its_number_is_passe
 
 
 def test_the_same_money_after_a_day_clear_on_another_date_is_for_a_person():
-    """Once flagged or counted by chance: report 1 may be a copy of the last batch, or the first batch of a new day."""
+    """Once flagged or counted by chance: report 1 may be a copy of the last batch, or the first
+    batch of a new day.
+    """
     line = Line("jetscan")
     line.send(jetscan(7, 1))
     events = line.send(jetscan(1, 1, time="11/21/2026 08:01:00"))
@@ -335,7 +397,9 @@ def test_the_same_money_after_a_day_clear_on_another_date_is_for_a_person():
 
 
 def test_a_spoiled_report_number_does_not_make_a_reprint_new():
-    """Report number 9 read as 3: an epoch of its own, but the copy has the numbers and content of a batch in memory."""
+    """Report number 9 read as 3: an epoch of its own, but the copy has the numbers and content of a
+    batch in memory.
+    """
     line = Line("jetscan")
     line.send(jetscan(8, 14))
     events = line.send(jetscan(3, 14))
@@ -347,7 +411,9 @@ def test_mach_numbers_that_start_again_on_another_date_are_a_new_epoch():
     line = Line("mach")
     line.send(mach(batch=1))
     line.send(mach(batch=2))
-    clear, after = line.send(mach(batch=1, rows=(("1.00", "3.00"),), total="3.00", time="08:00 09/22/2026"))
+    clear, after = line.send(
+        mach(batch=1, rows=(("1.00", "3.00"),), total="3.00", time="08:00 09/22/2026")
+    )
 
     assert (clear["condition"], after["batch_id"], after["flags"]) == ("day_clear", "d2:1-0-0", 0)
 
@@ -356,7 +422,10 @@ def test_mach_batch_one_with_equal_content_on_another_date_is_for_a_person():
     line = Line("mach")
     line.send(mach(batch=1))
 
-    assert "reprint or new day" in quarantine(line.send(mach(batch=1, time="08:00 09/22/2026")))["reason"]
+    assert (
+        "reprint or new day"
+        in quarantine(line.send(mach(batch=1, time="08:00 09/22/2026")))["reason"]
+    )
 
 
 def test_an_older_batch_that_was_never_seen_is_for_a_person_and_the_next_is_counted():
@@ -374,7 +443,10 @@ def test_a_gap_in_batch_numbers_is_told():
     line.send(mach(batch=5))
     missing, event = line.send(mach(batch=8))
 
-    assert (missing["condition"], missing["detail"]) == ("missing_report", "batches 6 to 7 were not reported")
+    assert (missing["condition"], missing["detail"]) == (
+        "missing_report",
+        "batches 6 to 7 were not reported",
+    )
     assert event["batch_id"] == "8-0-0"
 
 
@@ -421,7 +493,9 @@ def test_line_noise_is_told_once_a_minute():
     assert [event["condition"] for event in told] == ["line_noise"] * 2
 
 
-@pytest.mark.parametrize("data", [mach(), mach()[:-20], mach(total="3.00"), b"\x99" * 64, jetscan(1, 2)])
+@pytest.mark.parametrize(
+    "data", [mach(), mach()[:-20], mach(total="3.00"), b"\x99" * 64, jetscan(1, 2)]
+)
 def test_every_event_is_a_record_of_the_wire_dictionary(data):
     line = Line("mach")
     for event in line.send(data) + line.send(mach(batch=8)) + line.send(data):
@@ -433,6 +507,11 @@ def test_every_event_is_a_record_of_the_wire_dictionary(data):
 def test_a_tape_with_sub_numbers_that_name_no_sub_batches_goes_on_behind_a_restart():
     line = Line("mach")
     line.stream.resume("7-2-3")
-    first, second = (line.send(mach(batch=batch).replace(b"SUB 00\r\nGRAND 00", b"SUB 02\r\nGRAND 03")) for batch in (8, 9))
+    first, second = (
+        line.send(mach(batch=batch).replace(b"SUB 00\r\nGRAND 00", b"SUB 02\r\nGRAND 03"))
+        for batch in (8, 9)
+    )
 
-    assert [["tally"], ["tally"]] == [[event["kind"] for event in events] for events in (first, second)]
+    assert [["tally"], ["tally"]] == [
+        [event["kind"] for event in events] for events in (first, second)
+    ]

@@ -1,4 +1,6 @@
-"""The SC-350: what its memory and display say becomes tallies, and nothing is believed that was read once."""
+"""The SC-350: what its memory and display say becomes tallies, and nothing is believed that was
+read once.
+"""
 
 import json
 import random
@@ -17,7 +19,8 @@ REVISIONS = bytes.fromhex(FRAMES["revisions 10.15 and 2.09"])
 LOG_ON = bytes.fromhex(FRAMES["log on"])
 ACK, NAK = b"\x06", b"\x15"
 SETTINGS = {
-    "coin_minor": 25, "pieces_per_s_max": 100, "resume_pieces_max": 5000, "read_checksum": False, "evidence": "manual",
+    "coin_minor": 25, "pieces_per_s_max": 100, "resume_pieces_max": 5000, "read_checksum": False,
+    "evidence": "manual",
 }  # fmt: skip
 STEP_MS = 10
 
@@ -28,7 +31,9 @@ def reply(value: int, size: int = 4) -> bytes:
 
 
 class Desk:
-    """The driver, its flash, and answers as the handbook has them; `spoil` changes what crosses the cable."""
+    """The driver, its flash, and answers as the handbook has them; `spoil` changes what crosses the
+    cable.
+    """
 
     def __init__(self, batch_id: str = "", **changes: Any) -> None:
         self.settings = {**SETTINGS, **changes}
@@ -67,7 +72,12 @@ class Desk:
     def answer(self, asked: bytes) -> bytes:
         if not self.is_on:
             return b""
-        answers = {b"QF": ACK, b"PR": self.revisions, b"RC": reply(self.count), b"RA": reply(self.memory)}
+        answers = {
+            b"QF": ACK,
+            b"PR": self.revisions,
+            b"RC": reply(self.count),
+            b"RA": reply(self.memory),
+        }
         return answers.get(asked[1:3]) or reply(self.status, 1)
 
     def transfer(self, pieces: int) -> None:
@@ -95,7 +105,9 @@ def told(events: list[dict[str, Any]]) -> list[Any]:
 def test_it_logs_on_first_and_asks_its_revisions() -> None:
     desk = ready()
 
-    assert [LOG_ON, b"\x1bPR", b"\x1bPR", b"\x1bRA", b"\x1bRS", b"\x1bRC"] == [asked for _, asked in desk.asked[:6]]
+    assert [LOG_ON, b"\x1bPR", b"\x1bPR", b"\x1bRA", b"\x1bRS", b"\x1bRC"] == [
+        asked for _, asked in desk.asked[:6]
+    ]
     assert "10.15/2.09" == desk.driver.snapshot()["revision"]
 
 
@@ -114,7 +126,8 @@ def test_what_is_moved_to_memory_is_a_tally() -> None:
 
     assert [] == counting
     assert ["tally", "e1-40-0a0f0209", "USD", [(25, 40)], 1000, 0, "manual"] == [
-        events[0][name] for name in ("kind", "batch_id", "currency", "rows", "total_minor", "flags", "evidence")
+        events[0][name]
+        for name in ("kind", "batch_id", "currency", "rows", "total_minor", "flags", "evidence")
     ]
     assert 1 == len(events)
 
@@ -228,7 +241,9 @@ def test_a_machine_with_other_revisions_is_another_machine() -> None:
     desk.revisions = bytes((10, 16, 2, 9, 37, 6))
     desk.memory = 55
 
-    assert [("swapped", None), ("discrepancy", None), ("back", None)] == sorted(told(desk.run()), key=str, reverse=True)
+    assert [("swapped", None), ("discrepancy", None), ("back", None)] == sorted(
+        told(desk.run()), key=str, reverse=True
+    )
 
 
 def test_a_rise_while_it_did_not_answer_is_left_to_a_person() -> None:
@@ -239,7 +254,9 @@ def test_a_rise_while_it_did_not_answer_is_left_to_a_person() -> None:
     desk.is_on = True
 
     assert [("offline", None)] == told(silent)
-    assert ("discrepancy", None) in told(desk.run())  # it may have been cleared meanwhile: how many is not known
+    assert ("discrepancy", None) in told(
+        desk.run()
+    )  # it may have been cleared meanwhile: how many is not known
 
 
 def test_without_its_coin_it_credits_nothing_and_says_which_setting_is_missing() -> None:
@@ -253,7 +270,8 @@ def test_without_its_coin_it_credits_nothing_and_says_which_setting_is_missing()
 
 
 @pytest.mark.parametrize(
-    ("bits", "condition"), [(4, "discrepancy"), (2, "stopped"), (8, "fault"), (16, "jam"), (17, None), (33, None)]
+    ("bits", "condition"),
+    [(4, "discrepancy"), (2, "stopped"), (8, "fault"), (16, "jam"), (17, None), (33, None)],
 )
 def test_status_bits_are_told_once(bits: int, condition: str | None) -> None:
     desk = ready()
@@ -276,7 +294,10 @@ def test_the_snapshot_says_what_it_does() -> None:
     desk.is_on = False
     desk.run(6000)
 
-    assert ["starting", "idle", "counting", "stopped", "offline"] == [*states, desk.driver.snapshot()["state"]]
+    assert ["starting", "idle", "counting", "stopped", "offline"] == [
+        *states,
+        desk.driver.snapshot()["state"],
+    ]
 
 
 def test_after_a_bad_answer_it_waits_as_the_handbook_wants() -> None:

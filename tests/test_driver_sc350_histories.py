@@ -1,4 +1,6 @@
-"""The SC-350's driver over random days: what it credits and what it says is missing is what was moved to memory."""
+"""The SC-350's driver over random days: what it credits and what it says is missing is what was
+moved to memory.
+"""
 
 import random
 from typing import Any
@@ -11,7 +13,8 @@ from test_driver_sc350 import Desk
 
 from firmware.drivers.sc350 import Sc350
 
-# Beside those of the simulator's histories three that only a spoiled question, a silent clear or another machine shows.
+# Beside those of the simulator's histories three that only a spoiled question, a silent clear or
+# another machine shows.
 PLANTED = [
     *COMMON,
     (
@@ -23,7 +26,8 @@ PLANTED = [
     ("takes a memory that fell for a transfer", "or rise < 0 or", "or"),
 ]
 HISTORIES = 60
-MISASKED = 0.002  # a bit of the question turned over: RA and RC differ in one, and the answer's sum is right
+# a bit of the question turned over: RA and RC differ in one, and the answer's sum is right
+MISASKED = 0.002
 ACTIONS = 40
 
 
@@ -83,9 +87,17 @@ def play(seed: int) -> str:
 
 
 def judged(flash: list[dict[str, Any]], moved: int, cleared: int, clean: bool) -> str:
-    credited = sum(pieces for event in flash if event["kind"] == "tally" for _, pieces in event["rows"])
-    missing = [event.get("pieces", moved) for event in flash if event.get("condition") == "discrepancy"]
-    said = sum(event.get("pieces", cleared) for event in flash if event.get("condition") == "cleared_unreported")
+    credited = sum(
+        pieces for event in flash if event["kind"] == "tally" for _, pieces in event["rows"]
+    )
+    missing = [
+        event.get("pieces", moved) for event in flash if event.get("condition") == "discrepancy"
+    ]
+    said = sum(
+        event.get("pieces", cleared)
+        for event in flash
+        if event.get("condition") == "cleared_unreported"
+    )
     if credited > moved:
         return f"credited {credited} of {moved}"
     if moved - credited > sum(missing):
@@ -105,7 +117,9 @@ def test_what_was_moved_to_memory_is_credited_once_or_said_to_be_missing(block: 
 
 
 @pytest.mark.parametrize(("title", "old", "new"), PLANTED, ids=[title for title, _, _ in PLANTED])
-def test_the_histories_find_a_planted_bug(title: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_histories_find_a_planted_bug(
+    title: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(test_driver_sc350, "Sc350", mutant("sc350", old, new))
     found = False
     for seed in range(HISTORIES):

@@ -1,4 +1,6 @@
-"""The SSP driver: the manual's frames, one credit for one note however often it comes, what cannot be known said so."""
+"""The SSP driver: the manual's frames, one credit for one note however often it comes, what cannot
+be known said so.
+"""
 
 import random
 
@@ -9,16 +11,40 @@ from hypothesis import strategies as st
 from firmware.drivers.ssp import Ssp
 from firmware.drivers.ssp_frames import Reader, frame
 
-SETTINGS = {"address": 0, "poll_ms": 200, "protocol": 6, "unit_minor": 0, "evidence": "specification"}
+SETTINGS = {
+    "address": 0,
+    "poll_ms": 200,
+    "protocol": 6,
+    "unit_minor": 0,
+    "evidence": "specification",
+}
 VALUES = (1, 5, 10, 20)
-SYNC, SETUP, SERIAL, POLL, WITH_ACK, EVENT_ACK, ENABLE, DISABLE, REJECT = 0x11, 5, 0x0C, 7, 0x56, 0x57, 0x0A, 9, 8
+SYNC, SETUP, SERIAL, POLL, WITH_ACK, EVENT_ACK, ENABLE, DISABLE, REJECT = (
+    0x11,
+    5,
+    0x0C,
+    7,
+    0x56,
+    0x57,
+    0x0A,
+    9,
+    8,
+)
 NOTHING, CREDIT_2 = b"", b"\xcc\xee\x02"
 
 
 def setup(currency: bytes = b"USD", real: bytes = b"\0\0\x64") -> bytes:
     count = len(VALUES)
-    legacy = b"\xf0\x000333" + currency + b"\0\0\x01" + bytes((count, *VALUES)) + bytes((2,) * count)
-    return legacy + real + b"\x06" + currency * count + b"".join(value.to_bytes(4, "little") for value in VALUES)
+    legacy = (
+        b"\xf0\x000333" + currency + b"\0\0\x01" + bytes((count, *VALUES)) + bytes((2,) * count)
+    )
+    return (
+        legacy
+        + real
+        + b"\x06"
+        + currency * count
+        + b"".join(value.to_bytes(4, "little") for value in VALUES)
+    )
 
 
 class Desk:
@@ -71,8 +97,10 @@ def conditions(events: list[dict]) -> list[str]:
 @pytest.mark.parametrize(
     ("seq", "data", "sent"),
     [
-        (0x80, "11", "7f8001116582"), (0x80, "0a", "7f80010a3f82"), (0x80, "09", "7f8001093582"), (0x80, "07", "7f8001071202"),
-        (0x80, "56", "7f800156f783"), (0, "0a", "7f00010a3c08"), (0x80, "f0cc ee01", "7f8004f0ccee0162aa"),
+        (0x80, "11", "7f8001116582"), (0x80, "0a", "7f80010a3f82"), (0x80, "09", "7f8001093582"),
+        (0x80, "07", "7f8001071202"),
+        (0x80, "56", "7f800156f783"), (0, "0a", "7f00010a3c08"),
+        (0x80, "f0cc ee01", "7f8004f0ccee0162aa"),
         (0x80, "f0001c962c", "7f8005f0001c962cd497"),
     ],
 )  # fmt: skip
@@ -131,7 +159,9 @@ def test_two_equal_notes_are_two_credits():
     events = desk.run(*(b"\xef\x02", CREDIT_2, b"\xeb") * 2)
 
     assert [((500, 1),)] * 2 == tallies(events)
-    assert ["1873452-1-2", "1873452-2-2"] == [event["batch_id"] for event in events if event["rows"]]
+    assert ["1873452-1-2", "1873452-2-2"] == [
+        event["batch_id"] for event in events if event["rows"]
+    ]
 
 
 def test_the_last_channel_again_after_our_restart_is_a_discrepancy():
@@ -158,7 +188,9 @@ def test_slave_reset_with_a_note_on_its_way_is_a_discrepancy():
 
 
 def test_note_that_went_into_the_cashbox_at_power_up_is_explicit_once():
-    assert ["reset", "discrepancy"] == conditions(Desk().run(b"\xef\x02", b"\xf1\xe8\xe2\x02", NOTHING))
+    assert ["reset", "discrepancy"] == conditions(
+        Desk().run(b"\xef\x02", b"\xf1\xe8\xe2\x02", NOTHING)
+    )
     assert ["reset", "discrepancy"] == conditions(Desk().run(b"\xf1\xe8\xe2\x00", NOTHING))
 
 
@@ -174,7 +206,11 @@ def test_rejected_notes_are_counted_and_are_no_money():
 
 @pytest.mark.parametrize(
     ("event", "told"),
-    [(b"\xe9", ["jam", "discrepancy", "back"]), (b"\xea", ["jam", "discrepancy", "back"]), (b"\xe0", ["fault", "back"])],
+    [
+        (b"\xe9", ["jam", "discrepancy", "back"]),
+        (b"\xea", ["jam", "discrepancy", "back"]),
+        (b"\xe0", ["fault", "back"]),
+    ],
 )
 def test_a_trouble_that_repeats_is_told_once_and_back_once(event, told):
     """A jam that is cleared without a credit may have left its note in the box."""
@@ -195,7 +231,9 @@ def test_unknown_event_never_makes_money_of_what_stands_behind_it():
 
     assert [] == tallies(events)
     assert ["fault", "back"] == conditions(events)
-    assert [b"\xf0\x77\xee\x02"] == [event["raw"] for event in events if event["kind"] == "quarantine"]
+    assert [b"\xf0\x77\xee\x02"] == [
+        event["raw"] for event in events if event["kind"] == "quarantine"
+    ]
 
 
 def test_foreign_notes_are_inhibited_and_said():
@@ -248,7 +286,12 @@ def test_silence_is_told_once_and_its_end_once():
 def test_listening_to_another_host_counts_and_says_nothing():
     driver = Ssp("notes", SETTINGS, "USD")
     events = []
-    dialogue = ((SETUP, setup()), (WITH_ACK, b"\xf0\xee\x02"), (EVENT_ACK, b"\xf0"), (WITH_ACK, b"\xf0\xee\x02"))
+    dialogue = (
+        (SETUP, setup()),
+        (WITH_ACK, b"\xf0\xee\x02"),
+        (EVENT_ACK, b"\xf0"),
+        (WITH_ACK, b"\xf0\xee\x02"),
+    )
     for at, (command, answer) in enumerate(dialogue):
         seq = 0x80 * (at & 1)
         for _ in range(2):  # the host asks twice, the machine answers twice
@@ -259,7 +302,10 @@ def test_listening_to_another_host_counts_and_says_nothing():
     assert b"" == driver.take_output()
 
 
-@given(st.binary(min_size=1, max_size=60).map(lambda data: data.replace(b"\x01", b"\x7f")), st.integers(0, 999))
+@given(
+    st.binary(min_size=1, max_size=60).map(lambda data: data.replace(b"\x01", b"\x7f")),
+    st.integers(0, 999),
+)
 def test_stuffed_frames_are_read_in_any_pieces(data, seed):
     rng = random.Random(seed)
     reader = Reader()
@@ -273,7 +319,9 @@ def test_stuffed_frames_are_read_in_any_pieces(data, seed):
 @given(st.binary(max_size=9))
 def test_a_frame_behind_noise_is_read(noise):
     reader = Reader()
-    got = [reader.data for byte in noise + b"\0" + frame(0, b"\xf0\xee\x02") * 2 if reader.push(byte)]
+    got = [
+        reader.data for byte in noise + b"\0" + frame(0, b"\xf0\xee\x02") * 2 if reader.push(byte)
+    ]
 
     assert b"\xf0\xee\x02" in got
 

@@ -44,7 +44,11 @@ class Pad:
 
 
 def tape(events: list[dict]) -> list[tuple]:
-    return [(event["left"], event["amount_minor"], event["symbol"]) for event in events if event["kind"] == "tape"]
+    return [
+        (event["left"], event["amount_minor"], event["symbol"])
+        for event in events
+        if event["kind"] == "tape"
+    ]
 
 
 def pressed(text: str, machine: AddingMachine | None = None) -> list[tuple]:
@@ -70,13 +74,26 @@ def pressed(text: str, machine: AddingMachine | None = None) -> list[tuple]:
         ("1 0 0 + -", [("", 100, "+"), ("", 100, "-")]),
         ("1 0 0 + <> +", [("", 100, "+"), ("001", 100, "<>")]),
         ("+ - # BS", []),
-        ("7 + 3 - <> * *", [("", 7, "+"), ("", 3, "-"), ("000", 4, "<>"), ("000", 4, "*"), ("000", 0, "*")]),
+        (
+            "7 + 3 - <> * *",
+            [("", 7, "+"), ("", 3, "-"), ("000", 4, "<>"), ("000", 4, "*"), ("000", 0, "*")],
+        ),
         ("0 7 1 1 # 5 + *", [("0711", 0, "#"), ("", 5, "+"), ("001", 5, "*")]),
         ("9 C 5 +", [("", 5, "+")]),
         ("5 + C <>", [("", 5, "+"), ("", 0, "C"), ("000", 0, "<>")]),
         ("C C", []),
         ("5 + 9 *", [("", 5, "+"), ("001", 5, "*")]),
-        ("5 + * 6 + * GT GT", [("", 5, "+"), ("001", 5, "*"), ("", 6, "+"), ("001", 6, "*"), ("2", 11, "GT"), ("0", 0, "GT")]),
+        (
+            "5 + * 6 + * GT GT",
+            [
+                ("", 5, "+"),
+                ("001", 5, "*"),
+                ("", 6, "+"),
+                ("001", 6, "*"),
+                ("2", 11, "GT"),
+                ("0", 0, "GT"),
+            ],
+        ),
         ("5 - *", [("", 5, "-"), ("-01", -5, "*")]),
     ],
 )
@@ -93,7 +110,10 @@ def test_item_count_wraps_after_999_and_a_total_clears_it():
     assert pressed("1 + *", machine) == [("", 1, "+"), ("001", 1, "*")]
 
 
-@pytest.mark.parametrize("keys", ["9 " * 13, "ADD " + "9 " * 11, "9 " * 12 + "+ + +", "9 " * 12 + "+ * " + "9 " * 12 + "+ *"])
+@pytest.mark.parametrize(
+    "keys",
+    ["9 " * 13, "ADD " + "9 " * 11, "9 " * 12 + "+ + +", "9 " * 12 + "+ * " + "9 " * 12 + "+ *"],
+)
 def test_overflow_locks_the_machine_until_it_is_cleared(keys):
     machine = AddingMachine("USD")
     assert pressed(keys + " 5 + * GT", machine)[-1] == ("", 0, "E")
@@ -120,7 +140,9 @@ def test_the_limits_are_those_of_the_wire(record, limit):
 
 
 class Model:
-    """The adding machine as a person would explain it: only digits, + - <> * # GT and C, in add mode, no overflow."""
+    """The adding machine as a person would explain it: only digits, + - <> * # GT and C, in add
+    mode, no overflow.
+    """
 
     def __init__(self) -> None:
         self.entry, self.amounts, self.totals, self.last = "", [], [], None
@@ -162,7 +184,12 @@ class Model:
 
 
 @settings(max_examples=300)
-@given(st.lists(st.sampled_from([*"0123456789", "00", "+", "+", "-", "<>", "*", "#", "GT", "C"]), max_size=40))
+@given(
+    st.lists(
+        st.sampled_from([*"0123456789", "00", "+", "+", "-", "<>", "*", "#", "GT", "C"]),
+        max_size=40,
+    )
+)
 def test_any_keys_print_what_the_model_prints(keys):
     machine, model = AddingMachine("USD"), Model()
     model.signs = []
@@ -200,7 +227,9 @@ def test_a_press_is_one_key_and_holding_it_is_not_more():
 
 @given(st.lists(st.integers(1, 2), min_size=1, max_size=10))
 def test_bounces_at_either_edge_make_one_press(pulses):
-    """Contacts bounce for less than the time that a release takes; each pulse is shorter than it."""
+    """Contacts bounce for less than the time that a release takes; each pulse is shorter than
+    it.
+    """
     pad = Pad()
     events = pad.keys("5")
     for edge in (["+"], []):
@@ -226,9 +255,14 @@ def test_a_ghost_rectangle_is_refused_and_told_once_until_every_key_is_up():
     pad = Pad()
     assert pad.hold(["7"], 10) == []
     events = (
-        pad.hold(["7", "8", "4", "5"], 200) + pad.hold(["7", "8"], 200) + pad.hold(["7", "8", "4", "5"], 200) + pad.hold([], 60)
+        pad.hold(["7", "8", "4", "5"], 200)
+        + pad.hold(["7", "8"], 200)
+        + pad.hold(["7", "8", "4", "5"], 200)
+        + pad.hold([], 60)
     )
-    assert [(event["kind"], event["condition"]) for event in events] == [("instrument", "ghost_keys")]
+    assert [(event["kind"], event["condition"]) for event in events] == [
+        ("instrument", "ghost_keys")
+    ]
     assert tape(pad.keys("9 +")) == [("", 9, "+")]
 
 
@@ -247,7 +281,9 @@ def test_no_key_is_taken_while_a_rectangle_shows(scans):
 def test_a_key_that_stays_down_is_told_once_and_the_others_work():
     pad = Pad()
     events = pad.hold(["GT"], 40000)
-    assert [event["condition"] for event in events if event["kind"] == "instrument"] == ["key_stuck"]
+    assert [event["condition"] for event in events if event["kind"] == "instrument"] == [
+        "key_stuck"
+    ]
     assert "key GT" in events[-1]["detail"]
 
     pad.hold(["GT", "5"], 60)
@@ -323,7 +359,12 @@ def test_lines_for_the_display_are_bounded_and_taken_once():
 
 def test_the_day_in_the_manual_is_what_the_pad_makes_of_its_keys():
     """The third column of the table in docs/pad.md, typed."""
-    day = (Path(__file__).parent.parent / "docs" / "pad.md").read_text().partition("## A day at")[2].partition("## When")[0]
+    day = (
+        (Path(__file__).parent.parent / "docs" / "pad.md")
+        .read_text()
+        .partition("## A day at")[2]
+        .partition("## When")[0]
+    )
     rows = [row.split("|")[2] for row in day.splitlines() if row.startswith(("| 1", "| 0"))]
     events = Pad().keys(" ".join(rows).replace("`", " "))
 

@@ -1,4 +1,6 @@
-"""The drivers on the line of simulated machines with seeded faults: each count is stated once, or it is quarantined."""
+"""The drivers on the line of simulated machines with seeded faults: each count is stated once, or
+it is quarantined.
+"""
 
 import pytest
 from driver_support import Line, of_kind
@@ -11,15 +13,28 @@ from simulators.instruments.machine import count_batch
 
 COINS = [(25, 40), (100, 7), (10, 13), (1, 22)]
 NOTES = [(2000, 12), (100, 9), (5000, 2)]
-UNHEARD = ("swap", "wrong_baud")  # nothing of the report reaches the driver, so there is nothing to state
+UNHEARD = (
+    "swap",
+    "wrong_baud",
+)  # nothing of the report reaches the driver, so there is nothing to state
 KNOBS = {
-    "mach": (CoinSorter, COINS, [knob for knob in CoinSorter.supported if knob not in ("clock_skew", *UNHEARD)]),
-    "jetscan": (BillCounter, NOTES, [knob for knob in BillCounter.supported if knob not in UNHEARD]),
+    "mach": (
+        CoinSorter,
+        COINS,
+        [knob for knob in CoinSorter.supported if knob not in ("clock_skew", *UNHEARD)],
+    ),
+    "jetscan": (
+        BillCounter,
+        NOTES,
+        [knob for knob in BillCounter.supported if knob not in UNHEARD],
+    ),
 }
 
 
 def played(machine_name: str, faults: Faults, batches: int) -> tuple:
-    """(machine, [(what it printed, the driver's events)]) of a run of batches, each followed by a silence."""
+    """(machine, [(what it printed, the driver's events)]) of a run of batches, each followed by a
+    silence.
+    """
     kind, rows, _ = KNOBS[machine_name]
     machine = kind(faults)
     line = Line(machine_name)
@@ -27,7 +42,14 @@ def played(machine_name: str, faults: Faults, batches: int) -> tuple:
     now_ms = 0
     for number in range(batches):
         printed_before = len(machine.truth.printed)
-        now_ms = count_batch(machine, [(denomination, pieces + number % 5) for denomination, pieces in rows], now_ms) + 60000
+        now_ms = (
+            count_batch(
+                machine,
+                [(denomination, pieces + number % 5) for denomination, pieces in rows],
+                now_ms,
+            )
+            + 60000
+        )
         machine.take_output()
         for printed in machine.truth.printed[printed_before:]:
             results.append((printed, line.send(printed.sent)))
@@ -47,7 +69,9 @@ def test_a_machine_without_faults_is_stated_batch_by_batch(machine_name):
 @pytest.mark.parametrize("machine_name", sorted(KNOBS))
 @pytest.mark.parametrize("seed", range(6))
 def test_under_all_faults_no_money_is_stated_that_was_not_printed(machine_name, seed):
-    _, results = played(machine_name, Faults(seed, **dict.fromkeys(KNOBS[machine_name][2], 120)), 60)
+    _, results = played(
+        machine_name, Faults(seed, **dict.fromkeys(KNOBS[machine_name][2], 120)), 60
+    )
     assert any(printed.faults for printed, _ in results)
 
     for printed, events in results:
@@ -62,13 +86,17 @@ def test_under_all_faults_no_money_is_stated_that_was_not_printed(machine_name, 
             is_copy = bool(event["flags"] & FLAG_REPRINT)
             if printed.kind != "reprint":
                 assert not is_copy, context
-            assert bool(event["flags"] & FLAG_SUB_BATCH) == (printed.kind == "sub_batch" or printed.sub_batch > 0), context
+            assert bool(event["flags"] & FLAG_SUB_BATCH) == (
+                printed.kind == "sub_batch" or printed.sub_batch > 0
+            ), context
 
 
 @pytest.mark.parametrize("machine_name", sorted(KNOBS))
 @pytest.mark.parametrize("seed", range(4))
 def test_the_sum_of_counted_tallies_is_the_sum_of_sound_batches(machine_name, seed):
-    """With every fault but garbled headers: each batch counts once, or waits in quarantine until its copy is printed."""
+    """With every fault but garbled headers: each batch counts once, or waits in quarantine until
+    its copy is printed.
+    """
     knobs = [knob for knob in KNOBS[machine_name][2] if knob not in ("garble", "day_clear")]
     _, results = played(machine_name, Faults(seed, **dict.fromkeys(knobs, 150)), 60)
     counted: dict[int, int] = {}
@@ -79,7 +107,9 @@ def test_the_sum_of_counted_tallies_is_the_sum_of_sound_batches(machine_name, se
     sound = {
         printed.batch: printed.total_cents
         for printed, events in results
-        if not printed.sub_batch and of_kind(events, "tally") and printed.kind in ("batch", "reprint")
+        if not printed.sub_batch
+        and of_kind(events, "tally")
+        and printed.kind in ("batch", "reprint")
     }
 
     assert counted == sound

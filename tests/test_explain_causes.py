@@ -21,7 +21,11 @@ def variances(rows, counted_cents, *, openings=None, checks=(), card=None):
 
 
 def sales(*without, tender="cash"):
-    return [posting(f"R{n}", minute, cents, tender) for n, (minute, cents) in enumerate(SALES) if n not in without]
+    return [
+        posting(f"R{n}", minute, cents, tender)
+        for n, (minute, cents) in enumerate(SALES)
+        if n not in without
+    ]
 
 
 TOTAL = 20000 + sum(cents for _, cents in SALES)
@@ -60,7 +64,11 @@ def test_a_twin_without_an_opening_of_its_own_is_named():
 def test_a_twin_with_an_opening_is_not_named():
     twin = posting("R9", 70, 2599, account_no="A-R2")
 
-    assert first(variances([*sales(), twin], TOTAL, openings=[10, 25, 40, 55, 70])) == ("posted_twice", "possible", "")
+    assert first(variances([*sales(), twin], TOTAL, openings=[10, 25, 40, 55, 70])) == (
+        "posted_twice",
+        "possible",
+        "",
+    )
 
 
 def test_equal_amounts_on_different_accounts_are_no_twins():
@@ -109,19 +117,31 @@ def test_cash_posted_as_a_check_shows_in_both_tenders():
 def test_a_missing_check_is_found_line_by_line():
     checks = [posting("C1", 20, 7700, "check"), posting("C2", 30, 4311, "check")]
 
-    assert first(variances([*sales(), *checks], TOTAL, checks=(7700,))) == ("missing_check", "strong", "C2")
+    assert first(variances([*sales(), *checks], TOTAL, checks=(7700,))) == (
+        "missing_check",
+        "strong",
+        "C2",
+    )
 
 
 def test_two_missing_checks_of_one_amount_name_nobody():
     checks = [posting("C1", 20, 7700, "check"), posting("C2", 30, 7700, "check")]
 
-    assert first(variances([*sales(), *checks], TOTAL, checks=(7700,))) == ("missing_check", "possible", "")
+    assert first(variances([*sales(), *checks], TOTAL, checks=(7700,))) == (
+        "missing_check",
+        "possible",
+        "",
+    )
 
 
 def test_swapped_digits_between_check_and_posting_are_named():
     checks = [posting("C1", 20, 8427, "check"), posting("C2", 30, 4311, "check")]
 
-    assert first(variances([*sales(), *checks], TOTAL, checks=(4827, 4311))) == ("wrong_digit", "strong", "C1")
+    assert first(variances([*sales(), *checks], TOTAL, checks=(4827, 4311))) == (
+        "wrong_digit",
+        "strong",
+        "C1",
+    )
 
 
 def test_a_card_total_alone_names_nobody():
@@ -131,7 +151,11 @@ def test_a_card_total_alone_names_nobody():
 
 
 def test_two_strong_causes_name_no_receipt_and_at_most_three_are_shown():
-    rows = [*sales(2), posting("R2", 40, 2599, status="unknown"), posting("R7", 41, 2599, business_date="2026-11-21")]
+    rows = [
+        *sales(2),
+        posting("R2", 40, 2599, status="unknown"),
+        posting("R7", 41, 2599, business_date="2026-11-21"),
+    ]
     (variance,) = variances(rows, TOTAL)
 
     assert [cause.receipt_no for cause in variance.causes] == [""] * len(variance.causes)
@@ -144,7 +168,14 @@ def test_a_machine_that_left_money_out_of_the_closing_count_is_the_possible_caus
     for minute, _ in SALES:
         tape.opening(minute)
     tape.mark(90, "close").tally(90, TOTAL - 1733)
-    tape.add("instrument", 91, instrument="coins", condition="discrepancy", detail="counter from 48 to 54", pieces=1)
+    tape.add(
+        "instrument",
+        91,
+        instrument="coins",
+        condition="discrepancy",
+        detail="counter from 48 to 54",
+        pieces=1,
+    )
     (session,) = drawer_sessions(tape.mark(92, "done").rows)
 
     (variance,) = explain(reconcile(session, sales(), DAY))

@@ -1,6 +1,8 @@
-"""Acceptors on the real firmware, whole: machine, pseudo-terminal, MicroPython process, broker, gateway, ledger.
+"""Acceptors on the real firmware, whole: machine, pseudo-terminal, MicroPython process, broker,
+gateway, ledger.
 
-The law under power cuts of the board: what lies in the box is in the ledger once, or an explicit discrepancy says so.
+The law under power cuts of the board: what lies in the box is in the ledger once, or an explicit
+discrepancy says so.
 """
 
 from collections import Counter
@@ -33,19 +35,31 @@ def office(tmp_path: Path) -> Iterator[Office]:
 def bench_of(folder: Path, office: Office, device: str, profiles: dict[str, str]) -> AcceptorBench:
     folder = folder / device
     folder.mkdir()
-    machines: dict[str, Any] = {name: simulator_for(profile)() for name, profile in profiles.items()}
+    machines: dict[str, Any] = {
+        name: simulator_for(profile)() for name, profile in profiles.items()
+    }
     return AcceptorBench(folder, office, device, board_with(folder, profiles), machines)
 
 
 def amounts_of(profiles: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    return {name: COINS if profile == "cctalk-coin" else NOTES for name, profile in profiles.items()}
+    return {
+        name: COINS if profile == "cctalk-coin" else NOTES for name, profile in profiles.items()
+    }
 
 
-def played(folder: Path, office: Office, boards: list[dict[str, str]], pieces: int, cuts: int) -> Clock:
-    """Every board with its machines and hands until all pieces went in and the ledger has settled, or does not."""
-    benches = [bench_of(folder, office, f"d{number}", profiles) for number, profiles in enumerate(boards)]
+def played(
+    folder: Path, office: Office, boards: list[dict[str, str]], pieces: int, cuts: int
+) -> Clock:
+    """Every board with its machines and hands until all pieces went in and the ledger has settled,
+    or does not.
+    """
+    benches = [
+        bench_of(folder, office, f"d{number}", profiles) for number, profiles in enumerate(boards)
+    ]
     clock = Clock(benches)
-    hands = [Hands(bench, amounts_of(boards[at]), pieces, at, cuts) for at, bench in enumerate(benches)]
+    hands = [
+        Hands(bench, amounts_of(boards[at]), pieces, at, cuts) for at, bench in enumerate(benches)
+    ]
 
     def act() -> bool:
         for each in hands:
@@ -59,7 +73,10 @@ def played(folder: Path, office: Office, boards: list[dict[str, str]], pieces: i
         looked[0] = clock.now_ms
         kept = [(Kept(office.ledger_file, each.device), each) for each in benches]
         may_be_missing = clock.now_ms > end_ms - 1000 * (SETTLE_S - SAID_S)
-        return all(one.is_settled(bench) or (may_be_missing and not one.wrong(bench)) for one, bench in kept)
+        return all(
+            one.is_settled(bench) or (may_be_missing and not one.wrong(bench))
+            for one, bench in kept
+        )
 
     looked = [0]
     try:
@@ -84,14 +101,19 @@ def test_notes_and_coins_are_tallies_in_the_ledger(tmp_path: Path, office: Offic
     assert kept.boots == 1
     shown = [line for line in bench.said("print") if " 0.00" in line]
     assert [] == shown  # a bookmark is no count: neither on the display nor to be heard
-    assert bench.said("beep").count("ok") == sum(line.startswith(("drop ", "coins ")) for line in bench.said("print"))
+    assert bench.said("beep").count("ok") == sum(
+        line.startswith(("drop ", "coins ")) for line in bench.said("print")
+    )
 
 
 @pytest.mark.parametrize(
     "boards",
     [
         pytest.param([DROP_AND_COINS] * 4, id="ebds and cctalk-coin"),
-        pytest.param([{"drop": "ssp"}, {"drop": "id003"}, {"drop": "cctalk-bill"}] * 2, id="ssp, id003, cctalk-bill"),
+        pytest.param(
+            [{"drop": "ssp"}, {"drop": "id003"}, {"drop": "cctalk-bill"}] * 2,
+            id="ssp, id003, cctalk-bill",
+        ),
     ],
 )
 def test_power_cuts_around_each_credit_lose_nothing_silently(
@@ -99,18 +121,31 @@ def test_power_cuts_around_each_credit_lose_nothing_silently(
 ) -> None:
     benches = played(tmp_path, office, boards, pieces=4, cuts=2).benches
     kept = [Kept(office.ledger_file, bench.device) for bench in benches]
-    in_box: Counter[int] = sum((true_pieces(each) for bench in benches for each in bench.machines.values()), Counter())
+    in_box: Counter[int] = sum(
+        (true_pieces(each) for bench in benches for each in bench.machines.values()), Counter()
+    )
     said = sum(len(each) for one in kept for each in one.explicit.values())
-    print(f"{in_box.total()} pieces, {sum(bench.cuts for bench in benches) - len(benches)} cuts, {said} explicit")
+    print(
+        f"{in_box.total()} pieces, {sum(bench.cuts for bench in benches) - len(benches)} cuts,"
+        f" {said} explicit"
+    )
 
-    assert [] == [text for one, bench in zip(kept, benches, strict=True) for text in one.wrong(bench)]
-    assert [one.boots for one in kept] == [bench.cuts for bench in benches]  # the last cut is the end of the test
+    assert [] == [
+        text for one, bench in zip(kept, benches, strict=True) for text in one.wrong(bench)
+    ]
+    assert [one.boots for one in kept] == [
+        bench.cuts for bench in benches
+    ]  # the last cut is the end of the test
     assert in_box.total() >= 3 * len(benches)
 
 
-def test_a_machine_that_the_bench_does_not_play_is_named_and_the_rest_works(tmp_path: Path, office: Office) -> None:
+def test_a_machine_that_the_bench_does_not_play_is_named_and_the_rest_works(
+    tmp_path: Path, office: Office
+) -> None:
     board = board_with(tmp_path, DROP_AND_COINS)
-    bench = AcceptorBench(tmp_path / "board", office, "w1", board, {"coins": simulator_for("cctalk-coin")()})
+    bench = AcceptorBench(
+        tmp_path / "board", office, "w1", board, {"coins": simulator_for("cctalk-coin")()}
+    )
     clock = Clock([bench])
     try:
         bench.power_on()

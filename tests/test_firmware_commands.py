@@ -1,4 +1,6 @@
-"""Commands and key rotation on the real firmware: the real MicroPython, a broker, the gateway, power cuts."""
+"""Commands and key rotation on the real firmware: the real MicroPython, a broker, the gateway,
+power cuts.
+"""
 
 import asyncio
 import json
@@ -86,16 +88,24 @@ def test_a_restart_is_on_record_before_it_happens_and_happens_once(tmp_path: Pat
 
 @pytest.mark.must("ROT-14")
 @pytest.mark.parametrize("cuts", [0, 1, 2, 3])
-def test_a_key_is_rotated_over_power_cuts_and_counts_go_on_under_the_new_one(tmp_path: Path, cuts: int) -> None:
+def test_a_key_is_rotated_over_power_cuts_and_counts_go_on_under_the_new_one(
+    tmp_path: Path, cuts: int
+) -> None:
     async def act(window: Window, office: Office) -> None:
         rotate(office, tmp_path)
         for cut in range(cuts):
             began = window.now_ms()
-            await until(window, lambda began=began, cut=cut: window.now_ms() - began > 40 * (cut + 1), "a moment in the middle")
+            await until(
+                window,
+                lambda began=began, cut=cut: window.now_ms() - began > 40 * (cut + 1),
+                "a moment in the middle",
+            )
             window.cut()
             assert await window.power_on(PATIENCE)
         keys = KeyStore(tmp_path / "keys")
-        await until(window, lambda: [key.number for key in keys.all(DEVICE)] == [2], "one key, the new one")
+        await until(
+            window, lambda: [key.number for key in keys.all(DEVICE)] == [2], "one key, the new one"
+        )
         await window.count_bills([(2000, 5)])
         assert "ok" == await window.wait_beep(PATIENCE)
         await until(window, lambda: office.kinds("tally"), "a count under the new key")

@@ -1,4 +1,6 @@
-"""The firmware's heap on real MicroPython, from the staged tree: its peak when all is full, and that it does not grow."""
+"""The firmware's heap on real MicroPython, from the staged tree: its peak when all is full, and
+that it does not grow.
+"""
 
 import asyncio
 import contextlib
@@ -34,7 +36,9 @@ def heap_bytes() -> int:
 
 
 def test_peak_with_a_full_journal_and_nothing_acknowledged(tmp_path: Path) -> None:
-    """The broker takes everything and nobody answers: the window is full, records are sent again, new ones are refused."""
+    """The broker takes everything and nobody answers: the window is full, records are sent again,
+    new ones are refused.
+    """
     states: list[dict] = []
     sent: set[int] = set()
 
@@ -52,7 +56,9 @@ def test_peak_with_a_full_journal_and_nothing_acknowledged(tmp_path: Path) -> No
         listener.connect(broker.host, broker.port)
         listener.subscribe([(topic(SITE, DEVICE, "ev"), 1), (topic(SITE, DEVICE, "state"), 1)])
         listener.loop_start()
-        tree = staged(tmp_path, broker.port, KEY.hex(), {"budget": {"heartbeat_ms": 250, "resend_ms": 1000}})
+        tree = staged(
+            tmp_path, broker.port, KEY.hex(), {"budget": {"heartbeat_ms": 250, "resend_ms": 1000}}
+        )
         held = fill(tmp_path / "flash.img", load_board("unix").tables["journal"]["sectors"])
 
         async def whole() -> None:
@@ -72,7 +78,9 @@ def test_peak_with_a_full_journal_and_nothing_acknowledged(tmp_path: Path) -> No
 
         asyncio.run(whole())
         listener.loop_stop()
-    peak = heap_bytes() - min(state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"])
+    peak = heap_bytes() - min(
+        state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"]
+    )
     print(f"peak {peak} bytes of {TWO_REPORTS_MAX}, {held} records held, {len(sent)} sent")
 
     assert {"journal_full"} <= {state["status"] for state in states}
@@ -86,7 +94,9 @@ def two_on_a_line(folder: Path) -> Board:
     board = board_with(folder, {"coins": "cctalk-coin"})
     coins = board.profiles["coins"]
     notes = {"name": "drop", **load_profile("cctalk-bill").settings}
-    return replace(board, profiles={"coins": replace(coins, settings={**coins.settings, "also": [notes]})})
+    return replace(
+        board, profiles={"coins": replace(coins, settings={**coins.settings, "also": [notes]})}
+    )
 
 
 COMBINATIONS = [
@@ -103,7 +113,11 @@ def test_peak_of_boards_with_acceptors(tmp_path: Path, profiles: dict[str, str])
     office = Office(tmp_path).open()
 
     def on_message(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        states.append(messages.decode_state(seal.open_seal(message.payload, message.topic, lambda kid: office.key.secret)[1]))
+        states.append(
+            messages.decode_state(
+                seal.open_seal(message.payload, message.topic, lambda kid: office.key.secret)[1]
+            )
+        )
 
     listener = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     listener.on_message = on_message
@@ -123,7 +137,9 @@ def test_peak_of_boards_with_acceptors(tmp_path: Path, profiles: dict[str, str])
             acted[0] = clock.now_ms
             with contextlib.suppress(MachineError):
                 machine.do("insert 1.00", clock.now_ms)
-        return len(states) >= 8 and len([each for each in office.kinds("tally") if each["rows"]]) >= 3
+        return (
+            len(states) >= 8 and len([each for each in office.kinds("tally") if each["rows"]]) >= 3
+        )
 
     try:
         bench.power_on()
@@ -132,7 +148,9 @@ def test_peak_of_boards_with_acceptors(tmp_path: Path, profiles: dict[str, str])
         clock.close()
         listener.loop_stop()
         office.close()
-    peak = heap_bytes() - min(state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"])
+    peak = heap_bytes() - min(
+        state["heap_low"] for state in states if state["status"] != "lost" and state["heap_low"]
+    )
     print(f"{', '.join(profiles.values())}: peak {peak} bytes of {PEAK_BYTES_MAX}")
 
     assert peak <= PEAK_BYTES_MAX
@@ -195,7 +213,9 @@ def test_ten_thousand_batches_leave_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "growth.py").write_text(GROWTH)
     command = [MICROPYTHON, "-X", HEAP, tmp_path / "growth.py"]
     environment = {"PATH": os.environ["PATH"], "MICROPYPATH": ".:.frozen"}
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     printed = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
     (early, early_taken, _), (late, late_taken, late_acked) = printed

@@ -1,6 +1,8 @@
-"""The journal under seeded histories of appends, acknowledgements, restarts and power cuts on a model of NOR flash.
+"""The journal under seeded histories of appends, acknowledgements, restarts and power cuts on a
+model of NOR flash.
 
-What was confirmed and not acknowledged is there after every start, in order and byte for byte; the seq never repeats or skips.
+What was confirmed and not acknowledged is there after every start, in order and byte for byte; the
+seq never repeats or skips.
 """
 
 import random
@@ -18,7 +20,9 @@ class PowerCut(Exception):
 
 
 class Nor:
-    """Bits only fall until a sector is erased. `cut_in` programs and erases from now the power fails, in the middle of one."""
+    """Bits only fall until a sector is erased. `cut_in` programs and erases from now the power
+    fails, in the middle of one.
+    """
 
     def __init__(self, sectors: int, dice: random.Random) -> None:
         self.sectors = [bytearray(b"\xff" * SECTOR_BYTES) for _ in range(sectors)]
@@ -57,7 +61,9 @@ class Nor:
 
 
 class Shift:
-    """One history. `kept` is the truth: {seq: body} of everything that was confirmed, `acked` what the gateway holds."""
+    """One history. `kept` is the truth: {seq: body} of everything that was confirmed, `acked` what
+    the gateway holds.
+    """
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -105,7 +111,9 @@ class Shift:
             self.journal.tidy()
         elif choice < 0.97:
             self.journal = self.start()
-            self.journal.mark_acked(self.acked, self.acked, bytes(32))  # the first heartbeat is answered
+            self.journal.mark_acked(
+                self.acked, self.acked, bytes(32)
+            )  # the first heartbeat is answered
         else:
             self.nor.cut_in = self.dice.randrange(1, 12)
 
@@ -116,7 +124,9 @@ class Shift:
             seq = self.journal.append(body)
         except JournalFull:
             self.refused += 1
-            assert self.journal.last_seq > self.journal.acked, "refused, and everything it holds is acknowledged"
+            assert self.journal.last_seq > self.journal.acked, (
+                "refused, and everything it holds is acknowledged"
+            )
         else:
             assert seq == max(self.kept, default=0) + 1
             self.kept[seq] = body

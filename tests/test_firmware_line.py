@@ -1,4 +1,6 @@
-"""The line that the money takes, whole: machines, the real firmware process, a broker, the gateway, the ledger."""
+"""The line that the money takes, whole: machines, the real firmware process, a broker, the gateway,
+the ledger.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -33,12 +35,16 @@ def with_line(
     try:
         if is_open:
             office.open()
-        tree = staged(folder, office.broker.port, office.key.secret.hex(), {**SOON, **(tables or {})})
+        tree = staged(
+            folder, office.broker.port, office.key.secret.hex(), {**SOON, **(tables or {})}
+        )
 
         async def whole() -> None:
             window = bench(folder, tree, report_gap_ms=1, **options)
             try:
-                assert await window.start(PATIENCE) or may_fail, (folder / "console.txt").read_text()
+                assert await window.start(PATIENCE) or may_fail, (
+                    folder / "console.txt"
+                ).read_text()
                 await act(window, office)
             finally:
                 await window.stop()
@@ -52,7 +58,11 @@ def with_line(
 def totals(office: Office) -> list[int]:
     """The cents of every tally in the ledger's file, in order."""
     with Ledger.open(office.ledger_file) as ledger:
-        return [record.fields["total_minor"] for record in ledger.records(device=DEVICE) if record.kind == "tally"]
+        return [
+            record.fields["total_minor"]
+            for record in ledger.records(device=DEVICE)
+            if record.kind == "tally"
+        ]
 
 
 def test_a_count_is_one_tally_in_the_ledger(tmp_path: Path) -> None:
@@ -75,7 +85,11 @@ def test_power_cut_in_mid_report_and_a_recount_are_one_tally(tmp_path: Path) -> 
         await until(window, lambda: office.kinds("boot"), "the boot record")
         counting = asyncio.create_task(window.count_bills(ROWS))
         began = window.now_ms()
-        await until(window, lambda: window.now_ms() - began > 60 or counting.done(), "the middle of the report")
+        await until(
+            window,
+            lambda: window.now_ms() - began > 60 or counting.done(),
+            "the middle of the report",
+        )
         assert not counting.done()
         window.cut()
         await counting
@@ -96,7 +110,11 @@ def test_power_cut_right_behind_the_beep_loses_nothing_and_doubles_nothing(tmp_p
         await until(window, lambda: not window.is_powered, "the cut")
         window.on_line = None
         assert await window.power_on(PATIENCE)
-        await until(window, lambda: any(line.startswith("last bills") for line in window.display), "the count on the display")
+        await until(
+            window,
+            lambda: any(line.startswith("last bills") for line in window.display),
+            "the count on the display",
+        )
         await until(window, lambda: office.kinds("tally"), "the tally in the ledger")
         await until(window, lambda: len(office.kinds("boot")) == 2, "the second boot")
 
@@ -121,7 +139,9 @@ def test_a_broker_that_dies_and_comes_back_loses_nothing(tmp_path: Path) -> None
 
 
 def test_a_forged_acknowledgement_moves_nothing(tmp_path: Path) -> None:
-    """Nobody serves; a stranger says that all is durable: by a wrong key, for another device, by a seal of its own."""
+    """Nobody serves; a stranger says that all is durable: by a wrong key, for another device, by a
+    seal of its own.
+    """
     states: list[dict[str, Any]] = []
 
     async def act(window: Window, office: Office) -> None:
@@ -132,18 +152,28 @@ def test_a_forged_acknowledgement_moves_nothing(tmp_path: Path) -> None:
         def on_message(client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
             if message.topic.endswith("/ev"):
                 heard.append(bytes(message.payload))
-                client.publish(own, message.payload, qos=1)  # sealed by the right key, for another topic
+                client.publish(
+                    own, message.payload, qos=1
+                )  # sealed by the right key, for another topic
                 return
-            state = messages.decode_state(seal.open_seal(message.payload, message.topic, lambda _: key)[1])
+            state = messages.decode_state(
+                seal.open_seal(message.payload, message.topic, lambda _: key)[1]
+            )
             states.append(state)
             ack = {
-                "epoch": state["epoch"], "high_water": state["last_seq"], "want_from": 0, "want_to": 0, "ledger_n": 1,
-                "ledger_head": bytes(32), "utc_ms": 1, "echo_boot": state["boot"], "echo_uptime_ms": state["uptime_ms"],
+                "epoch": state["epoch"], "high_water": state["last_seq"], "want_from": 0,
+                "want_to": 0, "ledger_n": 1,
+                "ledger_head": bytes(32), "utc_ms": 1, "echo_boot": state["boot"],
+                "echo_uptime_ms": state["uptime_ms"],
                 "mark": bytes(8),
             }  # fmt: skip
-            client.publish(own, seal.seal(b"x" * 32, kid(DEVICE, 1), own, messages.encode_ack(ack)), qos=1)
+            client.publish(
+                own, seal.seal(b"x" * 32, kid(DEVICE, 1), own, messages.encode_ack(ack)), qos=1
+            )
             other = topic(SITE, "w2", "ack")
-            client.publish(own, seal.seal(key, kid(DEVICE, 1), other, messages.encode_ack(ack)), qos=1)
+            client.publish(
+                own, seal.seal(key, kid(DEVICE, 1), other, messages.encode_ack(ack)), qos=1
+            )
 
         stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
         stranger.on_message = on_message
@@ -152,7 +182,11 @@ def test_a_forged_acknowledgement_moves_nothing(tmp_path: Path) -> None:
         stranger.loop_start()
         await window.count_bills(ROWS)
         assert "ok" == await window.wait_beep(PATIENCE)
-        await until(window, lambda: len(heard) >= 2 and len(states) >= 5, "records and heartbeats, answered with forgeries")
+        await until(
+            window,
+            lambda: len(heard) >= 2 and len(states) >= 5,
+            "records and heartbeats, answered with forgeries",
+        )
         stranger.loop_stop()
         stranger.disconnect()
         assert {0} == {state["acked"] for state in states}
@@ -180,7 +214,11 @@ def test_a_full_journal_takes_no_count_and_says_so_later(tmp_path: Path) -> None
         assert "full" == await window.wait_beep(PATIENCE)
         assert "ok" not in [name for _, name in window.beeps[refused:]]
         office.open()
-        await until(window, lambda: any(each.get("condition") == "full" for each in office.kinds("instrument")), "the refusals")
+        await until(
+            window,
+            lambda: any(each.get("condition") == "full" for each in office.kinds("instrument")),
+            "the refusals",
+        )
 
     office = with_line(tmp_path, act, {"journal": {"sectors": 3}}, is_open=False)
 
@@ -211,7 +249,9 @@ def test_keys_of_25_ms_are_all_on_the_tape(tmp_path: Path) -> None:
 def test_a_board_that_runs_out_of_memory_confirms_nothing_that_is_not_kept(
     tmp_path: Path, short_of: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With less heap than it needs the firmware may starve anywhere. What it beeped "ok" is in the ledger, once."""
+    """With less heap than it needs the firmware may starve anywhere. What it beeped "ok" is in the
+    ledger, once.
+    """
     beeped: list[int] = []
 
     async def act(window: Window, office: Office) -> None:
@@ -224,7 +264,11 @@ def test_a_board_that_runs_out_of_memory_confirms_nothing_that_is_not_kept(
         assert await window.power_on(PATIENCE)
         await window.count_bills([(100, 4)])
         assert "ok" == await window.wait_beep(PATIENCE)
-        await until(window, lambda: 400 in [each["total_minor"] for each in office.kinds("tally")], "the count behind it")
+        await until(
+            window,
+            lambda: 400 in [each["total_minor"] for each in office.kinds("tally")],
+            "the count behind it",
+        )
 
     monkeypatch.setattr(firmware_support, "HEAP", f"heapsize={119 - short_of}K")
     office = with_line(tmp_path, act, may_fail=True)

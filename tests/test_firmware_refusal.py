@@ -1,4 +1,6 @@
-"""What a machine is told when flash refuses: an acknowledgement leaves only behind its record, and never without one."""
+"""What a machine is told when flash refuses: an acknowledgement leaves only behind its record, and
+never without one.
+"""
 
 import asyncio
 import gc
@@ -24,7 +26,9 @@ SECTORS = 4
 
 
 class Machine:
-    """Credits one note, over and over, until it is acknowledged: the driver's world, and the uart that leads to it."""
+    """Credits one note, over and over, until it is acknowledged: the driver's world, and the uart
+    that leads to it.
+    """
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -41,7 +45,9 @@ class Machine:
 
 
 class Driver:
-    """A driver as firmware/drivers/base.py says, whose machine credits at every start until flash holds the tally."""
+    """A driver as firmware/drivers/base.py says, whose machine credits at every start until flash
+    holds the tally.
+    """
 
     busy = False
     resumed: list[tuple[str, str]] = []
@@ -76,12 +82,15 @@ class Driver:
 
 def tally(rows: list[tuple[int, int]], flags: int = 0, batch_id: str = "b1") -> dict[str, Any]:
     return {
-        "kind": "tally", "instrument": "drop", "batch_id": batch_id, "currency": "USD", "rows": rows,
+        "kind": "tally", "instrument": "drop", "batch_id": batch_id, "currency": "USD",
+        "rows": rows,
         "total_minor": value_cents(rows), "flags": flags, "evidence": "manual",
     }  # fmt: skip
 
 
-def app_with(path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any] | None = None) -> tuple[Any, Machine]:
+def app_with(
+    path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any] | None = None
+) -> tuple[Any, Machine]:
     """The firmware's App with one acceptor `drop`, on a blank journal."""
     monkeypatch.setattr(asyncio, "sleep_ms", lambda ms: asyncio.sleep(0), raising=False)
     monkeypatch.setattr(time, "ticks_ms", lambda: 1, raising=False)
@@ -89,19 +98,42 @@ def app_with(path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, An
     monkeypatch.setattr(Driver, "resumed", [])
     monkeypatch.setattr(Driver, "allowed", [])
     tables = load_board("unix").tables
-    line = {"name": "drop", "driver": "ebds", "profile": "ebds", "settings": {"evidence": "manual", **(settings or {})}}
+    line = {
+        "name": "drop",
+        "driver": "ebds",
+        "profile": "ebds",
+        "settings": {"evidence": "manual", **(settings or {})},
+    }
     pad = {**tables["pad"], "repeat_ms": 0}
     board = SimpleNamespace(
-        BUDGET=tables["budget"], INSTRUMENTS=[line], DRAWER=tables["drawer"], PAD=pad, NAME="unix", HASH=bytes(8)
+        BUDGET=tables["budget"],
+        INSTRUMENTS=[line],
+        DRAWER=tables["drawer"],
+        PAD=pad,
+        NAME="unix",
+        HASH=bytes(8),
     )
     machine = Machine()
     flash = FileFlash(path, SECTORS)
     ports = SimpleNamespace(
-        flash=lambda: flash, uart=lambda each: machine, uptime_ms=lambda: 1, reset_cause=lambda: "power_on",
+        flash=lambda: flash, uart=lambda each: machine, uptime_ms=lambda: 1,
+        reset_cause=lambda: "power_on",
         beep=lambda name: None, show=lambda text: None, remark=lambda text: None,
     )  # fmt: skip
-    site = {"site": "city", "device": "w1", "broker_host": "", "broker_port": 1, "key": b"k" * 32, "key_number": 1}
-    made = application.App(board, {**site, "currency": "USD"}, ports, SimpleNamespace(STOPS_UART=False, NETWORK_TASK=False))
+    site = {
+        "site": "city",
+        "device": "w1",
+        "broker_host": "",
+        "broker_port": 1,
+        "key": b"k" * 32,
+        "key_number": 1,
+    }
+    made = application.App(
+        board,
+        {**site, "currency": "USD"},
+        ports,
+        SimpleNamespace(STOPS_UART=False, NETWORK_TASK=False),
+    )
     machine.journal = made._journal
     return made, machine
 
@@ -135,11 +167,16 @@ def test_no_credit_is_acknowledged_that_flash_refused(
     assert [] == refused
     assert ["n1"] == [record["batch_id"] for record in held if record["kind"] == "tally"]
     assert [b"ack"] == machine.written
-    assert [("drop", ""), ("drop", "")] == Driver.resumed  # at the start, and once after the refusals
+    assert [
+        ("drop", ""),
+        ("drop", ""),
+    ] == Driver.resumed  # at the start, and once after the refusals
 
 
 @pytest.mark.must("SEQ-6")
-def test_an_acknowledgement_leaves_behind_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acknowledgement_leaves_behind_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, machine = app_with(tmp_path / "flash.img", monkeypatch)
     before = made._journal.last_seq
     task = made._listen(0)
@@ -151,7 +188,9 @@ def test_an_acknowledgement_leaves_behind_its_record(tmp_path: Path, monkeypatch
     assert before < machine.on_flash[0]
 
 
-def test_a_restart_behind_the_record_states_it_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_behind_the_record_states_it_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, machine = app_with(tmp_path / "flash.img", monkeypatch)
     made._take([tally([(500, 1)], batch_id="n1")])
     made._commit()
@@ -164,16 +203,25 @@ def test_a_restart_behind_the_record_states_it_no_more(tmp_path: Path, monkeypat
     assert [] == machine.written
 
 
-def test_every_instrument_of_a_line_resumes_behind_its_own_tally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_instrument_of_a_line_resumes_behind_its_own_tally(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, _ = app_with(tmp_path / "flash.img", monkeypatch, {"also": [{"name": "second"}]})
-    made._take([{**tally([(500, 1)], batch_id="s7"), "instrument": "second"}, tally([(100, 1)], batch_id="d3")])
+    made._take(
+        [
+            {**tally([(500, 1)], batch_id="s7"), "instrument": "second"},
+            tally([(100, 1)], batch_id="d3"),
+        ]
+    )
     made._commit()
     made._driver(made._serial[0][2])
 
     assert [("drop", "d3"), ("second", "s7")] == Driver.resumed[-2:]
 
 
-def test_allow_is_a_truth_value_whatever_room_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allow_is_a_truth_value_whatever_room_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A number of sectors would look like another wish each time one is used up."""
     made, _ = app_with(tmp_path / "flash.img", monkeypatch)
     monkeypatch.setattr(gc, "mem_free", lambda: 1, raising=False)
@@ -207,7 +255,9 @@ def test_a_full_journal_shuts_the_acceptor_until_the_gateway_has_records(tmp_pat
     office = Office(tmp_path)
     held = fill(tmp_path / "flash.img", SECTORS)
     machine = simulator_for("ebds")()
-    bench = AcceptorBench(tmp_path, office, "w1", board_with(tmp_path, {"drop": "ebds"}, SECTORS), {"drop": machine})
+    bench = AcceptorBench(
+        tmp_path, office, "w1", board_with(tmp_path, {"drop": "ebds"}, SECTORS), {"drop": machine}
+    )
     clock = Clock([bench])
     try:
         bench.power_on()
@@ -217,8 +267,14 @@ def test_a_full_journal_shuts_the_acceptor_until_the_gateway_has_records(tmp_pat
         clock.until(lambda: machine._enabled, "notes are taken again")
         clock.until(lambda: machine._messages >= 4, "more answers")
         machine.do("insert 20.00", clock.now_ms)
-        clock.until(lambda: any("20.00" in line for line in bench.said("print")), "the count on the display", PATIENCE)
-        clock.until(lambda: Kept(office.ledger_file, "w1").credited.get("drop"), "the tally in the ledger")
+        clock.until(
+            lambda: any("20.00" in line for line in bench.said("print")),
+            "the count on the display",
+            PATIENCE,
+        )
+        clock.until(
+            lambda: Kept(office.ledger_file, "w1").credited.get("drop"), "the tally in the ledger"
+        )
     finally:
         clock.close()
         office.close()

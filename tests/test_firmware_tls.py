@@ -1,4 +1,6 @@
-"""TLS with certificates on both sides: the real firmware, the real mosquitto, and no byte of an instrument lost meanwhile."""
+"""TLS with certificates on both sides: the real firmware, the real mosquitto, and no byte of an
+instrument lost meanwhile.
+"""
 
 import array
 import asyncio
@@ -24,12 +26,15 @@ from gateway.rows import SeenRecord
 from gateway.service import Service, ServiceSettings
 from simulators.window import Window
 
-pytestmark = pytest.mark.skipif(not MosquittoBroker.is_installed(), reason="mosquitto is not on PATH: no broker with TLS")
+pytestmark = pytest.mark.skipif(
+    not MosquittoBroker.is_installed(), reason="mosquitto is not on PATH: no broker with TLS"
+)
 
 ROWS = [(2000, 5), (500, 3), (100, 20)]
 SOON = {"budget": {"heartbeat_ms": 300, "resend_ms": 300, "backoff_ms": 50}}
 UART_BYTES = 4096  # firmware/ports/mcu.py: _RX_BYTES
-BOARD_SLOWER = 125  # a Cortex-M4 at 168 MHz against this machine, estimated from pure-Python signatures on both
+# a Cortex-M4 at 168 MHz against this machine, estimated from pure-Python signatures on both
+BOARD_SLOWER = 125
 
 
 class TlsBroker(MosquittoBroker):
@@ -61,7 +66,9 @@ class Office:
         self.authority = Authority(folder / "ca")
         self.authority.create(SITE)
         self.key = create_key(folder / "keys", DEVICE)
-        write_issued(self.authority.issue_office("gateway"), folder / "gateway.pem", folder / "gateway.key")
+        write_issued(
+            self.authority.issue_office("gateway"), folder / "gateway.pem", folder / "gateway.key"
+        )
         (folder / "broker").mkdir()
         self.broker = TlsBroker(folder / "broker", self.authority).start()
         self.seen: list[SeenRecord] = []
@@ -72,11 +79,16 @@ class Office:
 
     def _serve(self) -> None:
         settings = ServiceSettings(
-            SITE, broker_host=HOST, broker_port=self.broker.port, ca_file=str(self.authority.certificate_file),
+            SITE, broker_host=HOST, broker_port=self.broker.port,
+            ca_file=str(self.authority.certificate_file),
             cert_file=str(self._folder / "gateway.pem"), key_file=str(self._folder / "gateway.key"),
         )  # fmt: skip
         with Ledger.open(self._folder / "ledger.db") as ledger:
-            self.service = Service(settings, Ingest(ledger, KeyStore(self._folder / "keys"), Clock(), SITE), self.seen.append)
+            self.service = Service(
+                settings,
+                Ingest(ledger, KeyStore(self._folder / "keys"), Clock(), SITE),
+                self.seen.append,
+            )
             self.service.run(self._stop)
 
     def tallies(self) -> list[SeenRecord]:
@@ -89,11 +101,15 @@ class Office:
         self.broker.stop()
 
     def staged(self, folder: Path, authority: Authority | None = None, **site: Any) -> Path:
-        """The board's tree with the certificate of `authority` (the site's own by default) and more of site.json."""
+        """The board's tree with the certificate of `authority` (the site's own by default) and more
+        of site.json.
+        """
         tree = staged(folder, self.broker.port, self.key.secret.hex(), SOON)
         signer = authority or self.authority
         write_issued(signer.issue_device(DEVICE), folder / "device.pem", folder / "device.key")
-        for name, content in board_files(signer, folder / "device.pem", folder / "device.key").items():
+        for name, content in board_files(
+            signer, folder / "device.pem", folder / "device.key"
+        ).items():
             (tree / name).write_bytes(content)
         settings = json.loads((tree / "site.json").read_text())
         (tree / "site.json").write_text(json.dumps({**settings, "tls": True, **site}))
@@ -122,7 +138,9 @@ def play(folder: Path, tree: Path, act: Callable[[Window], Any], **options: Any)
     return asyncio.run(whole())
 
 
-def test_a_count_reaches_the_ledger_over_tls_with_certificates_on_both_sides(tmp_path: Path, office: Office) -> None:
+def test_a_count_reaches_the_ledger_over_tls_with_certificates_on_both_sides(
+    tmp_path: Path, office: Office
+) -> None:
     async def act(window: Window) -> None:
         await window.count_bills(ROWS)
         assert "ok" == await window.wait_beep(PATIENCE)
@@ -148,7 +166,11 @@ def test_a_broker_that_cannot_prove_itself_is_told_nothing_and_the_count_is_kept
     async def act(window: Window) -> None:
         await window.count_bills(ROWS)
         assert "ok" == await window.wait_beep(PATIENCE)
-        await until(window, lambda: any("link lost" in line for line in window.remarks), "the refusal of the broker")
+        await until(
+            window,
+            lambda: any("link lost" in line for line in window.remarks),
+            "the refusal of the broker",
+        )
 
     remarks = play(tmp_path, tree, act)
 
@@ -157,7 +179,9 @@ def test_a_broker_that_cannot_prove_itself_is_told_nothing_and_the_count_is_kept
 
 
 class Backlog:
-    """The most bytes that waited unread on a wire: what a UART's receive buffer must hold so that none is lost."""
+    """The most bytes that waited unread on a wire: what a UART's receive buffer must hold so that
+    none is lost.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self.bytes = 0
@@ -183,13 +207,17 @@ class Backlog:
     ("byte_rate", "reports"),
     [
         pytest.param(960, 4, id="9600 baud"),
-        pytest.param(960 * BOARD_SLOWER, 20, id="9600 baud as it looks to a board that is 125 times as slow"),
+        pytest.param(
+            960 * BOARD_SLOWER, 20, id="9600 baud as it looks to a board that is 125 times as slow"
+        ),
     ],
 )
 def test_no_byte_of_a_report_is_lost_while_the_board_reconnects(
     tmp_path: Path, office: Office, byte_rate: int, reports: int
 ) -> None:
-    """The broker dies again and again while a machine prints: each report is whole, none waited longer than a UART holds."""
+    """The broker dies again and again while a machine prints: each report is whole, none waited
+    longer than a UART holds.
+    """
     expected: list[int] = []
     backlog: list[int] = []
     lost = [0]

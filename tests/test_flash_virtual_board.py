@@ -1,4 +1,6 @@
-"""`till flash` with the real mpremote, the real MicroPython behind a pseudo-terminal, the real firmware and a real broker."""
+"""`till flash` with the real mpremote, the real MicroPython behind a pseudo-terminal, the real
+firmware and a real broker.
+"""
 
 import asyncio
 import contextlib
@@ -50,7 +52,9 @@ def machines(tmp_path: Path, name: str = "w1") -> Iterator[VirtualBoard]:
     channels = {"BILLS": bills.theirs, "COINS": coins.theirs, "GPIO": pins.theirs}
     environment = {"TILL_FLASH": str(tmp_path / "journal.img")}
     try:
-        with VirtualBoard(name, tmp_path / "flash", tmp_path / "run", channels, environment) as plugged:
+        with VirtualBoard(
+            name, tmp_path / "flash", tmp_path / "run", channels, environment
+        ) as plugged:
             yield plugged
     finally:
         bills.close()
@@ -88,14 +92,18 @@ def received(descriptor: int) -> bytes:
     return os.read(descriptor, 1000) if ready else b""
 
 
-def test_a_port_without_descriptor_is_refused_and_gets_no_byte(stranger: tuple[int, str], tmp_path: Path) -> None:
+def test_a_port_without_descriptor_is_refused_and_gets_no_byte(
+    stranger: tuple[int, str], tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match="not recognised.*it was not opened"):
         flash_command(SITE, port=stranger[1], board="unix", run_folder=tmp_path)
 
     assert received(stranger[0]) == b""
 
 
-def test_the_descriptor_of_a_board_that_is_gone_is_worth_nothing(stranger: tuple[int, str], tmp_path: Path) -> None:
+def test_the_descriptor_of_a_board_that_is_gone_is_worth_nothing(
+    stranger: tuple[int, str], tmp_path: Path
+) -> None:
     stale = f'{{"port": "{stranger[1]}", "usb_id": "{USB_ID}", "serial_number": "virtual-w1"}}'
     (tmp_path / "w1.board.json").write_text(stale)
 
@@ -115,14 +123,21 @@ def with_usb(monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
         type(
             "Info",
             (),
-            {"device": f"/dev/ttyUSB{n}", "vid": int(each[:4], 16), "pid": int(each[5:], 16), "serial_number": f"s{n}"},
+            {
+                "device": f"/dev/ttyUSB{n}",
+                "vid": int(each[:4], 16),
+                "pid": int(each[5:], 16),
+                "serial_number": f"s{n}",
+            },
         )
         for n, each in enumerate(ids)
     ]
     monkeypatch.setattr(ports.list_ports, "comports", lambda: fakes)
 
 
-def test_the_chip_of_a_serial_cable_needs_a_person_to_name_port_and_board(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chip_of_a_serial_cable_needs_a_person_to_name_port_and_board(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with_usb(monkeypatch, "1A86:7523")
     revisions = load_revisions()
 
@@ -158,7 +173,9 @@ def test_a_port_that_is_not_usb_is_not_recognised(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         ports.list_ports,
         "comports",
-        lambda: [type("I", (), {"device": "/dev/ttyS0", "vid": None, "pid": None, "serial_number": None})],
+        lambda: [
+            type("I", (), {"device": "/dev/ttyS0", "vid": None, "pid": None, "serial_number": None})
+        ],
     )
 
     assert listed_ports() == [SerialPort("/dev/ttyS0", "", "")]
@@ -169,7 +186,9 @@ def test_a_port_that_is_not_usb_is_not_recognised(monkeypatch: pytest.MonkeyPatc
 # ---- flashing ----
 
 
-def test_flash_copies_then_finds_nothing_to_copy_then_repairs_what_changed(board: VirtualBoard, tmp_path: Path) -> None:
+def test_flash_copies_then_finds_nothing_to_copy_then_repairs_what_changed(
+    board: VirtualBoard, tmp_path: Path
+) -> None:
     port = port_of(board)
     staged = stage(UNIX, None, tmp_path / "expected", SITE)
 
@@ -196,7 +215,10 @@ def test_flash_copies_then_finds_nothing_to_copy_then_repairs_what_changed(board
     assert third.copied == ("firmware/journal.mpy",)
     assert third.removed == ("board.py", "firmware/old_driver.mpy")
     assert third.site_written
-    assert {name for name in on_flash(board) if name not in staged.files} == {"site.json", "notes.txt"}
+    assert {name for name in on_flash(board) if name not in staged.files} == {
+        "site.json",
+        "notes.txt",
+    }
     assert all(on_flash(board)[name] == digest for name, digest in staged.files.items())
 
 
@@ -209,7 +231,9 @@ def test_a_dry_run_writes_nothing(board: VirtualBoard, capsys: pytest.CaptureFix
     assert on_flash(board) == {}
 
 
-def test_nothing_that_is_said_holds_the_key(board: VirtualBoard, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_that_is_said_holds_the_key(
+    board: VirtualBoard, capfd: pytest.CaptureFixture[str]
+) -> None:
     flash_command(SITE, run_folder=board.descriptor.parent, booted=lambda: True)
     board.stop()
     with pytest.raises((UsageError, Unavailable)):
@@ -219,7 +243,9 @@ def test_nothing_that_is_said_holds_the_key(board: VirtualBoard, capfd: pytest.C
     assert KEY.secret.hex() not in said.out + said.err
 
 
-def test_a_flash_killed_half_way_is_repaired_by_the_next(board: VirtualBoard, tmp_path: Path) -> None:
+def test_a_flash_killed_half_way_is_repaired_by_the_next(
+    board: VirtualBoard, tmp_path: Path
+) -> None:
     (board.folder / "main.py").write_text("print('the old version')\n")
     port = port_of(board)
     staged = stage(UNIX, None, tmp_path / "expected")
@@ -241,10 +267,14 @@ def test_a_flash_killed_half_way_is_repaired_by_the_next(board: VirtualBoard, tm
     result = flash(port, UNIX, SITE)
 
     assert 0 < result.unchanged < len(staged.files)
-    assert {name: digest for name, digest in on_flash(board).items() if name != "site.json"} == dict(staged.files)
+    assert {
+        name: digest for name, digest in on_flash(board).items() if name != "site.json"
+    } == dict(staged.files)
 
 
-def test_files_that_read_back_differently_are_told(board: VirtualBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_read_back_differently_are_told(
+    board: VirtualBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = Remote.copy
 
     def spoil(self: Remote, folder: Path, names: Any) -> None:
@@ -262,7 +292,12 @@ def test_files_that_read_back_differently_are_told(board: VirtualBoard, monkeypa
 
 def test_an_open_drawer_session_stops_the_flash_before_it_begins(board: VirtualBoard) -> None:
     with pytest.raises(TryAgain, match="drawer session 12 is open"):
-        flash_command(SITE, port=board.port, run_folder=board.descriptor.parent, refuse=lambda: "drawer session 12 is open")
+        flash_command(
+            SITE,
+            port=board.port,
+            run_folder=board.descriptor.parent,
+            refuse=lambda: "drawer session 12 is open",
+        )
 
     assert on_flash(board) == {}
 
@@ -276,7 +311,10 @@ def test_the_flashed_board_is_heard_with_its_seal(tmp_path: Path) -> None:
 
         assert (first.booted, again.booted) == (True, True)
         assert (again.copied, again.site_written) == ((), False)
-        print(f"flash until the first sealed record: {first.elapsed_ms} ms, without change {again.elapsed_ms} ms")
+        print(
+            f"flash until the first sealed record: {first.elapsed_ms} ms, without change"
+            f" {again.elapsed_ms} ms"
+        )
 
         with BootWatch(site, board_hash(UNIX)) as watch:
             board.power_cut()
@@ -287,7 +325,9 @@ def test_the_flashed_board_is_heard_with_its_seal(tmp_path: Path) -> None:
 def test_a_flashed_board_counts_with_the_simulated_machines(tmp_path: Path) -> None:
     window = Window("w1", byte_rate=None)
     environment = {"TILL_FLASH": str(tmp_path / "journal.img")}
-    with VirtualBoard("w1", tmp_path / "flash", tmp_path / "run", window.channels, environment) as board:
+    with VirtualBoard(
+        "w1", tmp_path / "flash", tmp_path / "run", window.channels, environment
+    ) as board:
         flash(port_of(board), UNIX, SITE)
         window.board = board
 
@@ -342,7 +382,9 @@ def test_a_board_that_is_unplugged_is_unavailable(board: VirtualBoard) -> None:
         Remote(port).survey()
 
 
-def test_a_board_that_comes_back_elsewhere_is_followed_and_its_old_port_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_that_comes_back_elsewhere_is_followed_and_its_old_port_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with_usb(monkeypatch, "1A86:7523", "2E8A:0005")  # a cable now has the path that the board had
     opened = []
     monkeypatch.setattr(Remote, "_run", lambda self, *arguments: opened.append(self.port.path))

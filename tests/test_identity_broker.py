@@ -1,7 +1,9 @@
-"""The broker's wall: a second valid device tries every forbidden verb on the real mosquitto, configured as till writes it.
+"""The broker's wall: a second valid device tries every forbidden verb on the real mosquitto,
+configured as till writes it.
 
-w2 has a good certificate and a good key, and wants to be w1 or the gateway, to hear what is not for it, or to do harm. After
-each attempt: nothing of it arrived at the gateway, and the ledger took nothing. Where MQTT 5 gives a reason it is compared.
+w2 has a good certificate and a good key, and wants to be w1 or the gateway, to hear what is not for
+it, or to do harm. After each attempt: nothing of it arrived at the gateway, and the ledger took
+nothing. Where MQTT 5 gives a reason it is compared.
 """
 
 import datetime
@@ -32,13 +34,17 @@ from protocol import topics
 from tests.identity_support import Client, ConfiguredBroker, a_site, connack, context, context_of
 from tests.ingest_support import NOW_MS, SITE, Device
 
-pytestmark = pytest.mark.skipif(not MosquittoBroker.is_installed(), reason="mosquitto is not on PATH: no broker with TLS")
+pytestmark = pytest.mark.skipif(
+    not MosquittoBroker.is_installed(), reason="mosquitto is not on PATH: no broker with TLS"
+)
 
 REFUSED = "Not authorized"
 
 
 class World:
-    """A site, its broker, a spy with the gateway's own certificate, w1 as it should be, and what w2 said."""
+    """A site, its broker, a spy with the gateway's own certificate, w1 as it should be, and what w2
+    said.
+    """
 
     def __init__(self, folder: Path, site: Site) -> None:
         self.folder = folder
@@ -66,7 +72,9 @@ class World:
         return f"mark {self._marks}".encode()
 
     def arrived(self) -> list[tuple[str, bytes, bool]]:
-        """What the gateway received until now: w1 speaks last, and a broker hands one subscriber all in its order."""
+        """What the gateway received until now: w1 speaks last, and a broker hands one subscriber
+        all in its order.
+        """
         mark = self.mark()
         assert self.w1.publish(f"till/1/{SITE}/w1/state", mark) == "Success"
         return self.gateway.wait_for(mark)
@@ -93,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         made.close()
 
 
-# --- verbs ------------------------------------------------------------------------------------------------------------
+# --- verbs ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,9 @@ def publish(topic: str, retain: bool = False) -> Callable[[World], str]:
 
 
 def subscribe(topic: str) -> Callable[[World], str]:
-    """mosquitto grants every subscription and filters what it hands out: what counts is what is heard."""
+    """mosquitto grants every subscription and filters what it hands out: what counts is what is
+    heard.
+    """
 
     def attempt(world: World) -> str:
         with Client(world.site, "w2") as w2:
@@ -150,10 +160,20 @@ def self_signed(world: World) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "w2")])
     now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=9))
+    builder = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    )
+    builder = (
+        builder.serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=9))
+    )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return issued(world, "self", pki.Issued(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM), pem))
+    return issued(
+        world,
+        "self",
+        pki.Issued(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM), pem),
+    )
 
 
 def of_another_ca(world: World) -> tuple[Path, Path]:
@@ -170,7 +190,9 @@ def expired(world: World) -> tuple[Path, Path]:
 
 def in_another_name(world: World) -> str:
     """User name w1 with w2's certificate: the certificate counts, and w2 may not write there."""
-    answer = connack(world.site, context_of(world.site, "w2"), client_id="w1", user="w1", password="secret")
+    answer = connack(
+        world.site, context_of(world.site, "w2"), client_id="w1", user="w1", password="secret"
+    )
     with Client(world.site, "w2", client_id="w1", user="w1") as w2:
         topic = f"till/1/{SITE}/w1/ev"
         return f"{answer}, {w2.publish(topic, world.words_of_w2(topic))}"
@@ -189,7 +211,9 @@ def will(topic: str) -> Callable[[World], str]:
     def attempt(world: World) -> str:
         w2 = Client(world.site, "w2", will=(topic, world.words_of_w2(topic)))
         w2.cut()
-        with Client(world.site, "w2"):  # a connection that came after the cut: the broker has dealt with it
+        with Client(
+            world.site, "w2"
+        ):  # a connection that came after the cut: the broker has dealt with it
             return w2.said[0]
 
     return attempt
@@ -236,11 +260,14 @@ VERBS = [
     Verb("connect with a certificate of another CA", connect(of_another_ca), "closed"),
     Verb("connect with an expired certificate", connect(expired), "closed"),
     Verb("connect with a revoked certificate",
-         connect(lambda world: (world.folder / "kept" / "w3.pem", world.folder / "kept" / "w3.tls.key")), "closed"),
+         connect(lambda world: (world.folder / "kept" / "w3.pem",
+           world.folder / "kept" / "w3.tls.key")), "closed"),
     Verb("connect with the broker's own certificate",
-         connect(lambda world: (world.site.broker_folder / "broker.pem", world.site.broker_folder / "broker.key")), "closed"),
+         connect(lambda world: (world.site.broker_folder / "broker.pem",
+           world.site.broker_folder / "broker.key")), "closed"),
     Verb("connect without TLS", lambda world: connack(world.site, None), "closed"),
-    Verb("connect without TLS as w1", lambda world: connack(world.site, None, "w1", "w1", "secret"), "closed"),
+    Verb("connect without TLS as w1", lambda world: connack(world.site, None, "w1", "w1", "secret"),
+     "closed"),
     Verb("log in as w1", in_another_name, f"accepted, {REFUSED}"),
     Verb("push w1 off the broker", takeover("w1"), STILL_THERE),
     Verb("push the gateway off the broker", takeover("gateway"), STILL_THERE),
@@ -280,7 +307,7 @@ def test_what_flash_looks_on_with_cannot_speak(world: World) -> None:
     assert [REFUSED] * 4 == told
 
 
-# --- what the broker lets through -------------------------------------------------------------------------------------
+# --- what the broker lets through -----------------------------------------------------------------
 
 
 def test_its_own_records_arrive_and_are_taken(world: World) -> None:
@@ -293,7 +320,11 @@ def test_its_own_records_arrive_and_are_taken(world: World) -> None:
     arrived = world.arrived()
     world.ingest.commit([world.ingest.accept(*message) for message in arrived])
 
-    assert ("Success", [(topic, sealed, False)], before + 1) == (told, arrived, world.ledger.head()[0])
+    assert ("Success", [(topic, sealed, False)], before + 1) == (
+        told,
+        arrived,
+        world.ledger.head()[0],
+    )
 
 
 def test_its_own_records_are_refused_when_the_broker_kept_them(world: World) -> None:
@@ -310,7 +341,9 @@ def test_its_own_records_are_refused_when_the_broker_kept_them(world: World) -> 
     world.ingest.commit(outcomes)
 
     assert [(topic, True)] == [(name, retained) for name, _, retained in arrived]
-    assert ["ev: retained"] == [outcome.reason for outcome in outcomes if isinstance(outcome, Rejected)]
+    assert ["ev: retained"] == [
+        outcome.reason for outcome in outcomes if isinstance(outcome, Rejected)
+    ]
     assert before == world.ledger.head()
 
 
@@ -319,7 +352,9 @@ def test_without_the_acl_all_of_it_arrives_and_the_seal_alone_refuses_it(tmp_pat
     site = a_site(tmp_path)
     open_config = site.broker_folder / "open.conf"
     text = (site.broker_folder / "mosquitto.conf").read_text()
-    open_config.write_text("\n".join(line for line in text.splitlines() if not line.startswith("acl_file")))
+    open_config.write_text(
+        "\n".join(line for line in text.splitlines() if not line.startswith("acl_file"))
+    )
     with ConfiguredBroker(site, open_config):
         world = World(tmp_path, site)
         tried = [f"{W1}/{leaf}" for leaf in ("ev", "state")]
@@ -339,7 +374,9 @@ def test_without_the_acl_all_of_it_arrives_and_the_seal_alone_refuses_it(tmp_pat
 
 
 @pytest.mark.parametrize("leaf", topics.LEAVES)
-def test_the_gateway_refuses_every_topic_of_another_under_a_good_key(world: World, leaf: str) -> None:
+def test_the_gateway_refuses_every_topic_of_another_under_a_good_key(
+    world: World, leaf: str
+) -> None:
     topic = f"{W1}/{leaf}"
     outcome = world.ingest.accept(topic, world.words_of_w2(topic), False)
 
@@ -347,10 +384,12 @@ def test_the_gateway_refuses_every_topic_of_another_under_a_good_key(world: Worl
     assert "" == outcome.device
 
 
-# --- revocation while it is connected ---------------------------------------------------------------------------------
+# --- revocation while it is connected -------------------------------------------------------------
 
 
-def test_a_revoked_device_is_refused_at_once_and_by_the_broker_once_it_has_read_its_files_again(tmp_path: Path) -> None:
+def test_a_revoked_device_is_refused_at_once_and_by_the_broker_once_it_has_read_its_files_again(
+    tmp_path: Path,
+) -> None:
     site = a_site(tmp_path)
     stolen = context_of(site, "w2")
     device = Device(KeyStore(site.keys).current("w2"))

@@ -1,4 +1,6 @@
-"""Who may speak: enrolled, approved, replaced, revoked, with who did it; and keys that are nowhere but in their files."""
+"""Who may speak: enrolled, approved, replaced, revoked, with who did it; and keys that are nowhere
+but in their files.
+"""
 
 import json
 import shutil
@@ -52,7 +54,9 @@ class Desk:
         return outcome.reason if isinstance(outcome, Rejected) else ""
 
     def story(self, device: str) -> list[tuple[str, int, str]]:
-        return [(row["event"], row["key_number"], row["who"]) for row in events(self.ledger, device)]
+        return [
+            (row["event"], row["key_number"], row["who"]) for row in events(self.ledger, device)
+        ]
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def desk(tmp_path: Path):
     made.ledger.close()
 
 
-# --- enrolled, approved -----------------------------------------------------------------------------------------------
+# --- enrolled, approved ---------------------------------------------------------------------------
 
 
 def test_a_device_is_heard_once_two_people_let_it_in(desk: Desk) -> None:
@@ -72,10 +76,15 @@ def test_a_device_is_heard_once_two_people_let_it_in(desk: Desk) -> None:
     approved = desk.by("bob").approve("w4", noted.certificate[:16])
     after = desk.said_of(device)
 
-    assert ("seal: w4 is enrolled and not approved yet; till device approve w4", "") == (before, after)
+    assert ("seal: w4 is enrolled and not approved yet; till device approve w4", "") == (
+        before,
+        after,
+    )
     assert ("pending", "approved", (1,)) == (noted.state, approved.state, approved.keys)
     assert [("enrolled", 1, "ann"), ("approved", 1, "bob")] == desk.story("w4")
-    assert ["waits for approval", "fingerprint compared"] == [row["text"] for row in events(desk.ledger, "w4")]
+    assert ["waits for approval", "fingerprint compared"] == [
+        row["text"] for row in events(desk.ledger, "w4")
+    ]
     assert {noted.certificate} == {row["certificate"] for row in events(desk.ledger, "w4")}
 
 
@@ -94,12 +103,21 @@ def test_a_fingerprint_that_differs_or_is_short_lets_nobody_in(desk: Desk) -> No
         desk.by("bob").approve("w4", noted[:8])
 
     assert "pending" == desk.by("").identity("w4").state
-    assert "approved" == desk.by("bob").approve("w4", ":".join(noted[at : at + 2].upper() for at in range(0, 64, 2))).state
+    assert (
+        "approved"
+        == desk.by("bob")
+        .approve("w4", ":".join(noted[at : at + 2].upper() for at in range(0, 64, 2)))
+        .state
+    )
 
 
 def test_nobody_is_enrolled_twice_or_under_a_name_of_the_office(desk: Desk) -> None:
     desk.by("ann").enrol("w4")
-    for device, reason in (("w4", "till device approve w4"), ("w1", "till device replace w1"), ("gateway", "office's own")):
+    for device, reason in (
+        ("w4", "till device approve w4"),
+        ("w1", "till device replace w1"),
+        ("gateway", "office's own"),
+    ):
         with pytest.raises(ConfigError, match=reason):
             desk.by("ann").enrol(device)
 
@@ -116,10 +134,12 @@ def test_the_windows_of_a_new_site_are_let_in_at_once_and_on_record(tmp_path: Pa
     assert [("w1", "enrolled"), ("w1", "approved"), ("w2", "enrolled"), ("w2", "approved")] == [
         (row["device"], row["event"]) for row in rows
     ]
-    assert {("made by till init", os_user(), 64)} == {(row["text"], row["who"], len(row["certificate"])) for row in rows}
+    assert {("made by till init", os_user(), 64)} == {
+        (row["text"], row["who"], len(row["certificate"])) for row in rows
+    }
 
 
-# --- replaced, revoked ------------------------------------------------------------------------------------------------
+# --- replaced, revoked ----------------------------------------------------------------------------
 
 
 def test_a_revoked_device_is_refused_from_its_next_message_on(desk: Desk) -> None:
@@ -138,7 +158,9 @@ def test_a_revoked_device_is_refused_from_its_next_message_on(desk: Desk) -> Non
         (row["kind"], row["device"], row["text"]) for row in desk.ledger.incidents()
     ]
     assert f"topic deny till/1/{SITE}/w1/#" in (desk.site.broker_folder / "acl").read_text()
-    assert (desk.site.broker_folder / "crl.pem").read_bytes() == (desk.site.ca / "crl.pem").read_bytes()
+    assert (desk.site.broker_folder / "crl.pem").read_bytes() == (
+        desk.site.ca / "crl.pem"
+    ).read_bytes()
 
 
 def test_a_replaced_board_gets_a_new_number_and_the_old_one_is_refused(desk: Desk) -> None:
@@ -159,7 +181,10 @@ def test_a_replacement_is_no_way_round_the_approval(desk: Desk) -> None:
     with pytest.raises(ConfigError, match="was never approved"):
         desk.by("ann").replace("w4", "in a hurry")
 
-    assert ("pending", [("enrolled", 1, "ann")]) == (desk.by("").identity("w4").state, desk.story("w4"))
+    assert ("pending", [("enrolled", 1, "ann")]) == (
+        desk.by("").identity("w4").state,
+        desk.story("w4"),
+    )
 
 
 def test_a_number_is_never_given_twice(desk: Desk) -> None:
@@ -221,27 +246,44 @@ def test_a_device_without_tls_has_a_key_and_no_certificate(tmp_path: Path) -> No
     revoked_one = desk.by("ann").revoke("w4", "closed")
     desk.ledger.close()
 
-    assert ["pending", "approved", "revoked"] == [each.state for each in (enrolled, approved, revoked_one)]
+    assert ["pending", "approved", "revoked"] == [
+        each.state for each in (enrolled, approved, revoked_one)
+    ]
     assert [] == [path.name for path in desk.site.data.rglob("*.pem")]
 
 
-# --- the command line -------------------------------------------------------------------------------------------------
+# --- the command line -----------------------------------------------------------------------------
 
 
 def test_the_list_tells_state_key_and_certificate(desk: Desk) -> None:
     desk.by("ann").enrol("w4")
-    listed = {row["device"]: row for row in json.loads(till("device", "list", "--json", "--config", desk.site.path).stdout)}
+    listed = {
+        row["device"]: row
+        for row in json.loads(till("device", "list", "--json", "--config", desk.site.path).stdout)
+    }
     text = till("device", "list", "--config", desk.site.path).stdout
 
-    assert [("approved", [1]), ("pending", [1])] == [(listed[name]["state"], listed[name]["keys"]) for name in ("w1", "w4")]
-    assert pki.fingerprint(pki.load_certificate(desk.site.keys / "w4.pem")) == listed["w4"]["certificate"]
-    assert f"w4: pending, key 1, certificate {listed['w4']['certificate']}, never seen, 0 records" in text
+    assert [("approved", [1]), ("pending", [1])] == [
+        (listed[name]["state"], listed[name]["keys"]) for name in ("w1", "w4")
+    ]
+    assert (
+        pki.fingerprint(pki.load_certificate(desk.site.keys / "w4.pem"))
+        == listed["w4"]["certificate"]
+    )
+    assert (
+        f"w4: pending, key 1, certificate {listed['w4']['certificate']}, never seen, 0 records"
+        in text
+    )
 
 
 def damage_expired(site: Site) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pki, "DEVICE_DAYS", 29)
-        pki.write_issued(pki.Authority(site.ca).issue_device("w1"), site.keys / "w1.pem", site.keys / "w1.tls.key")
+        pki.write_issued(
+            pki.Authority(site.ca).issue_device("w1"),
+            site.keys / "w1.pem",
+            site.keys / "w1.tls.key",
+        )
     return "w1.pem: ends in 2"  # 28 or 29 days: a second may pass
 
 
@@ -267,7 +309,9 @@ def damage_acl(site: Site) -> str:
 
 def damage_list(site: Site) -> str:
     pki.Authority(site.ca).revoke(pki.load_certificate(site.keys / "w4.pem"))
-    pki.write_issued(pki.Authority(site.ca).issue_device("w4"), site.keys / "w4.pem", site.keys / "w4.tls.key")
+    pki.write_issued(
+        pki.Authority(site.ca).issue_device("w4"), site.keys / "w4.pem", site.keys / "w4.tls.key"
+    )
     return "crl.pem: not the newest revocation list; till broker config writes it"
 
 
@@ -293,7 +337,9 @@ def test_check_finds_what_is_wrong_with_certificates(desk: Desk, damage) -> None
     assert expected in found
 
 
-def test_broker_config_renews_for_another_host_and_leaves_the_ca_alone(desk: Desk, tmp_path: Path) -> None:
+def test_broker_config_renews_for_another_host_and_leaves_the_ca_alone(
+    desk: Desk, tmp_path: Path
+) -> None:
     config = ("--config", desk.site.path)
     ca = (desk.site.ca / "ca.pem").read_bytes()
     broker = (desk.site.broker_folder / "broker.pem").read_bytes()
@@ -306,7 +352,9 @@ def test_broker_config_renews_for_another_host_and_leaves_the_ca_alone(desk: Des
     assert (0, 0) == (same.returncode, moved.returncode), same.stderr + moved.stderr
     assert broker == unchanged
     assert ["127.0.0.1", "till.city"] == pki.hosts_of(renewed)
-    assert ca == (desk.site.ca / "ca.pem").read_bytes() == (tmp_path / "etc" / "ca.pem").read_bytes()
+    assert (
+        ca == (desk.site.ca / "ca.pem").read_bytes() == (tmp_path / "etc" / "ca.pem").read_bytes()
+    )
     assert {"mosquitto.conf", "acl", "ca.pem", "crl.pem", "broker.pem", "broker.key"} == {
         path.name for path in (tmp_path / "etc").iterdir()
     }
@@ -320,28 +368,46 @@ def test_the_embedded_broker_and_tls_do_not_go_together(tmp_path: Path) -> None:
     done = till("check", "--config", path)
 
     assert 78 == done.returncode
-    assert "the embedded broker has no TLS; set embedded = false and run till broker config, or tls = false" in done.stderr
+    assert (
+        "the embedded broker has no TLS; set embedded = false and run till broker config, or tls ="
+        " false" in done.stderr
+    )
 
 
-# --- the board --------------------------------------------------------------------------------------------------------
+# --- the board ------------------------------------------------------------------------------------
 
 
-def test_a_staged_board_has_its_certificates_beside_site_json_and_in_no_hash(desk: Desk, tmp_path: Path) -> None:
+def test_a_staged_board_has_its_certificates_beside_site_json_and_in_no_hash(
+    desk: Desk, tmp_path: Path
+) -> None:
     done = till("stage", "w1", "--out", tmp_path / "tls", "--config", desk.site.path)
     site = json.loads((tmp_path / "tls" / "site.json").read_text())
     plain = {name: value for name, value in site.items() if name not in ("tls", "server_name")}
-    private = {name: (tmp_path / "tls" / name).read_bytes() for name in ("ca.der", "device.der", "device_key.der")}
+    private = {
+        name: (tmp_path / "tls" / name).read_bytes()
+        for name in ("ca.der", "device.der", "device_key.der")
+    }
     staged = stage("unix", None, tmp_path / "again", site, certificates=private)
     without = stage("unix", None, tmp_path / "plain", plain)
 
-    assert (0, True, "127.0.0.1") == (done.returncode, site["tls"], site["server_name"]), done.stderr
-    assert {0o600} == {(tmp_path / "tls" / name).stat().st_mode & 0o777 for name in (*private, "site.json")}
+    assert (0, True, "127.0.0.1") == (
+        done.returncode,
+        site["tls"],
+        site["server_name"],
+    ), done.stderr
+    assert {0o600} == {
+        (tmp_path / "tls" / name).stat().st_mode & 0o777 for name in (*private, "site.json")
+    }
     assert without.hash == staged.hash
     assert {*private, "site.json"} == set(staged.private)
     assert [] == [name for name in staged.files if name in staged.private]
     facts, seen = {}, {**staged.files, **staged.private, "device.der": "another"}
-    assert ([], [], ["device.der"]) == tuple(vars(Plan.between(staged, Survey(facts, seen))).values())
-    assert ["ca.der", "device.der", "device_key.der"] == Plan.between(without, Survey(facts, seen)).remove
+    assert ([], [], ["device.der"]) == tuple(
+        vars(Plan.between(staged, Survey(facts, seen))).values()
+    )
+    assert ["ca.der", "device.der", "device_key.der"] == Plan.between(
+        without, Survey(facts, seen)
+    ).remove
 
 
 def test_a_revoked_window_is_not_staged(desk: Desk, tmp_path: Path) -> None:
@@ -351,7 +417,7 @@ def test_a_revoked_window_is_not_staged(desk: Desk, tmp_path: Path) -> None:
     assert (78, True) == (done.returncode, "till device enrol w1" in done.stderr)
 
 
-# --- keys are nowhere but in their files ------------------------------------------------------------------------------
+# --- keys are nowhere but in their files ----------------------------------------------------------
 
 
 def secrets_of(site: Site) -> list[bytes]:
@@ -360,7 +426,9 @@ def secrets_of(site: Site) -> list[bytes]:
     for path in site.data.rglob("*.key*"):
         text = path.read_text()
         if "PRIVATE KEY" in text:
-            found += [line.encode() for line in text.splitlines() if line and not line.startswith("-")]
+            found += [
+                line.encode() for line in text.splitlines() if line and not line.startswith("-")
+            ]
             number = pki.load_key(path).private_numbers().private_value.to_bytes(32, "big")
         elif path.suffix == ".key" and path.parent.name == "keys" or path.suffix == ".pending":
             number = bytes.fromhex(text.split()[1])
@@ -370,7 +438,9 @@ def secrets_of(site: Site) -> list[bytes]:
     return found
 
 
-@pytest.mark.skipif(not MosquittoBroker.is_installed(), reason="mosquitto is not on PATH: no broker with TLS")
+@pytest.mark.skipif(
+    not MosquittoBroker.is_installed(), reason="mosquitto is not on PATH: no broker with TLS"
+)
 def test_keys_are_in_no_log_output_command_line_or_ledger(desk: Desk, tmp_path: Path) -> None:
     site, config = desk.site, ("--config", desk.site.path)
     told = [till("device", "enrol", "w4", *config)]
@@ -390,13 +460,20 @@ def test_keys_are_in_no_log_output_command_line_or_ledger(desk: Desk, tmp_path: 
             w4.publish(topic, sealed)
         acknowledged = pending.open_ack(*w4.arrived[0][:2])
         lines += [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (broker.pid, gateway)]
-        told += [till(*arguments, *config) for arguments in (("device", "list"), ("check",), ("verify",))]
-        (site.keys / "w1.key").write_text("1 " + "ab" * 31 + "\n")  # damaged: the error names the line, not its text
+        told += [
+            till(*arguments, *config) for arguments in (("device", "list"), ("check",), ("verify",))
+        ]
+        (site.keys / "w1.key").write_text(
+            "1 " + "ab" * 31 + "\n"
+        )  # damaged: the error names the line, not its text
         told.append(till("check", *config))
         told.append(till("device", "replace", "w1", "--reason", "damaged", *config))
     kept += secrets_of(site)
     haystack = [text.encode() for done in told for text in (done.stdout, done.stderr)] + lines
-    haystack += [*(text.encode() for text in said), (site.broker_folder / "mosquitto.log").read_bytes()]
+    haystack += [
+        *(text.encode() for text in said),
+        (site.broker_folder / "mosquitto.log").read_bytes(),
+    ]
     haystack += [path.read_bytes() for path in site.data.glob("ledger.db*")]
 
     assert 1 == acknowledged["high_water"]
@@ -414,6 +491,10 @@ def test_keys_are_in_no_wheel_that_is_built_beside_them(desk: Desk, tmp_path: Pa
         names = wheel.namelist()
         content = b"".join(wheel.read(name) for name in names)
 
-    assert [] == [name for name in names if name.endswith((".key", ".pem", ".der", ".pending", "site.json", "till.toml"))]
+    assert [] == [
+        name
+        for name in names
+        if name.endswith((".key", ".pem", ".der", ".pending", "site.json", "till.toml"))
+    ]
     assert b"-----BEGIN" not in content
     assert [] == [secret for secret in secrets_of(desk.site) if secret in content]

@@ -1,4 +1,6 @@
-"""Certificates: what they say, who takes them (OpenSSL, mbedTLS on MicroPython), and what is refused."""
+"""Certificates: what they say, who takes them (OpenSSL, mbedTLS on MicroPython), and what is
+refused.
+"""
 
 import datetime
 import socket
@@ -48,39 +50,58 @@ def written(authority: pki.Authority, name: str, issued: pki.Issued) -> tuple[Pa
 
 def test_a_certificate_says_who_and_what_for(authority: pki.Authority) -> None:
     device = x509.load_pem_x509_certificate(authority.issue_device("w1").certificate)
-    broker = x509.load_pem_x509_certificate(authority.issue_broker(["till.city", "10.0.0.5"]).certificate)
+    broker = x509.load_pem_x509_certificate(
+        authority.issue_broker(["till.city", "10.0.0.5"]).certificate
+    )
     ca = authority.certificate()
 
     def of(certificate: x509.Certificate, kind: type) -> object:
         return certificate.extensions.get_extension_for_class(kind).value
 
-    assert ["CN=w1", "CN=broker", "CN=Tillstream CA city"] == [each.subject.rfc4514_string() for each in (device, broker, ca)]
-    assert [(False, None), (True, 0)] == [
-        (each.ca, each.path_length) for each in (of(device, x509.BasicConstraints), of(ca, x509.BasicConstraints))
+    assert ["CN=w1", "CN=broker", "CN=Tillstream CA city"] == [
+        each.subject.rfc4514_string() for each in (device, broker, ca)
     ]
-    assert ["clientAuth", "serverAuth"] == [use._name for each in (device, broker) for use in of(each, x509.ExtendedKeyUsage)]
+    assert [(False, None), (True, 0)] == [
+        (each.ca, each.path_length)
+        for each in (of(device, x509.BasicConstraints), of(ca, x509.BasicConstraints))
+    ]
+    assert ["clientAuth", "serverAuth"] == [
+        use._name for each in (device, broker) for use in of(each, x509.ExtendedKeyUsage)
+    ]
     assert ["till.city", "10.0.0.5"] == pki.hosts_of(broker)
-    assert (True, False) == (of(device, x509.KeyUsage).digital_signature, of(device, x509.KeyUsage).key_cert_sign)
+    assert (True, False) == (
+        of(device, x509.KeyUsage).digital_signature,
+        of(device, x509.KeyUsage).key_cert_sign,
+    )
     assert (True, True) == (of(ca, x509.KeyUsage).key_cert_sign, of(ca, x509.KeyUsage).crl_sign)
     assert [ec.SECP256R1] * 3 == [type(each.public_key().curve) for each in (device, broker, ca)]
     assert 3 == len({each.serial_number for each in (device, broker, ca)})
 
 
-def test_certificates_last_as_long_as_a_visit_to_their_owner_is_far(authority: pki.Authority) -> None:
+def test_certificates_last_as_long_as_a_visit_to_their_owner_is_far(
+    authority: pki.Authority,
+) -> None:
     device = x509.load_pem_x509_certificate(authority.issue_device("w1").certificate)
     office = x509.load_pem_x509_certificate(authority.issue_office("gateway").certificate)
     every = [authority.certificate(), device, office]
 
-    assert [20 * 365, 10 * 365, 2 * 365] == [pki.days_left(each, each.not_valid_after_utc - datetime.timedelta(days=days))
-                                            for each, days in zip(every, (7300, 3650, 730), strict=True)]  # fmt: skip
-    assert {2000} == {each.not_valid_before_utc.year for each in every}  # before the clock of any board without one
+    assert [20 * 365, 10 * 365, 2 * 365] == [pki.days_left(each,
+      each.not_valid_after_utc - datetime.timedelta(days=days))
+                                            for each,
+                                            days in zip(every, (7300, 3650, 730),
+                                             strict=True)]  # fmt: skip
+    assert {2000} == {
+        each.not_valid_before_utc.year for each in every
+    }  # before the clock of any board without one
     assert authority.crl().next_update_utc == authority.certificate().not_valid_after_utc
 
 
 def test_private_keys_are_their_owners_alone(authority: pki.Authority) -> None:
     _, key = written(authority, "w1", authority.issue_device("w1"))
 
-    assert [0o700, 0o600, 0o600] == [stat.S_IMODE(path.stat().st_mode) for path in (authority.folder, authority.key_file, key)]
+    assert [0o700, 0o600, 0o600] == [
+        stat.S_IMODE(path.stat().st_mode) for path in (authority.folder, authority.key_file, key)
+    ]
     assert "PRIVATE" not in repr(authority.issue_device("w1"))
 
 
@@ -113,7 +134,11 @@ def test_a_certificate_is_checked_for_issuer_name_end_and_revocation(
     ended = x509.load_pem_x509_certificate(authority.issue_device("w1").certificate)
 
     authority.check(good, "w1")
-    for certificate, name, reason in ((good, "w2", "made out to w1"), (foreign, "w1", "not issued by"), (ended, "w1", "ended")):
+    for certificate, name, reason in (
+        (good, "w2", "made out to w1"),
+        (foreign, "w1", "not issued by"),
+        (ended, "w1", "ended"),
+    ):
         with pytest.raises(DataError, match=reason):
             authority.check(certificate, name)
     authority.revoke(good)
@@ -122,7 +147,10 @@ def test_a_certificate_is_checked_for_issuer_name_end_and_revocation(
 
 
 def test_the_revocation_list_grows_and_is_signed(authority: pki.Authority, tmp_path: Path) -> None:
-    each = [x509.load_pem_x509_certificate(authority.issue_device(name).certificate) for name in ("w1", "w2", "w3")]
+    each = [
+        x509.load_pem_x509_certificate(authority.issue_device(name).certificate)
+        for name in ("w1", "w2", "w3")
+    ]
     for certificate in (each[0], each[1], each[0]):
         authority.revoke(certificate)
 
@@ -136,20 +164,27 @@ def test_the_revocation_list_grows_and_is_signed(authority: pki.Authority, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("127.0.0.1", "b'hello'"), ("till.city", "b'hello'"), ("till.town", "does not match")]
+    ("name", "expected"),
+    [("127.0.0.1", "b'hello'"), ("till.city", "b'hello'"), ("till.town", "does not match")],
 )
 def test_a_board_takes_its_der_files_and_believes_the_right_broker_alone(
     authority: pki.Authority, tmp_path: Path, name: str, expected: str
 ) -> None:
-    """mbedTLS on the board, OpenSSL at its strictest on the other side; names and IP addresses of the broker."""
+    """mbedTLS on the board, OpenSSL at its strictest on the other side; names and IP addresses of
+    the broker.
+    """
     device = written(authority, "w1", authority.issue_device("w1"))
     for file, data in pki.board_files(authority, *device).items():
         (tmp_path / file).write_bytes(data)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(*written(authority, "broker", authority.issue_broker([HOST, "till.city"])))
+    server.load_cert_chain(
+        *written(authority, "broker", authority.issue_broker([HOST, "till.city"]))
+    )
     server.load_verify_locations(authority.certificate_file)
     server.load_verify_locations(authority.crl_file)
-    server.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT | ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+    server.verify_flags |= (
+        ssl.VerifyFlags.VERIFY_X509_STRICT | ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+    )
     server.verify_mode = ssl.CERT_REQUIRED
     seen: list[object] = []
     with socket.create_server((HOST, 0)) as listener:
@@ -158,7 +193,9 @@ def test_a_board_takes_its_der_files_and_believes_the_right_broker_alone(
             plain, _ = listener.accept()
             try:
                 with server.wrap_socket(plain, server_side=True) as link:
-                    seen.append(dict(pair for part in link.getpeercert()["subject"] for pair in part))
+                    seen.append(
+                        dict(pair for part in link.getpeercert()["subject"] for pair in part)
+                    )
                     link.sendall(b"hello")
             except OSError:
                 seen.append(None)
@@ -166,9 +203,14 @@ def test_a_board_takes_its_der_files_and_believes_the_right_broker_alone(
         thread = threading.Thread(target=answer)
         thread.start()
         code = BOARD % (listener.getsockname()[1], name)
-        done = subprocess.run([MICROPYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(
+            [MICROPYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=20
+        )
         thread.join(20)
 
     is_right = name != "till.town"
     assert expected in done.stdout, done.stderr
-    assert (0 if is_right else 1, [{"commonName": "w1"} if is_right else None]) == (done.returncode, seen)
+    assert (0 if is_right else 1, [{"commonName": "w1"} if is_right else None]) == (
+        done.returncode,
+        seen,
+    )

@@ -24,7 +24,8 @@ def test_a_message_is_acknowledged_with_the_mark_the_head_and_the_echo(office: O
 
     n, head = office.ledger.head()
     expected = {
-        "epoch": 7, "high_water": 3, "want_from": 0, "want_to": 0, "ledger_n": n, "ledger_head": head,
+        "epoch": 7, "high_water": 3, "want_from": 0, "want_to": 0, "ledger_n": n,
+        "ledger_head": head,
         "utc_ms": NOW_MS, "echo_boot": 1, "echo_uptime_ms": 1_000_000,
         "mark": messages.mark_of(device.said[-1]),
     }  # fmt: skip
@@ -117,7 +118,11 @@ def under_another_kid(device: Device) -> tuple[str, bytes, bool]:
 
 
 def event_on_state(device: Device) -> tuple[str, bytes, bool]:
-    return device.topic("state"), device.sealed("state", messages.encode_events(7, 1, 1, 1, device.said)), False
+    return (
+        device.topic("state"),
+        device.sealed("state", messages.encode_events(7, 1, 1, 1, device.said)),
+        False,
+    )
 
 
 def oversized(device: Device) -> tuple[str, bytes, bool]:
@@ -143,7 +148,9 @@ def empty(device: Device) -> tuple[str, bytes, bool]:
         (empty, "not a COSE_Mac0"),
     ],
 )
-def test_hostile_message_is_quarantined_with_its_reason_and_never_answered(office: Office, attack, reason: str) -> None:
+def test_hostile_message_is_quarantined_with_its_reason_and_never_answered(
+    office: Office, attack, reason: str
+) -> None:
     device = office.device()
     office.device("w2")
     device.say(1)
@@ -189,13 +196,17 @@ def test_undecodable_record_uses_its_seq_and_keeps_its_bytes(office: Office) -> 
     [(topic, sealed)] = office.take(device.ev(1, 3, bodies))
 
     assert 3 == device.open_ack(topic, sealed)["high_water"]
-    assert [("tally", 1), ("undecodable", 2), ("tally", 3)] == [(r.kind, r.seq) for r in office.ledger.records()]
+    assert [("tally", 1), ("undecodable", 2), ("tally", 3)] == [
+        (r.kind, r.seq) for r in office.ledger.records()
+    ]
     assert [b"\xa1\x00\x18\x63"] == [row["bytes"] for row in office.ledger.quarantine()]
     assert ["undecodable"] == office.incident_kinds()
     assert [] == office.ledger.verify()
 
 
-def test_heartbeat_is_answered_and_asks_again_for_what_a_restored_ledger_lost(office: Office) -> None:
+def test_heartbeat_is_answered_and_asks_again_for_what_a_restored_ledger_lost(
+    office: Office,
+) -> None:
     device = office.device()
     device.say(9)
     office.take(device.ev(1, 2))
@@ -215,7 +226,9 @@ def test_a_head_that_differs_from_the_witness_is_an_incident(office: Office) -> 
     office.take(device.state(acked=1, ledger_n=1, ledger_head=b"h" * 32))
 
     assert ["ledger_differs"] == office.incident_kinds()
-    assert ["device w1 was acked with another head at message 1"] == [finding.text for finding in office.ledger.verify()]
+    assert ["device w1 was acked with another head at message 1"] == [
+        finding.text for finding in office.ledger.verify()
+    ]
 
 
 @pytest.mark.parametrize("how", [{"status": "lost"}, {"retained": True}])
@@ -273,7 +286,9 @@ def test_key_files_are_private_and_out_of_repr(office: Office) -> None:
     assert device.key.secret == office.keys.current("w1").secret == office.keys.key_of(b"w1.1")
 
 
-@pytest.mark.parametrize("kid", [b"w1.2", b"w1.01", b"../w1.1", b"w1", b"", b"\xff.1", b"w1.\xb2", b"w2.1"])
+@pytest.mark.parametrize(
+    "kid", [b"w1.2", b"w1.01", b"../w1.1", b"w1", b"", b"\xff.1", b"w1.\xb2", b"w2.1"]
+)
 def test_a_kid_that_nobody_has_opens_nothing(office: Office, kid: bytes) -> None:
     office.device()
 
@@ -301,5 +316,8 @@ def test_both_keys_of_a_rotation_open_messages_and_the_last_is_current(office: O
     path = office.folder / "keys" / "w1.key"
     path.write_text(path.read_text() + f"2 {'ab' * 32}\n")
 
-    assert (device.key.secret, bytes.fromhex("ab" * 32)) == (office.keys.key_of(b"w1.1"), office.keys.key_of(b"w1.2"))
+    assert (device.key.secret, bytes.fromhex("ab" * 32)) == (
+        office.keys.key_of(b"w1.1"),
+        office.keys.key_of(b"w1.2"),
+    )
     assert 2 == office.keys.current("w1").number

@@ -8,7 +8,9 @@ from gateway.clock import CLOCK_FILE_ENV, BenchClock, Clock, clock_from_env
 from gateway.errors import ConfigError
 
 
-def test_every_process_on_the_bench_sees_the_jump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_process_on_the_bench_sees_the_jump(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = BenchClock.create(tmp_path / "clock")
     monkeypatch.setenv(CLOCK_FILE_ENV, str(tmp_path / "clock"))
     other = clock_from_env()
@@ -27,7 +29,9 @@ def test_without_the_variable_it_is_the_machines_clock(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("content", [None, b"short"])
-def test_a_missing_or_short_file_is_a_configuration_error(tmp_path: Path, content: bytes | None) -> None:
+def test_a_missing_or_short_file_is_a_configuration_error(
+    tmp_path: Path, content: bytes | None
+) -> None:
     path = tmp_path / "clock"
     if content is not None:
         path.write_bytes(content)

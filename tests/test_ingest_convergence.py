@@ -1,4 +1,6 @@
-"""Whatever the line does, the ledger ends with every record once, in order, and nothing that nobody said."""
+"""Whatever the line does, the ledger ends with every record once, in order, and nothing that nobody
+said.
+"""
 
 import random
 import shutil
@@ -15,7 +17,9 @@ RECORDS = 40
 
 
 class Board(Device):
-    """What a board does with answers: believes the mark, sends again what is asked for or not yet acknowledged."""
+    """What a board does with answers: believes the mark, sends again what is asked for or not yet
+    acknowledged.
+    """
 
     acked = 0
     ledger_n = 0
@@ -28,16 +32,24 @@ class Board(Device):
             last = min(first + chance.randrange(6), len(self.said))
             messages.append(self.ev(first, last))
             first = last + 1
-        heartbeat = self.state(acked=self.acked, ledger_n=self.ledger_n, ledger_head=self.ledger_head)
+        heartbeat = self.state(
+            acked=self.acked, ledger_n=self.ledger_n, ledger_head=self.ledger_head
+        )
         return [*messages, heartbeat]
 
     def hear(self, topic: str, sealed: bytes) -> int:
         ack = self.open_ack(topic, sealed)
-        self.acked, self.ledger_n, self.ledger_head = ack["high_water"], ack["ledger_n"], ack["ledger_head"]
+        self.acked, self.ledger_n, self.ledger_head = (
+            ack["high_water"],
+            ack["ledger_n"],
+            ack["ledger_head"],
+        )
         return self.acked
 
 
-def on_the_line(messages: list[tuple[str, bytes, bool]], chance: random.Random) -> list[tuple[str, bytes, bool]]:
+def on_the_line(
+    messages: list[tuple[str, bytes, bool]], chance: random.Random
+) -> list[tuple[str, bytes, bool]]:
     """Lost, doubled, reordered, and with a byte flipped here and there."""
     out = [message for message in messages for _ in range(chance.choice((0, 1, 1, 1, 2)))]
     if chance.random() < 0.5:
@@ -53,7 +65,9 @@ def on_the_line(messages: list[tuple[str, bytes, bool]], chance: random.Random) 
 @pytest.mark.must("SEQ-19", "SEQ-21", "ACK-20")
 @settings(max_examples=25)
 @given(seed=st.integers(0, 2**32))
-def test_every_record_ends_up_once_under_loss_duplication_reordering_and_restarts(seed: int) -> None:
+def test_every_record_ends_up_once_under_loss_duplication_reordering_and_restarts(
+    seed: int,
+) -> None:
     chance = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="till-"))
     try:
@@ -62,7 +76,9 @@ def test_every_record_ends_up_once_under_loss_duplication_reordering_and_restart
         for _ in range(30):
             for board in boards:
                 board.say(min(chance.randrange(4), RECORDS - len(board.said)))
-            arrived = on_the_line([message for board in boards for message in board.outgoing(chance)], chance)
+            arrived = on_the_line(
+                [message for board in boards for message in board.outgoing(chance)], chance
+            )
             for topic, sealed in office.take(*arrived):
                 board = boards[0] if "/w1/" in topic else boards[1]
                 if chance.random() < 0.7:
@@ -79,7 +95,9 @@ def test_every_record_ends_up_once_under_loss_duplication_reordering_and_restart
         for board in boards:
             records = list(office.ledger.records(device=board.key.device))
             assert list(range(1, len(board.said) + 1)) == [record.seq for record in records]
-            assert sum(range(1, len(board.said) + 1)) == sum(record.fields["total_minor"] for record in records)
+            assert sum(range(1, len(board.said) + 1)) == sum(
+                record.fields["total_minor"] for record in records
+            )
         assert [] == office.ledger.verify()
         assert [] == office.ledger.incidents()
         office.ledger.close()
@@ -109,14 +127,26 @@ def test_a_ledger_restored_from_a_backup_gets_everything_again_that_still_exists
         shutil.copy(folder / "backup.db", folder / "ledger.db")
         office = Office(folder)
 
-        kept = board.state(acked=20, lowest_kept=lowest_kept, ledger_n=board.ledger_n, ledger_head=board.ledger_head)
+        kept = board.state(
+            acked=20,
+            lowest_kept=lowest_kept,
+            ledger_n=board.ledger_n,
+            ledger_head=board.ledger_head,
+        )
         [answer] = office.take(kept)
         ack = board.open_ack(*answer)
         assert any("the end was cut off" in finding.text for finding in office.ledger.verify())
         if ack["want_from"]:
             [answer] = office.take(board.ev(ack["want_from"], ack["want_to"]))
         board.hear(*answer)
-        office.take(board.state(acked=20, lowest_kept=lowest_kept, ledger_n=board.ledger_n, ledger_head=board.ledger_head))
+        office.take(
+            board.state(
+                acked=20,
+                lowest_kept=lowest_kept,
+                ledger_n=board.ledger_n,
+                ledger_head=board.ledger_head,
+            )
+        )
 
         missing = list(range(11, lowest_kept))
         assert [seq for seq in range(1, 21) if seq not in missing] == office.seqs()

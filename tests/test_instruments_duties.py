@@ -1,4 +1,6 @@
-"""Each fault that a driver must stand, alone and often, and what the driver says of it. The law holds in every history."""
+"""Each fault that a driver must stand, alone and often, and what the driver says of it. The law
+holds in every history.
+"""
 
 from collections import Counter
 from typing import Any
@@ -15,7 +17,8 @@ from simulators.instruments.registry import simulator_for
 SEEDS = range(1, 7)
 STRANGERS = {"strangers": (("mach", b"BATCH ACCEPT"), ("columns", b"COUNT REPORT"))}
 
-# the fault, its knob, the instrument, what must be told at least once ("" where the credits alone must be right)
+# the fault, its knob, the instrument, what must be told at least once ("" where the credits alone
+# must be right)
 DUTIES = [
     ("jam: state jam, the count stands", "jam", "ebds", "jam"),
     ("jam: state jam, the count stands", "jam", "cctalk-coin", "jam"),
@@ -83,12 +86,19 @@ def told(event: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "knob", "profile_name", "wanted"), DUTIES, ids=[f"{knob}-{profile}" for _, knob, profile, _ in DUTIES]
+    ("fault", "knob", "profile_name", "wanted"),
+    DUTIES,
+    ids=[f"{knob}-{profile}" for _, knob, profile, _ in DUTIES],
 )
-def test_a_driver_does_its_duty_under_one_fault(fault: str, knob: str, profile_name: str, wanted: str) -> None:
+def test_a_driver_does_its_duty_under_one_fault(
+    fault: str, knob: str, profile_name: str, wanted: str
+) -> None:
     case = cases()[profile_name]
     profile = load_profile(profile_name, changes=case.settings)
-    settings = {**profile.settings, **(STRANGERS if knob == "swap" and profile.driver == "report_stream" else {})}
+    settings = {
+        **profile.settings,
+        **(STRANGERS if knob == "swap" and profile.driver == "report_stream" else {}),
+    }
     driver, simulator = registry.driver_for(profile.driver), simulator_for(profile_name)
     seen: Counter[str] = Counter()
     struck = 0

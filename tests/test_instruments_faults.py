@@ -1,7 +1,8 @@
-"""Every fault that a driver must stand has a simulator that plays it: the table, and who plays what.
+"""Every fault that a driver must stand has a simulator that plays it: the table, and who plays
+what.
 
-A simulator is looked for among all of the registry; one whose module is missing plays nothing. Faults of the line itself are
-played by the lossy line, which any machine can hang on.
+A simulator is looked for among all of the registry; one whose module is missing plays nothing.
+Faults of the line itself are played by the lossy line, which any machine can hang on.
 """
 
 from importlib.util import find_spec
@@ -69,7 +70,9 @@ def written() -> dict[str, Any]:
 
 
 def players(knob: str) -> set[str]:
-    on_line = {"line"} if knob in (*line.KNOBS, "echo") else set()  # echo is a way to wire the lossy line
+    on_line = (
+        {"line"} if knob in (*line.KNOBS, "echo") else set()
+    )  # echo is a way to wire the lossy line
     return on_line | {profile for profile, maker in written().items() if knob in maker.supported}
 
 
@@ -92,6 +95,6 @@ def test_every_report_machine_is_there(profile: str) -> None:
 
 
 def test_simulators_play_only_known_knobs() -> None:
-    assert {profile: set(maker.supported) - set(KNOBS) for profile, maker in written().items()} == dict.fromkeys(
-        written(), set()
-    )
+    assert {
+        profile: set(maker.supported) - set(KNOBS) for profile, maker in written().items()
+    } == dict.fromkeys(written(), set())

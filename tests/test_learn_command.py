@@ -18,12 +18,16 @@ REPORTS = FIXED["two columns side by side"]
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
     path = tmp_path / "two.txt"
-    lines = [f"{5000 * number} < {data.hex(' ')}\n" for number, (data, _, _) in enumerate(REPORTS[:2])]
+    lines = [
+        f"{5000 * number} < {data.hex(' ')}\n" for number, (data, _, _) in enumerate(REPORTS[:2])
+    ]
     path.write_text("".join(lines))
     return path
 
 
-def test_a_profile_is_learned_loaded_and_reads_a_third_report(capture: Path, tmp_path: Path) -> None:
+def test_a_profile_is_learned_loaded_and_reads_a_third_report(
+    capture: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "sorter-w3.toml"
     done = till("instrument", "learn", capture, "--name", "Sorter", "--out", out, "--yes")
     profile = load_profile(str(out))
@@ -53,7 +57,9 @@ def test_the_proposal_as_data(capture: Path) -> None:
     told = json.loads(till("instrument", "learn", capture, "--json").stdout)
 
     assert [143000, 6007] == [report["total_minor"] for report in told["reports"]]
-    assert ["start", "numbers", "row", "row", "total", "ignored"] == [line["is"] for line in told["lines"]]
+    assert ["start", "numbers", "row", "row", "total", "ignored"] == [
+        line["is"] for line in told["lines"]
+    ]
     assert (True, 0) == (told["changed_digits"] > 400, told["unseen_digits"])
 
 
@@ -66,7 +72,9 @@ def test_the_proposal_as_data(capture: Path) -> None:
         (("--set", "total=SUM"), 65, "no reading"),
     ],
 )
-def test_a_correction_that_cannot_be_is_told(capture: Path, more: tuple[str, ...], code: int, text: str) -> None:
+def test_a_correction_that_cannot_be_is_told(
+    capture: Path, more: tuple[str, ...], code: int, text: str
+) -> None:
     done = till("instrument", "learn", capture, *more)
 
     assert (code, True) == (done.returncode, text in done.stderr), done.stderr
@@ -96,5 +104,9 @@ def test_a_person_at_a_terminal_corrects_and_accepts(capture: Path, tmp_path: Pa
     told, _ = process.communicate(timeout=60)
     os.close(person)
 
-    assert (0, True, True) == (process.returncode, "want a line's number" in told, "not so: " in told), told
+    assert (0, True, True) == (
+        process.returncode,
+        "want a line's number" in told,
+        "not so: " in told,
+    ), told
     assert load_profile(str(out)).title == "Counter learned from a capture"

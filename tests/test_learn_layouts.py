@@ -1,4 +1,6 @@
-"""Layouts that nobody described: learned from two reports, tried on a third. Learned right or refused, never learned wrong."""
+"""Layouts that nobody described: learned from two reports, tried on a third. Learned right or
+refused, never learned wrong.
+"""
 
 import os
 from collections import Counter
@@ -21,15 +23,24 @@ def replay(settings: dict, data: bytes) -> list[dict]:
 
 
 def stated(settings: dict, data: bytes) -> list[tuple[list, int]]:
-    return [(list(event["rows"]), event["total_minor"]) for event in replay(settings, data) if event["kind"] == "tally"]
+    return [
+        (list(event["rows"]), event["total_minor"])
+        for event in replay(settings, data)
+        if event["kind"] == "tally"
+    ]
 
 
 def outcome(seed: int) -> str:
-    """learned, refused: WHY, third quarantined (it prints what the capture did not hold), or wrong."""
+    """learned, refused: WHY, third quarantined (it prints what the capture did not hold), or
+    wrong.
+    """
     layout, random = Layout(seed), Random(seed + 10**6)
     counts = [layout.rows(random) for _ in range(3)]
     reports = [layout.report(number, rows) for number, rows in enumerate(counts, 1)]
-    truth = [(sorted(rows, reverse=True), sum(minor * pieces for minor, pieces in rows)) for rows in counts]
+    truth = [
+        (sorted(rows, reverse=True), sum(minor * pieces for minor, pieces in rows))
+        for rows in counts
+    ]
     try:
         learned = learn(reports[0] + reports[1], replay, changes_max=CHANGES_MAX)
     except LearnRefusal as refusal:
@@ -60,16 +71,24 @@ HALF      {halves:>5} {halves_value:>9}
 COINS {pieces}
 GRAND TOTAL    {total:>10}
 """
-BAND = "COUNT # {n:05d}\nNOTE PCS AMOUNT\n{rows}\n==========\n{pieces} NOTES\nSUM US$ {total}\nSIGN _________\n"
-WIDE = "\x1b@MIXED TENDER\r\nBatch: {n}\r\n{rows}\r\nTOTAL {pieces} USD {total}\r\n** END **\r\n\x1dVA\x03"
+BAND = (
+    "COUNT # {n:05d}\nNOTE PCS AMOUNT\n{rows}\n==========\n{pieces} NOTES\nSUM US$ {total}\nSIGN"
+    " _________\n"
+)
+WIDE = (
+    "\x1b@MIXED TENDER\r\nBatch: {n}\r\n{rows}\r\nTOTAL {pieces} USD {total}\r\n** END"
+    " **\r\n\x1dVA\x03"
+)
 
 
 def sorter(number: int, dimes: int, quarters: int, halves: int) -> tuple[bytes, list, int]:
     rows = [(50, halves), (25, quarters), (10, dimes)]
     total = sum(minor * pieces for minor, pieces in rows)
     text = SORTER.format(
-        n=number, dimes=dimes, quarters=quarters, halves=halves, pieces=dimes + quarters + halves, total=money(total),
-        dimes_value=money(10 * dimes), quarters_value=money(25 * quarters), halves_value=money(50 * halves),
+        n=number, dimes=dimes, quarters=quarters, halves=halves, pieces=dimes + quarters + halves,
+        total=money(total),
+        dimes_value=money(10 * dimes), quarters_value=money(25 * quarters),
+        halves_value=money(50 * halves),
     )  # fmt: skip
     return text.replace("\n", "\r\n").encode(), [row for row in rows if row[1]], total
 
@@ -82,7 +101,12 @@ def wide(number: int, *rows: tuple[int, int]) -> tuple[bytes, list, int]:
     cells = [f"{money(minor)} {pieces} {money(minor * pieces)}" for minor, pieces in rows]
     lines = ["   ".join(cells[at : at + 2]) for at in range(0, len(cells), 2)]
     total = sum(minor * pieces for minor, pieces in rows)
-    text = WIDE.format(n=number, rows="\r\n".join(lines), pieces=sum(pieces for _, pieces in rows), total=money(total))
+    text = WIDE.format(
+        n=number,
+        rows="\r\n".join(lines),
+        pieces=sum(pieces for _, pieces in rows),
+        total=money(total),
+    )
     return text.encode(), sorted(rows, reverse=True), total
 
 
@@ -96,14 +120,16 @@ def cards(number: int, *rows: tuple[int, int]) -> tuple[bytes, list, int]:
 
 
 FIXED = {
-    "a sorter that names its coins": [sorter(7, 40, 12, 1), sorter(8, 3, 120, 0), sorter(9, 1200, 7, 33)],
+    "a sorter that names its coins": [sorter(7, 40, 12, 1), sorter(8, 3, 120, 0),
+     sorter(9, 1200, 7, 33)],
     "two columns side by side": [
         wide(41, (10000, 2), (2000, 61), (25, 40)),
         wide(42, (2000, 3), (1, 7)),
         wide(43, (10000, 99), (500, 9), (100, 5), (5, 11)),
     ],
     "cells without values": [
-        cards(98, (2000, 61), (500, 3), (100, 17)), cards(99, (10000, 2), (5000, 4)), cards(100, (10000, 1), (1000, 12)),
+        cards(98, (2000, 61), (500, 3), (100, 17)), cards(99, (10000, 2), (5000, 4)),
+        cards(100, (10000, 1), (1000, 12)),
     ],
 }  # fmt: skip
 
@@ -129,4 +155,6 @@ def test_every_changed_digit_of_the_third_report_is_seen_or_changes_no_money(nam
         if data[at : at + 1].isdigit():
             for digit in b"0123456789":
                 events = replay(settings, data[:at] + bytes((digit,)) + data[at + 1 :])
-                assert {total} >= {event["total_minor"] for event in events if event["kind"] == "tally"}
+                assert {total} >= {
+                    event["total_minor"] for event in events if event["kind"] == "tally"
+                }

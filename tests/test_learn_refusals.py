@@ -9,7 +9,9 @@ from gateway.instruments.learn_lines import LearnRefusal, heard
 from gateway.instruments.learn_read import Told
 
 
-def tape(number: int, rows: list[str], total: str, head: str = "COUNT REPORT", foot: str = "") -> bytes:
+def tape(
+    number: int, rows: list[str], total: str, head: str = "COUNT REPORT", foot: str = ""
+) -> bytes:
     return "\r\n".join([head, f"BATCH {number:03d}", *rows, f"TOTAL {total}", foot, ""]).encode()
 
 
@@ -32,10 +34,12 @@ WHOLE = pair(["1 5 5"], "5", ["5 1 5"], "5")
     [
         (b"", "empty", "no printed line"),
         (tape(1, ["20.00 5 100.00"], "100.00"), "one report", "no two reports"),
-        (pair(["20.00 5 100.00"], "100.00", ["20.00 5 100.00"], "110.00"), "adds up", "no reading of rows and total adds up"),
+        (pair(["20.00 5 100.00"], "100.00", ["20.00 5 100.00"], "110.00"), "adds up",
+         "no reading of rows and total adds up"),
         (ONE_EACH, "ambiguous", "denomination value (total 2500, 1000 cents)"),
         (WHOLE, "ambiguous", "readings add up"),
-        (pair(["20,00 5 100,00"], "100,00", ["5,00 3 15,00"], "15,00"), "decimal comma", "decimal comma"),
+        (pair(["20,00 5 100,00"], "100,00", ["5,00 3 15,00"], "15,00"), "decimal comma",
+         "decimal comma"),
         (pair(["3.00 5 15.00"], "15.00", ["3.00 2 6.00"], "6.00"), "adds up", "no reading"),
     ],
 )  # fmt: skip
@@ -66,14 +70,21 @@ def test_two_reports_of_one_denomination_are_learned_and_a_third_may_hold_others
 
 
 def test_a_total_that_equals_the_only_row_is_still_the_total():
-    learned = learn(pair(["20.00 100.00"], "100.00", ["20.00 100.00", "5.00 10.00"], "110.00"), replay)
+    learned = learn(
+        pair(["20.00 100.00"], "100.00", ["20.00 100.00", "5.00 10.00"], "110.00"), replay
+    )
 
     assert ["start", "numbers", "row", "total"] == [role for _, _, role, _ in learned.lines]
 
 
 def test_two_numbers_that_count_up_are_refused_until_one_is_named():
     data = b"".join(
-        tape(number, [f"CYCLE {number + 70}", f"20.00 {number} {20 * number}.00"], f"{20 * number}.00") for number in (3, 4)
+        tape(
+            number,
+            [f"CYCLE {number + 70}", f"20.00 {number} {20 * number}.00"],
+            f"{20 * number}.00",
+        )
+        for number in (3, 4)
     )
 
     assert "two batch numbers" == refusal_of(data.replace(b"BATCH", b"TURN")).why
@@ -83,24 +94,32 @@ def test_two_numbers_that_count_up_are_refused_until_one_is_named():
 
 
 def test_value_rows_say_that_a_changed_denomination_goes_unseen():
-    learned = learn(pair(["20.00 100.00", "5.00 15.00"], "115.00", ["10.00 100.00"], "100.00"), replay)
+    learned = learn(
+        pair(["20.00 100.00", "5.00 15.00"], "115.00", ["10.00 100.00"], "100.00"), replay
+    )
 
     assert learned.unseen > 0
-    assert any("would leave the total right and a denomination wrong" in each for each in learned.unknown)
+    assert any(
+        "would leave the total right and a denomination wrong" in each for each in learned.unknown
+    )
 
 
 def test_a_fee_and_a_days_total_are_not_the_total():
     reports = [
         tape(number, [f".25 {money(total)}", f"TOTAL COIN {money(total)}"], money(total), "COIN",
-             f"PROCESS FEE {money(fee)}\r\nCUST. TOTAL {money(total - fee)}\r\nDAY TOTAL {money(5000 * number)}")
+             f"PROCESS FEE {money(fee)}\r\nCUST. TOTAL {money(total - fee)}\r\nDAY TOTAL"
+             f" {money(5000 * number)}")
         for number, total, fee in ((1, 1600, 80), (2, 400, 20))
     ]  # fmt: skip
     learned = learn(b"".join(reports).replace(b"COIN\r\nB", b"COIN TAPE\r\nB"), replay)
     roles = {spec["begins"]: spec["is"] for spec in learned.table["line"] if spec["begins"]}
 
-    assert {"TOTAL": "total", "TOTAL COIN": "subtotal", "PROCESS FEE": "fee", "CUST. TOTAL": "customer_total"} == {
-        begins: roles[begins] for begins in ("TOTAL", "TOTAL COIN", "PROCESS FEE", "CUST. TOTAL")
-    }
+    assert {
+        "TOTAL": "total",
+        "TOTAL COIN": "subtotal",
+        "PROCESS FEE": "fee",
+        "CUST. TOTAL": "customer_total",
+    } == {begins: roles[begins] for begins in ("TOTAL", "TOTAL COIN", "PROCESS FEE", "CUST. TOTAL")}
     assert "what 'DAY TOTAL' states is not checked" in learned.unknown
 
 

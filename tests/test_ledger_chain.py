@@ -30,7 +30,9 @@ def test_head_is_the_hash_over_all_sealed_bytes(office: Office) -> None:
     office.take(first)
     office.take(second)
 
-    expected = next_head(next_head(GENESIS, first[0], NOW_MS, first[1]), second[0], NOW_MS, second[1])
+    expected = next_head(
+        next_head(GENESIS, first[0], NOW_MS, first[1]), second[0], NOW_MS, second[1]
+    )
 
     assert (2, expected) == office.ledger.head()
     assert [] == office.ledger.verify()
@@ -41,7 +43,13 @@ def test_append_only_tables_refuse_update_and_delete(office: Office, table: str)
     device = office.device()
     device.say(9)
     office.take(device.ev(1, 1), ("till/1/city/w1/ev", b"junk", False), device.state(lowest_kept=5))
-    column = {"message": "sealed", "record": "body", "gap": "cause", "quarantine": "bytes", "incident": "text"}[table]
+    column = {
+        "message": "sealed",
+        "record": "body",
+        "gap": "cause",
+        "quarantine": "bytes",
+        "incident": "text",
+    }[table]
 
     for statement in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -66,7 +74,10 @@ TAMPERS = [
     "UPDATE record SET message_n = 1 WHERE seq = 5",
     "DELETE FROM record WHERE seq = 2",
     "DELETE FROM record WHERE seq = 5",
-    "UPDATE message SET sealed = CAST(substr(sealed, 1, 60) || x'fefe' || substr(sealed, 63) AS BLOB) WHERE n = 1",
+    (
+        "UPDATE message SET sealed = CAST(substr(sealed, 1, 60) || x'fefe' || substr(sealed, 63) AS"
+        " BLOB) WHERE n = 1"
+    ),
     "UPDATE message SET head = zeroblob(32) WHERE n = 2",
     "UPDATE message SET topic = 'till/1/city/w2/ev' WHERE n = 1",
     "UPDATE message SET received_ms = received_ms + 60000 WHERE n = 1",
@@ -76,7 +87,10 @@ TAMPERS = [
     "UPDATE gap SET to_seq = to_seq + 1",
     "UPDATE gap SET device = 'w2'",
     "DELETE FROM gap",
-    "INSERT INTO record SELECT device, epoch, 40, 1, kind, occurred_ms, boot, uptime_ms, body FROM record WHERE seq = 1",
+    (
+        "INSERT INTO record SELECT device, epoch, 40, 1, kind, occurred_ms, boot, uptime_ms, body"
+        " FROM record WHERE seq = 1"
+    ),
 ]
 
 
@@ -93,7 +107,9 @@ def test_verify_finds_an_edit(office: Office, tamper: str) -> None:
     copy = office.folder / "copy.db"
     shutil.copy(office.folder / "ledger.db", copy)
     with sqlite3.connect(copy) as insider:
-        for (trigger,) in insider.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        for (trigger,) in insider.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
             insider.execute(f"DROP TRIGGER {trigger}")
         insider.execute(tamper)
     insider.close()
@@ -148,7 +164,9 @@ def test_a_record_that_comes_after_its_gap_is_kept(office: Office) -> None:
     assert [] == office.ledger.verify()
 
 
-def test_two_different_records_with_one_identity_lock_the_stream_until_released(office: Office) -> None:
+def test_two_different_records_with_one_identity_lock_the_stream_until_released(
+    office: Office,
+) -> None:
     device = office.device()
     device.say(3)
     office.take(device.ev(1, 2))
@@ -177,7 +195,9 @@ def test_a_new_epoch_closes_the_old_one_with_its_tail_unknown(office: Office) ->
     office.take(device.ev(1, 1))
     office.take(late)
 
-    assert [(7, 2, 0), (8, 1, 1)] == [(row["epoch"], row["high_water"], row["current"]) for row in office.ledger.cursors()]
+    assert [(7, 2, 0), (8, 1, 1)] == [
+        (row["epoch"], row["high_water"], row["current"]) for row in office.ledger.cursors()
+    ]
     assert ["tail_unknown", "closed_epoch"] == office.incident_kinds()
 
 
@@ -212,7 +232,10 @@ def test_quarantine_has_a_cap_and_a_counter(office: Office) -> None:
     office.take(("till/1/city/w1/ev", b"junk", False))
 
     assert QUARANTINE_ROWS == len(office.ledger.quarantine())
-    assert (1, 1) == (office.ledger.counters()[("", "not_kept")], office.ledger.counters()[("", "rejected")])
+    assert (1, 1) == (
+        office.ledger.counters()[("", "not_kept")],
+        office.ledger.counters()[("", "rejected")],
+    )
 
 
 @pytest.mark.parametrize(
@@ -238,7 +261,9 @@ def test_records_can_be_asked_for_by_time_device_and_message(office: Office) -> 
     office.take(two.ev(1, 1))
     times = [record.occurred_ms for record in office.ledger.records(device="w1")]
 
-    assert [2] == [r.seq for r in office.ledger.records(since_ms=times[1], until_ms=times[2], device="w1")]
+    assert [2] == [
+        r.seq for r in office.ledger.records(since_ms=times[1], until_ms=times[2], device="w1")
+    ]
     assert ["w2"] == [r.device for r in office.ledger.records(after_n=1)]
 
 
@@ -291,7 +316,10 @@ def from_the_future(path: Path) -> None:
     other.close()
 
 
-@pytest.mark.parametrize("damage", [garbage, empty, foreign, cut_short, page_overwritten, only_the_log_left, from_the_future])
+@pytest.mark.parametrize(
+    "damage",
+    [garbage, empty, foreign, cut_short, page_overwritten, only_the_log_left, from_the_future],
+)
 def test_a_damaged_or_foreign_file_is_refused_and_left_as_it_is(office: Office, damage) -> None:
     office.ledger.close()
     path = office.folder / "ledger.db"
@@ -318,7 +346,10 @@ def test_a_command_that_only_reads_creates_nothing(tmp_path: Path) -> None:
 
 def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    code = f"from pathlib import Path; from gateway.ledger import Ledger; Ledger.open(Path({str(tmp_path / 'ledger.db')!r}))"
+    code = (
+        "from pathlib import Path; from gateway.ledger import Ledger;"
+        f" Ledger.open(Path({str(tmp_path / 'ledger.db')!r}))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment(),

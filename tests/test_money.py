@@ -18,7 +18,8 @@ CENTS = st.integers(-CENTS_MAX, CENTS_MAX)
 
 
 @pytest.mark.parametrize(
-    ("text", "cents"), [("12.50", 1250), ("12.5", 1250), ("0", 0), ("-0.01", -1), ("+7", 700), ("00012.00", 1200)]
+    ("text", "cents"),
+    [("12.50", 1250), ("12.5", 1250), ("0", 0), ("-0.01", -1), ("+7", 700), ("00012.00", 1200)],
 )
 def test_amounts_as_people_write_them(text, cents):
     assert cents == cents_from_text(text)
@@ -26,7 +27,8 @@ def test_amounts_as_people_write_them(text, cents):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "12.505", "1,234.00", "1e3", "NaN"," 1.00", "1.00\n", "1.", ".5", "$5", "--1", "\u0661\u0662", "9" * 40, "12_0"],
+    ["", "12.505", "1,234.00", "1e3", "NaN"," 1.00", "1.00\n", "1.", ".5", "$5", "--1",
+     "\u0661\u0662", "9" * 40, "12_0"],
 )  # fmt: skip
 def test_what_is_not_an_amount_is_refused(text):
     with pytest.raises(MoneyError):
@@ -56,7 +58,11 @@ def test_format_and_read_are_inverse(cents):
 def test_format_examples():
     assert format_cents(1234567) == "12,345.67"
     assert format_cents(-2000, "$") == "\N{MINUS SIGN}$20.00"
-    assert [format_signed(1), format_signed(0), format_signed(-1)] == ["+0.01", "0.00", "\N{MINUS SIGN}0.01"]
+    assert [format_signed(1), format_signed(0), format_signed(-1)] == [
+        "+0.01",
+        "0.00",
+        "\N{MINUS SIGN}0.01",
+    ]
 
 
 @given(CENTS, st.integers(1, 500))

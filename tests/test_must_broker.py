@@ -1,7 +1,8 @@
-"""What docs/protocol.md asks of a broker: our access list on a real mosquitto, and what its configuration demands.
+"""What docs/protocol.md asks of a broker: our access list on a real mosquitto, and what its
+configuration demands.
 
-The clients give their names as user names here; with certificates mosquitto takes them from there (TLS-4), and the access list
-is the same.
+The clients give their names as user names here; with certificates mosquitto takes them from there
+(TLS-4), and the access list is the same.
 """
 
 import queue
@@ -39,7 +40,9 @@ class Client:
     def __init__(self, broker: MosquittoBroker, user: str, topics: list[str]) -> None:
         self.heard: queue.Queue[tuple[str, bytes]] = queue.Queue()
         ready = threading.Event()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"{user}-{id(self)}", protocol=mqtt.MQTTv311)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=f"{user}-{id(self)}", protocol=mqtt.MQTTv311
+        )
         self._client.username_pw_set(user, "")
         wanted = [(topic, 1) for topic in topics or ["none"]]
         self._client.on_connect = lambda client, *_: client.subscribe(wanted)
@@ -75,13 +78,21 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MosquittoBroker
 
 
 def let_through(broker: MosquittoBroker, writer: str, reader: str, topics: list[str]) -> set[str]:
-    """Which of these topics go from one user to another. The last message, on a way that is open, ends the waiting."""
+    """Which of these topics go from one user to another. The last message, on a way that is open,
+    ends the waiting.
+    """
     writing = Client(broker, writer, [])
     closing = Client(broker, GATEWAY, [])
     reading = Client(broker, reader, [*topics, "till/#"])
-    opener, open_way = (writing, MARKER.format(writer)) if reader == GATEWAY else (closing, f"till/1/city/{reader}/ack")
+    opener, open_way = (
+        (writing, MARKER.format(writer))
+        if reader == GATEWAY
+        else (closing, f"till/1/city/{reader}/ack")
+    )
     try:
-        for topic in topics:  # a connection for each: mosquitto 2.0.11 closes one on which it denied a message
+        for topic in (
+            topics
+        ):  # a connection for each: mosquitto 2.0.11 closes one on which it denied a message
             trying = Client(broker, writer, [])
             trying.publish(topic, b"?")
             trying.close()
@@ -115,7 +126,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("writer", "reader", "topics", "expected"), CASES)
-def test_who_may_say_what_to_whom(broker, writer: str, reader: str, topics: list[str], expected: list[str]) -> None:
+def test_who_may_say_what_to_whom(
+    broker, writer: str, reader: str, topics: list[str], expected: list[str]
+) -> None:
     assert set(expected) == let_through(broker, writer, reader, topics)
 
 

@@ -1,4 +1,6 @@
-"""What docs/protocol.md asks of a gateway that asks a device, and of a device that takes a new key, statement by statement."""
+"""What docs/protocol.md asks of a gateway that asks a device, and of a device that takes a new key,
+statement by statement.
+"""
 
 import json
 import os
@@ -26,7 +28,9 @@ def opened(board: Board, sealed: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.must("CMD-18")
-def test_a_command_is_sealed_for_its_device_under_the_key_it_uses(office: Office, board: Board) -> None:
+def test_a_command_is_sealed_for_its_device_under_the_key_it_uses(
+    office: Office, board: Board
+) -> None:
     counter = ask(office)
     commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
     first = [opened(board, sealed) for sealed in commands_in(board.heartbeat())]
@@ -35,8 +39,13 @@ def test_a_command_is_sealed_for_its_device_under_the_key_it_uses(office: Office
     ask(office)
     last = [opened(board, sealed) for sealed in commands_in(board.heartbeat())]
 
-    assert [(counter, board.journal.epoch)] == [(command["counter"], command["epoch"]) for command in first]
-    assert (2, ["identify"]) == (board.identity["key_number"], [command["verb"] for command in last])
+    assert [(counter, board.journal.epoch)] == [
+        (command["counter"], command["epoch"]) for command in first
+    ]
+    assert (2, ["identify"]) == (
+        board.identity["key_number"],
+        [command["verb"] for command in last],
+    )
 
 
 @pytest.mark.must("CMD-19")
@@ -72,7 +81,10 @@ def test_both_keys_are_good_while_a_rotation_is_under_way(office: Office, board:
     board.obey()
     under_new = board.heartbeat()
 
-    assert [1, 1] == [len([topic for topic, _ in each if topic.endswith("/ack")]) for each in (under_old, under_new)]
+    assert [1, 1] == [
+        len([topic for topic, _ in each if topic.endswith("/ack")])
+        for each in (under_old, under_new)
+    ]
     assert [2] == [key.number for key in office.keys.all("w1")]
 
 
@@ -93,7 +105,9 @@ def test_no_command_is_on_record_whose_key_is_not_on_disk(
 
 @pytest.mark.must("ROT-2", "ROT-3")
 @pytest.mark.parametrize("argument", ["1", "3", "0", "", "two", "-2", "2.0", "+2"])
-def test_a_device_rotates_to_the_next_number_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+def test_a_device_rotates_to_the_next_number_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
     monkeypatch.setattr(on_device, "KEY_FILE", str(tmp_path / "key.json"))
     made, _ = app_with(tmp_path / "flash.img", monkeypatch)
     refused = made._rotate({"argument": argument, "nonce": bytes(16)})
@@ -107,7 +121,9 @@ def test_a_device_rotates_to_the_next_number_alone(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.must("ROT-5")
 @pytest.mark.parametrize("step", ["open", "rename"])
-def test_a_key_that_is_not_on_flash_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_a_key_that_is_not_on_flash_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     """Whatever step the flash refuses: what is used, and what a start finds, is the old key."""
     identity = {"device": "w1", "key": b"k" * 32, "key_number": 1}
     monkeypatch.setattr(on_device, "KEY_FILE", str(tmp_path / "key.json"))

@@ -1,4 +1,6 @@
-"""What docs/protocol.md asks of a gateway towards a device, statement by statement: from sealed bytes to sealed answers."""
+"""What docs/protocol.md asks of a gateway towards a device, statement by statement: from sealed
+bytes to sealed answers.
+"""
 
 from pathlib import Path
 
@@ -38,15 +40,19 @@ def refusal(office: Office, message: Message) -> str:
     return outcome.reason
 
 
-# --- topics and seal --------------------------------------------------------------------------------------------------
+# --- topics and seal ------------------------------------------------------------------------------
 
 
 @pytest.mark.must("TOPIC-12")
-def test_a_message_of_another_site_is_refused_with_a_good_seal(office: Office, device: Device) -> None:
+def test_a_message_of_another_site_is_refused_with_a_good_seal(
+    office: Office, device: Device
+) -> None:
     topic = "till/1/other/w1/ev"
     payload = messages.encode_events(7, 1, 1, 1, device.said[:1])
 
-    reason = refusal(office, (topic, seal.seal(device.key.secret, device.key.kid, topic, payload), False))
+    reason = refusal(
+        office, (topic, seal.seal(device.key.secret, device.key.kid, topic, payload), False)
+    )
 
     assert "is not ev or state of site city" in reason
 
@@ -56,7 +62,9 @@ def test_a_message_of_another_site_is_refused_with_a_good_seal(office: Office, d
 def test_a_gateway_takes_ev_and_state_alone(office: Office, device: Device, leaf: str) -> None:
     payload = messages.encode_events(7, 1, 1, 1, device.said[:1])
 
-    assert "is not ev or state" in refusal(office, (device.topic(leaf), device.sealed(leaf, payload), False))
+    assert "is not ev or state" in refusal(
+        office, (device.topic(leaf), device.sealed(leaf, payload), False)
+    )
 
 
 @pytest.mark.must("TOPIC-14", "QUAR-4")
@@ -72,7 +80,9 @@ def test_a_retained_ev_is_only_counted(office: Office, device: Device) -> None:
 @pytest.mark.must("SEAL-7", "LIM-6")
 def test_a_kid_has_one_way_to_be_written(office: Office, device: Device) -> None:
     path = office.folder / "keys" / "w1.key"
-    path.write_text(path.read_text() + f"12 {'cd' * 32}\n999999999 {'ef' * 32}\n9999999999 {'ab' * 32}\n")
+    path.write_text(
+        path.read_text() + f"12 {'cd' * 32}\n999999999 {'ef' * 32}\n9999999999 {'ab' * 32}\n"
+    )
     office.keys = KeyStore(office.folder / "keys")
 
     assert bytes.fromhex("cd" * 32) == office.keys.key_of(b"w1.12")
@@ -99,7 +109,9 @@ def test_no_payload_is_decoded_before_its_tag_is_right(
     decoded: list[bytes] = []
     monkeypatch.setattr(messages, "decode_events", decoded.append)
     monkeypatch.setattr(messages, "decode_state", decoded.append)
-    forged = seal.seal(bytes(32), device.key.kid, device.topic(leaf), b"\xff junk that no decoder takes")
+    forged = seal.seal(
+        bytes(32), device.key.kid, device.topic(leaf), b"\xff junk that no decoder takes"
+    )
 
     assert "wrong tag" in refusal(office, (device.topic(leaf), forged, False))
     assert [] == decoded
@@ -107,7 +119,9 @@ def test_no_payload_is_decoded_before_its_tag_is_right(
 
 @pytest.mark.must("SEAL-18", "IDENT-1")
 def test_a_key_holder_cannot_speak_for_another_device(office: Office, device: Device) -> None:
-    """Its tag would be right: topic, kid and key fit together. Only the name in the kid does not fit the topic's."""
+    """Its tag would be right: topic, kid and key fit together. Only the name in the kid does not
+    fit the topic's.
+    """
     office.device("w2")
     topic = "till/1/city/w2/ev"
     payload = messages.encode_events(7, 1, 1, 1, device.said[:1])
@@ -119,7 +133,9 @@ def test_a_key_holder_cannot_speak_for_another_device(office: Office, device: De
 
 
 @pytest.mark.must("SEAL-19")
-def test_no_key_is_looked_up_for_a_foreign_kid(office: Office, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_is_looked_up_for_a_foreign_kid(
+    office: Office, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[bytes] = []
     monkeypatch.setattr(office.keys, "key_of", asked.append)
 
@@ -134,7 +150,8 @@ def test_what_is_refused_is_not_answered_and_adds_nothing(office: Office, device
     stranger = Device(DeviceKey("w1", 2, bytes(32)))
 
     acks = office.take(
-        (topic, sealed[:-1] + bytes((sealed[-1] ^ 1,)), False), stranger.ev(1, 1, device.said[:1]), (topic, b"", False),
+        (topic, sealed[:-1] + bytes((sealed[-1] ^ 1,)), False), stranger.ev(1, 1, device.said[:1]),
+        (topic, b"", False),
         (topic, device.sealed("ev", b"\x00"), False),
     )  # fmt: skip
 
@@ -147,29 +164,45 @@ def test_each_stream_is_answered_once_under_its_own_key(office: Office, device: 
     other = office.device("w2")
     other.say(2)
 
-    answers = office.take(device.ev(1, 2), other.ev(1, 1), device.ev(3, 4), device.state(), other.ev(2, 2))
+    answers = office.take(
+        device.ev(1, 2), other.ev(1, 1), device.ev(3, 4), device.state(), other.ev(2, 2)
+    )
 
-    assert [4, 2] == [device.open_ack(*answers[0])["high_water"], other.open_ack(*answers[1])["high_water"]]
+    assert [4, 2] == [
+        device.open_ack(*answers[0])["high_water"],
+        other.open_ack(*answers[1])["high_water"],
+    ]
     assert 2 == len(answers)
     with pytest.raises(seal.SealError):
         other.open_ack(*answers[0])
 
 
 @pytest.mark.must("SEAL-26")
-def test_no_refusal_names_a_key(office: Office, device: Device, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_refusal_names_a_key(
+    office: Office, device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
     topic, sealed, _ = device.ev(1, 1)
     (office.folder / "keys" / "w2.key").write_text(f"nonsense {device.key.secret.hex()}\n")
     (office.folder / "keys" / "w2.key").chmod(0o600)
 
-    office.take((topic, sealed[:-1] + b"\0", False), (topic, sealed[:9], False), ("till/1/city/w2/ev", sealed, False))
+    office.take(
+        (topic, sealed[:-1] + b"\0", False),
+        (topic, sealed[:9], False),
+        ("till/1/city/w2/ev", sealed, False),
+    )
     office.keys.key_of(b"w2.1")
 
-    said = caplog.text + repr(office.ledger.quarantine()) + repr(office.ledger.incidents()) + repr(device.key)
+    said = (
+        caplog.text
+        + repr(office.ledger.quarantine())
+        + repr(office.ledger.incidents())
+        + repr(device.key)
+    )
     assert device.key.secret.hex() not in said
     assert repr(device.key.secret) not in said
 
 
-# --- identity and epochs ----------------------------------------------------------------------------------------------
+# --- identity and epochs --------------------------------------------------------------------------
 
 
 @pytest.mark.must("IDENT-8")
@@ -198,7 +231,9 @@ def test_a_new_epoch_closes_the_older_one_for_good(office: Office, device: Devic
     assert ["tail_unknown", "closed_epoch"] == office.incident_kinds()
     assert "count the drawer" in office.ledger.incidents()[0]["text"]
     assert [(7, 4)] == [(ack["epoch"], ack["high_water"]) for ack in acks]
-    assert [(7, 5, 0), (8, 1, 1)] == [(row["epoch"], row["high_water"], row["current"]) for row in office.ledger.cursors()]
+    assert [(7, 5, 0), (8, 1, 1)] == [
+        (row["epoch"], row["high_water"], row["current"]) for row in office.ledger.cursors()
+    ]
 
 
 @pytest.mark.must("IDENT-14")
@@ -209,12 +244,14 @@ def test_an_unknown_epoch_begins_with_seq_one(office: Office, device: Device) ->
     assert [] == office.seqs()
 
 
-# --- sequence, want and gap -------------------------------------------------------------------------------------------
+# --- sequence, want and gap -----------------------------------------------------------------------
 
 
 @pytest.mark.must("SEQ-18", "WANT-1", "WANT-2", "WANT-3")
 @pytest.mark.parametrize(("have", "first"), [(0, 2), (2, 4), (2, 9), (5, 7)])
-def test_a_hole_is_not_taken_and_asked_for(office: Office, device: Device, have: int, first: int) -> None:
+def test_a_hole_is_not_taken_and_asked_for(
+    office: Office, device: Device, have: int, first: int
+) -> None:
     if have:
         office.take(device.ev(1, have))
 
@@ -225,7 +262,9 @@ def test_a_hole_is_not_taken_and_asked_for(office: Office, device: Device, have:
 
 
 @pytest.mark.must("SEQ-19", "ACK-23", "CHAIN-6")
-def test_a_redelivery_adds_nothing_and_is_acknowledged_again(office: Office, device: Device) -> None:
+def test_a_redelivery_adds_nothing_and_is_acknowledged_again(
+    office: Office, device: Device
+) -> None:
     office.take(device.ev(1, 5))
     before = office.ledger.head()
 
@@ -236,7 +275,9 @@ def test_a_redelivery_adds_nothing_and_is_acknowledged_again(office: Office, dev
 
 
 @pytest.mark.must("SEQ-20")
-def test_the_new_records_of_a_message_that_overlaps_are_taken(office: Office, device: Device) -> None:
+def test_the_new_records_of_a_message_that_overlaps_are_taken(
+    office: Office, device: Device
+) -> None:
     office.take(device.ev(1, 4))
 
     ack = ack_of(office, device, device.ev(3, 6))
@@ -246,7 +287,9 @@ def test_the_new_records_of_a_message_that_overlaps_are_taken(office: Office, de
 
 
 def record_body(office: Office, seq: int) -> bytes:
-    return bytes(office.ledger.db.execute("SELECT body FROM record WHERE seq = ?", (seq,)).fetchone()[0])
+    return bytes(
+        office.ledger.db.execute("SELECT body FROM record WHERE seq = ?", (seq,)).fetchone()[0]
+    )
 
 
 @pytest.mark.must("SEQ-21", "SEQ-22")
@@ -254,11 +297,15 @@ def test_order_is_that_of_seq_whatever_arrives_first(office: Office, device: Dev
     ack = ack_of(office, device, device.ev(7, 9), device.ev(4, 6), device.ev(1, 3))
 
     assert (9, 0, list(range(1, 10))) == (ack["high_water"], ack["want_from"], office.seqs())
-    assert list(range(1, 10)) == [record.fields["total_minor"] for record in office.ledger.records()]
+    assert list(range(1, 10)) == [
+        record.fields["total_minor"] for record in office.ledger.records()
+    ]
 
 
 @pytest.mark.must("WANT-7")
-def test_what_a_device_believes_acknowledged_is_asked_for_again(office: Office, device: Device) -> None:
+def test_what_a_device_believes_acknowledged_is_asked_for_again(
+    office: Office, device: Device
+) -> None:
     office.take(device.ev(1, 2))
 
     ack = ack_of(office, device, device.state(acked=7))
@@ -268,7 +315,9 @@ def test_what_a_device_believes_acknowledged_is_asked_for_again(office: Office, 
 
 @pytest.mark.must("WANT-8")
 @pytest.mark.parametrize("lowest_kept", [1, 2, 3])
-def test_no_gap_while_the_next_seq_is_kept(office: Office, device: Device, lowest_kept: int) -> None:
+def test_no_gap_while_the_next_seq_is_kept(
+    office: Office, device: Device, lowest_kept: int
+) -> None:
     office.take(device.ev(1, 2))
 
     office.take(device.state(lowest_kept=lowest_kept))
@@ -285,16 +334,24 @@ def test_a_gap_is_exact_told_in_the_chain_and_passed(office: Office, device: Dev
     office.take(device.ev(6, 9))
 
     assert [(3, 5)] == [(row["from_seq"], row["to_seq"]) for row in office.ledger.gaps()]
-    assert (5, 9, [1, 2, 6, 7, 8, 9]) == (ack["high_water"], office.ledger.high_water("w1", 7), office.seqs())
+    assert (5, 9, [1, 2, 6, 7, 8, 9]) == (
+        ack["high_water"],
+        office.ledger.high_water("w1", 7),
+        office.seqs(),
+    )
     [incident] = office.ledger.incidents()
     assert ("gap", True) == (incident["kind"], "count the drawer" in incident["text"])
-    assert (2, heartbeat[1]) == office.ledger.db.execute("SELECT n, sealed FROM message WHERE n = 2").fetchone()
+    assert (2, heartbeat[1]) == office.ledger.db.execute(
+        "SELECT n, sealed FROM message WHERE n = 2"
+    ).fetchone()
     assert [] == office.ledger.verify()
 
 
 @pytest.mark.must("WANT-10", "WANT-11")
 @pytest.mark.parametrize("lowest_kept", [0, 10, 500])
-def test_a_device_that_keeps_nothing_leaves_a_gap_up_to_its_last(office: Office, device: Device, lowest_kept: int) -> None:
+def test_a_device_that_keeps_nothing_leaves_a_gap_up_to_its_last(
+    office: Office, device: Device, lowest_kept: int
+) -> None:
     office.take(device.ev(1, 2))
 
     office.take(device.state(lowest_kept=lowest_kept, last_seq=9))
@@ -308,7 +365,9 @@ def test_a_gap_tells_a_restored_ledger_from_lost_records(office: Office, device:
 
     office.take(device.state(lowest_kept=8, acked=5))
 
-    parts = [(row["from_seq"], row["to_seq"], "restored" in row["cause"]) for row in office.ledger.gaps()]
+    parts = [
+        (row["from_seq"], row["to_seq"], "restored" in row["cause"]) for row in office.ledger.gaps()
+    ]
     assert [(3, 5, True), (6, 7, False)] == parts
 
 
@@ -330,7 +389,7 @@ def test_events_alone_never_make_a_gap(office: Office, device: Device) -> None:
     assert ([], 0) == (office.ledger.gaps(), office.ledger.high_water("w1", 7))
 
 
-# --- acknowledgement --------------------------------------------------------------------------------------------------
+# --- acknowledgement ------------------------------------------------------------------------------
 
 
 @pytest.mark.must("ACK-6", "ACK-7", "ACK-8", "ACK-10")
@@ -345,7 +404,9 @@ def test_an_answer_says_what_the_ledger_holds_and_when(office: Office, device: D
 
 
 @pytest.mark.must("ACK-9")
-def test_the_echo_is_that_of_the_newest_message_of_the_batch(office: Office, device: Device) -> None:
+def test_the_echo_is_that_of_the_newest_message_of_the_batch(
+    office: Office, device: Device
+) -> None:
     batch = []
     for boot, uptime_ms in ((2, 500), (1, 9_000), (2, 700), (2, 600)):
         device.boot, device.uptime_ms = boot, uptime_ms
@@ -357,10 +418,14 @@ def test_the_echo_is_that_of_the_newest_message_of_the_batch(office: Office, dev
 
 
 @pytest.mark.must("ACK-20", "ACK-22", "CHAIN-12")
-def test_a_commit_that_fails_answers_nothing_and_leaves_nothing(office: Office, device: Device) -> None:
+def test_a_commit_that_fails_answers_nothing_and_leaves_nothing(
+    office: Office, device: Device
+) -> None:
     office.take(device.ev(1, 1))
     device.say(90)
-    batch: list[Accepted | Rejected] = [office.ingest.accept(*device.ev(first, first + 9)) for first in range(2, 92, 10)]
+    batch: list[Accepted | Rejected] = [
+        office.ingest.accept(*device.ev(first, first + 9)) for first in range(2, 92, 10)
+    ]
     [pages] = office.ledger.db.execute("PRAGMA page_count").fetchone()
     office.ledger.db.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -389,7 +454,7 @@ def test_nothing_is_answered_under_a_withdrawn_key(office: Office, device: Devic
     assert [] == office.ingest.commit([accepted])
 
 
-# --- heartbeats -------------------------------------------------------------------------------------------------------
+# --- heartbeats -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -401,16 +466,25 @@ def test_nothing_is_answered_under_a_withdrawn_key(office: Office, device: Devic
     ids=["lost", "retained"],
 )
 @pytest.mark.must("HB-10")
-def test_words_about_the_past_conclude_nothing(office: Office, device: Device, how: dict[str, object]) -> None:
+def test_words_about_the_past_conclude_nothing(
+    office: Office, device: Device, how: dict[str, object]
+) -> None:
     office.take(device.ev(1, 2), device.state())
     seen_ms = office.ledger.heartbeats()[0]["seen_ms"]
     office.clock.now_ms += 60_000
 
-    acks = office.take(device.state(lowest_kept=6, acked=9, ledger_n=9, ledger_head=b"h" * 32, **how))
+    acks = office.take(
+        device.state(lowest_kept=6, acked=9, ledger_n=9, ledger_head=b"h" * 32, **how)
+    )
     device.epoch = 8
     acks += office.take(device.state(**how))
 
-    assert ([], [], [], 1) == (acks, office.ledger.gaps(), office.ledger.incidents(), len(office.ledger.cursors()))
+    assert ([], [], [], 1) == (
+        acks,
+        office.ledger.gaps(),
+        office.ledger.incidents(),
+        len(office.ledger.cursors()),
+    )
     assert NOW_MS == seen_ms == office.ledger.heartbeats()[0]["seen_ms"]
 
 
@@ -425,7 +499,9 @@ def test_heartbeats_that_note_no_gap_are_not_in_the_chain(office: Office, device
 
 
 @pytest.mark.must("HB-12")
-def test_a_heartbeat_is_read_behind_the_events_that_came_with_it(office: Office, device: Device) -> None:
+def test_a_heartbeat_is_read_behind_the_events_that_came_with_it(
+    office: Office, device: Device
+) -> None:
     """The queue may have put it in front of the very records that would be called missing."""
     office.take(device.state(lowest_kept=6), device.ev(1, 9))
 

@@ -1,6 +1,8 @@
-"""What docs/protocol.md asks of a device around its uplink: the connection to the broker, and what the cashier hears.
+"""What docs/protocol.md asks of a device around its uplink: the connection to the broker, and what
+the cashier hears.
 
-The link runs against a broker of a few lines and a clock that jumps: hours of silence and back-off take milliseconds.
+The link runs against a broker of a few lines and a clock that jumps: hours of silence and back-off
+take milliseconds.
 """
 
 import asyncio
@@ -44,9 +46,13 @@ def packets(stream: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class World:
-    """A link, its uplink on a journal of `count` records, and a broker that answers by `answers`: {packet type: bytes}."""
+    """A link, its uplink on a journal of `count` records, and a broker that answers by `answers`:
+    {packet type: bytes}.
+    """
 
-    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[int, bytes], count: int = 3) -> None:
+    def __init__(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[int, bytes], count: int = 3
+    ) -> None:
         self.now_ms = 1
         self.end_ms = 0
         self.answers = answers
@@ -65,7 +71,12 @@ class World:
         self.uplink = Uplink(self.journal, identity, limits)
         site = {**identity, "broker_host": "b", "broker_port": 1}
         self.link = shell.Link(
-            self.uplink, site, 500, lambda: self.now_ms, lambda: self.turns.append(self.now_ms), lambda line: None
+            self.uplink,
+            site,
+            500,
+            lambda: self.now_ms,
+            lambda: self.turns.append(self.now_ms),
+            lambda line: None,
         )
         monkeypatch.setattr(asyncio, "sleep_ms", self.sleep_ms, raising=False)
         monkeypatch.setattr(shell, "time", SimpleNamespace(ticks_ms=lambda: self.now_ms))
@@ -128,7 +139,9 @@ def test_a_device_subscribes_to_its_own_answers(world) -> None:
     said = world(TAKES).run(3_000).said
 
     bodies = [body for _, kind, body in said if kind == SUBSCRIBE]
-    assert [b"\x00\x12till/1/city/w1/ack\x01\x00\x12till/1/city/w1/cmd\x01"] == [body[2:] for body in bodies]
+    assert [b"\x00\x12till/1/city/w1/ack\x01\x00\x12till/1/city/w1/cmd\x01"] == [
+        body[2:] for body in bodies
+    ]
 
 
 @pytest.mark.must("BROKER-2")
@@ -172,7 +185,10 @@ def test_failed_connections_are_tried_less_and_less(world) -> None:
     pauses = [after - before for before, after in zip(began, began[1:], strict=False)]
     expected = [500, 1_000, 2_000, 4_000, 8_000, 16_000] + [30_000] * 20
     assert len(pauses) > 10
-    assert all(least <= pause <= least * 5 // 4 + 20 for pause, least in zip(pauses, expected, strict=False)), pauses
+    assert all(
+        least <= pause <= least * 5 // 4 + 20
+        for pause, least in zip(pauses, expected, strict=False)
+    ), pauses
 
 
 @pytest.mark.must("BROKER-12")
@@ -197,14 +213,20 @@ def test_nothing_is_published_before_the_subscription_is_granted(world) -> None:
 
 @pytest.mark.must("WIN-11")
 def test_a_puback_moves_nothing(world) -> None:
-    made = world({**TAKES, PUBLISH: b"\x40\x02\x00\x01\x40\x02\x00\x02\x40\x02\x00\x03"}).run(20_000)
-    events = [ms for ms, kind, body in made.said if kind == PUBLISH and body.startswith(b"\x00\x11till/1/city/w1/ev")]
+    made = world({**TAKES, PUBLISH: b"\x40\x02\x00\x01\x40\x02\x00\x02\x40\x02\x00\x03"}).run(
+        20_000
+    )
+    events = [
+        ms
+        for ms, kind, body in made.said
+        if kind == PUBLISH and body.startswith(b"\x00\x11till/1/city/w1/ev")
+    ]
 
     assert (0, 3) == (made.journal.acked, made.journal.last_seq)
     assert len(events) >= 4
 
 
-# --- records and what the cashier hears -------------------------------------------------------------------------------
+# --- records and what the cashier hears -----------------------------------------------------------
 
 
 class FakeJournal:
@@ -226,7 +248,10 @@ def test_ok_is_heard_behind_the_append_and_never_without_it(error: JournalError)
         raise error
 
     kept: list[bytes] = []
-    done, failed = Controller(FakeJournal(lambda body: kept.append(body) or 1), 8), Controller(FakeJournal(refuse), 8)
+    done, failed = (
+        Controller(FakeJournal(lambda body: kept.append(body) or 1), 8),
+        Controller(FakeJournal(refuse), 8),
+    )
     before = done.take([tally([(500, 1)])], 1, 0) + failed.take([tally([(500, 1)])], 1, 0)
 
     assert ([], 0) == (before, len(kept))
@@ -241,7 +266,9 @@ def test_refusals_become_a_record_when_there_is_room(tmp_path: Path) -> None:
     journal = any_journal(FileFlash(tmp_path / "flash.img", 3))
     controller = Controller(journal, 8)
     while "full" not in [beep for beep, _ in controller.commit()]:
-        controller.take([{"kind": "quarantine", "instrument": "bills", "reason": "r", "raw": bytes(500)}], 1, 0)
+        controller.take(
+            [{"kind": "quarantine", "instrument": "bills", "reason": "r", "raw": bytes(500)}], 1, 0
+        )
     told = controller.refusals()
 
     journal.mark_acked(journal.last_seq, 1, bytes(32))
@@ -250,7 +277,11 @@ def test_refusals_become_a_record_when_there_is_room(tmp_path: Path) -> None:
 
     assert [] == told
     last = records.decode_record(journal.read(journal.last_seq))
-    assert ("journal", "full", "1 records were refused") == (last["instrument"], last["condition"], last["detail"])
+    assert ("journal", "full", "1 records were refused") == (
+        last["instrument"],
+        last["condition"],
+        last["detail"],
+    )
     assert [] == controller.refusals()
 
 
@@ -273,12 +304,17 @@ def test_every_boot_begins_with_its_record(tmp_path: Path, monkeypatch: pytest.M
     made._take([tally([(500, 1)])])
     made._commit()
 
-    kinds = [records.decode_record(made._journal.read(seq))["kind"] for seq in range(1, made._journal.last_seq + 1)]
+    kinds = [
+        records.decode_record(made._journal.read(seq))["kind"]
+        for seq in range(1, made._journal.last_seq + 1)
+    ]
     assert ["boot", "tally"] == kinds
 
 
 @pytest.mark.must("REC-25")
-def test_no_start_makes_the_record_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_start_makes_the_record_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     starts = []
     for name in ("board.img", "copy.img"):
         made, _ = app_with(tmp_path / name, monkeypatch)
@@ -291,7 +327,8 @@ def test_no_start_makes_the_record_of_another(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.must("REC-24")
 @pytest.mark.parametrize(
-    "wrong", [{"batch_id": "7" * 41}, {"rows": [(1, 1)] * 33}, {"total_minor": 2**40}, {"currency": "EURO"}]
+    "wrong",
+    [{"batch_id": "7" * 41}, {"rows": [(1, 1)] * 33}, {"total_minor": 2**40}, {"currency": "EURO"}],
 )
 def test_what_is_no_record_is_an_error_and_not_shortened(wrong: dict[str, Any]) -> None:
     kept: list[bytes] = []
@@ -312,7 +349,9 @@ def test_what_comes_faster_than_flash_is_refused_audibly() -> None:
 
 
 @pytest.mark.must("STATE-11")
-def test_a_full_journal_is_said_in_the_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_journal_is_said_in_the_heartbeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, _ = app_with(tmp_path / "flash.img", monkeypatch)
     monkeypatch.setattr(gc, "mem_free", lambda: 1, raising=False)
     task = made._keep()

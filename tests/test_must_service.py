@@ -1,4 +1,6 @@
-"""What docs/protocol.md asks of a gateway towards its broker, in the order of what it sends; no network here."""
+"""What docs/protocol.md asks of a gateway towards its broker, in the order of what it sends; no
+network here.
+"""
 
 import threading
 from pathlib import Path
@@ -8,13 +10,21 @@ from typing import Any
 import pytest
 
 from gateway.errors import TryAgain
-from gateway.service import BATCH_MESSAGES_MAX, INBOX_MESSAGES_MAX, Service, ServiceSettings, _Arrived
+from gateway.service import (
+    BATCH_MESSAGES_MAX,
+    INBOX_MESSAGES_MAX,
+    Service,
+    ServiceSettings,
+    _Arrived,
+)
 from protocol.topics import topic
 from tests.ingest_support import SITE, Device, Office
 
 
 class Client:
-    """paho's client as the service uses it: notes what is sent, and what the ledger held at that moment."""
+    """paho's client as the service uses it: notes what is sent, and what the ledger held at that
+    moment.
+    """
 
     def __init__(self, office: Office) -> None:
         self._office = office
@@ -70,7 +80,9 @@ def device(desk: Desk) -> Device:
 def test_a_gateway_subscribes_to_its_own_site(desk: Desk) -> None:
     desk.service._on_connect(desk.client, None, None, SimpleNamespace(is_failure=False), None)  # type: ignore[arg-type]
 
-    assert [(topic(SITE, "x", leaf).replace("/x/", "/+/"), 1) for leaf in ("ev", "state")] == desk.client.subscribed
+    assert [
+        (topic(SITE, "x", leaf).replace("/x/", "/+/"), 1) for leaf in ("ev", "state")
+    ] == desk.client.subscribed
 
 
 @pytest.mark.must("TOPIC-15")
@@ -93,7 +105,9 @@ def test_puback_and_answer_go_out_behind_the_commit(desk: Desk, device: Device) 
 
 
 @pytest.mark.must("ACK-22")
-def test_no_puback_while_the_storage_fails(desk: Desk, device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_puback_while_the_storage_fails(
+    desk: Desk, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stop = threading.Event()
     tried: list[int] = []
 

@@ -1,4 +1,6 @@
-"""The synthetic day: its three traces agree but for the injected error, and the drawer is never in an impossible state."""
+"""The synthetic day: its three traces agree but for the injected error, and the drawer is never in
+an impossible state.
+"""
 
 import datetime
 import itertools
@@ -11,7 +13,16 @@ from simulators.office.shift import ERROR_KINDS
 
 SEEDS = range(200)
 NOTES = (10_000, 5_000, 2_000, 1_000, 500, 100)
-CARD_TOTAL, SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE = 0, 1, 2, 3, 4, 5, 8, 9
+CARD_TOTAL, SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    8,
+    9,
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +40,9 @@ def windows_of(days):
 
 
 def counted_groups(actions):
-    """[(mark code, value, pieces)] of each count group in the plan, as whoever plays it would count it."""
+    """[(mark code, value, pieces)] of each count group in the plan, as whoever plays it would count
+    it.
+    """
     groups = []
     for action in actions:
         if action["action"] == "mark":
@@ -45,7 +58,7 @@ def cents(pieces):
     return sum(denomination * count for denomination, count in pieces.items())
 
 
-# --- the drawer -------------------------------------------------------------------------------------------------------
+# --- the drawer -----------------------------------------------------------------------------------
 
 
 def test_every_piece_of_cash_is_accounted_for(days):
@@ -56,7 +69,9 @@ def test_every_piece_of_cash_is_accounted_for(days):
         for moved in (truth.given, truth.to_safe, truth.dropped):
             left.subtract(moved)
 
-        assert truth.closing == {denomination: count for denomination, count in left.items() if count}
+        assert truth.closing == {
+            denomination: count for denomination, count in left.items() if count
+        }
         assert all(count > 0 for count in truth.closing.values())
         assert cents(truth.from_safe) == cents(truth.to_safe)
 
@@ -86,11 +101,13 @@ def test_counted_rows_are_highest_first_and_fit_the_hopper(days):
             assert sorted(rows, reverse=True) == rows
             assert len(dict(rows)) == len(rows) > 0
             assert all(count > 0 for _, count in rows)
-            assert (action["action"] == "count_bills") == all(denomination in NOTES for denomination, _ in rows)
+            assert (action["action"] == "count_bills") == all(
+                denomination in NOTES for denomination, _ in rows
+            )
             assert action["action"] == "count_coins" or sum(count for _, count in rows) <= 200
 
 
-# --- errors and balance -----------------------------------------------------------------------------------------------
+# --- errors and balance ---------------------------------------------------------------------------
 
 
 def test_a_day_without_error_balances_everywhere(balanced_days):
@@ -107,16 +124,21 @@ def test_the_error_shows_in_its_window_tender_and_interval_only(days):
         lines = {name: line.over_short_cents for name, line in truth.tenders.items()}
 
         assert {"cash": here, "check": 0, "card": 0, "money_order": 0} == lines
-        assert {name: here if name == error.interval else 0 for name in ("before_checkpoint", "after_checkpoint")} == {
-            interval.name: interval.over_short_cents for interval in truth.intervals
-        }
+        assert {
+            name: here if name == error.interval else 0
+            for name in ("before_checkpoint", "after_checkpoint")
+        } == {interval.name: interval.over_short_cents for interval in truth.intervals}
         assert 2_000 == abs(error.amount_cents)
 
 
 def test_the_error_lies_inside_its_interval(days):
     for day in days:
         (error,) = day.truth.errors
-        (interval,) = [each for each in day.truth.windows[error.window].intervals if each.name == error.interval]
+        (interval,) = [
+            each
+            for each in day.truth.windows[error.window].intervals
+            if each.name == error.interval
+        ]
 
         assert interval.from_ms < error.at_ms < interval.to_ms
 
@@ -130,7 +152,8 @@ def test_every_kind_of_error_and_every_window_occurs(days):
 
 
 @pytest.mark.parametrize(
-    ("kind", "over_short", "receipts"), [("not_posted", 2_000, 0), ("wrong_change", -2_000, 1), ("posted_twice", -2_000, 2)]
+    ("kind", "over_short", "receipts"),
+    [("not_posted", 2_000, 0), ("wrong_change", -2_000, 1), ("posted_twice", -2_000, 2)],
 )
 def test_a_kind_of_error_can_be_chosen(kind, over_short, receipts):
     for seed in range(30):
@@ -155,7 +178,10 @@ def test_cash_taken_and_not_posted_leaves_an_opening_without_a_receipt():
 def test_a_payment_posted_twice_has_its_twin_on_the_same_account():
     for seed in range(20):
         day = generate(seed, error="posted_twice")
-        first, second = ([row for row in day.posted if row.receipt_no == each] for each in day.truth.errors[0].receipts)
+        first, second = (
+            [row for row in day.posted if row.receipt_no == each]
+            for each in day.truth.errors[0].receipts
+        )
 
         assert [(row.account_no, row.allocation_cents) for row in first] == [
             (row.account_no, row.allocation_cents) for row in second
@@ -163,7 +189,7 @@ def test_a_payment_posted_twice_has_its_twin_on_the_same_account():
         assert 2_000 == sum(row.allocation_cents for row in first)
 
 
-# --- the plan ---------------------------------------------------------------------------------------------------------
+# --- the plan -------------------------------------------------------------------------------------
 
 
 def test_actions_of_a_window_follow_each_other(days):
@@ -187,7 +213,11 @@ def test_a_plan_can_be_played(days):
         assert list(truth.checks_cents) == checks
         assert [SIGN_ON, OPENING_FLOAT, DONE] == marks[:3]
         assert [CHECKS_TAPE, CARD_TOTAL, CLOSE, DONE] == marks[-4:]
-        card = [each["value"] for each in actions if each["action"] == "mark" and each["code"] == CARD_TOTAL]
+        card = [
+            each["value"]
+            for each in actions
+            if each["action"] == "mark" and each["code"] == CARD_TOTAL
+        ]
         assert [truth.tenders["card"].counted_cents] == card
 
 
@@ -204,7 +234,11 @@ def test_postings_keep_away_from_the_counts_that_bound_intervals(days):
 def test_a_card_payment_leaves_the_drawer_shut(balanced_days):
     for day in balanced_days[:20]:
         for window in day.windows:
-            actions = [each for each in day.actions_of(window) if each["action"] in ("payment", "open_drawer")]
+            actions = [
+                each
+                for each in day.actions_of(window)
+                if each["action"] in ("payment", "open_drawer")
+            ]
             for payment, following in itertools.pairwise(actions):
                 if following["action"] == "open_drawer":
                     assert payment["action"] == "payment"
@@ -218,13 +252,20 @@ def test_a_long_day_ends_before_the_cut_off():
 
 
 def test_money_orders_come_when_asked_for():
-    truth = generate(1, windows=1, payments_per_window=200, money_order_percent=1, error=False).truth.windows["w1"]
+    truth = generate(
+        1, windows=1, payments_per_window=200, money_order_percent=1, error=False
+    ).truth.windows["w1"]
 
-    assert truth.tenders["money_order"].counted_cents == truth.tenders["money_order"].posted_net_cents > 0
+    assert (
+        truth.tenders["money_order"].counted_cents
+        == truth.tenders["money_order"].posted_net_cents
+        > 0
+    )
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"windows": 0}, {"payments_per_window": 3}, {"payments_per_window": 251}, {"error": "theft"}]
+    "wrong",
+    [{"windows": 0}, {"payments_per_window": 3}, {"payments_per_window": 251}, {"error": "theft"}],
 )
 def test_a_day_that_fits_no_office_is_refused(wrong):
     with pytest.raises(ValueError):

@@ -1,4 +1,6 @@
-"""What the synthetic cashiering system exports: posted.csv, schema v1, and amounts that look like bills."""
+"""What the synthetic cashiering system exports: posted.csv, schema v1, and amounts that look like
+bills.
+"""
 
 import csv
 import datetime
@@ -45,17 +47,24 @@ def test_the_control_line_sums_the_rows_above_it(days):
         header, *lines, control = day.posted_text().splitlines()
         rows = list(csv.DictReader(io.StringIO("\n".join([header, *lines]))))
         tender, change, allocation = (
-            sum(int(row[name]) for row in rows) for name in ("tender_amount_cents", "change_cents", "allocation_cents")
+            sum(int(row[name]) for row in rows)
+            for name in ("tender_amount_cents", "change_cents", "allocation_cents")
         )
 
         assert header == HEADER
-        assert control == f"#control,rows={len(rows)},tender_cents={tender},change_cents={change},allocation_cents={allocation}"
+        assert (
+            control
+            == f"#control,rows={len(rows)},tender_cents={tender},change_cents={change},allocation_cents={allocation}"
+        )
         assert len({(row["receipt_no"], row["line_no"]) for row in rows}) == len(rows)
 
 
 def test_allocations_sum_to_the_tender_less_change(days):
     for rows in receipts_of(days).values():
-        (tender,) = {(row.tender_id, row.tender_type, row.tender_amount_cents, row.change_cents) for row in rows}
+        (tender,) = {
+            (row.tender_id, row.tender_type, row.tender_amount_cents, row.change_cents)
+            for row in rows
+        }
 
         assert tender[2] - tender[3] == sum(row.allocation_cents for row in rows)
         assert tender[3] == 0 or tender[1] == "cash"
@@ -64,7 +73,11 @@ def test_allocations_sum_to_the_tender_less_change(days):
 def test_receipt_numbers_of_a_window_have_no_gap(days):
     for day in days:
         for window in day.windows:
-            numbers = list(dict.fromkeys(int(row.receipt_no[3:]) for row in day.posted if row.window_id == window))
+            numbers = list(
+                dict.fromkeys(
+                    int(row.receipt_no[3:]) for row in day.posted if row.window_id == window
+                )
+            )
 
             assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
@@ -82,7 +95,10 @@ def test_a_void_takes_back_one_earlier_receipt_whole(days):
 
 
 def test_times_are_office_hours_in_the_office_zone():
-    for date, offset in ((datetime.date(2026, 3, 2), "-06:00"), (datetime.date(2026, 7, 1), "-05:00")):
+    for date, offset in (
+        (datetime.date(2026, 3, 2), "-06:00"),
+        (datetime.date(2026, 7, 1), "-05:00"),
+    ):
         for row in generate(4, business_date=date).posted:
             at = datetime.datetime.fromisoformat(row.posted_at)
 
@@ -94,7 +110,10 @@ def test_times_are_office_hours_in_the_office_zone():
 def test_payments_are_spread_as_in_a_real_office(days):
     first = [rows[0] for rows in receipts_of(days).values() if rows[0].status == "posted"]
     nets = [row.tender_amount_cents - row.change_cents for row in first]
-    share = {name: sum(row.tender_type == name for row in first) / len(first) for name in ("cash", "check", "card")}
+    share = {
+        name: sum(row.tender_type == name for row in first) / len(first)
+        for name in ("cash", "check", "card")
+    }
     cash = [row for row in first if row.tender_type == "cash"]
     cents_paid = [row for row in cash if (row.tender_amount_cents - row.change_cents) % 100]
 
@@ -108,7 +127,7 @@ def test_payments_are_spread_as_in_a_real_office(days):
     assert any(len(rows) > 1 for rows in receipts_of(days).values())
 
 
-# --- the tariff -------------------------------------------------------------------------------------------------------
+# --- the tariff -----------------------------------------------------------------------------------
 
 
 def test_a_charge_is_base_and_tiers_rounded_once():
@@ -129,5 +148,6 @@ def test_a_payment_is_spread_to_the_cent():
         assert paid == sum(shares.values())
         assert all(0 < cents for cents in shares.values())
         assert all(
-            abs(cents * sum(lines.values()) - lines[name] * paid) < sum(lines.values()) for name, cents in shares.items()
+            abs(cents * sum(lines.values()) - lines[name] * paid) < sum(lines.values())
+            for name, cents in shares.items()
         )

@@ -17,11 +17,16 @@ CARD = "4111111111111111"  # the test number that every card scheme's documentat
 
 def row(receipt="R1", line=1, amount=5000, change=0, allocation=None, **other):
     values = {
-        "receipt_no": receipt, "line_no": str(line), "posted_at": "2026-11-20T10:00:00-06:00", "business_date": "2026-11-20",
-        "window_id": "w1", "session_id": "s1", "cashier_id": "7", "tender_id": "T1", "tender_type": "cash",
-        "tender_amount_cents": str(amount), "change_cents": str(change), "account_no": "100-1", "service": "water",
-        "fund": "503-water", "allocation_cents": str(amount - change if allocation is None else allocation),
-        "status": "posted", "void_of": "", "void_by": "", "auth_code": "", "batch_id": "", "source_system": "cis",
+        "receipt_no": receipt, "line_no": str(line), "posted_at": "2026-11-20T10:00:00-06:00",
+        "business_date": "2026-11-20",
+        "window_id": "w1", "session_id": "s1", "cashier_id": "7", "tender_id": "T1",
+        "tender_type": "cash",
+        "tender_amount_cents": str(amount), "change_cents": str(change), "account_no": "100-1",
+        "service": "water",
+        "fund": "503-water",
+        "allocation_cents": str(amount - change if allocation is None else allocation),
+        "status": "posted", "void_of": "", "void_by": "", "auth_code": "", "batch_id": "",
+        "source_system": "cis",
         "source_ref": "",
     }  # fmt: skip
     values.update(other)
@@ -31,11 +36,20 @@ def row(receipt="R1", line=1, amount=5000, change=0, allocation=None, **other):
 def control(rows):
     distinct = {(cells[0], cells[1]): cells for cells in rows}.values()
     sums = [sum(int(cells[COLUMNS.index(name)]) for cells in distinct) for name in postings.AMOUNTS]
-    return "#control,rows={},tender_cents={},change_cents={},allocation_cents={}".format(len(rows), *sums)
+    return "#control,rows={},tender_cents={},change_cents={},allocation_cents={}".format(
+        len(rows), *sums
+    )
 
 
 def text_of(rows, last=None, end="\n"):
-    return end.join([",".join(COLUMNS), *(",".join(cells) for cells in rows), control(rows) if last is None else last, ""])
+    return end.join(
+        [
+            ",".join(COLUMNS),
+            *(",".join(cells) for cells in rows),
+            control(rows) if last is None else last,
+            "",
+        ]
+    )
 
 
 @pytest.fixture
@@ -56,7 +70,8 @@ def post(ledger, tmp_path):
 
 def posted(ledger):
     return [
-        (item.receipt_no, item.line_no, item.allocation_cents) for item in postings_between(ledger.db, "w1", "2026-11-20", 0, 0)
+        (item.receipt_no, item.line_no, item.allocation_cents)
+        for item in postings_between(ledger.db, "w1", "2026-11-20", 0, 0)
     ]
 
 
@@ -100,11 +115,17 @@ def test_a_file_that_fails_its_control_total_posts_nothing(ledger, post):
     rows = [row("R1"), row("R2")]
 
     assert "control total rows" in post(text_of(rows, last=control(rows[:1]))).reason
-    assert "control total tender_cents" in post(text_of(rows, last=control([row("R1"), row("R2", amount=5001)]))).reason
+    assert (
+        "control total tender_cents"
+        in post(text_of(rows, last=control([row("R1"), row("R2", amount=5001)]))).reason
+    )
     assert posted(ledger) == []
 
 
-@pytest.mark.parametrize("last", ["", "#control,rows=2", "#control,rows=x,tender_cents=1,change_cents=0,allocation_cents=1"])
+@pytest.mark.parametrize(
+    "last",
+    ["", "#control,rows=2", "#control,rows=x,tender_cents=1,change_cents=0,allocation_cents=1"],
+)
 def test_a_file_without_a_control_line_posts_nothing(ledger, post, last):
     result = post(text_of([row("R1"), row("R2")], last=last))
 
@@ -124,16 +145,23 @@ def test_a_bad_row_waits_in_quarantine_and_the_good_ones_are_posted(ledger, post
 
     assert (result.state, result.added, result.refused) == ("posted", 2, 1)
     assert [(line, reason[:17]) for line, reason in result.shown] == [(3, "service: 'steam' ")]
-    assert [(item["line"], item["file"]) for item in postings.quarantined(ledger.db)] == [(3, "posted.csv")]
+    assert [(item["line"], item["file"]) for item in postings.quarantined(ledger.db)] == [
+        (3, "posted.csv")
+    ]
     assert posted(ledger) == [("R1", 1, 5000), ("R3", 1, 5000)]
 
 
 BAD_CELLS = [
-    ("line_no", "0"), ("line_no", "one"), ("receipt_no", ""), ("posted_at", "2026-11-20T10:00:00"), ("posted_at", "yesterday"),
-    ("business_date", "20.11.2026"), ("business_date", "2026-02-30"), ("tender_type", "gold"), ("status", "ok"),
-    ("tender_amount_cents", "1.005"), ("tender_amount_cents", "1.5"), ("tender_amount_cents", "NaN"),
-    ("tender_amount_cents", "1e3"), ("tender_amount_cents", ""), ("tender_amount_cents", "-5"), ("change_cents", "5001"),
-    ("void_of", "R0"), ("fund", ""), ("account_no", "x" * 41), ("account_no", "a\tb"), ("source_ref", CARD),
+    ("line_no", "0"), ("line_no", "one"), ("receipt_no", ""), ("posted_at", "2026-11-20T10:00:00"),
+    ("posted_at", "yesterday"),
+    ("business_date", "20.11.2026"), ("business_date", "2026-02-30"), ("tender_type", "gold"),
+    ("status", "ok"),
+    ("tender_amount_cents", "1.005"), ("tender_amount_cents", "1.5"),
+    ("tender_amount_cents", "NaN"),
+    ("tender_amount_cents", "1e3"), ("tender_amount_cents", ""), ("tender_amount_cents", "-5"),
+    ("change_cents", "5001"),
+    ("void_of", "R0"), ("fund", ""), ("account_no", "x" * 41), ("account_no", "a\tb"),
+    ("source_ref", CARD),
 ]  # fmt: skip
 
 
@@ -190,7 +218,15 @@ def test_amounts_with_a_point_are_units_and_never_mixed_with_cents(ledger, post)
 
 def test_long_rows_broken_text_and_nul_bytes_cost_one_row_each(ledger, post):
     good = ",".join(row("R1")).encode()
-    lines = [",".join(COLUMNS).encode(), good, b"x" * 9000, b"\xff\xfe", b"a\0b", b'"open', good.replace(b"R1", b"R2")]
+    lines = [
+        ",".join(COLUMNS).encode(),
+        good,
+        b"x" * 9000,
+        b"\xff\xfe",
+        b"a\0b",
+        b'"open',
+        good.replace(b"R1", b"R2"),
+    ]
     lines.append(b"#control,rows=6,tender_cents=10000,change_cents=0,allocation_cents=10000\n")
     result = post(b"\n".join(lines))
 
@@ -205,7 +241,9 @@ def test_too_many_bad_rows_are_not_a_posted_csv(ledger, post, monkeypatch):
     assert (result.state, posted(ledger)) == ("unposted", [])
 
 
-@pytest.mark.parametrize("content", ["", "a,b\n", ",".join(COLUMNS[:-1]) + "\n", ",".join([*COLUMNS, "more"]) + "\n"])
+@pytest.mark.parametrize(
+    "content", ["", "a,b\n", ",".join(COLUMNS[:-1]) + "\n", ",".join([*COLUMNS, "more"]) + "\n"]
+)
 def test_another_header_is_another_file(post, content):
     with pytest.raises(DataError, match=r"posted.csv:1: "):
         post(content)
@@ -222,13 +260,17 @@ def test_files_over_the_limit_and_missing_files_are_refused(ledger, post, tmp_pa
 def test_postings_are_append_only(ledger, post):
     post(text_of([row("R1")]))
     for table in ("posting", "posted_file", "posting_quarantine"):
-        triggers = ledger.db.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?", (table,))
+        triggers = ledger.db.execute(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?", (table,)
+        )
         assert triggers.fetchone()[0] == 2
     with pytest.raises(Exception, match="append-only"):
         ledger.db.execute("UPDATE posting SET allocation_cents = 1")
 
 
 def test_the_example_in_the_documentation_is_posted_whole(ledger):
-    result = import_posted(ledger.db, Path(__file__).parent.parent / "examples" / "posted.csv", NOW_MS)
+    result = import_posted(
+        ledger.db, Path(__file__).parent.parent / "examples" / "posted.csv", NOW_MS
+    )
 
     assert (result.state, result.added, result.refused) == ("posted", 4, 0)

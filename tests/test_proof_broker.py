@@ -1,4 +1,6 @@
-"""A slice of ./run proof broker: where mosquitto loses what it acknowledged, every record on flash reaches the ledger once."""
+"""A slice of ./run proof broker: where mosquitto loses what it acknowledged, every record on flash
+reaches the ledger once.
+"""
 
 import pytest
 from proof.broker import prove
@@ -14,5 +16,7 @@ def test_what_qos_1_alone_loses_is_in_the_ledger_once(number: int) -> None:
     result = prove(number, 40, silence_s=1)
 
     assert [] == result["failed"]
-    assert (40, 40, 0, 0) == tuple(result[name] for name in ("acked", "plain_lost", "lost", "twice"))
+    assert (40, 40, 0, 0) == tuple(
+        result[name] for name in ("acked", "plain_lost", "lost", "twice")
+    )
     assert result["held"] >= 40

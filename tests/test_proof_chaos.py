@@ -13,7 +13,9 @@ PATIENCE = 10
 
 
 class Far:
-    """Echoes what it hears; `heard` is one bytearray a connection, `chunks` how many reads that took."""
+    """Echoes what it hears; `heard` is one bytearray a connection, `chunks` how many reads that
+    took.
+    """
 
     def __init__(self) -> None:
         self.heard: list[bytearray] = []
@@ -37,7 +39,9 @@ class Far:
             writer.close()
 
 
-def through(weather: Weather, act: Callable[[ChaosProxy, Far], Awaitable[None]], seed: str = "1") -> ChaosProxy:
+def through(
+    weather: Weather, act: Callable[[ChaosProxy, Far], Awaitable[None]], seed: str = "1"
+) -> ChaosProxy:
     proxies = []
 
     async def whole() -> None:
@@ -112,7 +116,9 @@ def test_a_reset_comes_in_the_middle() -> None:
     assert 1 == proxy.counts["reset"]
 
 
-def test_a_half_open_connection_swallows_one_direction_until_it_is_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_open_connection_swallows_one_direction_until_it_is_reset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(chaos, "DYING_MS", (100, 100))
 
     async def act(proxy: ChaosProxy, far: Far) -> None:
@@ -126,7 +132,9 @@ def test_a_half_open_connection_swallows_one_direction_until_it_is_reset(monkeyp
     assert proxy.counts["half_open"] >= 1
 
 
-def test_a_changed_byte_arrives_and_the_connection_dies_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_byte_arrives_and_the_connection_dies_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(chaos, "DYING_MS", (100, 100))
     received: list[bytes] = []
 
@@ -190,7 +198,11 @@ def test_a_seed_draws_the_same_faults_again() -> None:
             await exchange(proxy)
 
     weather = Weather(1500, ("tiny", "reset"), (0, 0), 0)
-    first, again, other = through(weather, act, "7"), through(weather, act, "7"), through(weather, act, "8")
+    first, again, other = (
+        through(weather, act, "7"),
+        through(weather, act, "7"),
+        through(weather, act, "8"),
+    )
 
     assert first.counts["connections"] == again.counts["connections"] == 5
     assert first.counts["reset"] == again.counts["reset"]

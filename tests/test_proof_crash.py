@@ -1,4 +1,6 @@
-"""A slice of ./run proof crash: what was acknowledged survives the power going at any write, and NORMAL would not do."""
+"""A slice of ./run proof crash: what was acknowledged survives the power going at any write, and
+NORMAL would not do.
+"""
 
 import pytest
 from proof.crash import prove

@@ -12,7 +12,9 @@ from gateway.instruments.profiles import profile_names
 SECONDS = 60
 
 
-@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this machine")
+@pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="atheris has no wheel for this machine"
+)
 def test_no_bytes_make_a_parser_fall_over() -> None:
     names = [*profile_names(), *parsers()]
     with ThreadPoolExecutor(2) as pool:

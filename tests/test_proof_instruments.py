@@ -1,4 +1,6 @@
-"""A slice of ./run proof instruments: histories of every driver with its machine, and every planted bug found."""
+"""A slice of ./run proof instruments: histories of every driver with its machine, and every planted
+bug found.
+"""
 
 import pytest
 from proof.instruments import MODULES, _planted, cases, found_at, histories
@@ -32,4 +34,8 @@ def test_a_planted_bug_is_found(profile_name: str, old: str, new: str) -> None:
 
 def test_every_driver_has_a_case_and_planted_bugs() -> None:
     assert set(MODULES) == {load_profile(name).driver for name in CASES}
-    assert {} == {name: len(_planted(name).PLANTED) for name in MODULES if len(_planted(name).PLANTED) < PLANTED_MIN}
+    assert {} == {
+        name: len(_planted(name).PLANTED)
+        for name in MODULES
+        if len(_planted(name).PLANTED) < PLANTED_MIN
+    }

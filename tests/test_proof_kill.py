@@ -1,4 +1,6 @@
-"""A slice of ./run proof kill: processes die at random moments, and every batch that was heard is in the ledger once."""
+"""A slice of ./run proof kill: processes die at random moments, and every batch that was heard is
+in the ledger once.
+"""
 
 from proof.kill import HASTY_BOARD, HASTY_GATEWAY, control, prove
 
@@ -7,7 +9,9 @@ def test_no_heard_batch_is_lost_or_doubled_when_processes_are_killed() -> None:
     result = prove(20, 3)
 
     assert [] == result["troubles"]
-    assert (20, 0, 0, 0, 0) == tuple(result[name] for name in ("kills", "lost", "twice", "foreign", "unsound"))
+    assert (20, 0, 0, 0, 0) == tuple(
+        result[name] for name in ("kills", "lost", "twice", "foreign", "unsound")
+    )
     assert result["heard"] > 20
 
 

@@ -1,4 +1,6 @@
-"""A slice of ./run proof powercut, and what it found in the journal: bits that read either way, headers that are not there."""
+"""A slice of ./run proof powercut, and what it found in the journal: bits that read either way,
+headers that are not there.
+"""
 
 import random
 from collections import Counter
@@ -28,7 +30,11 @@ def test_no_confirmed_record_is_lost_and_no_seq_given_twice_in_random_histories(
 def test_a_shift_survives_the_power_going_in_the_middle_of_it() -> None:
     """A few of the shift's cuts; all of them are in ./run proof powercut."""
     counts: Counter[str] = Counter()
-    wrong = [failure for only in (1, 77, 1003, 3671, 5555) if (failure := every_cut(Journal, counts, only))]
+    wrong = [
+        failure
+        for only in (1, 77, 1003, 3671, 5555)
+        if (failure := every_cut(Journal, counts, only))
+    ]
 
     assert [] == wrong
     assert counts.total() == 5
@@ -42,7 +48,9 @@ def test_the_shift_fills_the_journal_and_goes_round_it_several_times() -> None:
     assert truth.command > 5
 
 
-@pytest.mark.parametrize(("title", "old", "new"), QUICK, ids=lambda value: value[:40].replace(" ", "_"))
+@pytest.mark.parametrize(
+    ("title", "old", "new"), QUICK, ids=lambda value: value[:40].replace(" ", "_")
+)
 def test_a_planted_bug_is_found(title: str, old: str, new: str) -> None:
     assert found_at(old, new, within=3000), title
 
@@ -82,7 +90,9 @@ def test_a_header_that_once_read_whole_stays_whole() -> None:
     journal = started(flash, "high")
     for _ in range(4):
         journal.append(b"x" * 1000)
-    cut_append(flash, journal, b"y" * 1000, "all but one bit", cut_in=2)  # behind the erase: the header
+    cut_append(
+        flash, journal, b"y" * 1000, "all but one bit", cut_in=2
+    )  # behind the erase: the header
     journal = started(flash, "low")
     seqs = [journal.append(b"z" * 1000) for _ in range(3)]
 
@@ -148,5 +158,7 @@ def test_a_record_is_found_forwards_and_backwards_across_the_sectors() -> None:
 
 
 def test_a_cut_fill_leaves_no_weak_bit_in_an_entry_that_reads_whole_next_time() -> None:
-    """Found by this history: a weak zero of the entry and a weak one of the fill; it read whole once, and never again."""
+    """Found by this history: a weak zero of the entry and a weak one of the fill; it read whole
+    once, and never again.
+    """
     assert "" == history(994, Journal, Counter())

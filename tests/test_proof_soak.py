@@ -1,11 +1,14 @@
-"""A slice of ./run proof soak: real firmware, broker and gateway on a bad network, and the control that must lose."""
+"""A slice of ./run proof soak: real firmware, broker and gateway on a bad network, and the control
+that must lose.
+"""
 
 from proof.chaos import Weather
 from proof.soak import CONTROL, SOON, is_sound, soak
 from proof.soak_parts import Plan
 
 SLICE = Plan(
-    600, windows=2, seconds_max=60, partitions=2, partition_ms=2_000, partition_length_ms=(300, 1_000), instruments=1,
+    600, windows=2, seconds_max=60, partitions=2, partition_ms=2_000,
+    partition_length_ms=(300, 1_000), instruments=1,
     budget=SOON, report_ms=20, board_weather=Weather(5_000), gateway_weather=Weather(50_000),
 )  # fmt: skip
 

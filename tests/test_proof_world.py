@@ -1,4 +1,6 @@
-"""A slice of ./run proof world: nothing lost, doubled or foreign; planted bugs show; MicroPython answers the same."""
+"""A slice of ./run proof world: nothing lost, doubled or foreign; planted bugs show; MicroPython
+answers the same.
+"""
 
 import argparse
 from pathlib import Path
@@ -29,7 +31,13 @@ def test_micropython_answers_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["an answer before COMMIT", "seq is given in RAM", "a hole is no hole", "nobody is told of the old life's tail"]
+    "title",
+    [
+        "an answer before COMMIT",
+        "seq is given in RAM",
+        "a hole is no hole",
+        "nobody is told of the old life's tail",
+    ],
 )
 def test_a_planted_bug_shows(title: str) -> None:
     number, why = found_at(title)
@@ -40,7 +48,9 @@ def test_a_planted_bug_shows(title: str) -> None:
 def test_a_history_that_fails_anyway_finds_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof.world, "first_failure", lambda *_: (1, "something else"))
 
-    assert (0, "history 1 fails without the bug: something else") == found_at("an answer before COMMIT")
+    assert (0, "history 1 fails without the bug: something else") == found_at(
+        "an answer before COMMIT"
+    )
 
 
 def test_a_history_is_the_same_every_time() -> None:
@@ -56,11 +66,18 @@ def test_a_failure_is_cut_down_to_the_faults_that_it_takes(monkeypatch: pytest.M
         return world, ["wrong"] if [name for _, name, _ in world.plan].count("noise") else []
 
     monkeypatch.setattr(proof.world, "play", fails_with_noise)
-    seed = next(seed for seed in range(1, 1000) if planned(seed).count("noise") == 1 and len(planned(seed)) == 3)
+    seed = next(
+        seed
+        for seed in range(1, 1000)
+        if planned(seed).count("noise") == 1 and len(planned(seed)) == 3
+    )
     found = shrunk(seed)
 
     assert ["noise"] == found["faults"]
-    assert f"./run proof world --seed {seed} --histories 1 --trace --only {planned(seed).index('noise')}" == found["replay"]
+    assert (
+        f"./run proof world --seed {seed} --histories 1 --trace --only"
+        f" {planned(seed).index('noise')}" == found["replay"]
+    )
 
 
 def planned(seed: int) -> list[str]:

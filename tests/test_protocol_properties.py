@@ -14,7 +14,9 @@ TOPIC = "till/1/hall/w1/ev"
 
 values = st.recursive(
     st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.integers(0, 2**64 - 1), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.integers(0, 2**64 - 1), inner, max_size=5)
+    ),
     max_leaves=12,
 )
 
@@ -37,10 +39,17 @@ def field_value(type_name: str, limit):
 
 @st.composite
 def any_record(draw):
-    by_name = {name: field_value(type_name, limit) for name, type_name, limit in records.fields().values()}
+    by_name = {
+        name: field_value(type_name, limit) for name, type_name, limit in records.fields().values()
+    }
     kind = draw(st.sampled_from(sorted(records.kinds())))
     must, may = records.kinds()[kind]
-    names = ["boot", "uptime_ms", *must, *draw(st.lists(st.sampled_from(["utc_ms", *may]), unique=True))]
+    names = [
+        "boot",
+        "uptime_ms",
+        *must,
+        *draw(st.lists(st.sampled_from(["utc_ms", *may]), unique=True)),
+    ]
     return {"kind": kind} | {name: draw(by_name[name]) for name in names}
 
 
@@ -51,12 +60,16 @@ def damaged(draw, raw: bytes):
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(out)))
         change = draw(st.integers(0, 2))
-        out[at : at + (change != 1)] = draw(st.binary(min_size=1, max_size=1)) if change != 2 else b""
+        out[at : at + (change != 1)] = (
+            draw(st.binary(min_size=1, max_size=1)) if change != 2 else b""
+        )
     return bytes(out)
 
 
 def is_refused_or_canonical(data: bytes, decode, encode) -> None:
-    """The heart of strictness: bytes that are taken are exactly the bytes that the encoder writes for that value."""
+    """The heart of strictness: bytes that are taken are exactly the bytes that the encoder writes
+    for that value.
+    """
     try:
         value = decode(data)
     except ProtocolError:
@@ -119,34 +132,72 @@ def test_damaged_record_is_refused_or_canonical(data, record):
 
 
 @given(
-    st.integers(1, 0xFFFFFFFF), U32, U48, st.integers(1, 0xFFFFFF00), st.lists(st.binary(max_size=10), min_size=1, max_size=60)
+    st.integers(1, 0xFFFFFFFF),
+    U32,
+    U48,
+    st.integers(1, 0xFFFFFF00),
+    st.lists(st.binary(max_size=10), min_size=1, max_size=60),
 )
 def test_events_survive_the_round_trip(epoch, boot, sent_uptime_ms, first_seq, raws):
     expected = {
-        "epoch": epoch, "boot": boot, "sent_uptime_ms": sent_uptime_ms, "first_seq": first_seq, "records": raws,
+        "epoch": epoch, "boot": boot, "sent_uptime_ms": sent_uptime_ms, "first_seq": first_seq,
+        "records": raws,
         "before": bytes(8),
     }  # fmt: skip
 
     assert expected == messages.decode_events(messages.encode_events(**expected))
 
 
-@given(st.data(), st.sampled_from(messages.STATUS), st.binary(min_size=32, max_size=32), st.lists(U32, min_size=8, max_size=8))
+@given(
+    st.data(),
+    st.sampled_from(messages.STATUS),
+    st.binary(min_size=32, max_size=32),
+    st.lists(U32, min_size=8, max_size=8),
+)
 def test_damaged_state_is_refused_or_canonical(data, status, head, numbers):
-    names = ("epoch", "boot", "last_seq", "lowest_kept", "acked", "heap_free", "heap_low", "command")
-    state = dict(zip(names, numbers, strict=True)) | {"status": status, "ledger_head": head, "uptime_ms": 5, "ledger_n": 7}
+    names = (
+        "epoch",
+        "boot",
+        "last_seq",
+        "lowest_kept",
+        "acked",
+        "heap_free",
+        "heap_low",
+        "command",
+    )
+    state = dict(zip(names, numbers, strict=True)) | {
+        "status": status,
+        "ledger_head": head,
+        "uptime_ms": 5,
+        "ledger_n": 7,
+    }
     raw = messages.encode_state(state)
 
     assert state == messages.decode_state(raw)
     is_refused_or_canonical(data.draw(damaged(raw)), messages.decode_state, messages.encode_state)
 
 
-@given(st.data(), st.sampled_from(messages.VERBS), st.binary(min_size=16, max_size=16), st.text(max_size=16), U32)
+@given(
+    st.data(),
+    st.sampled_from(messages.VERBS),
+    st.binary(min_size=16, max_size=16),
+    st.text(max_size=16),
+    U32,
+)
 def test_damaged_command_is_refused_or_canonical(data, verb, nonce, argument, number):
-    command = {"epoch": number or 1, "counter": 1 + number // 2, "nonce": nonce, "verb": verb, "argument": argument}
+    command = {
+        "epoch": number or 1,
+        "counter": 1 + number // 2,
+        "nonce": nonce,
+        "verb": verb,
+        "argument": argument,
+    }
     raw = messages.encode_command(command)
 
     assert command == messages.decode_command(raw)
-    is_refused_or_canonical(data.draw(damaged(raw)), messages.decode_command, messages.encode_command)
+    is_refused_or_canonical(
+        data.draw(damaged(raw)), messages.decode_command, messages.encode_command
+    )
 
 
 @pytest.mark.must("SEAL-16")
@@ -173,10 +224,14 @@ def test_seal_holds_for_its_topic_only(device, payload):
 
 @pytest.mark.must("EV-9", "REC-19")
 def test_full_event_message_fits_under_the_seal():
-    """EVENT_BYTES_MAX counts 3 bytes a record on top of its own; the widest header and kid still fit in one MQTT message."""
+    """EVENT_BYTES_MAX counts 3 bytes a record on top of its own; the widest header and kid still
+    fit in one MQTT message.
+    """
     for size in (11, 37, 200, records.RECORD_BYTES_MAX):
         count = min(messages.EVENT_BYTES_MAX // (size + 3), cbor.ITEMS_MAX)
-        payload = messages.encode_events(0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFF, [b"r" * size] * count)
+        payload = messages.encode_events(
+            0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFF, [b"r" * size] * count
+        )
         sealed = seal.seal(KEY, b"d" * 24 + b".4294967295", "till/1/hall/w1/ev", payload)
 
         assert len(sealed) <= seal.MESSAGE_BYTES_MAX
@@ -184,6 +239,18 @@ def test_full_event_message_fits_under_the_seal():
 
 @pytest.mark.must("ENC-28")
 def test_values_without_a_place_are_refused():
-    for value in (True, None, 1.5, {"a": 1}, {-1: 1}, {True: 1}, {1: 2, "a": 3}, {1, 2}, 2**64, -(2**64) - 1, "\ud800"):
+    for value in (
+        True,
+        None,
+        1.5,
+        {"a": 1},
+        {-1: 1},
+        {True: 1},
+        {1: 2, "a": 3},
+        {1, 2},
+        2**64,
+        -(2**64) - 1,
+        "\ud800",
+    ):
         with pytest.raises(cbor.CborError):
             cbor.encode(value)

@@ -1,4 +1,6 @@
-"""Golden bytes and hostile bytes: protocol/vectors/*.json. Golden bytes never change; a change of the wire adds new ones."""
+"""Golden bytes and hostile bytes: protocol/vectors/*.json. Golden bytes never change; a change of
+the wire adds new ones.
+"""
 
 import itertools
 import json
@@ -34,13 +36,22 @@ TAKE = DECODE | {
 
 
 def vectors(name: str) -> list:
-    return [pytest.param(row, id=row["name"].replace(" ", "-")) for row in json.loads((VECTORS / f"{name}.json").read_text())]
+    return [
+        pytest.param(row, id=row["name"].replace(" ", "-"))
+        for row in json.loads((VECTORS / f"{name}.json").read_text())
+    ]
 
 
 def plain(value):
-    """A value as JSON holds it, back as the codec has it: {"hex": ...} is bytes, a pair in a list of pairs a tuple."""
+    """A value as JSON holds it, back as the codec has it: {"hex": ...} is bytes, a pair in a list
+    of pairs a tuple.
+    """
     if isinstance(value, dict):
-        return bytes.fromhex(value["hex"]) if set(value) == {"hex"} else {key: plain(item) for key, item in value.items()}
+        return (
+            bytes.fromhex(value["hex"])
+            if set(value) == {"hex"}
+            else {key: plain(item) for key, item in value.items()}
+        )
     if isinstance(value, list):
         return [tuple(item) if isinstance(item, list) else plain(item) for item in value]
     return value
@@ -59,7 +70,9 @@ def test_golden_records_show_every_field_and_kind():
     shown = [row["record"] for row in json.loads((VECTORS / "records.json").read_text())]
 
     assert set(records.kinds()) == {record["kind"] for record in shown}
-    assert {spec[0] for spec in records.fields().values()} == {name for record in shown for name in record}
+    assert {spec[0] for spec in records.fields().values()} == {
+        name for record in shown for name in record
+    }
 
 
 @pytest.mark.must("CONF-2", "VER-4")
@@ -96,6 +109,10 @@ def test_hostile_bytes_are_refused_with_the_reason(row):
 def test_example_on_the_protocol_page_is_a_golden_vector():
     page = (VECTORS.parent.parent / "docs" / "protocol.md").read_text()
     lines = page[page.index("\na6 ") :].split("```")[0].split("\n")
-    shown = "".join(itertools.chain.from_iterable(itertools.takewhile(HEX.fullmatch, line.split()) for line in lines))
+    shown = "".join(
+        itertools.chain.from_iterable(
+            itertools.takewhile(HEX.fullmatch, line.split()) for line in lines
+        )
+    )
 
     assert shown in {row["hex"] for row in json.loads((VECTORS / "records.json").read_text())}

@@ -1,4 +1,6 @@
-"""Synthetic office days whose truth is known: the proof must say what happened, and blame nobody for what did not."""
+"""Synthetic office days whose truth is known: the proof must say what happened, and blame nobody
+for what did not.
+"""
 
 import datetime
 
@@ -13,7 +15,8 @@ from simulators.office.day import generate
 from tests.office_rows import Seen
 
 MARKS = (
-    "card_total", "sign_on", "opening_float", "drop", "checks_tape", "close", "recount", "void_last_batch", "checkpoint",
+    "card_total", "sign_on", "opening_float", "drop", "checks_tape", "close", "recount",
+    "void_last_batch", "checkpoint",
     "done",
 )  # fmt: skip
 
@@ -35,13 +38,25 @@ def records_of(day, window):
             total = sum(denomination * count for denomination, count in pieces)
             name = kind.removeprefix("count_")
             batch = {"batch_id": str(len(rows)), "digest": bytes([len(rows) % 256])}
-            add("tally", at_ms, instrument=name, currency="USD", rows=pieces, total_minor=total, **batch)
+            add(
+                "tally",
+                at_ms,
+                instrument=name,
+                currency="USD",
+                rows=pieces,
+                total_minor=total,
+                **batch,
+            )
         elif kind in ("tape_check", "tape_total"):
             line_no += 1
             symbol = "+" if kind == "tape_check" else "*"
             amount = action.get("amount_cents")
             if amount is None:
-                amount = sum(row.fields["amount_minor"] for row in rows if row.kind == "tape" and row.fields["symbol"] == "+")
+                amount = sum(
+                    row.fields["amount_minor"]
+                    for row in rows
+                    if row.kind == "tape" and row.fields["symbol"] == "+"
+                )
             add("tape", at_ms, line_no=line_no, amount_minor=amount, symbol=symbol)
         elif kind == "open_drawer":
             dwell_ms = action.get("dwell_ms", 60)
@@ -59,7 +74,9 @@ def proofs_of(day, tmp_path):
         proofs = {}
         for window in day.windows:
             (session,) = drawer_sessions(records_of(day, window))
-            proofs[window] = reconcile(session, postings_between(ledger.db, window, date, 0, 0), date)
+            proofs[window] = reconcile(
+                session, postings_between(ledger.db, window, date, 0, 0), date
+            )
         return proofs
 
 
@@ -71,10 +88,19 @@ def test_the_proof_of_a_synthetic_day_is_its_truth(tmp_path, seed, error):
 
     for window, truth in day.truth.windows.items():
         proof = proofs[window]
-        found = {line.tender_type: line.over_short_cents for line in proof.lines if line.tender_type in truth.tenders}
+        found = {
+            line.tender_type: line.over_short_cents
+            for line in proof.lines
+            if line.tender_type in truth.tenders
+        }
         assert {name: tender.over_short_cents for name, tender in truth.tenders.items()} == found
-        assert [i.over_short_cents for i in truth.intervals] == [interval.over_short_cents for interval in proof.intervals]
-        assert (truth.opening_float_cents, truth.drops_cents) == (proof.opening_cents, proof.drops_cents)
+        assert [i.over_short_cents for i in truth.intervals] == [
+            interval.over_short_cents for interval in proof.intervals
+        ]
+        assert (truth.opening_float_cents, truth.drops_cents) == (
+            proof.opening_cents,
+            proof.drops_cents,
+        )
     assert deposit_of(list(proofs.values())).ties
     assert day.truth.deposit_by_fund == deposit_of(list(proofs.values())).funds_cents
 

@@ -1,4 +1,6 @@
-"""Session against postings: nothing netted, every cent once, intervals that add up to the session."""
+"""Session against postings: nothing netted, every cent once, intervals that add up to the
+session.
+"""
 
 import random
 
@@ -29,15 +31,25 @@ def test_expected_cash_is_net_of_change():
     proof = proof_of(counted(25800), [posting("R1", 10, 5800, change=4200)])
     line = proof.line("cash")
 
-    assert (line.posted_cents, line.expected_cents, line.counted_cents, line.over_short_cents) == (5800, 25800, 25800, 0)
+    assert (line.posted_cents, line.expected_cents, line.counted_cents, line.over_short_cents) == (
+        5800,
+        25800,
+        25800,
+        0,
+    )
     assert proof.status == "balanced"
 
 
 def test_tenders_are_never_netted():
-    postings = [posting("R1", 10, 5000), posting("R2", 11, 2000, "check"), posting("R3", 12, 3000, "card")]
+    postings = [
+        posting("R1", 10, 5000),
+        posting("R2", 11, 2000, "check"),
+        posting("R3", 12, 3000, "card"),
+    ]
     proof = proof_of(counted(25500, checks=(1500,), card=3000), postings)
 
-    assert [(line.tender_type, line.over_short_cents) for line in proof.lines if line.posted_cents] == [
+    assert [(line.tender_type,
+      line.over_short_cents) for line in proof.lines if line.posted_cents] == [
         ("cash", 500), ("check", -500), ("card", 0),
     ]  # fmt: skip
 
@@ -45,14 +57,19 @@ def test_tenders_are_never_netted():
 def test_an_undeclared_tender_is_a_missing_proof_not_a_shortage():
     proof = proof_of(counted(20000), [posting("R1", 10, 2000, "check")])
 
-    assert (proof.line("check").over_short_cents, proof.line("check").status) == (None, "proof missing")
+    assert (proof.line("check").over_short_cents, proof.line("check").status) == (
+        None,
+        "proof missing",
+    )
     assert (proof.status, deposit_of([proof]).ties) == ("proof missing", False)
 
 
 def test_one_tender_that_pays_several_accounts_counts_once():
     rows = [
         posting("R1", 10, 3000, change=0, line=1, tender_amount_cents=6000, change_cents=1000),
-        posting("R1", 10, 2000, line=2, tender_amount_cents=6000, change_cents=1000, fund="501-electric"),
+        posting(
+            "R1", 10, 2000, line=2, tender_amount_cents=6000, change_cents=1000, fund="501-electric"
+        ),
     ]
     proof = proof_of(counted(25000), rows)
 
@@ -61,7 +78,9 @@ def test_one_tender_that_pays_several_accounts_counts_once():
 
 
 def test_drops_leave_the_drawer_and_stay_in_the_deposit():
-    tape = Tape().count(1, "opening_float", 20000).count(50, "drop", 40000).count(90, "close", 30000)
+    tape = (
+        Tape().count(1, "opening_float", 20000).count(50, "drop", 40000).count(90, "close", 30000)
+    )
     proof = proof_of(tape, [posting("R1", 10, 50000)])
     deposit = deposit_of([proof])
 
@@ -70,7 +89,12 @@ def test_drops_leave_the_drawer_and_stay_in_the_deposit():
 
 
 def test_each_interval_has_its_own_difference():
-    tape = Tape().count(1, "opening_float", 20000).count(50, "checkpoint", 24000).count(90, "close", 31000)
+    tape = (
+        Tape()
+        .count(1, "opening_float", 20000)
+        .count(50, "checkpoint", 24000)
+        .count(90, "close", 31000)
+    )
     proof = proof_of(tape, [posting("R1", 10, 5000), posting("R2", 60, 6000)])
 
     assert [interval.over_short_cents for interval in proof.intervals] == [-1000, 1000]
@@ -78,7 +102,12 @@ def test_each_interval_has_its_own_difference():
 
 
 def test_a_posting_at_the_moment_of_a_count_belongs_to_what_follows():
-    tape = Tape().count(1, "opening_float", 20000).count(50, "checkpoint", 20000).count(90, "close", 25000)
+    tape = (
+        Tape()
+        .count(1, "opening_float", 20000)
+        .count(50, "checkpoint", 20000)
+        .count(90, "close", 25000)
+    )
     proof = proof_of(tape, [posting("R1", 50, 5000)])
 
     assert [len(interval.tenders) for interval in proof.intervals] == [0, 1]
@@ -90,7 +119,13 @@ def test_a_posting_at_the_moment_of_a_count_belongs_to_what_follows():
         ([posting("R1", 10, 5000, status="void")], 0),
         ([posting("R1", 10, 5000), posting("R2", 20, 5000, status="reversed", void_of="R1")], 0),
         ([posting("R1", 10, 5000), posting("R2", 20, -5000, status="void", void_of="R1")], 0),
-        ([posting("R1", 10, 5000, status="void"), posting("R2", 20, 5000, status="void", void_of="R1")], 0),
+        (
+            [
+                posting("R1", 10, 5000, status="void"),
+                posting("R2", 20, 5000, status="void", void_of="R1"),
+            ],
+            0,
+        ),
         ([posting("R2", 20, 5000, status="reversed", void_of="of-last-week")], -5000),
         ([posting("R1", 10, 5000, status="unknown")], 0),
     ],
@@ -105,12 +140,14 @@ def test_voids_and_reversals_take_back_once(rows, net_cents):
 def test_late_early_unknown_and_other_day_postings_are_listed():
     rows = [
         posting("R1", 0, 100), posting("R2", 95, 200), posting("R3", 40, 300, status="unknown"),
-        posting("R4", 41, 400, business_date="2026-11-21"), posting("R5", 42, 500, allocation_cents=450),
+        posting("R4", 41, 400, business_date="2026-11-21"),
+        posting("R5", 42, 500, allocation_cents=450),
     ]  # fmt: skip
     proof = proof_of(counted(20800), rows)
 
     assert [finding.kind for finding in proof.findings] == [
-        "before_opening", "unknown_posting", "other_business_day", "allocations_differ", "arrived_after_close",
+        "before_opening", "unknown_posting", "other_business_day", "allocations_differ",
+        "arrived_after_close",
     ]  # fmt: skip
     assert (proof.line("cash").posted_cents, proof.line("cash").over_short_cents) == (800, 0)
 
@@ -126,17 +163,30 @@ def test_the_counted_opening_is_used_and_its_difference_shown():
 def test_two_sessions_of_a_day_share_its_postings_by_time():
     rows = [posting("R1", 10, 5000), posting("R2", 60, 7000)]
 
-    assert proof_of(counted(25000), rows, until_ms=rows[1].posted_ms).line("cash").over_short_cents == 0
+    assert (
+        proof_of(counted(25000), rows, until_ms=rows[1].posted_ms).line("cash").over_short_cents
+        == 0
+    )
 
 
 AMOUNTS = st.integers(1, 100_000)
-SALES = st.lists(st.tuples(st.floats(2, 89, allow_nan=False), AMOUNTS, st.integers(0, 2000)), max_size=25)
+SALES = st.lists(
+    st.tuples(st.floats(2, 89, allow_nan=False), AMOUNTS, st.integers(0, 2000)), max_size=25
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(SALES, st.integers(-5000, 5000), st.lists(AMOUNTS, max_size=3), st.randoms(use_true_random=False))
+@given(
+    SALES,
+    st.integers(-5000, 5000),
+    st.lists(AMOUNTS, max_size=3),
+    st.randoms(use_true_random=False),
+)
 def test_sums_are_conserved_and_blind_to_order_and_repetition(sales, error_cents, drops, chance):
-    rows = [posting(f"R{n}", minute, cents, change=change) for n, (minute, cents, change) in enumerate(sales)]
+    rows = [
+        posting(f"R{n}", minute, cents, change=change)
+        for n, (minute, cents, change) in enumerate(sales)
+    ]
     cash = 200_000 + sum(cents for _, cents, _ in sales) - sum(drops) + error_cents
     tape = Tape().count(1, "opening_float", 200_000)
     for number, cents in enumerate(drops):
@@ -148,8 +198,14 @@ def test_sums_are_conserved_and_blind_to_order_and_repetition(sales, error_cents
     chance.shuffle(again)
 
     assert proof.lines == proof_of(tape, again).lines
-    assert proof.line("cash").over_short_cents == sum(interval.over_short_cents for interval in proof.intervals)
-    assert sum(proof.funds_cents.values()) == proof.line("cash").posted_cents == sum(t.net_cents for t in tenders_of(rows))
+    assert proof.line("cash").over_short_cents == sum(
+        interval.over_short_cents for interval in proof.intervals
+    )
+    assert (
+        sum(proof.funds_cents.values())
+        == proof.line("cash").posted_cents
+        == sum(t.net_cents for t in tenders_of(rows))
+    )
     assert cash < 0 or proof.line("cash").over_short_cents == error_cents
     assert deposit_of([proof, proof]).ties
 
@@ -157,7 +213,9 @@ def test_sums_are_conserved_and_blind_to_order_and_repetition(sales, error_cents
 def test_random_days_with_no_error_balance():
     for seed in range(20):
         chance = random.Random(seed)
-        sales = [posting(f"R{n}", chance.uniform(2, 89), chance.randint(1, 50_000)) for n in range(50)]
+        sales = [
+            posting(f"R{n}", chance.uniform(2, 89), chance.randint(1, 50_000)) for n in range(50)
+        ]
         proof = proof_of(counted(20000 + sum(row.allocation_cents for row in sales)), sales)
 
         assert proof.status == "balanced"

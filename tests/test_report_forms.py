@@ -26,12 +26,19 @@ def report():
     tape.add("quarantine", 51, instrument="bills", reason="<script>alert(1)</script>")
     (session,) = drawer_sessions(tape.count(90, "close", 27599).rows)
     proved = reconcile(
-        session, [posting("R1", 10, 5000), posting("=R2", 12, 700, fund="=HYPERLINK(1)", allocation_cents=699)], DAY
+        session,
+        [
+            posting("R1", 10, 5000),
+            posting("=R2", 12, 700, fund="=HYPERLINK(1)", allocation_cents=699),
+        ],
+        DAY,
     )
     quarantined = [{"file": "posted.csv", "line": 3, "reason": "fund: empty"}]
     gap = {"device": "w1", "epoch": 1, "from_seq": 4, "to_seq": 6, "cause": "overwritten"}
     proofs = [Proof(proved, explain(proved))]
-    day = Day(DAY, 0, 1, proofs, deposit_of([proved]), ["w2"], quarantined, [gap], [], 41, bytes(32))
+    day = Day(
+        DAY, 0, 1, proofs, deposit_of([proved]), ["w2"], quarantined, [gap], [], 41, bytes(32)
+    )
     return day_report(day, CONFIG)
 
 
@@ -46,9 +53,17 @@ def test_json_holds_integer_cents_only(report):
 def test_csv_is_no_formula(report):
     rows = list(csv.DictReader(io.StringIO(to_csv(report))))
 
-    assert {"tender", "interval", "cause", "exception", "fund", "deposit", "quarantined", "gap", "ledger"} == {
-        row["section"] for row in rows
-    }
+    assert {
+        "tender",
+        "interval",
+        "cause",
+        "exception",
+        "fund",
+        "deposit",
+        "quarantined",
+        "gap",
+        "ledger",
+    } == {row["section"] for row in rows}
     assert "'=HYPERLINK(1)" in [row["item"] for row in rows]
 
 
@@ -68,7 +83,14 @@ def test_terminal_says_the_same(report):
     print_day(report, Console(file=out, width=100))
     text = out.getvalue()
 
-    for words in ("▲ over", "+18.99", "taken and not posted", "outside a count", "records 4 to 6", "fund: empty"):
+    for words in (
+        "▲ over",
+        "+18.99",
+        "taken and not posted",
+        "outside a count",
+        "records 4 to 6",
+        "fund: empty",
+    ):
         assert words in text
 
 
@@ -82,12 +104,18 @@ def test_days_follow_the_office_clock_and_the_cut_off():
     zone = ZoneInfo("America/Chicago")
 
     assert day_bounds(DAY, zone) == (DAY_MS, DAY_MS + 24 * 60 * MINUTE_MS)
-    assert [(b - a) // (60 * MINUTE_MS) for a, b in (day_bounds("2026-03-08", zone), day_bounds("2026-11-01", zone))] == [
+    assert [
+        (b - a) // (60 * MINUTE_MS)
+        for a, b in (day_bounds("2026-03-08", zone), day_bounds("2026-11-01", zone))
+    ] == [
         23,
         25,
     ]
     moments = (DAY_MS + 16 * 60 * MINUTE_MS - 1, DAY_MS + 16 * 60 * MINUTE_MS)
-    assert [business_date_of(at_ms, zone, CONFIG.cut_off) for at_ms in moments] == ["2026-11-20", "2026-11-21"]
+    assert [business_date_of(at_ms, zone, CONFIG.cut_off) for at_ms in moments] == [
+        "2026-11-20",
+        "2026-11-21",
+    ]
 
 
 def test_the_offices_own_rules_are_on_the_report():

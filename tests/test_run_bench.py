@@ -1,4 +1,6 @@
-"""./run bench: every benchmark runs and prints its ratio. What the ratios are is for people; here they are short."""
+"""./run bench: every benchmark runs and prints its ratio. What the ratios are is for people; here
+they are short.
+"""
 
 import re
 import subprocess
@@ -11,7 +13,9 @@ SHORT = {"ingest": ["--messages", "100", "--rounds", "1"], "mqtt_client": []}
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["./run", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        ["./run", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
 
 
 def test_every_benchmark_is_tried_here() -> None:

@@ -46,10 +46,20 @@ def test_type_check_sees_planted_errors_and_no_other(board, tmp_path):
     config |= {"include": ["."], "exclude": [], "extraPaths": [str(ROOT)]}
     for name in ("stubPath", "typeshedPath"):
         config[name] = str(ROOT / ".tools" / f"stubs-{board}")
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config | {"venvPath": str(ROOT / ".tools")}))
+    (tmp_path / "pyrightconfig.json").write_text(
+        json.dumps(config | {"venvPath": str(ROOT / ".tools")})
+    )
 
     checker = Path(sys.executable).with_name("basedpyright")
-    checked = subprocess.run([checker, "--project", tmp_path, "--outputjson"], capture_output=True, text=True, timeout=120)
-    seen = {(Path(each["file"]).stem, each["rule"]) for each in json.loads(checked.stdout)["generalDiagnostics"]}
+    checked = subprocess.run(
+        [checker, "--project", tmp_path, "--outputjson"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    seen = {
+        (Path(each["file"]).stem, each["rule"])
+        for each in json.loads(checked.stdout)["generalDiagnostics"]
+    }
 
     assert seen == {(f"planted_{number}", rule) for number, rule in enumerate(PLANTED.values())}

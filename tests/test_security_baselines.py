@@ -1,4 +1,6 @@
-"""The tables of docs/baselines.md say what is so: every row judged, every test there, every count right."""
+"""The tables of docs/baselines.md say what is so: every row judged, every test there, every count
+right.
+"""
 
 import ast
 import re
@@ -13,7 +15,11 @@ from tests.test_tidy import ROOT
 VERDICTS = ("met", "partly", "not met", "not applicable")
 TESTS = ROOT / "tests"
 PAGES = ("docs/baselines.md", "SECURITY.md")
-SECTIONS = {"ETSI EN 303 645 V3.1.3 (2024-09)": 78, "NISTIR 8259A (2020)": 22, "IEC 62443-4-2:2019, up to SL 2": 57}
+SECTIONS = {
+    "ETSI EN 303 645 V3.1.3 (2024-09)": 78,
+    "NISTIR 8259A (2020)": 22,
+    "IEC 62443-4-2:2019, up to SL 2": 57,
+}
 _NAMED = re.compile(r"`(test_\w+\.py)::(\w+)`")
 
 
@@ -25,13 +31,18 @@ def sections(text: str) -> dict[str, str]:
 
 def rows_of(section: str) -> list[dict[str, str]]:
     """The rows of its one table, by the names in its head."""
-    lines = [line.strip().strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    lines = [
+        line.strip().strip("|").split("|") for line in section.splitlines() if line.startswith("|")
+    ]
     head = [cell.strip() for cell in lines[0]]
     return [dict(zip(head, (cell.strip() for cell in cells), strict=True)) for cells in lines[2:]]
 
 
 def baselines() -> dict[str, list[dict[str, str]]]:
-    return {title: rows_of(text) for title, text in sections((ROOT / "docs" / "baselines.md").read_text()).items()}
+    return {
+        title: rows_of(text)
+        for title, text in sections((ROOT / "docs" / "baselines.md").read_text()).items()
+    }
 
 
 @cache
@@ -42,7 +53,8 @@ def functions(path: Path) -> frozenset[str]:
     return frozenset(
         node.name
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_")
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.name.startswith("test_")
     )
 
 
@@ -72,17 +84,28 @@ def test_the_page_has_its_baselines_whole():
 
 @pytest.mark.parametrize("title", SECTIONS)
 def test_every_row_has_a_verdict_and_a_test_or_a_reason(title):
-    wrong = [f"{next(iter(row.values()))}: {fault}" for row in baselines()[title] for fault in faults(row)]
+    wrong = [
+        f"{next(iter(row.values()))}: {fault}"
+        for row in baselines()[title]
+        for fault in faults(row)
+    ]
 
     assert wrong == []
 
 
 def test_the_rule_sees_a_planted_row():
-    good = {"Element": "X 1", "In short": "y", "Verdict": "met", "How": "so", "Test": "`test_tidy.py::test_x`"}
+    good = {
+        "Element": "X 1",
+        "In short": "y",
+        "Verdict": "met",
+        "How": "so",
+        "Test": "`test_tidy.py::test_x`",
+    }
 
     assert faults(good) == []
     assert [bool(faults({**good, **change})) for change in (
-        {"Verdict": "fully"}, {"Test": "none"}, {"In short": ""}, {"Verdict": "not met", "How": "no", "Test": "none"},
+        {"Verdict": "fully"}, {"Test": "none"}, {"In short": ""},
+        {"Verdict": "not met", "How": "no", "Test": "none"},
         {"Test": "`test_tidy.py`"}, {"Test": ""},
     )] == [True] * 6  # fmt: skip
 
@@ -90,7 +113,9 @@ def test_the_rule_sees_a_planted_row():
 @pytest.mark.parametrize("page", PAGES)
 def test_every_test_named_on_the_page_exists(page):
     named = _NAMED.findall((ROOT / page).read_text())
-    gone = sorted({f"{file}::{name}" for file, name in named if name not in functions(TESTS / file)})
+    gone = sorted(
+        {f"{file}::{name}" for file, name in named if name not in functions(TESTS / file)}
+    )
 
     assert len(named) >= 10
     assert gone == []
@@ -99,27 +124,50 @@ def test_every_test_named_on_the_page_exists(page):
 @pytest.mark.parametrize("title", SECTIONS)
 def test_the_counts_on_the_page_are_those_of_its_rows(title):
     text = sections((ROOT / "docs" / "baselines.md").read_text())[title]
-    stated = re.search(r"^(\d+) rows: (\d+) met, (\d+) partly, (\d+) not met, (\d+) not applicable\.$", text, re.MULTILINE)
+    stated = re.search(
+        r"^(\d+) rows: (\d+) met, (\d+) partly, (\d+) not met, (\d+) not applicable\.$",
+        text,
+        re.MULTILINE,
+    )
     counts = Counter(row["Verdict"] for row in rows_of(text))
 
     assert stated is not None
-    assert [int(number) for number in stated.groups()] == [len(rows_of(text)), *(counts[verdict] for verdict in VERDICTS)]
+    assert [int(number) for number in stated.groups()] == [
+        len(rows_of(text)),
+        *(counts[verdict] for verdict in VERDICTS),
+    ]
 
 
 def test_what_is_mandatory_and_not_met_is_said_above_its_table():
-    text = sections((ROOT / "docs" / "baselines.md").read_text())["ETSI EN 303 645 V3.1.3 (2024-09)"]
-    found = [row["Provision"] for row in rows_of(text) if row["Status"].startswith("M") and row["Verdict"] == "not met"]
+    text = sections((ROOT / "docs" / "baselines.md").read_text())[
+        "ETSI EN 303 645 V3.1.3 (2024-09)"
+    ]
+    found = [
+        row["Provision"]
+        for row in rows_of(text)
+        if row["Status"].startswith("M") and row["Verdict"] == "not met"
+    ]
 
     assert f"Mandatory and not met: {', '.join(found)}." in text
 
 
-# --- SECURITY.md ------------------------------------------------------------------------------------------------------
+# --- SECURITY.md ----------------------------------------------------------------------------------
 
 SAID = {
     "Report a vulnerability": ("privately", "7 days", "14 days", "90 days"),
     "Supported versions": ("newest",),
     "What is protected": ("once", "another's name"),
-    "Where trust ends": ("machine", "board", "USB", "network", "broker", "gateway", "ledger", "posted", "auditor"),
+    "Where trust ends": (
+        "machine",
+        "board",
+        "USB",
+        "network",
+        "broker",
+        "gateway",
+        "ledger",
+        "posted",
+        "auditor",
+    ),
     "Threats": ("test_", "./run proof"),
     "What is not protected": ("secure element", "Traffic", "cashier", "root", "USB"),
     "Keys": ("till init", "till flash", "0600", "till device rotate", "backup"),

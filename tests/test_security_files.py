@@ -17,7 +17,8 @@ from tests.ingest_support import Office
 from tests.serve_support import serving
 
 SITE = {
-    "site": "city", "device": "w1", "broker_host": "127.0.0.1", "broker_port": 1883, "key_hex": "00" * 32, "key_number": 1,
+    "site": "city", "device": "w1", "broker_host": "127.0.0.1", "broker_port": 1883,
+    "key_hex": "00" * 32, "key_number": 1,
     "currency": "USD",
 }  # fmt: skip
 
@@ -34,7 +35,9 @@ def careless():
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """Files and folders below that others or the group can read or write; what is public by nature may be read."""
+    """Files and folders below that others or the group can read or write; what is public by nature
+    may be read.
+    """
     found = []
     for path in folder.rglob("*"):
         if path.stat().st_mode & (0o022 if path.suffix in PUBLIC else 0o077):
@@ -42,7 +45,7 @@ def open_to_others(folder: Path) -> list[str]:
     return found
 
 
-# --- who can read them ------------------------------------------------------------------------------------------------
+# --- who can read them ----------------------------------------------------------------------------
 
 
 def test_keys_ledger_and_its_logs_are_their_owners_alone(tmp_path):
@@ -53,7 +56,12 @@ def test_keys_ledger_and_its_logs_are_their_owners_alone(tmp_path):
         while_served = open_to_others(site / "data")
         names = {path.name for path in (site / "data").iterdir()}
         assert till("backup", copies / "ledger.db", "--config", site / "till.toml").returncode == 0
-    assert till("restore", copies / "ledger.db", "--replace", "--config", site / "till.toml").returncode == 0
+    assert (
+        till(
+            "restore", copies / "ledger.db", "--replace", "--config", site / "till.toml"
+        ).returncode
+        == 0
+    )
 
     assert {"ledger.db", "ledger.db-wal", "keys"} <= names
     assert while_served == open_to_others(site / "data") == open_to_others(copies) == []
@@ -81,13 +89,17 @@ def test_a_restored_ledger_is_never_readable_by_others_not_for_a_moment(tmp_path
 
 def test_a_staged_tree_has_its_key_in_one_file_that_its_owner_alone_can_read(tmp_path):
     tree = stage("unix", None, tmp_path / "tree", {**SITE, "key_hex": "5a" * 32}).folder
-    with_key = [path for path in tree.rglob("*") if path.is_file() and b"5a5a5a" in path.read_bytes()]
+    with_key = [
+        path for path in tree.rglob("*") if path.is_file() and b"5a5a5a" in path.read_bytes()
+    ]
 
     assert with_key == [tree / "site.json"]
     assert stat.S_IMODE(with_key[0].stat().st_mode) == 0o600
 
 
-def test_check_tells_of_a_folder_that_others_can_write_and_a_ledger_that_everybody_can_read(tmp_path):
+def test_check_tells_of_a_folder_that_others_can_write_and_a_ledger_that_everybody_can_read(
+    tmp_path,
+):
     assert till("init", tmp_path, "--windows", 1).returncode == 0
     with Ledger.open(tmp_path / "data" / "ledger.db"):
         pass
@@ -120,10 +132,14 @@ def test_a_new_configuration_is_its_owners_to_change_and_check_tells_of_another(
     assert f"✗ data folder: {tmp_path}/till.toml: others can write it; chmod go-w it" in said
 
 
-def test_with_tls_every_private_key_is_its_owners_alone_and_nothing_can_be_changed_by_others(tmp_path):
+def test_with_tls_every_private_key_is_its_owners_alone_and_nothing_can_be_changed_by_others(
+    tmp_path,
+):
     assert till("init", tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode == 0
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    private = [path for path in files if b"PRIVATE KEY" in path.read_bytes() or path.suffix == ".key"]
+    private = [
+        path for path in files if b"PRIVATE KEY" in path.read_bytes() or path.suffix == ".key"
+    ]
     folders = [path for path in (tmp_path / "data").rglob("*") if path.is_dir()]
 
     assert len(private) >= 8, "CA, broker, gateway, checkpoints, and two of each window"
@@ -131,7 +147,7 @@ def test_with_tls_every_private_key_is_its_owners_alone_and_nothing_can_be_chang
     assert [path.name for path in [*files, *folders] if path.stat().st_mode & 0o022] == []
 
 
-# --- links that somebody laid -----------------------------------------------------------------------------------------
+# --- links that somebody laid ---------------------------------------------------------------------
 
 
 def test_a_key_is_not_written_through_a_link(tmp_path):
@@ -149,7 +165,11 @@ def test_a_ledger_a_backup_and_a_staged_key_are_not_written_through_a_link(tmp_p
     elsewhere = tmp_path / "elsewhere"
     ledger = Ledger.open(tmp_path / "ledger.db")
     (tmp_path / "tree").mkdir()
-    for name in (f"copy.db.new-{os.getpid()}", f"second.db.new-{os.getpid()}", f"third.db.restored-{os.getpid()}"):
+    for name in (
+        f"copy.db.new-{os.getpid()}",
+        f"second.db.new-{os.getpid()}",
+        f"third.db.restored-{os.getpid()}",
+    ):
         (tmp_path / name).symlink_to(elsewhere)
     from gateway.backup import back_up, restore
 

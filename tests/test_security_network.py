@@ -26,7 +26,9 @@ def test_two_sites_have_no_key_in_common(tmp_path):
 
     assert len(set(keys)) == 6
     assert [len(key) for key in keys] == [32] * 6
-    assert min(len(set(key)) for key in keys) > 16, "no pattern: 32 random bytes hold about 30 different ones"
+    assert min(len(set(key)) for key in keys) > 16, (
+        "no pattern: 32 random bytes hold about 30 different ones"
+    )
 
 
 def test_nothing_listens_but_the_own_broker_on_this_machine(tmp_path):
@@ -40,7 +42,9 @@ def test_nothing_listens_but_the_own_broker_on_this_machine(tmp_path):
 
 
 def test_the_gateway_speaks_to_its_broker_and_to_nobody_else(tmp_path):
-    """No telemetry, no update check, no name server: both ends of every connection are the gateway and its own broker."""
+    """No telemetry, no update check, no name server: both ends of every connection are the gateway
+    and its own broker.
+    """
     assert till("init", tmp_path, "--windows", 1).returncode == 0
     with serving(tmp_path) as gateway:
         sockets = sockets_of(gateway.pids)
@@ -71,7 +75,9 @@ def test_a_board_listens_on_nothing_and_speaks_to_its_broker_alone(tmp_path):
     finally:
         office.close()
 
-    assert [(state, remote) for state, _, remote in sockets] == [(ESTABLISHED, f"{HOST}:{office.broker.port}")]
+    assert [(state, remote) for state, _, remote in sockets] == [
+        (ESTABLISHED, f"{HOST}:{office.broker.port}")
+    ]
 
 
 def test_a_default_configuration_opens_nothing_to_the_network():
@@ -80,14 +86,16 @@ def test_a_default_configuration_opens_nothing_to_the_network():
     assert (config.broker.host, config.broker.embedded) == ("127.0.0.1", True)
 
 
-# --- no secret in the sources -----------------------------------------------------------------------------------------
+# --- no secret in the sources ---------------------------------------------------------------------
 
 _SECRET_NAME = re.compile(r"(?i)(^|_)(password|passwd|secret|token|key_hex|private_key|api_key)$")
 _KEY_TEXT = re.compile(r"[0-9a-fA-F]{64}|-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 def secrets_in(tree: ast.AST) -> list[tuple[int, str]]:
-    """(line, what) of text or bytes that is given to a name of a secret, or that has the form of a key."""
+    """(line, what) of text or bytes that is given to a name of a secret, or that has the form of a
+    key.
+    """
     found = []
     for node in ast.walk(tree):
         pairs = []
@@ -105,19 +113,37 @@ def secrets_in(tree: ast.AST) -> list[tuple[int, str]]:
             ]
         for target, value in pairs:
             name = target.id if isinstance(target, ast.Name) else getattr(target, "attr", "")
-            is_text = isinstance(value, ast.Constant) and isinstance(value.value, (str, bytes)) and value.value
+            is_text = (
+                isinstance(value, ast.Constant)
+                and isinstance(value.value, (str, bytes))
+                and value.value
+            )
             if is_text and _SECRET_NAME.search(name):
                 found.append((value.lineno, name))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _KEY_TEXT.search(node.value):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and _KEY_TEXT.search(node.value)
+        ):
             found.append((node.lineno, "text in the form of a key"))
-        if isinstance(node, ast.Constant) and isinstance(node.value, bytes) and len(node.value) == 32:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, bytes)
+            and len(node.value) == 32
+        ):
             found.append((node.lineno, "32 bytes"))
     return found
 
 
 def test_no_secret_is_in_what_ships():
-    found = [f"{name_of(path)}:{line} {what}" for path in sources(*OURS) for line, what in secrets_in(tree_of(path))]
-    others = [path for path in (ROOT / "boards.toml", *(ROOT / "examples").rglob("*")) if path.is_file()]
+    found = [
+        f"{name_of(path)}:{line} {what}"
+        for path in sources(*OURS)
+        for line, what in secrets_in(tree_of(path))
+    ]
+    others = [
+        path for path in (ROOT / "boards.toml", *(ROOT / "examples").rglob("*")) if path.is_file()
+    ]
 
     assert found == []
     assert [name_of(path) for path in others if _KEY_TEXT.search(path.read_text())] == []
@@ -125,22 +151,43 @@ def test_no_secret_is_in_what_ships():
 
 def test_the_rule_sees_a_planted_secret():
     planted = [
-        "PASSWORD = 'till'", "site = {'key_hex': 'ab'}", "connect(password='x')", "self.api_key = b'1'", "secret: str = 'y'",
+        "PASSWORD = 'till'", "site = {'key_hex': 'ab'}", "connect(password='x')",
+        "self.api_key = b'1'", "secret: str = 'y'",
         f"k = '{'ab' * 32}'", f"k = {bytes(range(32))!r}", "pem = '-----BEGIN PRIVATE KEY-----'",
     ]  # fmt: skip
 
     assert [code for code in planted if not secrets_in(ast.parse(code))] == []
-    assert secrets_in(ast.parse("password = None\nkey_hex = key.hex()\nkeyword = 'secret'\npassword = ''")) == []
+    assert (
+        secrets_in(
+            ast.parse("password = None\nkey_hex = key.hex()\nkeyword = 'secret'\npassword = ''")
+        )
+        == []
+    )
 
 
 def test_the_board_and_the_gateway_import_nothing_that_calls_home():
-    away = {"urllib", "http", "requests", "httpx", "aiohttp", "smtplib", "ftplib", "xmlrpc", "webbrowser", "urequests"}
+    away = {
+        "urllib",
+        "http",
+        "requests",
+        "httpx",
+        "aiohttp",
+        "smtplib",
+        "ftplib",
+        "xmlrpc",
+        "webbrowser",
+        "urequests",
+    }
     found = []
     for path in sources(*OURS):
         for node in ast.walk(tree_of(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            found += [f"{name_of(path)}:{node.lineno} {name}" for name in names if name.split(".")[0] in away]
+            found += [
+                f"{name_of(path)}:{node.lineno} {name}"
+                for name in names
+                if name.split(".")[0] in away
+            ]
 
     assert found == []
     assert Path(ROOT / "firmware").is_dir()

@@ -1,4 +1,6 @@
-"""What we tell: no secret, no account number, no name, and nothing that the reader's terminal or log would obey."""
+"""What we tell: no secret, no account number, no name, and nothing that the reader's terminal or
+log would obey.
+"""
 
 import io
 import logging
@@ -30,7 +32,7 @@ NAME = "Maria Winter"
 OBEYED = "\x1b]0;owned\x07\x1b[2J\n\r\u009b31m\u202e"
 
 
-# --- people's data ----------------------------------------------------------------------------------------------------
+# --- people's data --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("private", [ACCOUNT, NAME, "44001237"])
@@ -44,7 +46,11 @@ def test_a_shifted_export_shows_no_account_number_and_no_name(column, private):
 
 def test_an_import_writes_no_account_number_or_name_outside_the_posted_row(tmp_path):
     assert till("init", tmp_path, "--windows", 1).returncode == 0
-    rows = [row("R1", account_no=ACCOUNT), row("R2", service=NAME, account_no=ACCOUNT), row("R3", tender_type=ACCOUNT)]
+    rows = [
+        row("R1", account_no=ACCOUNT),
+        row("R2", service=NAME, account_no=ACCOUNT),
+        row("R3", tender_type=ACCOUNT),
+    ]
     (tmp_path / "posted.csv").write_text(text_of(rows))
     done = till("import", tmp_path / "posted.csv", "--config", tmp_path / "till.toml")
     with closing(sqlite3.connect(tmp_path / "data" / "ledger.db")) as db:
@@ -67,7 +73,7 @@ def test_a_file_without_its_header_shows_nothing_of_its_first_row(tmp_path):
     assert NAME not in done.stderr
 
 
-# --- secrets ----------------------------------------------------------------------------------------------------------
+# --- secrets --------------------------------------------------------------------------------------
 
 
 def test_the_error_about_a_broken_key_file_does_not_hold_the_key(tmp_path):
@@ -90,11 +96,14 @@ def test_no_secret_is_in_the_repr_of_what_carries_one(tmp_path):
     assert "hunter2" not in repr(settings)
 
 
-# --- what a terminal or a log would obey ------------------------------------------------------------------------------
+# --- what a terminal or a log would obey ----------------------------------------------------------
 
 
 def test_nothing_that_a_terminal_obeys_passes():
-    assert printable(f"count 7{OBEYED} of 7") == "count 7" + re.sub(r"\]0;owned|\[2J|31m", r"\g<0>", _replaced()) + " of 7"
+    assert (
+        printable(f"count 7{OBEYED} of 7")
+        == "count 7" + re.sub(r"\]0;owned|\[2J|31m", r"\g<0>", _replaced()) + " of 7"
+    )
     assert printable({"a": [OBEYED, 7, b"\x1b", None]})["a"][1:] == [7, b"\x1b", None]
     assert printable("two\nlines\x1b", keep="\n") == f"two\nlines{REPLACEMENT}"
     assert printable("Größe, 20 €") == "Größe, 20 €"
@@ -127,7 +136,15 @@ def test_the_printed_page_lets_a_browser_load_and_run_nothing(report):  # noqa: 
 def test_the_monitor_obeys_no_machine():
     said = [
         as_text({"kind": "quarantine", "reason": f"cannot read {OBEYED}", "raw": OBEYED.encode()}),
-        as_text({"kind": "tally", "batch_id": OBEYED, "total_minor": 0, "currency": "USD", "rows": [(2000, 1)]}),
+        as_text(
+            {
+                "kind": "tally",
+                "batch_id": OBEYED,
+                "total_minor": 0,
+                "currency": "USD",
+                "rows": [(2000, 1)],
+            }
+        ),
         as_text({"kind": "instrument", "condition": "fault", "detail": OBEYED}),
         as_text({"kind": "drawer", "cause": OBEYED}),
     ]
@@ -177,7 +194,11 @@ def test_a_refused_message_is_one_line_of_the_log(tmp_path, caplog, text):
 
 def test_a_served_site_has_no_key_in_its_processes_or_its_log(tmp_path):
     assert till("init", tmp_path, "--windows", 2).returncode == 0
-    keys = [line.split()[1] for path in (tmp_path / "data" / "keys").iterdir() for line in path.read_text().splitlines()]
+    keys = [
+        line.split()[1]
+        for path in (tmp_path / "data" / "keys").iterdir()
+        for line in path.read_text().splitlines()
+    ]
 
     with serving(tmp_path) as gateway:
         said = b"".join(gateway.command_lines() + gateway.environments())

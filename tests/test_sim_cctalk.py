@@ -1,4 +1,6 @@
-"""The ccTalk devices: the specification's own dialogues, both checksums, and pieces that neither appear nor vanish."""
+"""The ccTalk devices: the specification's own dialogues, both checksums, and pieces that neither
+appear nor vanish.
+"""
 
 import json
 import random
@@ -11,7 +13,15 @@ from hypothesis import strategies as st
 
 from simulators.instruments.cctalk_bill import BillValidator
 from simulators.instruments.cctalk_coin import CoinAcceptor
-from simulators.instruments.cctalk_wire import BUSY, NAK, CctalkBus, CctalkDevice, EventBuffer, crc16, frame
+from simulators.instruments.cctalk_wire import (
+    BUSY,
+    NAK,
+    CctalkBus,
+    CctalkDevice,
+    EventBuffer,
+    crc16,
+    frame,
+)
 from simulators.instruments.faults import KNOBS, Faults
 from simulators.instruments.machine import MachineError
 
@@ -85,13 +95,17 @@ def armed(*knobs: str, seed: int = 1) -> Faults:
 
 
 @pytest.mark.parametrize(
-    ("name", "device"), [("coin", CoinAcceptor(ids=GB_COINS)), ("bill", BillValidator(ids=EU_BILLS))], ids=["coin", "bill"]
+    ("name", "device"),
+    [("coin", CoinAcceptor(ids=GB_COINS)), ("bill", BillValidator(ids=EU_BILLS))],
+    ids=["coin", "bill"],
 )
 def test_a_device_answers_as_in_the_specification(name: str, device: CctalkDevice) -> None:
     host = Host(device, device.address)
     pairs = dialogue(name)["pairs"]
 
-    assert [pair["device"] for pair in pairs] == [host.send(bytes.fromhex(pair["host"])).hex() for pair in pairs]
+    assert [pair["device"] for pair in pairs] == [
+        host.send(bytes.fromhex(pair["host"])).hex() for pair in pairs
+    ]
 
 
 def test_coins_are_buffered_newest_first_as_in_the_specification() -> None:
@@ -186,7 +200,9 @@ def test_a_counter_wraps_to_1_and_is_0_after_power_up_alone() -> None:
     ("knob", "codes", "box", "returned"),
     [("reject", {1, 5, 8}, {}, {25: 1}), ("suspect", {25}, {}, {25: 1}), ("fish", {20}, {}, {})],
 )
-def test_a_coin_that_fails_is_told_by_its_code(knob: str, codes: set[int], box: Any, returned: Any) -> None:
+def test_a_coin_that_fails_is_told_by_its_code(
+    knob: str, codes: set[int], box: Any, returned: Any
+) -> None:
     host = coins(faults=armed(knob))
     told = host.do("insert 0.25")
 
@@ -278,7 +294,14 @@ def test_a_note_that_nobody_routes_goes_back_and_an_extension_keeps_it() -> None
 
 
 @pytest.mark.parametrize(
-    ("knob", "code"), [("reject", {2, 3}), ("suspect", {2, 17, 18}), ("jam", {6, 7, 16}), ("fish", {8}), ("stacker_full", {14})]
+    ("knob", "code"),
+    [
+        ("reject", {2, 3}),
+        ("suspect", {2, 17, 18}),
+        ("jam", {6, 7, 16}),
+        ("fish", {8}),
+        ("stacker_full", {14}),
+    ],
 )
 def test_a_note_that_fails_is_told_by_its_status(knob: str, code: set[int]) -> None:
     host = bills(faults=armed(knob))
@@ -328,8 +351,26 @@ def test_devices_share_a_line_and_each_answers_for_itself() -> None:
 
 ANYWHERE = ["power off", "power on", "swap", "busy 2"]
 HANDS = {
-    CoinAcceptor: ["insert 0.25", "insert 1.00", "insert token", "handful 9", "clear", "lever", "string", *ANYWHERE],
-    BillValidator: ["insert 5.00", "insert 20.00", "clear", "pull", "tamper", "stacker out", "stacker in", *ANYWHERE],
+    CoinAcceptor: [
+        "insert 0.25",
+        "insert 1.00",
+        "insert token",
+        "handful 9",
+        "clear",
+        "lever",
+        "string",
+        *ANYWHERE,
+    ],
+    BillValidator: [
+        "insert 5.00",
+        "insert 20.00",
+        "clear",
+        "pull",
+        "tamper",
+        "stacker out",
+        "stacker in",
+        *ANYWHERE,
+    ],
 }
 
 
@@ -345,7 +386,9 @@ def test_pieces_neither_appear_nor_vanish_whatever_happens(seed: int, device_cla
         except MachineError:
             device.do("power on", host.now_ms)
             host.enable()
-        host.ask(rng.choice((229, 159, 231, 228, 154, 1, 242)), rng.choice((b"", b"\x01", b"\xff\xff")))
+        host.ask(
+            rng.choice((229, 159, 231, 228, 154, 1, 242)), rng.choice((b"", b"\x01", b"\xff\xff"))
+        )
         device.receive(rng.randbytes(rng.randrange(8)), host.now_ms)
         host.wait(rng.randrange(10, 900))
 

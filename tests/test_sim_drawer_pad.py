@@ -42,7 +42,9 @@ def test_a_stuck_drawer_does_not_move_and_a_long_kick_is_noted() -> None:
 
 
 @pytest.mark.parametrize(("open_level", "edges"), [(1, [(5, 1)]), (0, [])])
-def test_a_cut_cable_reads_as_the_pull_up_whatever_the_drawer_does(open_level: int, edges: list[tuple[int, int]]) -> None:
+def test_a_cut_cable_reads_as_the_pull_up_whatever_the_drawer_does(
+    open_level: int, edges: list[tuple[int, int]]
+) -> None:
     drawer = Drawer(open_level=open_level)
 
     assert edges == drawer.cut_cable(5)
@@ -135,7 +137,11 @@ def test_any_bytes_are_read_the_same_however_they_are_split(data: bytes, cut: in
 
 def test_board_lines_are_parsed_and_others_counted() -> None:
     reader = gpio.LineReader()
-    events = reader.feed(b"B ok\nK 120\nP bills 14 100.00\nR boot 3 epoch 9\nB loud\nK -1\n" + b"P" * 500 + b"\nP after\n")
+    events = reader.feed(
+        b"B ok\nK 120\nP bills 14 100.00\nR boot 3 epoch 9\nB loud\nK -1\n"
+        + b"P" * 500
+        + b"\nP after\n"
+    )
 
     assert [
         ("beep", "ok", 0), ("kick", "120", 120), ("print", "bills 14 100.00", 0),
@@ -145,4 +151,6 @@ def test_board_lines_are_parsed_and_others_counted() -> None:
 
 
 def test_bench_lines_read_as_the_channel_has_them() -> None:
-    assert b"D 1\nM 0 13 1f 0 0\nW 5000\n" == gpio.drawer_line(1) + gpio.matrix_line((0, 19, 31, 0, 0)) + gpio.jump_line(5000)
+    assert b"D 1\nM 0 13 1f 0 0\nW 5000\n" == gpio.drawer_line(1) + gpio.matrix_line(
+        (0, 19, 31, 0, 0)
+    ) + gpio.jump_line(5000)

@@ -1,4 +1,6 @@
-"""The simulated EBDS acceptor does what the published frames and states say, and keeps every note somewhere."""
+"""The simulated EBDS acceptor does what the published frames and states say, and keeps every note
+somewhere.
+"""
 
 import random
 
@@ -8,7 +10,9 @@ from simulators.instruments.ebds import NOTES, EbdsAcceptor, frame, with_parity
 from simulators.instruments.faults import Faults
 from simulators.instruments.machine import MachineError
 
-POLL = bytes.fromhex("0208107f1b10036c")  # body in lamassu-machine lib/mei/cashflow_sc.js: all notes, escrow, extended
+POLL = bytes.fromhex(
+    "0208107f1b10036c"
+)  # body in lamassu-machine lib/mei/cashflow_sc.js: all notes, escrow, extended
 STANDARD = b"\x7f\x1b\x00"
 STACK, RETURN = b"\x7f\x3b\x00", b"\x7f\x5b\x00"
 
@@ -175,7 +179,11 @@ def test_escrow_may_come_twice_before_one_stacked():
     for _ in range(40):
         states.append(host.ask()[3])
 
-    changes = [state for state, before in zip(states[1:], states, strict=False) if state != before and state == 4]
+    changes = [
+        state
+        for state, before in zip(states[1:], states, strict=False)
+        if state != before and state == 4
+    ]
     assert 2 == len(changes)
 
 
@@ -191,7 +199,17 @@ def test_serial_number_is_answered_and_another_machine_has_another():
 @pytest.mark.parametrize("seed", range(20))
 def test_random_days_conserve_every_note(seed):
     rng = random.Random(seed)
-    faults = Faults(seed, jam=80, reject=80, suspect=50, power_loss=80, stacker_full=30, escrow_flap=80, fish=50, swap=30)
+    faults = Faults(
+        seed,
+        jam=80,
+        reject=80,
+        suspect=50,
+        power_loss=80,
+        stacker_full=30,
+        escrow_flap=80,
+        fish=50,
+        swap=30,
+    )
     host = Host(EbdsAcceptor(faults))
     for _ in range(600):
         host.ask(rng.choice((STANDARD, STACK, STACK, RETURN)), again=rng.random() < 0.1)

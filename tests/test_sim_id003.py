@@ -1,11 +1,21 @@
-"""The simulated ID-003 acceptor: the status cycle, vend valid until it is acknowledged, power lost with a bill inside."""
+"""The simulated ID-003 acceptor: the status cycle, vend valid until it is acknowledged, power lost
+with a bill inside.
+"""
 
 import contextlib
 
 import pytest
 
 from simulators.instruments.faults import Faults
-from simulators.instruments.id003 import ACK, ESCROW, IDLING, POWER_UP_STACKER, VEND_VALID, Id003Acceptor, frame
+from simulators.instruments.id003 import (
+    ACK,
+    ESCROW,
+    IDLING,
+    POWER_UP_STACKER,
+    VEND_VALID,
+    Id003Acceptor,
+    frame,
+)
 from simulators.instruments.machine import MachineError
 
 

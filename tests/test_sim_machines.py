@@ -1,4 +1,6 @@
-"""The desk counters: published bytes, sums that hold, faults that do what they say, pieces that neither appear nor vanish."""
+"""The desk counters: published bytes, sums that hold, faults that do what they say, pieces that
+neither appear nor vanish.
+"""
 
 import re
 from datetime import datetime
@@ -46,11 +48,21 @@ def rows_for(maker: type[Machine]) -> list[tuple[int, int]]:
 
 
 def printed_rows(report: bytes) -> tuple[list[tuple[int, int]], int]:
-    """(rows of denomination and value in cents, total in cents), read the way a person reads either report."""
-    lines = [line.split() for line in report.replace(b"\0", b"").decode("ascii", "ignore").split("\r\n")]
+    """(rows of denomination and value in cents, total in cents), read the way a person reads either
+    report.
+    """
+    lines = [
+        line.split() for line in report.replace(b"\0", b"").decode("ascii", "ignore").split("\r\n")
+    ]
     money = re.compile(r"\d*\.\d\d$")
-    rows = [words for words in lines if len(words) > 1 and money.match(words[-1]) and words[0][0] in ".0123456789"]
-    total = next(cents(words[-1]) for words in lines if words[:1] == ["TOTAL"] and words[1] != "COIN")
+    rows = [
+        words
+        for words in lines
+        if len(words) > 1 and money.match(words[-1]) and words[0][0] in ".0123456789"
+    ]
+    total = next(
+        cents(words[-1]) for words in lines if words[:1] == ["TOTAL"] and words[1] != "COIN"
+    )
     return [(cents(words[0]), cents(words[-1])) for words in rows], total
 
 
@@ -83,13 +95,18 @@ def test_the_body_of_a_batch_report_has_the_columns_of_the_screen() -> None:
     count_batch(scanner, [(2000, 5), (100, 12)], 0)
 
     body = scanner.take_output().decode().split("\r\n")[3:7]
-    assert [["DENOM", "UNIT", "VALUE"], ["1", "12", "12.00"], ["20", "5", "100.00"], ["TOTAL", "17", "112.00"]] == [
-        line.split() for line in body
-    ]
+    assert [
+        ["DENOM", "UNIT", "VALUE"],
+        ["1", "12", "12.00"],
+        ["20", "5", "100.00"],
+        ["TOTAL", "17", "112.00"],
+    ] == [line.split() for line in body]
 
 
 @given(seed=seeds, rows=some_rows(CoinSorter))
-def test_rows_of_a_tape_sum_to_its_total_and_divide_by_their_denomination(seed: int, rows: list[tuple[int, int]]) -> None:
+def test_rows_of_a_tape_sum_to_its_total_and_divide_by_their_denomination(
+    seed: int, rows: list[tuple[int, int]]
+) -> None:
     sorter = CoinSorter(Faults(seed, jam=300, reject=300, power_loss=200, fee=300))
 
     count_batch(sorter, rows, 0)
@@ -100,8 +117,12 @@ def test_rows_of_a_tape_sum_to_its_total_and_divide_by_their_denomination(seed: 
 
 
 @given(seed=seeds, batches=st.lists(some_rows(BillCounter), min_size=1, max_size=4))
-def test_notes_are_conserved_and_reports_sum_to_their_totals(seed: int, batches: list[list[tuple[int, int]]]) -> None:
-    rates = dict.fromkeys(set(KNOBS) & set(BillCounter.supported) - {*WIRE_KNOBS, "wrong_baud"}, 250)
+def test_notes_are_conserved_and_reports_sum_to_their_totals(
+    seed: int, batches: list[list[tuple[int, int]]]
+) -> None:
+    rates = dict.fromkeys(
+        set(KNOBS) & set(BillCounter.supported) - {*WIRE_KNOBS, "wrong_baud"}, 250
+    )
     scanner = BillCounter(Faults(seed, **rates))
 
     for number, rows in enumerate(batches):
@@ -174,7 +195,10 @@ def test_an_undetected_double_leaves_one_note_uncounted() -> None:
 
     count_batch(scanner, [(2000, 5)], 0)
 
-    assert ([(2000, 4)], [(2000, 5)]) == (scanner.truth.printed[0].rows, scanner.truth.printed[0].passed)
+    assert ([(2000, 4)], [(2000, 5)]) == (
+        scanner.truth.printed[0].rows,
+        scanner.truth.printed[0].passed,
+    )
 
 
 @given(seed=seeds)
@@ -278,7 +302,11 @@ def test_a_fee_lowers_what_the_customer_gets_and_not_the_total() -> None:
 
     count_batch(sorter, [(25, 7)], 0)
 
-    assert sorter.take_output().split(b"\r\n")[-6:-3] == [b"TOTAL 1.75", b"PROCESS FEE .19", b"CUST. TOTAL 1.56"]
+    assert sorter.take_output().split(b"\r\n")[-6:-3] == [
+        b"TOTAL 1.75",
+        b"PROCESS FEE .19",
+        b"CUST. TOTAL 1.56",
+    ]
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -294,7 +322,9 @@ def test_power_lost_in_mid_batch_prints_nothing_and_forgets_the_batch(maker: typ
     machine.take_back(1_000_000)
     machine.poll(2_000_000)
     machine.end_batch(2_000_000)
-    assert [(1, sorted(rows_for(maker)))] == [(report.batch, report.rows) for report in machine.truth.printed]
+    assert [(1, sorted(rows_for(maker)))] == [
+        (report.batch, report.rows) for report in machine.truth.printed
+    ]
     assert machine.truth.is_conserved()
 
 

@@ -1,4 +1,6 @@
-"""The report machines under every knob: pieces conserved, seeds repeatable, each knob does something, hands are understood."""
+"""The report machines under every knob: pieces conserved, seeds repeatable, each knob does
+something, hands are understood.
+"""
 
 from typing import Any
 
@@ -15,7 +17,15 @@ from simulators.instruments.jetsort import JetSort
 from simulators.instruments.machine import MachineError, count_batch, rows_of, value_cents
 from simulators.instruments.printers import ColumnsPrinter, CsvPrinter
 
-MAKERS: list[Any] = [CoinSorter, BillCounter, JetSort, ColumnsPrinter, CsvPrinter, UwfDisplay, FddfCounter]
+MAKERS: list[Any] = [
+    CoinSorter,
+    BillCounter,
+    JetSort,
+    ColumnsPrinter,
+    CsvPrinter,
+    UwfDisplay,
+    FddfCounter,
+]
 PUBLISHED_DISPLAY = bytes.fromhex("02303030313031303030303030303036303130303030303030303738033b")
 seeds = st.integers(0, 2**32)
 
@@ -32,7 +42,9 @@ def made(maker: Any, *armed: str, seed: int = 1, **options: Any) -> Any:
 
 
 def played(machine: Any, batches: int = 3) -> bytes:
-    """Everything sent in so many batches, with a minute of silence behind each, in steps of 100 ms as `poll` is called."""
+    """Everything sent in so many batches, with a minute of silence behind each, in steps of 100 ms
+    as `poll` is called.
+    """
     heard = bytearray()
     now_ms = 0
     for _ in range(batches):
@@ -68,17 +80,23 @@ def test_no_piece_appears_or_vanishes_under_all_knobs(maker: Any, seed: int, on_
 @settings(max_examples=6, deadline=None)
 @given(seed=seeds)
 def test_the_same_seed_gives_the_same_bytes(maker: Any, seed: int) -> None:
-    first, second = (played(maker(Faults(seed, **dict.fromkeys(maker.supported, 200)))) for _ in range(2))
+    first, second = (
+        played(maker(Faults(seed, **dict.fromkeys(maker.supported, 200)))) for _ in range(2)
+    )
 
     assert first == second
 
 
-@pytest.mark.parametrize(("maker", "knob"), [(maker, knob) for maker in MAKERS for knob in maker.supported])
+@pytest.mark.parametrize(
+    ("maker", "knob"), [(maker, knob) for maker in MAKERS for knob in maker.supported]
+)
 def test_each_knob_changes_something(maker: Any, knob: str) -> None:
     def account(machine: Any) -> tuple[Any, ...]:
         heard = played(machine, 2)
         truth = machine.truth
-        stopped = [(each.rows, each.passed, each.harm, each.kind, each.batch) for each in truth.printed]
+        stopped = [
+            (each.rows, each.passed, each.harm, each.kind, each.batch) for each in truth.printed
+        ]
         return heard, stopped, truth.untold, truth.log
 
     assert account(made(maker)) != account(made(maker, knob))
@@ -103,7 +121,9 @@ def test_the_machine_stops_and_goes_on_when_somebody_acts(maker: Any, knob: str)
     machine.end_batch(200_000)
 
     assert ("stopped", knob) == stopped
-    assert sorted(rows_for(maker)) == machine.truth.printed[-1].rows or machine.on_stop == "included"
+    assert (
+        sorted(rows_for(maker)) == machine.truth.printed[-1].rows or machine.on_stop == "included"
+    )
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -121,9 +141,12 @@ def test_an_empty_hopper_is_a_gap_inside_the_batch(maker: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_stop", "rows"), [("included", [(2000, 5)]), ("excluded", [(2000, 4)]), ("recount_all", [(2000, 4)])]
+    ("on_stop", "rows"),
+    [("included", [(2000, 5)]), ("excluded", [(2000, 4)]), ("recount_all", [(2000, 4)])],
 )
-def test_a_suspect_note_is_counted_by_the_setting(on_stop: str, rows: list[tuple[int, int]]) -> None:
+def test_a_suspect_note_is_counted_by_the_setting(
+    on_stop: str, rows: list[tuple[int, int]]
+) -> None:
     scanner = made(BillCounter, "suspect", on_stop=on_stop)
 
     count_batch(scanner, [(2000, 5)], 0)
@@ -188,7 +211,9 @@ def test_a_silent_clear_leaves_a_hole_in_the_numbers(maker: Any) -> None:
     played(machine, 2)
 
     assert [2] == [printed.batch for printed in machine.truth.printed if printed.kind == "batch"]
-    assert [("clear_silent", 1, sorted(rows_for(maker)))] == [(e.reason, e.batch, e.rows) for e in machine.truth.untold]
+    assert [("clear_silent", 1, sorted(rows_for(maker)))] == [
+        (e.reason, e.batch, e.rows) for e in machine.truth.untold
+    ]
     assert {coin: 2 * pieces for coin, pieces in rows_for(maker)} == machine.true_pieces()
 
 
@@ -275,7 +300,9 @@ def test_an_overwritten_report_is_never_heard_of() -> None:
     count_batch(sorter, [(25, 41)], now_ms)
 
     assert [2] == [printed.batch for printed in sorter.truth.printed]
-    assert [("overwrite", 1, [(25, 40)])] == [(each.reason, each.batch, each.rows) for each in sorter.truth.untold]
+    assert [("overwrite", 1, [(25, 40)])] == [
+        (each.reason, each.batch, each.rows) for each in sorter.truth.untold
+    ]
 
 
 # frames
@@ -305,10 +332,15 @@ def test_frames_of_a_count_run_from_start_to_end() -> None:
 
     sent = counter.take_output()
     frames = [sent[at : at + 44] for at in range(0, len(sent), 44)]
-    assert [0, *[1] * 5, 4, 2] == [frame[41] for frame in frames] or [0, *[1] * 5, 2] == [frame[41] for frame in frames]
+    assert [0, *[1] * 5, 4, 2] == [frame[41] for frame in frames] or [0, *[1] * 5, 2] == [
+        frame[41] for frame in frames
+    ]
     assert {b"\xfd\xdf\x2c\x0e"} == {frame[:4] for frame in frames}
     assert [0] * len(frames) == [crc8(frame) for frame in frames]
-    assert (5, 70) == (int.from_bytes(frames[-1][4:8], "little"), int.from_bytes(frames[-1][12:20], "little"))
+    assert (5, 70) == (
+        int.from_bytes(frames[-1][4:8], "little"),
+        int.from_bytes(frames[-1][12:20], "little"),
+    )
 
 
 def test_a_full_stacker_is_a_frame_and_not_the_end() -> None:
@@ -324,12 +356,15 @@ def test_a_full_stacker_is_a_frame_and_not_the_end() -> None:
 # hands
 
 
-@pytest.mark.parametrize(("maker", "setup"), [(maker, setup) for maker in MAKERS for setup in maker.setups])
+@pytest.mark.parametrize(
+    ("maker", "setup"), [(maker, setup) for maker in MAKERS for setup in maker.setups]
+)
 def test_setups_start_where_they_say(maker: Any, setup: str) -> None:
     machine = maker(Faults(1), setup)
 
     where = {
-        "power_off": ("off", ""), "counting": ("counting", ""), "waiting": ("waiting", ""), "jammed": ("stopped", "jam"),
+        "power_off": ("off", ""), "counting": ("counting", ""), "waiting": ("waiting", ""),
+        "jammed": ("stopped", "jam"),
         "stacker_full": ("stopped", "stacker_full"),
     }.get(setup, ("idle", ""))  # fmt: skip
     assert where == (machine.state, machine.stop_reason)
@@ -340,11 +375,15 @@ def test_setups_start_where_they_say(maker: Any, setup: str) -> None:
 def test_hands_are_understood_or_told_what_would_be(maker: Any) -> None:
     machine = maker(Faults(1))
     amount = f"{maker.denominations[3] // 100}.{maker.denominations[3] % 100:02d}"
-    for number, line in enumerate((f"count {amount}x3", "power off", "power on", "take back", "end", "break jam")):
+    for number, line in enumerate(
+        (f"count {amount}x3", "power off", "power on", "take back", "end", "break jam")
+    ):
         machine.poll(number * 10_000)
         machine.do(line, number * 10_000)
 
-    assert ["batch"] == [printed.kind for printed in machine.truth.printed if printed.kind != "repeat"]
+    assert ["batch"] == [
+        printed.kind for printed in machine.truth.printed if printed.kind != "repeat"
+    ]
     for line in ("dance", "count 7.77x3", "count", "break gremlins", "end", "resolve"):
         with pytest.raises(MachineError):
             machine.do(line, 100_000)

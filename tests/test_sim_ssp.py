@@ -1,4 +1,6 @@
-"""The simulated SSP validator: published frames, the sequence flag, events that wait for their acknowledgement."""
+"""The simulated SSP validator: published frames, the sequence flag, events that wait for their
+acknowledgement.
+"""
 
 import contextlib
 

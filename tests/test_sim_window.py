@@ -1,4 +1,6 @@
-"""The bench of a window, with a stand-in for the firmware that beeps at the end of every whole report, on both interpreters."""
+"""The bench of a window, with a stand-in for the firmware that beeps at the end of every whole
+report, on both interpreters.
+"""
 
 import asyncio
 import os
@@ -52,13 +54,23 @@ PATIENCE = 20  # seconds, for a busy machine; nothing waits so long when all is 
 
 
 def with_window(
-    folder: Path, act: Callable[[Window], Awaitable[None]], interpreter: str = sys.executable, **options: Any
+    folder: Path,
+    act: Callable[[Window], Awaitable[None]],
+    interpreter: str = sys.executable,
+    **options: Any,
 ) -> None:
     """Run `act` on a window whose board is the stand-in; options are Window's."""
     (folder / "main.py").write_text(STAND_IN)
 
     async def whole() -> None:
-        window = Window("w1", [interpreter, "main.py"], folder, console=folder / "console.txt", report_gap_ms=1, **options)
+        window = Window(
+            "w1",
+            [interpreter, "main.py"],
+            folder,
+            console=folder / "console.txt",
+            report_gap_ms=1,
+            **options,
+        )
         try:
             assert await window.start(PATIENCE), (folder / "console.txt").read_text()
             async with asyncio.timeout(PATIENCE):
@@ -84,7 +96,13 @@ def test_a_count_goes_over_the_wire_and_its_beep_is_heard(tmp_path: Path, interp
         coins = await window.count_coins([(25, 40)])
         assert "ok" == await window.wait_beep(PATIENCE) == coins.beep
 
-        assert ["boot 1", "begun", "report AUDIT: 00001-0001-000", "begun", "report BATCH ACCEPT"] == list(window.remarks)
+        assert [
+            "boot 1",
+            "begun",
+            "report AUDIT: 00001-0001-000",
+            "begun",
+            "report BATCH ACCEPT",
+        ] == list(window.remarks)
         assert [("batch", 1, 0, 1)] == bills.detail["reports"]
 
     with_window(tmp_path, act, interpreter, byte_rate=None)
@@ -133,7 +151,9 @@ def test_a_kick_that_is_too_short_is_logged_and_opens_nothing(tmp_path: Path) ->
             window._news.clear()
             await window._news.wait()
 
-        assert [{"pulse_ms": 20, "opened": False}] == [done.detail for done in window.log if done.action == "kicked"][:1]
+        assert [{"pulse_ms": 20, "opened": False}] == [
+            done.detail for done in window.log if done.action == "kicked"
+        ][:1]
 
     with_window(tmp_path, act)
 
@@ -147,9 +167,15 @@ def test_a_power_cut_in_mid_report_loses_it_and_the_money_is_counted_again(tmp_p
         assert await window.power_on(PATIENCE)
         attempts = await window.recount_until_beep("bills", ROWS, timeout=PATIENCE)
 
-        assert [("", True), ("ok", False)] == [(done.beep, done.was_cut) for done in [lost, *attempts]]
-        assert ["boot 1", "begun", "boot 1", "begun", "report AUDIT: 00002-0002-000"] == list(window.remarks)
-        assert ["power_on", "count_bills", "power_cut", "power_on", "count_bills"] == [done.action for done in window.log]
+        assert [("", True), ("ok", False)] == [
+            (done.beep, done.was_cut) for done in [lost, *attempts]
+        ]
+        assert ["boot 1", "begun", "boot 1", "begun", "report AUDIT: 00002-0002-000"] == list(
+            window.remarks
+        )
+        assert ["power_on", "count_bills", "power_cut", "power_on", "count_bills"] == [
+            done.action for done in window.log
+        ]
 
     with_window(tmp_path, act, byte_rate=2000)
 

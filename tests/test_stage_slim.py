@@ -8,7 +8,11 @@ def slimmed(text: str, keep: str = "") -> str:
 
 
 def test_what_nothing_mentions_is_dropped_and_then_what_only_that_mentioned() -> None:
-    text = slimmed("def used():\n    return 1\n\ndef outer():\n    return inner()\n\ndef inner():\n    return 2\n", "used()")
+    text = slimmed(
+        "def used():\n    return 1\n\ndef outer():\n    return inner()\n\ndef inner():\n   "
+        " return 2\n",
+        "used()",
+    )
 
     assert "used" in text
     assert "inner" not in text
@@ -20,7 +24,9 @@ def test_a_function_that_only_calls_itself_is_dropped() -> None:
 
 def test_a_method_that_a_text_names_is_kept() -> None:
     text = slimmed(
-        "class Driver:\n    def resume(self):\n        pass\n    def overhear(self):\n        pass\n", "f(Driver, 'resume')"
+        "class Driver:\n    def resume(self):\n        pass\n    def overhear(self):\n       "
+        " pass\n",
+        "f(Driver, 'resume')",
     )
 
     assert "resume" in text
@@ -28,7 +34,10 @@ def test_a_method_that_a_text_names_is_kept() -> None:
 
 
 def test_a_constant_of_its_own_module_is_folded_and_one_of_others_is_not() -> None:
-    text = slimmed("SIZE = const(8)\nDEPTH = const(4)\n\ndef f():\n    return SIZE + DEPTH\n", "from one import f, DEPTH")
+    text = slimmed(
+        "SIZE = const(8)\nDEPTH = const(4)\n\ndef f():\n    return SIZE + DEPTH\n",
+        "from one import f, DEPTH",
+    )
 
     assert "_SIZE = const(8)" in text
     assert "\nDEPTH = const(4)" in text
@@ -36,7 +45,10 @@ def test_a_constant_of_its_own_module_is_folded_and_one_of_others_is_not() -> No
 
 
 def test_parameters_are_numbered_but_those_that_are_passed_by_name() -> None:
-    text = slimmed("def f(size, depth=2):\n    return [size for each in depth if each > size]\n\nf(1, depth=3)\n")
+    text = slimmed(
+        "def f(size, depth=2):\n    return [size for each in depth if each > size]\n\nf(1,"
+        " depth=3)\n"
+    )
 
     assert "def f(a0, depth=2)" in text
     assert "[a0 for each in depth if each > a0]" in text
@@ -49,9 +61,9 @@ def test_parameters_of_nested_functions_keep_their_names() -> None:
 
 
 def test_a_package_that_is_nothing_but_its_docstring_needs_no_file() -> None:
-    assert slim({"firmware/__init__.py": '"""Device code."""', "firmware/one.py": '"""Nothing."""'}, []) == {
-        "firmware/one.py": ""
-    }
+    assert slim(
+        {"firmware/__init__.py": '"""Device code."""', "firmware/one.py": '"""Nothing."""'}, []
+    ) == {"firmware/one.py": ""}
 
 
 def test_private_names_of_modules_that_share_no_class_are_the_same_few() -> None:
@@ -65,8 +77,13 @@ def test_private_names_of_modules_that_share_no_class_are_the_same_few() -> None
 
 def test_private_names_of_a_class_and_its_base_stay_apart() -> None:
     base = "class Base:\n\n    def run(self):\n        self._size = 1"
-    more = "from one import Base\n\nclass More(Base):\n\n    def grow(self):\n        self._depth = self._size"
-    found = slim({"firmware/one.py": base, "firmware/two.py": more}, ["More().run()", "More().grow()"])
+    more = (
+        "from one import Base\n\nclass More(Base):\n\n    def grow(self):\n        self._depth ="
+        " self._size"
+    )
+    found = slim(
+        {"firmware/one.py": base, "firmware/two.py": more}, ["More().run()", "More().grow()"]
+    )
 
     assert base.replace("_size", "_0") == found["firmware/one.py"]
     assert more.replace("_size", "_0").replace("_depth", "_1") == found["firmware/two.py"]
@@ -74,6 +91,8 @@ def test_private_names_of_a_class_and_its_base_stay_apart() -> None:
 
 def test_a_private_name_that_another_object_or_a_text_asks_for_is_kept() -> None:
     head = "class One:\n\n    def run(self, a1):\n"
-    source = head + "        self._size = a1._size\n        f(self, '_depth')\n        self._depth = 1"
+    source = (
+        head + "        self._size = a1._size\n        f(self, '_depth')\n        self._depth = 1"
+    )
 
     assert source == slimmed(source, "One().run()")

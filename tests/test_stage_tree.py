@@ -1,4 +1,6 @@
-"""Staging: every declared board, the same bytes each time, inside its budget, and nothing on it that it does not need."""
+"""Staging: every declared board, the same bytes each time, inside its budget, and nothing on it
+that it does not need.
+"""
 
 import ast
 import subprocess
@@ -16,7 +18,8 @@ from gateway.fleet.boards import Board, boards_file, load_board, load_revisions
 from gateway.fleet.stage import board_hash, render, render_site, sources, stage
 
 SITE = {
-    "site": "hall", "device": "w1", "broker_host": "127.0.0.1", "broker_port": 1883, "key_hex": "00" * 32, "key_number": 1,
+    "site": "hall", "device": "w1", "broker_host": "127.0.0.1", "broker_port": 1883,
+    "key_hex": "00" * 32, "key_number": 1,
     "currency": "USD",
 }  # fmt: skip
 EVERY_BOARD = [board for boards in load_revisions().values() for board in boards]
@@ -32,7 +35,10 @@ def constants(board: Board) -> dict[str, Any]:
 def test_every_board_stages_within_its_budget(board: Board, tmp_path: Path) -> None:
     staged = stage(board, None, tmp_path / "tree")
 
-    print(f"{board.label}: {staged.mpy_bytes} bytes of .mpy in {len(staged.files)} files, tree {staged.hash[:16]}")
+    print(
+        f"{board.label}: {staged.mpy_bytes} bytes of .mpy in {len(staged.files)} files, tree"
+        f" {staged.hash[:16]}"
+    )
     ports = sorted(name for name in staged.files if name.startswith("firmware/ports/"))
     expected = {"unix": ["unix"], "esp32": ["esp32", "mcu"], "rp2": ["mcu", "rp2"]}
     assert ports == [f"firmware/ports/{name}.mpy" for name in expected[board.platform]]
@@ -68,7 +74,9 @@ def test_every_board_renders_what_its_port_asks_for() -> None:
         names = constants(board)
         for module in (board.platform, *(("mcu",) if board.platform != "unix" else ())):
             for key in subscripts((folder / f"{module}.py").read_text(), "DRAWER", "drawer"):
-                assert key in names["DRAWER"] or key == "kick_pin", f"{board.label} {module}: DRAWER[{key!r}]"
+                assert key in names["DRAWER"] or key == "kick_pin", (
+                    f"{board.label} {module}: DRAWER[{key!r}]"
+                )
             for key in subscripts((folder / f"{module}.py").read_text(), "JOURNAL", "journal"):
                 assert key in names["JOURNAL"], f"{board.label} {module}: JOURNAL[{key!r}]"
 
@@ -77,7 +85,11 @@ def subscripts(source: str, attribute: str, variable: str) -> set[str]:
     """Keys that a module reads as board.ATTRIBUTE["key"] or variable["key"]."""
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
             named = getattr(node.value, "attr", getattr(node.value, "id", ""))
             if named in (attribute, variable):
                 found.add(node.slice.value)
@@ -133,7 +145,8 @@ def test_the_real_micropython_loads_the_staged_constants(tmp_path: Path) -> None
     staged = stage("unix", None, tmp_path / "tree")
 
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("micropython")), "-c", "import board; print(board.NAME, board.PLATFORM)"],
+        [str(Path(sys.executable).with_name("micropython")), "-c",
+         "import board; print(board.NAME, board.PLATFORM)"],
         cwd=staged.folder, capture_output=True, text=True, check=True, timeout=10,
     )  # fmt: skip
 
@@ -141,7 +154,11 @@ def test_the_real_micropython_loads_the_staged_constants(tmp_path: Path) -> None
 
 
 def test_a_board_carries_the_drivers_of_its_own_instruments_and_no_other(tmp_path: Path) -> None:
-    drivers = {name for name in stage("unix", None, tmp_path / "tree").files if name.startswith("firmware/drivers/")}
+    drivers = {
+        name
+        for name in stage("unix", None, tmp_path / "tree").files
+        if name.startswith("firmware/drivers/")
+    }
 
     assert {"firmware/drivers/report_stream.mpy", "firmware/drivers/ten_key.mpy"} <= drivers
     assert not {name for name in drivers if "cctalk" in name or "frame" in name}
@@ -156,9 +173,11 @@ def test_each_report_machine_knows_how_the_others_reports_begin() -> None:
 
 
 def test_a_board_may_declare_more_devices_on_one_line(tmp_path: Path) -> None:
-    text = boards_file().read_text() + (
-        '\n[board.drop]\ninherit = "unix"\n[board.drop.instrument.coins]\nprofile = "cctalk-coin"\n'
-        '[board.drop.instrument.coins.settings]\nalso = [{name = "notes", address = 40, events = 159, checksum = "crc"}]\n'
+    text = (
+        boards_file().read_text()
+        + '\n[board.drop]\ninherit = "unix"\n[board.drop.instrument.coins]\nprofile ='
+        ' "cctalk-coin"\n[board.drop.instrument.coins.settings]\nalso = [{name = "notes", address'
+        ' = 40, events = 159, checksum = "crc"}]\n'
     )
     (tmp_path / "boards.toml").write_text(text)
 
@@ -166,4 +185,6 @@ def test_a_board_may_declare_more_devices_on_one_line(tmp_path: Path) -> None:
     line = driver_for("cctalk")("coins", coins["settings"], "USD")
     line.resume("", "notes")
 
-    assert ({"name": "notes", "address": 40, "events": 159, "checksum": "crc"},) == coins["settings"]["also"]
+    assert ({"name": "notes", "address": 40, "events": 159, "checksum": "crc"},) == coins[
+        "settings"
+    ]["also"]

@@ -1,4 +1,6 @@
-"""The gateway's storage fails: nothing is acknowledged that is not durable, a person is told once, and it goes on by itself."""
+"""The gateway's storage fails: nothing is acknowledged that is not durable, a person is told once,
+and it goes on by itself.
+"""
 
 import json
 import os
@@ -71,8 +73,12 @@ def full(office: Office) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fault", [read_only, locked, full])
-def test_no_answer_while_it_fails_told_once_and_everything_afterwards(office: Office, fault) -> None:
-    batch = [office.ingest.accept(*office.window.ev(first, first + 9)) for first in range(2, 202, 10)]
+def test_no_answer_while_it_fails_told_once_and_everything_afterwards(
+    office: Office, fault
+) -> None:
+    batch = [
+        office.ingest.accept(*office.window.ev(first, first + 9)) for first in range(2, 202, 10)
+    ]
     with fault(office):
         for _ in range(3):
             with pytest.raises(TryAgain, match="counts are held at the windows"):
@@ -123,11 +129,14 @@ def misread(office: Office) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (overwritten, "damaged"), (removed, "moved, replaced or removed"), (replaced, "moved, replaced or removed"),
+        (overwritten, "damaged"), (removed, "moved, replaced or removed"),
+        (replaced, "moved, replaced or removed"),
         (log_removed, "moved, replaced or removed"), (misread, "reads back differently"),
     ],
 )  # fmt: skip
-def test_a_broken_ledger_gives_no_answer_and_is_told(office: Office, damage: Callable[[Office], None], said: str) -> None:
+def test_a_broken_ledger_gives_no_answer_and_is_told(
+    office: Office, damage: Callable[[Office], None], said: str
+) -> None:
     damage(office)
 
     with pytest.raises(LedgerBroken, match=said):
@@ -163,7 +172,9 @@ def test_a_start_on_a_broken_chain_is_refused_and_an_incident(office: Office) ->
     assert ["chain_broken"] == office.incident_kinds()
 
 
-def test_only_the_newest_messages_are_looked_at_by_a_start(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_messages_are_looked_at_by_a_start(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for seq in range(2, 6):
         office.take(office.window.ev(seq, seq))
     office.ledger.db.execute("DROP TRIGGER message_no_update")
@@ -204,8 +215,12 @@ class Serving:
         self.out: list[str] = []
         self.err: list[str] = []
         for stream, lines in ((process.stdout, self.out), (process.stderr, self.err)):
-            threading.Thread(target=lambda stream=stream, lines=lines: lines.extend(stream), daemon=True).start()
-        wait_until(lambda: any(line.startswith("ready") for line in self.out) or process.poll() is not None)
+            threading.Thread(
+                target=lambda stream=stream, lines=lines: lines.extend(stream), daemon=True
+            ).start()
+        wait_until(
+            lambda: any(line.startswith("ready") for line in self.out) or process.poll() is not None
+        )
         assert process.poll() is None, self.err
         self.data = Path(f"/proc/{process.pid}/root") / (folder / "data").relative_to("/")
         self.device = Device(KeyStore(folder / "data" / "keys").current("w1"))
@@ -214,7 +229,11 @@ class Serving:
         self.line = Line(self.device, broker)
 
     def troubles(self) -> list[str]:
-        return [json.loads(line)["trouble"] for line in list(self.out) if line.startswith('{"kind":"trouble"')]
+        return [
+            json.loads(line)["trouble"]
+            for line in list(self.out)
+            if line.startswith('{"kind":"trouble"')
+        ]
 
     def fill(self) -> int:
         """State records until the storage fails; the last seq."""
@@ -233,7 +252,9 @@ def serving(folder: Path, prefix: list[str]) -> Iterator[Serving]:
     config = folder / "till.toml"
     config.write_text(config.read_text().replace("port = 1883", f"port = {port}"))
     arguments = [*prefix, *command("serve", "--follow", "--config", config)]
-    with subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             made = Serving(folder, port, process)
             yield made
@@ -244,22 +265,30 @@ def serving(folder: Path, prefix: list[str]) -> Iterator[Serving]:
 
 
 def small_disk(folder: Path) -> list[str]:
-    """A tmpfs of 12 MB for the data folder with 1 MB left, in a name space of its own; skips where there is none.
+    """A tmpfs of 12 MB for the data folder with 1 MB left, in a name space of its own; skips where
+    there is none.
 
-    SQLite's log may grow to 4 MB before it is folded into the ledger: there must be room for that afterwards.
+    SQLite's log may grow to 4 MB before it is folded into the ledger: there must be room for that
+    afterwards.
     """
-    if sys.platform != "linux" or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
+    if (
+        sys.platform != "linux"
+        or subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode
+    ):
         pytest.skip("no name space for a small disk")
     data = folder / "data"
     script = (
-        f"cp -a {data} {data}.keep && mount -t tmpfs -o size=12m tmpfs {data} && cp -a {data}.keep/. {data}"
+        f"cp -a {data} {data}.keep && mount -t tmpfs -o size=12m tmpfs {data} && cp -a"
+        f" {data}.keep/. {data}"
         f' && head -c 11000000 /dev/zero > {data}/ballast && exec "$@"'
     )
     return ["unshare", "-rm", "sh", "-c", script, "sh"]
 
 
 def assert_it_recovers(served: Serving, last: int) -> None:
-    served.line.deliver(last - 19, last)  # what was sent before waits in the gateway and at the broker
+    served.line.deliver(
+        last - 19, last
+    )  # what was sent before waits in the gateway and at the broker
     with opened_read_only(served.data / "ledger.db") as db:
         assert [(last, last)] == db.execute("SELECT count(*), max(seq) FROM record").fetchall()
         assert [("storage_failed",)] == db.execute("SELECT kind FROM incident").fetchall()
@@ -294,7 +323,9 @@ def test_a_full_disk_holds_the_answers_back_and_room_brings_them(tmp_path: Path)
     assert 0 == served.process.returncode
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
+@pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="limits of another process are Linux's"
+)
 def test_a_file_that_may_not_grow_holds_the_answers_back(tmp_path: Path) -> None:
     with serving(tmp_path, []) as served:
         limit = (served.data / "ledger.db-wal").stat().st_size + 300_000
@@ -302,7 +333,11 @@ def test_a_file_that_may_not_grow_holds_the_answers_back(tmp_path: Path) -> None
         last = served.fill()
         answered = believed(served)
         assert answered <= durable(served) < last
-        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.prlimit(
+            served.process.pid,
+            resource.RLIMIT_FSIZE,
+            (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+        )
 
         assert_it_recovers(served, last)
 
@@ -324,13 +359,18 @@ def test_serve_ends_with_the_next_step_when_its_ledger_is_taken_away(tmp_path: P
 
 
 def test_trouble_is_a_line_of_json() -> None:
-    assert {"kind": "trouble", "trouble": "x", "text": 'a "quoted"\nline', "at_ms": 5} == json.loads(
-        trouble_line("x", 'a "quoted"\nline', 5)
-    )
+    assert {
+        "kind": "trouble",
+        "trouble": "x",
+        "text": 'a "quoted"\nline',
+        "at_ms": 5,
+    } == json.loads(trouble_line("x", 'a "quoted"\nline', 5))
 
 
 def test_a_rollback_that_fails_too_is_made_up_for(office: Office) -> None:
-    """SQLite stopped in the middle of a batch, and again in the ROLLBACK that follows: the next batch begins all the same."""
+    """SQLite stopped in the middle of a batch, and again in the ROLLBACK that follows: the next
+    batch begins all the same.
+    """
     steps = iter(range(40))
     office.ledger.db.set_progress_handler(lambda: next(steps, None) is None, 1)
     with pytest.raises(TryAgain):

@@ -1,4 +1,6 @@
-"""The wheel holds what an installed gateway needs besides code, and nothing that only the tests need."""
+"""The wheel holds what an installed gateway needs besides code, and nothing that only the tests
+need.
+"""
 
 import subprocess
 import sys
@@ -22,4 +24,6 @@ def test_wheel_holds_boards_schemas_and_templates(tmp_path):
         "gateway/schema/0003.sql",
         "gateway/templates/day.html",
     } <= set(names)
-    assert [name for name in names if name.startswith(("tests/", "protocol/vectors/", "docs/"))] == []
+    assert [
+        name for name in names if name.startswith(("tests/", "protocol/vectors/", "docs/"))
+    ] == []

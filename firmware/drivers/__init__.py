@@ -1,4 +1,5 @@
-"""Drivers: bytes, pin levels and key scans in, events out. No pin, no UART, no clock, no asyncio; imports protocol only.
+"""Drivers: bytes, pin levels and key scans in, events out. No pin, no UART, no clock, no asyncio;
+imports protocol only.
 
 base           ticks, the money text, the root of our errors
 report_stream  one engine for every counter that prints reports; profiles say as data what each machine prints

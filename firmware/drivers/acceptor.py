@@ -1,6 +1,8 @@
-"""What drivers of machines that are asked and take one piece at a time share: what is told once, how a credit is stated.
+"""What drivers of machines that are asked and take one piece at a time share: what is told once,
+how a credit is stated.
 
-A driver adds its frames and its states. A condition that lasts is told when it begins; `back` is told once when none is left.
+A driver adds its frames and its states. A condition that lasts is told when it begins; `back` is
+told once when none is left.
 """
 
 from firmware.drivers.base import cut_text
@@ -12,7 +14,9 @@ _RAW_BYTES_MAX = const(512)
 
 
 class Acceptor:
-    """Base of a polled driver. Events gather in `_events`; `feed` and `poll` of the driver return `_take()`."""
+    """Base of a polled driver. Events gather in `_events`; `feed` and `poll` of the driver return
+    `_take()`.
+    """
 
     def __init__(self, instrument: str, settings: dict, currency: str):
         self.instrument = instrument
@@ -78,8 +82,12 @@ class Acceptor:
         self._lasting = left
 
     def _tally(self, batch_id: str, denominations: list) -> None:
-        """One tally of all these notes or coins; of none: a bookmark, which `resume` gives back and nobody counts."""
-        rows = sorted([(each, denominations.count(each)) for each in set(denominations)], reverse=True)
+        """One tally of all these notes or coins; of none: a bookmark, which `resume` gives back and
+        nobody counts.
+        """
+        rows = sorted(
+            [(each, denominations.count(each)) for each in set(denominations)], reverse=True
+        )
         self._events.append(
             {
                 "kind": "tally",

@@ -1,14 +1,19 @@
-"""The adding machine that a counting room has in its fingers: entry first, then the key that says what to do with it. Pure.
+"""The adding machine that a counting room has in its fingers: entry first, then the key that says
+what to do with it. Pure.
 
-Integer minor units only. Sources: Sharp CS-2194H, EL-2607R, QS-2760H and Canon MP37-MG manuals: `#` right after an entry prints
-it at the left and adds nothing; `<>` prints and keeps; `*` prints and clears; GT prints and clears; the item count goes up with
-+ and down with -, has three digits and starts again from zero. `+` again repeats the last entry: common usage, in no manual.
+Integer minor units only. Sources: Sharp CS-2194H, EL-2607R, QS-2760H and Canon MP37-MG manuals: `#`
+right after an entry prints it at the left and adds nothing; `<>` prints and keeps; `*` prints and
+clears; GT prints and clears; the item count goes up with
++ and down with -, has three digits and starts again from zero. `+` again repeats the last entry:
+common usage, in no manual.
 """
 
 from protocol.compat import const
 from protocol.records import limit_of
 
-AMOUNT_MINOR_MAX = limit_of("amount_minor")  # what a tape line can carry; anything above is an overflow
+AMOUNT_MINOR_MAX = limit_of(
+    "amount_minor"
+)  # what a tape line can carry; anything above is an overflow
 _ENTRY_CHARS_MAX = const(13)  # twelve digits and a point
 _ITEMS_MAX = const(999)
 _DECIMALS = const(2)
@@ -58,8 +63,13 @@ class AddingMachine:
             return None
         _, point, decimals = self._entry.partition(".")
         if point:
-            key = key[: _DECIMALS - len(decimals)]  # money has no third decimal: the key does nothing, as the display shows
-        if len(self._entry) + len(key) > _ENTRY_CHARS_MAX or self._minor_of(self._entry + key) > AMOUNT_MINOR_MAX:
+            key = key[
+                : _DECIMALS - len(decimals)
+            ]  # money has no third decimal: the key does nothing, as the display shows
+        if (
+            len(self._entry) + len(key) > _ENTRY_CHARS_MAX
+            or self._minor_of(self._entry + key) > AMOUNT_MINOR_MAX
+        ):
             return self._overflowed()
         self._entry += key
         return None
@@ -106,7 +116,9 @@ class AddingMachine:
         return line
 
     def _clear(self):
-        """C: the entry alone when there is one; else the total and the item count; after an overflow everything."""
+        """C: the entry alone when there is one; else the total and the item count; after an
+        overflow everything.
+        """
         self._repeat = None
         if self._entry and not self.overflow:
             self._entry = ""

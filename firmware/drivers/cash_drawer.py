@@ -1,7 +1,8 @@
-"""The cash drawer: raw levels of its status pin become opened and closed, with cause and dwell. Pure: the port makes the kick.
+"""The cash drawer: raw levels of its status pin become opened and closed, with cause and dwell.
+Pure: the port makes the kick.
 
-A cut cable looks like a drawer that never moves: with a normally-closed switch (`open_level` 1 and a pull-up) it looks open,
-which the alarm then tells; with a normally-open one it cannot be told.
+A cut cable looks like a drawer that never moves: with a normally-closed switch (`open_level` 1 and
+a pull-up) it looks open, which the alarm then tells; with a normally-open one it cannot be told.
 """
 
 from firmware.drivers.base import ticks_diff
@@ -14,11 +15,15 @@ _DWELL_STEP_MS = const(3600000)  # fold the dwell into a sum before ticks can wr
 
 
 class CashDrawer:
-    """Config: open_level (default 1), debounce_ms (30), open_alarm_s (0 for none), name (only when there is more than one)."""
+    """Config: open_level (default 1), debounce_ms (30), open_alarm_s (0 for none), name (only when
+    there is more than one).
+    """
 
     def __init__(self, config: dict):
         self._open_level = config.get("open_level", 1)
-        self._debounce_ms = min(max(config.get("debounce_ms", 30), _DEBOUNCE_MS_MIN), _DEBOUNCE_MS_MAX)
+        self._debounce_ms = min(
+            max(config.get("debounce_ms", 30), _DEBOUNCE_MS_MIN), _DEBOUNCE_MS_MAX
+        )
         self._alarm_ms = config.get("open_alarm_s", 0) * 1000
         self._name = config.get("name")
         self._state = ""  # "opened", "closed" or "" before the first steady level
@@ -30,11 +35,15 @@ class CashDrawer:
         self._alarmed = False
 
     def level(self, level: int, now_ms: int) -> list:
-        """Events after one raw sample of the pin; call it as often as the loop turns, or only when the level changes."""
+        """Events after one raw sample of the pin; call it as often as the loop turns, or only when
+        the level changes.
+        """
         seen = "opened" if bool(level) == bool(self._open_level) else "closed"
         events = []
         if seen != self._seen:
-            events = self._settle(now_ms)  # the level before may have been steady long enough before this change
+            events = self._settle(
+                now_ms
+            )  # the level before may have been steady long enough before this change
             self._seen = seen
             self._seen_ms = now_ms
         return events + self._settle(now_ms)
@@ -45,9 +54,13 @@ class CashDrawer:
             self._commanded_ms = now_ms
 
     def poll(self, now_ms: int) -> list:
-        """Events that the passing of time makes: a level that is now steady, a stuck drawer, one left open."""
+        """Events that the passing of time makes: a level that is now steady, a stuck drawer, one
+        left open.
+        """
         events = self._settle(now_ms)
-        commanded_ms = None if self._seen == "opened" else self._commanded_ms  # seen open: it is only being debounced
+        commanded_ms = (
+            None if self._seen == "opened" else self._commanded_ms
+        )  # seen open: it is only being debounced
         if commanded_ms is not None and ticks_diff(now_ms, commanded_ms) > _OPEN_WITHIN_MS:
             self._commanded_ms = None
             events.append(self._event("stuck", "commanded", self._age(now_ms)))
@@ -56,13 +69,20 @@ class CashDrawer:
             if step > _DWELL_STEP_MS:
                 self._dwell_ms += step
                 self._since_ms = now_ms
-        if self._state == "opened" and self._alarm_ms and not self._alarmed and self._age(now_ms) > self._alarm_ms:
+        if (
+            self._state == "opened"
+            and self._alarm_ms
+            and not self._alarmed
+            and self._age(now_ms) > self._alarm_ms
+        ):
             self._alarmed = True
             events.append(self._event("open_too_long", None, self._age(now_ms)))
         return events
 
     def _settle(self, now_ms: int) -> list:
-        """The event of a level that has been steady for the debounce time; the edge is dated when it was first seen."""
+        """The event of a level that has been steady for the debounce time; the edge is dated when
+        it was first seen.
+        """
         if self._seen == self._state or ticks_diff(now_ms, self._seen_ms) < self._debounce_ms:
             return []
         before, self._state = self._state, self._seen

@@ -1,7 +1,9 @@
-"""ccTalk: coin acceptors (events 229) and bill validators (events 159), one or several on one half-duplex line.
+"""ccTalk: coin acceptors (events 229) and bill validators (events 159), one or several on one
+half-duplex line.
 
-The line asks one device at a time, waits for its answer behind our own echo, and lets the line fall silent before the next
-question, so that a repeated or late answer is not taken for the next one's. Source: ccTalk Generic Specification v4.7.
+The line asks one device at a time, waits for its answer behind our own echo, and lets the line fall
+silent before the next question, so that a repeated or late answer is not taken for the next one's.
+Source: ccTalk Generic Specification v4.7.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
@@ -14,7 +16,9 @@ _QUIET_MS = const(20)  # silence before the next question
 
 
 class Cctalk:
-    """The line with its devices; settings "also" names more of them: {"name", "address", "events", "checksum"} each."""
+    """The line with its devices; settings "also" names more of them: {"name", "address", "events",
+    "checksum"} each.
+    """
 
     def __init__(self, instrument: str, settings: dict, currency: str):
         self._devices = [Device(instrument, settings, currency)]
@@ -22,7 +26,9 @@ class Cctalk:
             merged = dict(settings)
             merged.update(each)
             self._devices.append(Device(each["name"], merged, currency))
-        self._echo = settings.get("echo", "auto") is not False and settings.get("echo", "auto") != "false"
+        self._echo = (
+            settings.get("echo", "auto") is not False and settings.get("echo", "auto") != "false"
+        )
         self._receiver = Receiver()
         self._host = None  # what another host asks, once it was overheard
         self._out = b""
@@ -58,7 +64,10 @@ class Cctalk:
         for device in self._devices:
             for name, count in device.faults().items():
                 counts[name] = counts.get(name, 0) + count
-        for name, count in (("noise_bytes", self._receiver.noise), ("bad_checksum", self._receiver.bad)):
+        for name, count in (
+            ("noise_bytes", self._receiver.noise),
+            ("bad_checksum", self._receiver.bad),
+        ):
             if count:
                 counts[name] = count
         return counts
@@ -87,7 +96,11 @@ class Cctalk:
     def poll(self, now_ms: int) -> list:
         """Events that time makes, and the next question when the line is free."""
         self._lapse(now_ms)
-        if self._asked is None and self._host is None and (self._wait is None or ticks_diff(now_ms, self._wait) >= 0):
+        if (
+            self._asked is None
+            and self._host is None
+            and (self._wait is None or ticks_diff(now_ms, self._wait) >= 0)
+        ):
             for _ in self._devices:
                 device = self._devices[self._turn]
                 self._turn = (self._turn + 1) % len(self._devices)
@@ -100,7 +113,9 @@ class Cctalk:
         return self._events()
 
     def overhear(self, data: bytes, now_ms: int) -> None:
-        """Bytes of another host: its question says what the next answer means. From now on nothing is sent."""
+        """Bytes of another host: its question says what the next answer means. From now on nothing
+        is sent.
+        """
         if self._host is None:
             self._host = [Receiver() for _ in self._devices]
             self._asked = None
@@ -114,8 +129,12 @@ class Cctalk:
                 if question is not None:
                     self._ask(device, question, b"", False, now_ms)
 
-    def _ask(self, device: Device, question: tuple, frame: bytes, has_echo: bool, now_ms: int) -> None:
-        self._receiver.ask(frame, has_echo, HOST, device.address, device.has_crc, sizes_of(question[0]))
+    def _ask(
+        self, device: Device, question: tuple, frame: bytes, has_echo: bool, now_ms: int
+    ) -> None:
+        self._receiver.ask(
+            frame, has_echo, HOST, device.address, device.has_crc, sizes_of(question[0])
+        )
         self._asked = device, question, now_ms
         self._heard = None
 
@@ -131,13 +150,19 @@ class Cctalk:
         """Time that went by without a byte: a frame is given up, then the question."""
         if self._asked is None:
             return
-        if self._heard is not None and self._receiver.size and ticks_diff(now_ms, self._heard) > GAP_MS:
+        if (
+            self._heard is not None
+            and self._receiver.size
+            and ticks_diff(now_ms, self._heard) > GAP_MS
+        ):
             self._found(self._receiver.gap(), now_ms)
         if self._asked is None or self._host is not None:
             return
         device, question, since = self._asked
         if ticks_diff(now_ms, since) >= _ANSWER_MS and (
-            self._heard is None or ticks_diff(now_ms, self._heard) > GAP_MS or ticks_diff(now_ms, since) > 4 * _ANSWER_MS
+            self._heard is None
+            or ticks_diff(now_ms, self._heard) > GAP_MS
+            or ticks_diff(now_ms, since) > 4 * _ANSWER_MS
         ):
             self._asked = None
             self._receiver.ask(b"", False, HOST, 0, False, (0, 0))

@@ -1,8 +1,9 @@
-"""One ccTalk device on the line: its start-up, what is asked next, and what must hold before an answer is believed.
+"""One ccTalk device on the line: its start-up, what is asked next, and what must hold before an
+answer is believed.
 
-A credit is stated when its event window was read twice alike, follows the window before it by as many events as the counter
-says, and the device is the one that it was and still has the inhibits that we gave it (a reset takes them away).
-Source: ccTalk Generic Specification v4.7, parts 2 and 3.
+A credit is stated when its event window was read twice alike, follows the window before it by as
+many events as the counter says, and the device is the one that it was and still has the inhibits
+that we gave it (a reset takes them away). Source: ccTalk Generic Specification v4.7, parts 2 and 3.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
@@ -15,13 +16,17 @@ _MISSES_MAX = const(6)  # answers missed in a row, then it is offline
 _TRIES_MAX = const(4)  # of a question that a device need not know
 _GIVEN = const(-2)  # inhibits that were given to it and not read since: none left means a reset
 
-# Headers. Asked until two answers in a row are alike; asked until they are answered; after a miss, was it reset in between?
+# Headers. Asked until two answers in a row are alike; asked until they are answered; after a miss,
+# was it reset in between?
 _TWICE = const(b"\xf5\xf2\xe6\xe3\xb8\x9d\x9c\xe5\x9f")
 _MUST = const(b"\xfe\xe7\xe4\xe5\x9f")
 _DOUBT = const(b"\xe7\xe4\xe5\x9f\x99")
 _CHECKS = const(b"\xf2\xe6\xe3")  # 242 serial number, 230 inhibits, 227 master inhibit
-_START = const(b"\xfe\xf5\xf2\xe6\xe3\xf6\xf4\xf1\xc0\x04")  # poll, category, checks, maker, product, software, build, revision
-_SIZES = const(  # header, shortest and longest data of its answer; without data where it is not named
+_START = const(
+    b"\xfe\xf5\xf2\xe6\xe3\xf6\xf4\xf1\xc0\x04"
+)  # poll, category, checks, maker, product, software, build, revision
+# header, shortest and longest data of its answer; without data where it is not named
+_SIZES = const(
     b"\xe5\x0b\x0b\x9f\x0b\x0b\xb8\x06\x06\x9d\x07\x07\xf2\x03\x03\x9c\x03\x03\x04\x03\x03\xf5\x01\x24"
     b"\xf6\x01\x24\xf4\x01\x24\xf1\x01\x24\xc0\x01\x24\xe6\x02\x08\xe3\x01\x01\x9a\x00\x01"
 )
@@ -55,12 +60,16 @@ class Device(Events):
         self._want_master = -1
         self._queue = _plain(_START) + poll
         if self._base is None:
-            self._queue[3:3] = poll  # where it stands, before refused coins push out of the window what was in it
+            self._queue[3:3] = (
+                poll  # where it stands, before refused coins push out of the window what was in it
+            )
         if self.is_bill:
             self._queue.append((156, self._country.encode()))
         for each in range(1, 17):
             self._queue.append((self._id_header, bytes((each,))))
-            if not each % 4:  # refused coins are events too: five of them fill its window while we read names
+            if (
+                not each % 4
+            ):  # refused coins are events too: five of them fill its window while we read names
                 self._queue += poll
         if self.is_bill:
             self._queue.append((153, b"\x03"))  # stacker and escrow
@@ -166,7 +175,11 @@ class Device(Events):
         elif header == 242:
             self._identity(number | data[2] << 16)
         elif header == 230:
-            if self._mask & number != self._mask if self._mask >= 0 else (self._mask == _GIVEN and not number):
+            if (
+                self._mask & number != self._mask
+                if self._mask >= 0
+                else (self._mask == _GIVEN and not number)
+            ):
                 self._is_inhibited = True
             self._mask = number
             if "offline" in self._lasting and not self._queue:
@@ -189,7 +202,11 @@ class Device(Events):
 
     def _category(self, data: bytes) -> None:
         """The specification calls a bill validator by two names."""
-        if data in (b"Bill Acceptor", b"Bill Validator") if self.is_bill else data == b"Coin Acceptor":
+        if (
+            data in (b"Bill Acceptor", b"Bill Validator")
+            if self.is_bill
+            else data == b"Coin Acceptor"
+        ):
             self._mend("swapped")
             return
         self._begin("swapped", "category %s" % "".join([chr(each) for each in data]))

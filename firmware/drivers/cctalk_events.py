@@ -1,8 +1,10 @@
-"""What a ccTalk device's event window means in pieces of money: what is new, what was lost, what has a name, what is wrong.
+"""What a ccTalk device's event window means in pieces of money: what is new, what was lost, what
+has a name, what is wrong.
 
-The window holds the last five events, newest first; its counter goes from 255 to 1 and is 0 only after power-up. The protocol
-cannot tell 255 events between two polls from none. Those are 51 full windows: the poll would have to fail for minutes, and then
-the driver says that it lost sight. Source: ccTalk Generic Specification v4.7, part 3.
+The window holds the last five events, newest first; its counter goes from 255 to 1 and is 0 only
+after power-up. The protocol cannot tell 255 events between two polls from none. Those are 51 full
+windows: the poll would have to fail for minutes, and then the driver says that it lost sight.
+Source: ccTalk Generic Specification v4.7, part 3.
 """
 
 from firmware.drivers.acceptor import Acceptor
@@ -52,7 +54,9 @@ class Events(Acceptor):
         """The start-up from its first question."""
 
     def _lose(self, detail: str, pieces: int = 0) -> None:
-        """A discrepancy; the new epoch makes a tally follow, so that a restart of ours does not tell it again."""
+        """A discrepancy; the new epoch makes a tally follow, so that a restart of ours does not
+        tell it again.
+        """
         self._epoch += 1
         self._tell("discrepancy", detail, pieces)
 
@@ -68,7 +72,10 @@ class Events(Acceptor):
         """Where it stands when no tally knows it."""
         old = [at for at in range(0, _WINDOW, 2) if window[at]]
         if counter >= 5 or old:
-            self._lose("counter at %d when first seen; no tally holds that" % counter, len(old) if counter < 5 else 0)
+            self._lose(
+                "counter at %d when first seen; no tally holds that" % counter,
+                len(old) if counter < 5 else 0,
+            )
         self._state_up_to(counter, window, [])
 
     def _window(self, counter: int, window: bytes) -> None:
@@ -80,7 +87,9 @@ class Events(Acceptor):
         before, past = self._base
         step = (counter - before) % 255 if before else counter
         fits = step > 5 or window[2 * step :] == past[: _WINDOW - 2 * step]
-        begun = counter < 5 and window[2 * counter :] == _NOTHING[2 * counter :]  # as it is after power-up
+        begun = (
+            counter < 5 and window[2 * counter :] == _NOTHING[2 * counter :]
+        )  # as it is after power-up
         fresh = min(step, 5)
         if not self._is_known(window[: 2 * (counter if begun and not fits else fresh)]):
             self._is_inhibited = inhibited
@@ -94,14 +103,19 @@ class Events(Acceptor):
         elif not fits:
             fresh = 0
             self._lose("its events do not follow those before")
-            self._quarantine("events do not follow those before; count its box", bytes((counter,)) + window)
-        elif inhibited and not [at for at in range(2 * fresh, _WINDOW, 2) if window[at]]:  # refused ones prove nothing
+            self._quarantine(
+                "events do not follow those before; count its box", bytes((counter,)) + window
+            )
+        elif inhibited and not [
+            at for at in range(2 * fresh, _WINDOW, 2) if window[at]
+        ]:  # refused ones prove nothing
             self._reset()
         elif step > 5 and self._mask:  # what it does before we let it accept is to refuse
             self._count("overruns")
             self._lose("%d events were overwritten before they were read" % (step - 5), step - 5)
         elif inhibited:
-            self.begin()  # somebody took our inhibits away; its own events prove that it was no reset
+            # somebody took our inhibits away; its own events prove that it was no reset
+            self.begin()
         if counter < before:
             self._epoch += 1
         self._credit(counter, window, fresh)
@@ -114,7 +128,11 @@ class Events(Acceptor):
             if 0 < position <= 16 and not self._passive and position not in self._values:
                 self._values[position] = _NO_NAME
                 scaling = [(156, self._country.encode())] if self.is_bill else []
-                self._queue = scaling + [(self._id_header, fresh[at : at + 1]), (self.poll_header, b"")] + self._queue
+                self._queue = (
+                    scaling
+                    + [(self._id_header, fresh[at : at + 1]), (self.poll_header, b"")]
+                    + self._queue
+                )
                 return False
         return True
 
@@ -137,14 +155,20 @@ class Events(Acceptor):
         if money or others or self._stated != self._epoch:
             self._state_up_to(counter, window, money)
         if others:
-            self._events[-1]["rejects"] = [(6, others)]  # tokens and coins of another currency: unrecognized as ours
+            self._events[-1]["rejects"] = [
+                (6, others)
+            ]  # tokens and coins of another currency: unrecognized as ours
             self._count("not_money")
 
     def _state_up_to(self, counter: int, window: bytes, money: list) -> None:
-        """A tally; one without rows adds nothing, and keeps over a restart of ours where the counter stood."""
+        """A tally; one without rows adds nothing, and keeps over a restart of ours where the
+        counter stood.
+        """
         self._base, self._batch = (counter, window), counter
         self._stated = self._epoch
-        self._tally("%d-%d-%d-%s" % (self._serial, self._epoch % 100000, counter, window.hex()), money)
+        self._tally(
+            "%d-%d-%d-%s" % (self._serial, self._epoch % 100000, counter, window.hex()), money
+        )
         if not money:
             self._events[-1]["flags"] = FLAG_REPRINT
 
@@ -164,7 +188,9 @@ class Events(Acceptor):
                 self._begin(_LASTING["jmFs".find(each)], text)
 
     def _name_position(self, position: int, text: str) -> None:
-        """`US025A` is 25 minor units, `US0001A` one scaled unit; `.` nothing; all else is no money of ours."""
+        """`US025A` is 25 minor units, `US0001A` one scaled unit; `.` nothing; all else is no money
+        of ours.
+        """
         value = _value_of(text[2:-1]) if text[:2] == self._country else 0
         if self.is_bill and value:
             value *= self._scale

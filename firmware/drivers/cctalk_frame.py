@@ -1,6 +1,8 @@
-"""ccTalk frames: how a question is written, and how its answer is found among echo, noise and leftovers. Bounded; never raises.
+"""ccTalk frames: how a question is written, and how its answer is found among echo, noise and
+leftovers. Bounded; never raises.
 
-Source: ccTalk Generic Specification v4.7, part 1 (frames and checksums) and part 3 appendix 9 (CRC-CCITT, initial value 0).
+Source: ccTalk Generic Specification v4.7, part 1 (frames and checksums) and part 3 appendix 9
+(CRC-CCITT, initial value 0).
     sum form  [to][length][from][header][data][sum]      all bytes add up to 0 modulo 256
     CRC form  [to][length][low of CRC][header][data][high of CRC]      over to, length, header and data
 """
@@ -39,7 +41,8 @@ def is_right(frame, has_crc: bool) -> bool:
 
 
 class Receiver:
-    """Finds one answer. `ask` says what to wait for; `push` gives (header, data) of the answer, once.
+    """Finds one answer. `ask` says what to wait for; `push` gives (header, data) of the answer,
+    once.
 
     noise, bad: bytes thrown away, and frames whose check was wrong.
     """
@@ -52,8 +55,12 @@ class Receiver:
         self._has_crc = False
         self.noise = self.bad = 0
 
-    def ask(self, frame: bytes, echo: bool, to: int, sender: int, has_crc: bool, sizes: tuple) -> None:
-        """From now on wait for a frame of `sender` to `to` with `sizes` (shortest, longest) data bytes, behind our own echo."""
+    def ask(
+        self, frame: bytes, echo: bool, to: int, sender: int, has_crc: bool, sizes: tuple
+    ) -> None:
+        """From now on wait for a frame of `sender` to `to` with `sizes` (shortest, longest) data
+        bytes, behind our own echo.
+        """
         self.noise += self.size
         self.size = 0
         self._echo = frame if echo else b""
@@ -69,7 +76,9 @@ class Receiver:
         return self._find()
 
     def gap(self):
-        """The line fell silent: what is not whole now never becomes so; an answer behind a false beginning still counts."""
+        """The line fell silent: what is not whole now never becomes so; an answer behind a false
+        beginning still counts.
+        """
         self._echo = b""
         found = None
         while self.size and found is None:
@@ -103,7 +112,9 @@ class Receiver:
         return None
 
     def _wanted(self) -> int:
-        """How long the frame is that stands first, as far as can be told; 0 when no answer begins so."""
+        """How long the frame is that stands first, as far as can be told; 0 when no answer begins
+        so.
+        """
         buf, size = self._buf, self.size
         if buf[0] != self._to or (size > 2 and not self._has_crc and buf[2] != self._from):
             return 0
@@ -115,7 +126,9 @@ class Receiver:
         if size < 4:
             return 5 + count
         header = buf[3]
-        if self._to == HOST and (header not in (0, 5, 6) or (not header and count < self._shortest) or (header and count)):
+        if self._to == HOST and (
+            header not in (0, 5, 6) or (not header and count < self._shortest) or (header and count)
+        ):
             return 0
         return 5 + count
 

@@ -1,16 +1,21 @@
-"""EBDS, the "Mars serial" bill acceptors: one question, one answer, and a toggle bit that says whether an answer was had.
+"""EBDS, the "Mars serial" bill acceptors: one question, one answer, and a toggle bit that says
+whether an answer was had.
 
-Frame: 02 LEN CTL data.. 03 CHK; LEN counts the whole frame, CHK is the XOR from LEN to the byte before 03. Seven bits and even
-parity, computed here when settings["parity"] is "software". A question with the toggle that the machine already knows gets the
-last answer again, so "stacked" is money only in the first answer to a toggle.
+Frame: 02 LEN CTL data.. 03 CHK; LEN counts the whole frame, CHK is the XOR from LEN to the byte
+before 03. Seven bits and even parity, computed here when settings["parity"] is "software". A
+question with the toggle that the machine already knows gets the last answer again, so "stacked" is
+money only in the first answer to a toggle.
 
-Across a restart of ours the flash decides. Before a note is told to stack, a tally without rows says so and under which toggle:
-t0-8?500. What became of it is the tally t1-8, or t1-8?0 when it came back or a discrepancy told of it. Nothing is asked until
-it lies in the box; after a restart the first question has the toggle that flash does not have: what the machine repeats was
-never stated, and what was is never repeated. With no note on its way on flash nothing can be missing; with one, only "stacked"
-and "stacking" are its own: in all else another note may speak, and a discrepancy of one tells of it.
+Across a restart of ours the flash decides. Before a note is told to stack, a tally without rows
+says so and under which toggle: t0-8?500. What became of it is the tally t1-8, or t1-8?0 when it
+came back or a discrepancy told of it. Nothing is asked until it lies in the box; after a restart
+the first question has the toggle that flash does not have: what the machine repeats was never
+stated, and what was is never repeated. With no note on its way on flash nothing can be missing;
+with one, only "stacked" and "stacking" are its own: in all else another note may speak, and a
+discrepancy of one tells of it.
 
-Source: Pyramid Technologies, RS-232 Serial Interface Specification, rev. G; extended note reply: decapod-atm/ebds (public).
+Source: Pyramid Technologies, RS-232 Serial Interface Specification, rev. G; extended note reply:
+decapod-atm/ebds (public).
 """
 
 from firmware.drivers.base import format_minor, ticks_add, ticks_diff
@@ -18,7 +23,9 @@ from firmware.drivers.ebds_frames import TROUBLES, Frames, enable_bits, frame_of
 from protocol.compat import const
 from protocol.records import FLAG_REPRINT
 
-_REPLY_MS = const(300)  # a machine that reads a note misses a few questions: the same one again, with the same toggle
+_REPLY_MS = const(
+    300
+)  # a machine that reads a note misses a few questions: the same one again, with the same toggle
 _OFFLINE_MS = const(5000)  # the slowest polling that the specification knows
 _VANISHED = const(2)  # answers without a word of the note that was told to stack
 # D0
@@ -52,10 +59,14 @@ class Ebds:
         self._told_under = 1  # the toggle with which a note may be told to stack
         self._due = None
         self._heard_ms = 0
-        self._is_online = True  # until it is silent for too long: an acceptor that never answers is told once
+        self._is_online = (
+            True  # until it is silent for too long: an acceptor that never answers is told once
+        )
         self._is_asking = self._is_met = self._is_returning = False
         self._escrow = self._unheard = 0  # value of the note in escrow, 0 for none that we want
-        self._note = 0  # value of the note that flash says is to be stacked, until its outcome is there too
+        self._note = (
+            0  # value of the note that flash says is to be stacked, until its outcome is there too
+        )
         self._is_stacking = False  # the machine said that it stacks it
         self._doubt = None  # an answer with "stacked" that was not expected and is asked for again
         self._troubles = 0
@@ -95,7 +106,9 @@ class Ebds:
         self._replies.poll(now_ms)
         events = []
         if self._due is None:
-            self._due = ticks_add(now_ms, self._settings["stack_ms"] if self._note else 0)  # it has arrived by then
+            self._due = ticks_add(
+                now_ms, self._settings["stack_ms"] if self._note else 0
+            )  # it has arrived by then
             self._heard_ms = now_ms
         elif self._is_online and ticks_diff(now_ms, self._heard_ms) > _OFFLINE_MS:
             self._is_online, self._state = False, "offline"
@@ -113,7 +126,9 @@ class Ebds:
         return events
 
     def _compose(self) -> None:
-        """The next question, under the other toggle; the same one again while an answer is in doubt."""
+        """The next question, under the other toggle; the same one again while an answer is in
+        doubt.
+        """
         if self._doubt is not None:
             return
         self._toggle ^= 1
@@ -125,7 +140,9 @@ class Ebds:
             mode |= 0x20
             self._escrow = self._unheard = 0
         enabled = enable_bits(self._known) if self._is_allowed else 0
-        data = bytes((0x10 | self._toggle, enabled, mode, 0x10 if self._settings["extended"] else 0))
+        data = bytes(
+            (0x10 | self._toggle, enabled, mode, 0x10 if self._settings["extended"] else 0)
+        )
         self._question = frame_of(data, self._is_soft)
 
     # ---- bytes ----
@@ -159,7 +176,9 @@ class Ebds:
                     self._escrow = self._unheard = 0
 
     def _heard(self, frame: bytes, is_extended: bool, now_ms: int, events: list) -> None:
-        """The first answer to a toggle, or to a question that was asked again because of a doubt."""
+        """The first answer to a toggle, or to a question that was asked again because of a
+        doubt.
+        """
         self._heard_ms = now_ms
         at = 4 if is_extended else 3
         d0, d1, d2 = frame[at], frame[at + 1], frame[at + 2]
@@ -233,10 +252,13 @@ class Ebds:
             return
         if not self._note:
             self._begin(value)
-        reason = why_not(value, self._note, "" if currency == self._currency else currency, value in self._known)
+        reason = why_not(
+            value, self._note, "" if currency == self._currency else currency, value in self._known
+        )
         if reason:
             events.append({
-                "kind": "quarantine", "instrument": self.instrument, "reason": reason, "raw": frame, "evidence": self._evidence,
+                "kind": "quarantine", "instrument": self.instrument, "reason": reason, "raw": frame,
+                "evidence": self._evidence,
             })  # fmt: skip
             self._settle(events)
         else:
@@ -244,15 +266,20 @@ class Ebds:
             events.append(self._tally(self._toggle, "", [(value, 1)]))
 
     def _begin(self, value: int) -> None:
-        """A note has a number of its own. Where flash knows none it is the time: nobody remembers which ones there were."""
+        """A note has a number of its own. Where flash knows none it is the time: nobody remembers
+        which ones there were.
+        """
         self._note = value
         self._is_stacking = False
         self._number = (self._number or self._heard_ms) + 1
 
     def _tally(self, toggle: int, pending: str, rows: list) -> dict:
-        """A note in the box; without rows `pending`: "?" and the value of one to be stacked, "?0" when that is settled."""
+        """A note in the box; without rows `pending`: "?" and the value of one to be stacked, "?0"
+        when that is settled.
+        """
         return {
-            "kind": "tally", "instrument": self.instrument, "batch_id": "t%d-%d%s" % (toggle, self._number, pending),
+            "kind": "tally", "instrument": self.instrument,
+            "batch_id": "t%d-%d%s" % (toggle, self._number, pending),
             "currency": self._currency, "rows": rows, "total_minor": rows[0][0] if rows else 0,
             "flags": 0 if rows else FLAG_REPRINT, "evidence": self._evidence,
         }  # fmt: skip
@@ -294,7 +321,12 @@ class Ebds:
         self._settle(events)
 
     def _condition(self, condition: str, detail: str) -> dict:
-        return {"kind": "instrument", "instrument": self.instrument, "condition": condition, "detail": detail}
+        return {
+            "kind": "instrument",
+            "instrument": self.instrument,
+            "condition": condition,
+            "detail": detail,
+        }
 
     def _count(self, name: str) -> None:
         self._counts[name] = self._counts.get(name, 0) + 1

@@ -10,7 +10,8 @@ _LEN_MAX = const(48)
 _VALUE_MAX = const(100000000)
 _GAP_MS = const(100)  # a frame takes 30 ms at 9600 baud: a pause so long ends it
 
-# D1 with the cassette's bit turned round, D2 eight bits above it: (bit, condition, what a person should know)
+# D1 with the cassette's bit turned round, D2 eight bits above it: (bit, condition, what a person
+# should know)
 TROUBLES = const((
     (0x0004, "jam", "a note is stuck: clear the path"),
     (0x0008, "full", "stacker full: empty the cassette"),
@@ -46,9 +47,11 @@ def enable_bits(denominations: list) -> int:
 
 
 def note_of(frame: bytes) -> tuple:
-    """(value in minor units, currency, series) of an extended note reply; value 0 for no note, -1 for one that cannot be read.
+    """(value in minor units, currency, series) of an extended note reply; value 0 for no note, -1
+    for one that cannot be read.
 
-    ISO code at 11, three digits at 14, sign and two digits of a power of ten at 17, series at 22; all NUL for no note.
+    ISO code at 11, three digits at 14, sign and two digits of a power of ten at 17, series at 22;
+    all NUL for no note.
     """
     if not any(frame[10:28]):
         return 0, "", ""
@@ -67,7 +70,9 @@ def note_of(frame: bytes) -> tuple:
 
 
 def value_of(frame: bytes, known: list, ours: str) -> tuple:
-    """(value in minor units, currency, series) of the note in a reply: a plain one has the number of one of the `known`."""
+    """(value in minor units, currency, series) of the note in a reply: a plain one has the number
+    of one of the `known`.
+    """
     if frame[2] >> 4 == 7:
         return note_of(frame)
     number = frame[5] >> 3 & 7
@@ -79,14 +84,21 @@ def why_not(value: int, told: int, foreign: str, is_known: bool) -> str:
     if foreign:
         return "a note in %s is not ours: not counted; take it out" % foreign
     if not is_known:
-        return "a note of value %s is unknown: not counted; look in the box" % format_minor(max(0, value))
+        return "a note of value %s is unknown: not counted; look in the box" % format_minor(
+            max(0, value)
+        )
     if told != value:
-        return "escrow said %s, stacked %s: not counted; look in the box" % (format_minor(told), format_minor(value))
+        return "escrow said %s, stacked %s: not counted; look in the box" % (
+            format_minor(told),
+            format_minor(value),
+        )
     return ""
 
 
 class Frames:
-    """`feed` gives the sound frames, parity stripped. A wrong frame costs its first byte, and the rest is read again."""
+    """`feed` gives the sound frames, parity stripped. A wrong frame costs its first byte, and the
+    rest is read again.
+    """
 
     def __init__(self, is_soft: bool) -> None:
         self._is_soft = is_soft
@@ -100,7 +112,11 @@ class Frames:
         return self._size > 0
 
     def faults(self) -> tuple:
-        return ("noise_bytes", self._noise), ("bad_checksum", self._checksum), ("bad_parity", self._parity)
+        return (
+            ("noise_bytes", self._noise),
+            ("bad_checksum", self._checksum),
+            ("bad_parity", self._parity),
+        )
 
     def poll(self, now_ms: int) -> None:
         """A frame that stops in its middle is given up."""
@@ -134,7 +150,9 @@ class Frames:
         self._size = left
 
     def _whole(self):
-        """The frame at the buffer's beginning; None while it may still come, b"" when it does not begin here."""
+        """The frame at the buffer's beginning; None while it may still come, b"" when it does not
+        begin here.
+        """
         buf = self._buf
         stx = parity_of(_STX) if self._is_soft else _STX
         if buf[0] != stx:

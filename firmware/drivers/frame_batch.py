@@ -1,4 +1,6 @@
-"""One count as its frames tell it: rows, sums, the first reason why it cannot be stated, and the frames that matter."""
+"""One count as its frames tell it: rows, sums, the first reason why it cannot be stated, and the
+frames that matter.
+"""
 
 from protocol.compat import const
 
@@ -8,7 +10,9 @@ _TOTAL_MAX = const(1099511627775)  # of a tally, minor units (records.FIELDS 14)
 
 
 class FrameBatch:
-    """`take` what was counted, `keep` each frame, `refuse` what does not add up; `reason` "": it can be stated."""
+    """`take` what was counted, `keep` each frame, `refuse` what does not add up; `reason` "": it
+    can be stated.
+    """
 
     def __init__(self, frame: bytes):
         self.rows = {}  # denomination in minor units: pieces
@@ -48,7 +52,9 @@ class FrameBatch:
             self._fault = len(self._frames)
 
     def keep(self, frame: bytes) -> None:
-        """The first frame, those up to the reason, and the newest; the others as long as there is room."""
+        """The first frame, those up to the reason, and the newest; the others as long as there is
+        room.
+        """
         frames = self._frames
         size = len(frame)
         for each in frames:

@@ -1,7 +1,9 @@
-"""From a counter's byte stream to whole frames whose check is right, and from a frame to its fields. Bounded, and never raises.
+"""From a counter's byte stream to whole frames whose check is right, and from a frame to its
+fields. Bounded, and never raises.
 
-The compiled grammar says where a frame begins, how long it is, what must stand where and how it is checked: see
-gateway/instruments/frame_grammar.py. After any garbage the next whole frame is found, also one that begins inside a false one.
+The compiled grammar says where a frame begins, how long it is, what must stand where and how it is
+checked: see gateway/instruments/frame_grammar.py. After any garbage the next whole frame is found,
+also one that begins inside a false one.
 """
 
 from firmware.drivers.base import cut_text
@@ -10,7 +12,9 @@ _DIGITS_MAX = 15  # of an ASCII number
 
 
 class FrameReader:
-    """Bytes in one at a time; `next` gives the frames that are whole. `noise`, `bad`: bytes and frames thrown away."""
+    """Bytes in one at a time; `next` gives the frames that are whole. `noise`, `bad`: bytes and
+    frames thrown away.
+    """
 
     def __init__(self, grammar: dict):
         self._grammar = grammar
@@ -55,7 +59,9 @@ class FrameReader:
         self.size = kept
 
     def _wanted(self) -> int:
-        """How long the frame is that stands first, as far as it can be told; 0 when it cannot be one."""
+        """How long the frame is that stands first, as far as it can be told; 0 when it cannot be
+        one.
+        """
         grammar = self._grammar
         start = grammar["start"]
         have = min(self.size, len(start))
@@ -88,8 +94,9 @@ def place(at: int, size: int) -> int:
 
 
 def check_of(data, check: tuple) -> int:
-    """The check of these bytes. `check`: kind, three offsets and an order, then polynomial, first value, and whether it is
-    reflected (its polynomial is then turned round already)."""
+    """The check of these bytes. `check`: kind, three offsets and an order, then polynomial, first
+    value, and whether it is reflected (its polynomial is then turned round already).
+    """
     kind = check[0]
     polynomial, value, reflected = check[5:]
     if kind == "xor":
@@ -114,7 +121,9 @@ def check_of(data, check: tuple) -> int:
 
 
 def field_of(frame: bytes, kind: str, at: int, size: int):
-    """The number of a field, or the text of one of kind "text"; -1 for digits that are none, or beyond the frame's end."""
+    """The number of a field, or the text of one of kind "text"; -1 for digits that are none, or
+    beyond the frame's end.
+    """
     at = place(at, len(frame))
     raw = frame[at : at + size]
     if len(raw) < size:

@@ -1,8 +1,10 @@
-"""Counters that send frames by themselves become tallies: one engine, its machine described by a compiled frame grammar.
+"""Counters that send frames by themselves become tallies: one engine, its machine described by a
+compiled frame grammar.
 
-"items": a start, a frame for each piece, an end; what was heard must equal the machine's own sums, and anything else
-is a quarantine with the frames that matter. "snapshot": a display sent over and over; it is money once, when a count that rose
-as fast as a machine counts stood still and went back to zero. Neither numbers its batches.
+"items": a start, a frame for each piece, an end; what was heard must equal the machine's own sums,
+and anything else is a quarantine with the frames that matter. "snapshot": a display sent over and
+over; it is money once, when a count that rose as fast as a machine counts stood still and went back
+to zero. Neither numbers its batches.
 """
 
 from firmware.drivers.base import cut_text, ticks_diff
@@ -42,7 +44,9 @@ class FrameStream:
         self._fall_ms = None  # when it first showed fewer: believed when the next frame says so too
 
     def feed(self, data: bytes, now_ms: int) -> list:
-        """Events of the frames that these bytes ended; any split of the bytes gives the same events."""
+        """Events of the frames that these bytes ended; any split of the bytes gives the same
+        events.
+        """
         events = self.poll(now_ms)
         reader = self._reader
         for byte in data:
@@ -52,11 +56,17 @@ class FrameStream:
         return events
 
     def poll(self, now_ms: int) -> list:
-        """Events that the passing of time makes: a frame cut short, a count that never ended, a machine gone silent, noise."""
+        """Events that the passing of time makes: a frame cut short, a count that never ended, a
+        machine gone silent, noise.
+        """
         events = []
         reader = self._reader
         grammar = self._grammar
-        if reader.size and self._heard_ms is not None and ticks_diff(now_ms, self._heard_ms) > grammar["gap_ms"]:
+        if (
+            reader.size
+            and self._heard_ms is not None
+            and ticks_diff(now_ms, self._heard_ms) > grammar["gap_ms"]
+        ):
             self._counts[2] += 1
             while reader.size:
                 reader.shift()
@@ -65,23 +75,35 @@ class FrameStream:
         if silent_ms > grammar["gap_ms"]:
             self._counting = False
         is_dark = 0 < grammar["silent_ms"] < silent_ms
-        if self._batch and (silent_ms > grammar["batch_ms"] or (is_dark and grammar["mode"] == "snapshot")):
-            self._batch.refuse("silence before the count ended (%d pieces); recount" % self._batch.pieces)
+        if self._batch and (
+            silent_ms > grammar["batch_ms"] or (is_dark and grammar["mode"] == "snapshot")
+        ):
+            self._batch.refuse(
+                "silence before the count ended (%d pieces); recount" % self._batch.pieces
+            )
             self._close(events)
         if is_dark:
             self._shown = None
-            self._tell("offline", "no frame for %d ms: power or cable?" % grammar["silent_ms"], events)
+            self._tell(
+                "offline", "no frame for %d ms: power or cable?" % grammar["silent_ms"], events
+            )
         noise = reader.noise - self._noise_told
         told_ms = self._noise_told_ms
-        if noise >= _NOISE_BYTES_MIN and (told_ms is None or ticks_diff(now_ms, told_ms) >= _NOISE_EVENT_MS):
-            self._note("line_noise", "%d bytes that no frame has: check cable and speed" % noise, events)
+        if noise >= _NOISE_BYTES_MIN and (
+            told_ms is None or ticks_diff(now_ms, told_ms) >= _NOISE_EVENT_MS
+        ):
+            self._note(
+                "line_noise", "%d bytes that no frame has: check cable and speed" % noise, events
+            )
             self._noise_told = reader.noise
             self._noise_told_ms = now_ms
         return events
 
     @property
     def busy(self) -> bool:
-        """True inside a frame, and while items come in; a display repeats itself, so nothing of it is missed."""
+        """True inside a frame, and while items come in; a display repeats itself, so nothing of it
+        is missed.
+        """
         return self._reader.size > 0 or self._counting
 
     def take_output(self) -> bytes:
@@ -97,9 +119,15 @@ class FrameStream:
         return {name: found[name] for name in found if found[name]}
 
     def snapshot(self) -> dict:
-        """State, pieces of the count under way, batches stated, and the machine's serial number where it tells one."""
+        """State, pieces of the count under way, batches stated, and the machine's serial number
+        where it tells one.
+        """
         state = "starting" if self._frame_ms is None else "counting" if self._batch else "idle"
-        found = {"state": self._told or state, "pieces": self._batch.pieces if self._batch else 0, "batches": self._number}
+        found = {
+            "state": self._told or state,
+            "pieces": self._batch.pieces if self._batch else 0,
+            "batches": self._number,
+        }
         if self._serial:
             found["serial"] = self._serial
         return found
@@ -142,7 +170,11 @@ class FrameStream:
             self._display_frame(frame, shown, values, now_ms, events)
         elif self._before and self._before != frame and not self._end:
             self._end = frame
-            self._note("discrepancy", "its display is heard, its fields are not known: count by hand", events)
+            self._note(
+                "discrepancy",
+                "its display is heard, its fields are not known: count by hand",
+                events,
+            )
         if trouble:
             self._tell(trouble[0], trouble[1], events)
         elif self._told:
@@ -153,7 +185,9 @@ class FrameStream:
         self._frame_ms = now_ms
 
     def _identity(self, values: dict, events: list):
-        """(condition, detail) of the machine's error field, or None; its serial number must stay what it was."""
+        """(condition, detail) of the machine's error field, or None; its serial number must stay
+        what it was.
+        """
         before, self._serial = self._serial, values.get("serial", "")
         if before and before != self._serial:
             self._note("swapped", "serial number %s after %s" % (self._serial, before), events)
@@ -163,7 +197,9 @@ class FrameStream:
         return ("fault", "error %d: see the machine's manual" % error) if error else None
 
     def _item_frame(self, frame: bytes, values: dict, events: list):
-        """One frame of a machine that tells start, items and end; (condition, detail) when it cannot go on, or None."""
+        """One frame of a machine that tells start, items and end; (condition, detail) when it
+        cannot go on, or None.
+        """
         grammar = self._grammar
         status = values["status"]
         meaning = grammar["status"].get(status, "")
@@ -212,10 +248,16 @@ class FrameStream:
                 self._close(events)
         if meaning == "pause":
             return "full", "stacker full: empty it, the count goes on"
-        return ("fault", "status %d: see the machine's manual" % status) if meaning == "error" else None
+        return (
+            ("fault", "status %d: see the machine's manual" % status)
+            if meaning == "error"
+            else None
+        )
 
     def _item(self, batch, values: dict, pieces, value) -> None:
-        """One counted piece, or as many as the frame says, unless the machine's own sums show that it was told before."""
+        """One counted piece, or as many as the frame says, unless the machine's own sums show that
+        it was told before.
+        """
         if batch.pieces and pieces in (None, batch.pieces) and value in (None, batch.value):
             self._counts[4] += 1
             return
@@ -223,7 +265,9 @@ class FrameStream:
         batch.take(denomination, values.get("pieces", 1), self._grammar["denominations"])
         batch.compare(pieces, value)
 
-    def _display_frame(self, frame: bytes, shown: list, values: dict, now_ms: int, events: list) -> None:
+    def _display_frame(
+        self, frame: bytes, shown: list, values: dict, now_ms: int, events: list
+    ) -> None:
         """One frame of a display that is sent over and over."""
         pieces = 0
         for _, count in shown:
@@ -248,22 +292,30 @@ class FrameStream:
         batch.keep(frame)
         if before is None:
             batch.refuse("display held %d pieces when it was first seen; recount" % pieces)
-        elif (pieces - before - _SLACK_PIECES) * 1000 > self._grammar["pieces_per_s"] * ticks_diff(now_ms, self._frame_ms or 0):
+        elif (pieces - before - _SLACK_PIECES) * 1000 > self._grammar["pieces_per_s"] * ticks_diff(
+            now_ms, self._frame_ms or 0
+        ):
             batch.refuse("display went from %d to %d at once: recalled? recount" % (before, pieces))
         for denomination, count in shown:
             if count:
                 batch.take(denomination, count, self._grammar["denominations"])
         amount = values.get("amount")
-        batch.compare(values.get("total"), None if amount is None else amount * self._grammar["unit"])
+        batch.compare(
+            values.get("total"), None if amount is None else amount * self._grammar["unit"]
+        )
         batch.check_currency(values.get("currency", self._currency), self._currency)
         self._steady_ms = now_ms
 
     def _fall(self, frame: bytes, before: int, pieces: int, events: list) -> None:
-        """The display shows fewer pieces, and did so in the frame before too: the count that it showed is over."""
+        """The display shows fewer pieces, and did so in the frame before too: the count that it
+        showed is over.
+        """
         batch = self._batch or FrameBatch(frame)
         batch.keep(frame)
         if pieces:
-            batch.refuse("display fell from %d to %d, zero was not seen; recount" % (before, pieces))
+            batch.refuse(
+                "display fell from %d to %d, zero was not seen; recount" % (before, pieces)
+            )
         elif ticks_diff(self._fall_ms or 0, self._steady_ms) < self._grammar["stable_ms"]:
             batch.refuse("display was cleared while it counted (%d pieces); recount" % before)
         self._close(events)
@@ -271,9 +323,15 @@ class FrameStream:
     # ---- events ----
 
     def _close(self, events: list) -> None:
-        """The count under way is over: state it, or quarantine it; nothing for one without money."""
+        """The count under way is over: state it, or quarantine it; nothing for one without
+        money.
+        """
         batch, self._batch = self._batch, None
-        event = {"kind": "tally", "instrument": self.instrument, "evidence": self._grammar["evidence"]}
+        event = {
+            "kind": "tally",
+            "instrument": self.instrument,
+            "evidence": self._grammar["evidence"],
+        }
         if batch.reason:
             event["kind"] = "quarantine"
             event["reason"] = cut_text(batch.reason, _REASON_BYTES_MAX)
@@ -297,4 +355,11 @@ class FrameStream:
 
     def _note(self, condition: str, detail: str, events: list) -> None:
         detail = cut_text(detail, _REASON_BYTES_MAX)
-        events.append({"kind": "instrument", "instrument": self.instrument, "condition": condition, "detail": detail})
+        events.append(
+            {
+                "kind": "instrument",
+                "instrument": self.instrument,
+                "condition": condition,
+                "detail": detail,
+            }
+        )

@@ -1,13 +1,16 @@
-"""JCM ID-003: a bill acceptor that is asked for its status; a note is counted at VEND VALID, which is answered with ACK.
+"""JCM ID-003: a bill acceptor that is asked for its status; a note is counted at VEND VALID, which
+is answered with ACK.
 
 What makes a credit count once:
-- VEND VALID carries no value and no number. It is the note of the STACK command that went before it: one STACK, one credit.
-  Without a STACK of ours it is a repetition, because the ACK was lost.
+- VEND VALID carries no value and no number. It is the note of the STACK command that went before
+  it: one STACK, one credit. Without a STACK of ours it is a repetition, because the ACK was lost.
 - ACK goes out only after the tally is on flash.
-- STACK goes out behind a bookmark on flash that names the note's code. After a restart of ours VEND VALID is that note; without
-  a bookmark it is the last tally again.
-- A note that ends without VEND VALID is a discrepancy of one piece, unless it was seen to come back.
-Source: ID-003 communication specification rev. 05, codes as public hosts use them; CRC-16/KERMIT from FC to the last byte.
+- STACK goes out behind a bookmark on flash that names the note's code. After a restart of ours VEND
+  VALID is that note; without a bookmark it is the last tally again.
+- A note that ends without VEND VALID is a discrepancy of one piece, unless it was seen to come
+  back.
+Source: ID-003 communication specification rev. 05, codes as public hosts use them; CRC-16/KERMIT
+from FC to the last byte.
 """
 
 from firmware.drivers.acceptor import Acceptor
@@ -76,7 +79,9 @@ class Id003(Acceptor):
         self._inhibited = None
 
     def resume(self, batch_id: str) -> None:
-        """What the last tally on flash was: "number-code", or "number?code" for a note that was about to be stacked."""
+        """What the last tally on flash was: "number-code", or "number?code" for a note that was
+        about to be stacked.
+        """
         number, _, marked = batch_id.partition("?")
         number = number.split("-")[0]
         if number.isdigit():
@@ -134,7 +139,9 @@ class Id003(Acceptor):
         if self._passive:
             return self._take()
         if self._out:
-            self._asked_ms = now_ms if self._asked_ms is not None else None  # not sent yet: the journal is busy
+            self._asked_ms = (
+                now_ms if self._asked_ms is not None else None
+            )  # not sent yet: the journal is busy
         elif self._asked_ms is not None:
             if ticks_diff(now_ms, self._asked_ms) >= _REPLY_MS:
                 self._count("timeouts")
@@ -189,7 +196,10 @@ class Id003(Acceptor):
                 if self._settings["country"] in (0, country):
                     values[code - _CODE_FIRST] = value * 10**power * self._settings["unit_minor"]
                 elif value:
-                    self._begin("fault", "notes of country %d, not %d" % (country, self._settings["country"]))
+                    self._begin(
+                        "fault",
+                        "notes of country %d, not %d" % (country, self._settings["country"]),
+                    )
         self._values = values if any(values) else []
 
     def _status(self, status: int, body: bytes, now_ms: int) -> None:
@@ -221,20 +231,33 @@ class Id003(Acceptor):
         else:
             condition, _, text = _TROUBLES[at + 3 :].split(";")[0].partition(" ")
             self._state = "jam" if condition == "jam" else "stopped"
-            self._begin(condition, "%02X: %s" % (status, text) + "".join([" %02X" % each for each in body[1:2]]))
+            self._begin(
+                condition,
+                "%02X: %s" % (status, text) + "".join([" %02X" % each for each in body[1:2]]),
+            )
 
     def _settle(self, status: int, now_ms: int) -> None:
         """Nothing is under way: what the machine has to hear is sent now."""
         if self._todo:
-            data = {_DENOMINATIONS: b"\0\0", _SECURITY: b"\0\0", _INHIBIT: bytes((not self._allowed,))}
+            data = {
+                _DENOMINATIONS: b"\0\0",
+                _SECURITY: b"\0\0",
+                _INHIBIT: bytes((not self._allowed,)),
+            }
             if not self._passive:
                 self._ask(self._todo[0], data.get(self._todo[0], b""), now_ms)
-        elif status != _INITIALIZE and self._inhibited != (not self._allowed) or (status == _INHIBITED and self._allowed):
+        elif (
+            status != _INITIALIZE
+            and self._inhibited != (not self._allowed)
+            or (status == _INHIBITED and self._allowed)
+        ):
             self._todo = [_INHIBIT]
             self._due_ms = now_ms
 
     def _escrow(self, body: bytes, now_ms: int) -> None:
-        """A note waits: to the stacker when its value is known and money may be taken, otherwise back."""
+        """A note waits: to the stacker when its value is known and money may be taken, otherwise
+        back.
+        """
         code = body[1] if len(body) > 1 else 0
         if self._note and (code != self._note or self._is_old):
             self._lose_note("another note is in escrow")
@@ -259,11 +282,15 @@ class Id003(Acceptor):
                 self._tally("%d-%02x" % (self._batch, self._note), [value])
                 self._marked = 0
             else:
-                self._quarantine("note of code %02X, whose value nobody knows; count by hand" % self._note, body)
+                self._quarantine(
+                    "note of code %02X, whose value nobody knows; count by hand" % self._note, body
+                )
         elif self._stated:
             self._count("repeats")
         else:
-            self._tell("discrepancy", "VEND VALID behind a restart: counted before, or a note more", 1)
+            self._tell(
+                "discrepancy", "VEND VALID behind a restart: counted before, or a note more", 1
+            )
         self._note = 0
         self._obeyed = self._is_old = False
         self._stated = True
@@ -271,11 +298,15 @@ class Id003(Acceptor):
             self._out = frame(_ACK)  # no answer follows
 
     def _power_up(self, status: int, now_ms: int) -> None:
-        """40, 41 note in the acceptor, 42 note in the stacker: RESET returns or stacks it and begins the settings anew."""
+        """40, 41 note in the acceptor, 42 note in the stacker: RESET returns or stacks it and
+        begins the settings anew.
+        """
         if not _POWER_UP <= self._last <= _POWER_UP_STACKER:
             self._tell("reset", "machine restarted, status %02X" % status)
             if status == _POWER_UP_STACKER:
-                self._tell("discrepancy", "power-up with a note in the stacker: its credit is unknown", 1)
+                self._tell(
+                    "discrepancy", "power-up with a note in the stacker: its credit is unknown", 1
+                )
                 self._note = 0
             elif self._note:
                 self._obeyed = True

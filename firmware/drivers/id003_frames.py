@@ -1,6 +1,7 @@
 """Frames of JCM ID-003: FC, length of the whole, command, data, CRC low, CRC high.
 
-Source: ID-003 communication specification rev. 05; six public examples of the status request FC 05 11 27 56.
+Source: ID-003 communication specification rev. 05; six public examples of the status request FC 05
+11 27 56.
 """
 
 from protocol.compat import const
@@ -10,7 +11,9 @@ _FRAME_BYTES_MAX = const(96)  # the longest that is asked for, the currency assi
 
 
 def crc16(data) -> int:
-    """CRC-16/KERMIT: polynomial 1021 reflected, seed 0; lowest byte first on the wire. CCNET has the same."""
+    """CRC-16/KERMIT: polynomial 1021 reflected, seed 0; lowest byte first on the wire. CCNET has
+    the same.
+    """
     crc = 0
     for byte in data:
         crc ^= byte
@@ -27,7 +30,9 @@ def frame(command: int, data: bytes = b"") -> bytes:
 
 
 class Reader:
-    """Bytes of one direction; `push` gives the frame's command and data once one is whole, else None."""
+    """Bytes of one direction; `push` gives the frame's command and data once one is whole, else
+    None.
+    """
 
     def __init__(self):
         self._buf = bytearray(_FRAME_BYTES_MAX)

@@ -1,21 +1,28 @@
 """Scanned rows of a key matrix become single key presses. Pure.
 
-Each key is debounced for itself. A contact that was seen closed once has been pressed, however late the loop came to look: it
-bounces, but it does not close by itself. The press is told a little later, so that a ghost can still refuse it: three keys on
-the corners of a rectangle look like four, without a diode at each key nobody can tell which one is not pressed, so the whole
-pad is refused until every key is up.
+Each key is debounced for itself. A contact that was seen closed once has been pressed, however late
+the loop came to look: it bounces, but it does not close by itself. The press is told a little
+later, so that a ghost can still refuse it: three keys on the corners of a rectangle look like four,
+without a diode at each key nobody can tell which one is not pressed, so the whole pad is refused
+until every key is up.
 """
 
 from firmware.drivers.base import ticks_diff
 from protocol.compat import const
 
-_TELL_MS = const(20)  # from the first contact to the press; fingers that fall together land within it
-_RELEASE_MS = const(10)  # open for so long is released: contacts bounce for about 5 ms, quick fingers lift for 25
+_TELL_MS = const(
+    20
+)  # from the first contact to the press; fingers that fall together land within it
+_RELEASE_MS = const(
+    10
+)  # open for so long is released: contacts bounce for about 5 ms, quick fingers lift for 25
 _STUCK_MS = const(30000)  # nobody leans on a key this long
 
 
 class KeyMatrix:
-    """`scan` the rows; (row * columns + column) of each new press comes back, and what is wrong with the pad."""
+    """`scan` the rows; (row * columns + column) of each new press comes back, and what is wrong
+    with the pad.
+    """
 
     def __init__(self, rows: int, columns: int):
         self._columns = columns
@@ -26,7 +33,8 @@ class KeyMatrix:
         self._raw = [0] * rows  # the last scan, one bit a column
         self._down = [0] * rows  # pressed and not yet released
         self._told_stuck = [0] * rows
-        self._pressed = []  # (key, when) of presses that are not told yet, in the order of the fingers
+        # (key, when) of presses that are not told yet, in the order of the fingers
+        self._pressed = []
         self._refusing = False
 
     @property
@@ -35,9 +43,11 @@ class KeyMatrix:
         return any(self._down)
 
     def scan(self, rows: list, now_ms: int) -> tuple:
-        """(pressed keys in the order of the fingers, notes) of one scan; a note is (condition, key number or -1).
+        """(pressed keys in the order of the fingers, notes) of one scan; a note is (condition, key
+        number or -1).
 
-        `rows`: for each row the bits of the columns that are connected while this row is driven, bit 0 the first column.
+        `rows`: for each row the bits of the columns that are connected while this row is driven,
+        bit 0 the first column.
         """
         notes = []
         if not self._refusing and _has_rectangle(rows):

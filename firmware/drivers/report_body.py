@@ -1,4 +1,6 @@
-"""One report between its start and its end: lines in, typed columns, the arithmetic that must hold, or why it does not."""
+"""One report between its start and its end: lines in, typed columns, the arithmetic that must hold,
+or why it does not.
+"""
 
 import hashlib
 
@@ -10,7 +12,9 @@ from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY
 REPORT_LINES_MAX = const(64)  # a report of all denominations has less than half of it
 _DIGEST_BYTES = const(8)
 _TIME_CHARS_MAX = const(24)  # records.FIELDS 19
-_VALUE_MAX = const(99999999999)  # nine digits and two decimals: no counter prints more, and a record holds it
+_VALUE_MAX = const(
+    99999999999
+)  # nine digits and two decimals: no counter prints more, and a record holds it
 
 _HEADER = const(0)
 _BODY = const(1)
@@ -18,7 +22,9 @@ _TOTALLED = const(2)
 
 
 class ReportBody:
-    """What a report said so far. `reason` is "" or the first thing that was wrong: then nothing of it may be stated."""
+    """What a report said so far. `reason` is "" or the first thing that was wrong: then nothing of
+    it may be stated.
+    """
 
     def __init__(self, grammar: dict):
         self._grammar = grammar
@@ -29,7 +35,8 @@ class ReportBody:
         self.rejects = {}  # quality -> pieces that are not in the total
         self.total = -1  # -1 until the machine's total was read
         self.flags = 0  # FLAG_ACCUMULATE, FLAG_DISCREPANCY
-        self.digest = b""  # once finished: first bytes of SHA-256 over rows, totals and rejects, the same on a reprint
+        # once finished: first bytes of SHA-256 over rows, totals and rejects, the same on a reprint
+        self.digest = b""
         self.ended = False  # the last line that this report can have was read
         self._stage = _HEADER
         self._lines = 0
@@ -45,7 +52,9 @@ class ReportBody:
         return ""
 
     def finish(self) -> None:
-        """No more lines come: refuse what a whole report must have and this one lacks. Once: a hash ends with its digest."""
+        """No more lines come: refuse what a whole report must have and this one lacks. Once: a hash
+        ends with its digest.
+        """
         self.digest = self._hash.digest()[:_DIGEST_BYTES]
         if self.total < 0:
             self.refuse("report was cut short before its total", True)
@@ -54,7 +63,9 @@ class ReportBody:
                 self.refuse("report has no batch number", True)
 
     def refuse(self, reason: str, is_unread: bool = False) -> None:
-        """This report will not be stated; the first reason is told, with the next step. `is_unread`: a copy may read better."""
+        """This report will not be stated; the first reason is told, with the next step.
+        `is_unread`: a copy may read better.
+        """
         if not self.reason:
             self.reason = reason + ("; print it again or recount" if is_unread else "; recount")
 
@@ -78,7 +89,9 @@ class ReportBody:
         self.refuse("cannot read the line %r" % cut_text(bytes(line[:24]).decode(), 24), True)
 
     def take_numbers(self, rest: bytes, columns: str) -> None:
-        """Header numbers: 00007-0014-000 by "r5-b4-s3", each with exactly its digits, or with any by "b0"."""
+        """Header numbers: 00007-0014-000 by "r5-b4-s3", each with exactly its digits, or with any
+        by "b0".
+        """
         parts = columns.split("-") if columns else []
         words = rest.split(b"-") if rest else []
         if len(parts) != len(words) or self._stage != _HEADER:
@@ -113,8 +126,12 @@ class ReportBody:
 
     # ---- arithmetic ----
 
-    def _take(self, kind: str, role: str, literal: bytes, denomination: int, pieces: int, value: int) -> None:
-        """A line beside the money, or one with money: check it against the lines before. -1: it does not say."""
+    def _take(
+        self, kind: str, role: str, literal: bytes, denomination: int, pieces: int, value: int
+    ) -> None:
+        """A line beside the money, or one with money: check it against the lines before. -1: it
+        does not say.
+        """
         if kind == "A":
             self.flags |= FLAG_ACCUMULATE
         elif kind == "S":
@@ -129,7 +146,9 @@ class ReportBody:
         elif kind not in "XZ":
             self._take_money(kind, denomination, pieces, value)
         if kind in "RUGQ":
-            self._hash.update(b"%s %d %d;" % (kind.encode(), max(denomination, 0), pieces if value < 0 else value))
+            self._hash.update(
+                b"%s %d %d;" % (kind.encode(), max(denomination, 0), pieces if value < 0 else value)
+            )
 
     def _take_money(self, kind: str, denomination: int, pieces: int, value: int) -> None:
         if (self._stage == _TOTALLED) != (kind in "FC") and kind != "P":
@@ -140,7 +159,10 @@ class ReportBody:
             self._take_row(denomination, pieces, value)
         elif kind == "O":
             if value > 0 or pieces > 0:
-                self.refuse("report holds %s that is not cash; count cash alone" % format_minor(max(value, 0)))
+                self.refuse(
+                    "report holds %s that is not cash; count cash alone"
+                    % format_minor(max(value, 0))
+                )
         elif kind == "F":
             self._fee = value
         elif kind == "C":
@@ -152,7 +174,10 @@ class ReportBody:
         else:
             if value not in (-1, self._sum):
                 name = "total" if kind == "G" else "subtotal"
-                self.refuse("printed %s %s, rows sum %s" % (name, format_minor(value), format_minor(self._sum)))
+                self.refuse(
+                    "printed %s %s, rows sum %s"
+                    % (name, format_minor(value), format_minor(self._sum))
+                )
             held = sum([row[1] for row in self.rows])
             if pieces not in (-1, held):
                 self.refuse("printed %d pieces, rows hold %d" % (pieces, held))
@@ -167,9 +192,14 @@ class ReportBody:
         if value < 0:
             value = pieces * denomination
         if value % denomination:
-            self.refuse("%s is no multiple of %s" % (format_minor(value), format_minor(denomination)))
+            self.refuse(
+                "%s is no multiple of %s" % (format_minor(value), format_minor(denomination))
+            )
         if pieces >= 0 and pieces * denomination != value:
-            self.refuse("%d pieces of %s are not %s" % (pieces, format_minor(denomination), format_minor(value)))
+            self.refuse(
+                "%d pieces of %s are not %s"
+                % (pieces, format_minor(denomination), format_minor(value))
+            )
         for row in self.rows:
             if row[0] == denomination:
                 self.refuse("denomination %s stands twice" % format_minor(denomination))
@@ -181,7 +211,9 @@ class ReportBody:
 
 
 def specs_for(grammar: dict, line: bytes):
-    """(literal, rest of the line, role, columns) of each of the grammar's lines whose literal begins this line, in order."""
+    """(literal, rest of the line, role, columns) of each of the grammar's lines whose literal
+    begins this line, in order.
+    """
     for spec in grammar["lines"].split(b"\n"):
         literal = spec[: spec.index(b"|")]
         if line.startswith(literal):
@@ -193,12 +225,17 @@ def specs_for(grammar: dict, line: bytes):
 
 
 def values_of(grammar: dict, rest: bytes, role: str, columns: str):
-    """[(denomination, pieces, value)] when every word of the line fits its column, else None; -1 for what it does not say.
+    """[(denomination, pieces, value)] when every word of the line fits its column, else None; -1
+    for what it does not say.
 
     One of them, or several for a row that stands side by side with others.
     """
     signs = grammar["signs"]
-    words = [word for word in (rest.split(b"\t") if grammar["separator"] else rest.split()) if word not in signs]
+    words = [
+        word
+        for word in (rest.split(b"\t") if grammar["separator"] else rest.split())
+        if word not in signs
+    ]
     tokens = columns.split(" ")
     if len(words) % len(tokens) or not words or (len(words) > len(tokens) and "+" not in role):
         return None

@@ -1,11 +1,13 @@
-"""Which report is this: new, a reprint, a contradiction, the first after the numbers restarted? Pure and bounded.
+"""Which report is this: new, a reprint, a contradiction, the first after the numbers restarted?
+Pure and bounded.
 
-A machine's own numbers name a batch within an epoch: its day total is cleared and the numbers start again. Where the numbers
-cannot tell, the answer is a quarantine, never a guess. Over a restart of the device only the last batch_id is known (`resume`).
+A machine's own numbers name a batch within an epoch: its day total is cleared and the numbers start
+again. Where the numbers cannot tell, the answer is a quarantine, never a guess. Over a restart of
+the device only the last batch_id is known (`resume`).
 
-A machine that prints no number (identity "") gets ours, n1, n2, ... and the beginning of the digest. Its time is no key: a copy
-may print the old time or its own, and a second count in the same minute prints the same. So equal money twice in a row is
-quarantined: one of the two may be a copy.
+A machine that prints no number (identity "") gets ours, n1, n2, ... and the beginning of the
+digest. Its time is no key: a copy may print the old time or its own, and a second count in the same
+minute prints the same. So equal money twice in a row is quarantined: one of the two may be a copy.
 """
 
 from firmware.drivers.base import format_minor
@@ -16,7 +18,9 @@ from protocol.records import FLAG_ACCUMULATE
 _IDENTITIES_MAX = const(16)  # how many batches back a reprint is recognised
 _FIRST_BATCH = const(1)
 _DIGEST_BYTES = const(8)
-_UNKNOWN = const(b"\x00\x00\x00\x00\x00\x00\x00\x00")  # digest of a batch that was stated before the device's restart
+_UNKNOWN = const(
+    b"\x00\x00\x00\x00\x00\x00\x00\x00"
+)  # digest of a batch that was stated before the device's restart
 
 
 def _parts(entry: bytes) -> list:
@@ -38,8 +42,14 @@ class ReportMemory:
         self._batch = -1  # number of the last batch; -1: nothing to compare with
         self._group = ()  # the numbers within which batches count up
         self._date = ""
-        self._subs = (-1, 0, 0)  # batch, its last sub-batch, value of the sub-batches that were reported
-        self._standing = None  # rows of the last report, when it was stated: what a running sum must hold
+        self._subs = (
+            -1,
+            0,
+            0,
+        )  # batch, its last sub-batch, value of the sub-batches that were reported
+        self._standing = (
+            None  # rows of the last report, when it was stated: what a running sum must hold
+        )
 
     def resume(self, batch_id: str) -> None:
         """Go on behind the last tally on flash."""
@@ -47,7 +57,11 @@ class ReportMemory:
         identity = self._grammar["identity"]
         epoch, _, rest = batch_id.rpartition(":")
         parts = [number_of(part.encode()) for part in rest.split("-")]
-        letters = [letter for letter in "rbsg" if letter in identity or (letter == "r" and len(parts) > len(identity))]
+        letters = [
+            letter
+            for letter in "rbsg"
+            if letter in identity or (letter == "r" and len(parts) > len(identity))
+        ]
         if not identity or len(parts) != len(letters) or min(parts) < 0:
             return
         numbers = dict(zip(letters, parts))
@@ -61,7 +75,8 @@ class ReportMemory:
         self._remember(_UNKNOWN, self._key(numbers), batch_id)
 
     def place(self, body) -> tuple:
-        """(batch_id, is_reprint, refusal, notes) of a ReportBody; notes are (condition, detail) of the instrument.
+        """(batch_id, is_reprint, refusal, notes) of a ReportBody; notes are (condition, detail) of
+        the instrument.
 
         `refusal` is "" or the reason why a person must look.
         """
@@ -75,7 +90,9 @@ class ReportMemory:
             batch_id = "n%d%s" % (max(0, number_of(self.last[1:].split("-")[0].encode())) + 1, tail)
             refusal = ""
             if body.total and self.last.endswith(tail):
-                refusal = "same money as the report before, no number: copy or second count? recount"
+                refusal = (
+                    "same money as the report before, no number: copy or second count? recount"
+                )
         if body.flags & FLAG_ACCUMULATE and not refusal:
             pieces = dict(body.rows)
             known = self._standing is not None
@@ -97,7 +114,12 @@ class ReportMemory:
         open_batch, subs, _ = self._subs
         epoch = self._epoch
         if 0 <= report < self._report:
-            notes.append(("day_clear", "report number %d after %d: its day total was cleared" % (report, self._report)))
+            notes.append(
+                (
+                    "day_clear",
+                    "report number %d after %d: its day total was cleared" % (report, self._report),
+                )
+            )
             before = self._batch
             self._restart()
             if batch > before:  # the batch numbers went on: a gap in them still tells
@@ -108,29 +130,43 @@ class ReportMemory:
         for entry in self._entries:
             if _parts(entry)[1] == key:
                 known = _parts(entry)
-        backwards = batch < self._batch and not self._is_other_group(numbers) and not self._wraps(batch)
+        backwards = (
+            batch < self._batch and not self._is_other_group(numbers) and not self._wraps(batch)
+        )
         other_day = bool(date) and bool(self._date) and date != self._date
         restarted = report < 0 and batch == _FIRST_BATCH and other_day
         refusal = ""
         if known and known[0] == body.digest:
             if body.total and known[3] != date and (report < 0 or known[2] != str(self._epoch)):
-                refusal = "batch %d again, same content, other date: reprint or new day? recount it" % batch
+                refusal = (
+                    "batch %d again, same content, other date: reprint or new day? recount it"
+                    % batch
+                )
             else:
                 return known[4], True, ""
         elif known and known[0] == _UNKNOWN:
-            refusal = "batch %d was stated before our restart: is this a copy? recount it if not" % batch
+            refusal = (
+                "batch %d was stated before our restart: is this a copy? recount it if not" % batch
+            )
         elif restarted and (known or backwards):
             notes.append(("day_clear", "batch %d on %s: its numbers started again" % (batch, date)))
             self._restart()
         elif known and known[2] == str(self._epoch):
             refusal = "batch %d was stated before with other content; recount it" % batch
         elif backwards:
-            refusal = "batch %d came after batch %d: old copy or restart? recount it" % (batch, self._batch)
+            refusal = "batch %d came after batch %d: old copy or restart? recount it" % (
+                batch,
+                self._batch,
+            )
         if refusal and backwards:  # whatever it was, the machine now counts on from here
-            notes.append(("day_clear", "batch number went back from %d to %d" % (self._batch, batch)))
+            notes.append(
+                ("day_clear", "batch number went back from %d to %d" % (self._batch, batch))
+            )
             self._restart()
         if subs and (batch != open_batch or epoch != self._epoch):
-            notes.append(("missing_report", "batch %d was not reported, only sub-batches of it" % open_batch))
+            notes.append(
+                ("missing_report", "batch %d was not reported, only sub-batches of it" % open_batch)
+            )
         self._follow(numbers, notes)
         if self._grammar["sub_batch"] and not refusal:
             refusal = self._follow_subs(batch, numbers["s"], body.total, notes)
@@ -139,7 +175,9 @@ class ReportMemory:
         return "d%d:%s" % (self._epoch, batch_id) if self._epoch > 1 else batch_id, False, refusal
 
     def refused(self, numbers: dict) -> None:
-        """A report with these numbers did not add up: it is on record, so its number is not missing."""
+        """A report with these numbers did not add up: it is on record, so its number is not
+        missing.
+        """
         self._standing = None
         batch = numbers.get("b", -1)
         if batch == self._subs[0] and not numbers.get("s"):
@@ -152,12 +190,18 @@ class ReportMemory:
 
     def _remember(self, digest: bytes, key: str, batch_id: str) -> None:
         if key:
-            entries = [entry for entry in self._entries if _parts(entry)[1] != key][-(_IDENTITIES_MAX - 1) :]
-            entries.append(digest + ("%s|%d|%s|%s" % (key, self._epoch, self._date, batch_id)).encode())
+            entries = [entry for entry in self._entries if _parts(entry)[1] != key][
+                -(_IDENTITIES_MAX - 1) :
+            ]
+            entries.append(
+                digest + ("%s|%d|%s|%s" % (key, self._epoch, self._date, batch_id)).encode()
+            )
             self._entries = entries
 
     def _restart(self) -> None:
-        """A new epoch. The batches before it stay in memory: a copy of the last one may still come."""
+        """A new epoch. The batches before it stay in memory: a copy of the last one may still
+        come.
+        """
         self._epoch += 1
         self._batch = -1
         self._subs = (-1, 0, 0)
@@ -176,20 +220,33 @@ class ReportMemory:
         elif self._batch >= 0 and self._wraps(batch):
             self._restart()
         elif 0 <= self._batch < batch - 1:
-            notes.append(("missing_report", "batches %d to %d were not reported" % (self._batch + 1, batch - 1)))
+            notes.append(
+                (
+                    "missing_report",
+                    "batches %d to %d were not reported" % (self._batch + 1, batch - 1),
+                )
+            )
         self._batch = batch
 
     def _follow_subs(self, batch: int, sub: int, total: int, notes: list) -> str:
-        """Why this batch cannot be true, or "". What is counted after the last sub-batch has no report of its own."""
+        """Why this batch cannot be true, or "". What is counted after the last sub-batch has no
+        report of its own.
+        """
         if batch != self._subs[0]:
             self._subs = (batch, 0, 0)
         _, last, value = self._subs
         if sub == 0:
             self._subs = (batch, 0, 0)
             if value > total:
-                return "batch %d holds %s, its sub-batches %s; recount" % (batch, format_minor(total), format_minor(value))
+                return "batch %d holds %s, its sub-batches %s; recount" % (
+                    batch,
+                    format_minor(total),
+                    format_minor(value),
+                )
             return ""
         if sub > last + 1:
-            notes.append(("missing_report", "batch %d: sub-batch %d was not reported" % (batch, last + 1)))
+            notes.append(
+                ("missing_report", "batch %d: sub-batch %d was not reported" % (batch, last + 1))
+            )
         self._subs = (batch, sub, value + total)
         return ""

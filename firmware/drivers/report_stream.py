@@ -1,8 +1,8 @@
 """Printed reports become tallies: one engine for every counter, its machine described by a grammar.
 
 Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity (report_memory) -> one event. A report is
-stated whole or not at all: the rows must sum to the machine's own total, and anything else becomes a `quarantine` event with
-its bytes. After either the stream is ready for the next report.
+stated whole or not at all: the rows must sum to the machine's own total, and anything else becomes
+a `quarantine` event with its bytes. After either the stream is ready for the next report.
 """
 
 from firmware.drivers.base import cut_text, ticks_diff
@@ -27,7 +27,9 @@ class ReportStream:
     """One serial line with one machine on it: `feed` bytes, `poll` time, events come back."""
 
     def __init__(self, instrument: str, settings: dict, currency: str):
-        """`settings`: a grammar, with "evidence", and "strangers": (profile, start) of the other machines at this window."""
+        """`settings`: a grammar, with "evidence", and "strangers": (profile, start) of the other
+        machines at this window.
+        """
         self.instrument = instrument
         self._grammar = settings
         self._currency = currency
@@ -41,12 +43,16 @@ class ReportStream:
         self._noise_told = 0  # noise that a line_noise event already told of
         self._noise_told_ms = None
         self._strays = 0  # lines outside any report, since the start
-        self._stranger = ""  # what this line reads like since a start of another machine stood in it
+        self._stranger = (  # what this line reads like since a start of another machine stood in it
+            ""
+        )
         self._told = ""  # the last condition that a report will end
         self._counts = [0, 0, 0]  # reports stated, reprints, quarantined
 
     def feed(self, data: bytes, now_ms: int) -> list:
-        """Events of the reports that these bytes ended; any split of the bytes gives the same events."""
+        """Events of the reports that these bytes ended; any split of the bytes gives the same
+        events.
+        """
         events = self.poll(now_ms)
         push = self._reader.push
         for byte in data:
@@ -72,7 +78,9 @@ class ReportStream:
             self._end_report(events)
         noise = self._reader.noise + self._strays - self._noise_told
         told_ms = self._noise_told_ms
-        if noise >= _NOISE_BYTES_MIN and (told_ms is None or ticks_diff(now_ms, told_ms) >= NOISE_EVENT_MS):
+        if noise >= _NOISE_BYTES_MIN and (
+            told_ms is None or ticks_diff(now_ms, told_ms) >= NOISE_EVENT_MS
+        ):
             detail = "%d bytes or lines that no report has: check cable and speed" % noise
             events.append(self._condition("line_noise", detail))
             self._noise_told += noise
@@ -114,7 +122,9 @@ class ReportStream:
         line = reader.take_line()
         start = self._grammar["start"][0]
         at = line.rfind(start)  # anywhere: noise or the rest of a cut report may stand in front
-        if at >= 0 and (not self._grammar["separator"] or (line + b"\t").startswith(start + b"\t", at)):
+        if at >= 0 and (
+            not self._grammar["separator"] or (line + b"\t").startswith(start + b"\t", at)
+        ):
             self._begin(line, at, events)
         elif line and self._body:
             self._body.read(line)
@@ -138,7 +148,9 @@ class ReportStream:
         self._body.take_numbers(line[at + len(literal) :].strip(), columns)
 
     def _stray_line(self, line: bytes, events: list) -> None:
-        """A line outside any report: noise, a banner, a report whose start was spoiled, or another machine's."""
+        """A line outside any report: noise, a banner, a report whose start was spoiled, or another
+        machine's.
+        """
         self._stray = max(self._stray, _NOISE)
         if not is_rule(line):
             self._strays += self._told != "swapped"
@@ -150,7 +162,9 @@ class ReportStream:
                 is_ours = is_ours or bool(literal)
                 if role[0] == "S":
                     self._tell("stopped", literal.decode(), events)
-                elif role[0] == "N" or (role[0] in "RUG" and values_of(self._grammar, rest, role, columns)):
+                elif role[0] == "N" or (
+                    role[0] in "RUG" and values_of(self._grammar, rest, role, columns)
+                ):
                     is_part = True
             for profile, literal in self._grammar.get("strangers", ()):
                 if line.startswith(literal) and not is_ours:
@@ -187,7 +201,12 @@ class ReportStream:
             else:
                 self._state_tally(body, raw, events)
         elif stray == _LOST:
-            self._quarantine(self._stranger or "a report's start was not seen; print it again or recount", {}, raw, events)
+            self._quarantine(
+                self._stranger or "a report's start was not seen; print it again or recount",
+                {},
+                raw,
+                events,
+            )
             self._stranger = ""
 
     def _state_tally(self, body, raw: bytes, events: list) -> None:

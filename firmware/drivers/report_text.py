@@ -1,19 +1,25 @@
-"""From a printer's byte stream to clean lines of text, and from words to numbers. Bounded, and never raises.
+"""From a printer's byte stream to clean lines of text, and from words to numbers. Bounded, and
+never raises.
 
-Strips ESC/POS commands (Epson's one- to three-byte forms), NULs and flow control; CP437 rules and blanks become "-" and " ",
-every other byte outside printable ASCII becomes "?", which no number and no literal contains, so it cannot pass for money.
+Strips ESC/POS commands (Epson's one- to three-byte forms), NULs and flow control; CP437 rules and
+blanks become "-" and " ", every other byte outside printable ASCII becomes "?", which no number and
+no literal contains, so it cannot pass for money.
 """
 
 from protocol.compat import const
 
-LINE_BYTES_MAX = const(80)  # the widest printers of these machines print 42 columns; noise may stand in front
+LINE_BYTES_MAX = const(
+    80
+)  # the widest printers of these machines print 42 columns; noise may stand in front
 _RAW_BYTES_MAX = const(512)  # what a quarantine record can carry (records.FIELDS 53)
 _NUMBER_DIGITS_MAX = const(9)
 
 _LINE = const(1)
 CUT = const(2)
 
-_DROPPED = const(b"\x00\x02\x03\x07\x0e\x0f\x11\x12\x13\x14\x18")  # padding, framing, bell, print modes, XON and XOFF
+_DROPPED = const(
+    b"\x00\x02\x03\x07\x0e\x0f\x11\x12\x13\x14\x18"
+)  # padding, framing, bell, print modes, XON and XOFF
 _ESC_1 = const(b" !-3=EGJMRVadrt{")
 _ESC_2 = const(b"$\\c")
 _GS_1 = const(b"!BHbfhwr")
@@ -23,7 +29,8 @@ _GS_2 = const(b"LWP")
 class LineReader:
     """Bytes in one at a time, lines out; the raw bytes kept beside them up to _RAW_BYTES_MAX.
 
-    `separator`: b"" for columns between blanks, otherwise what stands between cells that may be in double quotes.
+    `separator`: b"" for columns between blanks, otherwise what stands between cells that may be in
+    double quotes.
     """
 
     def __init__(self, separator: bytes):
@@ -39,7 +46,9 @@ class LineReader:
         self._skip = 0
 
     def push(self, byte: int) -> int:
-        """1 when the byte ends a line, CUT when it ends the page too (form feed, paper cut), otherwise 0."""
+        """1 when the byte ends a line, CUT when it ends the page too (form feed, paper cut),
+        otherwise 0.
+        """
         if self._raw_size < _RAW_BYTES_MAX:
             self._raw[self._raw_size] = byte
             self._raw_size += 1
@@ -65,7 +74,9 @@ class LineReader:
         return 0
 
     def take_line(self) -> bytes:
-        """The line that just ended: single blanks, none at its ends, a TAB between cells, no quotes; ready for the next."""
+        """The line that just ended: single blanks, none at its ends, a TAB between cells, no
+        quotes; ready for the next.
+        """
         line = bytes(memoryview(self._line)[: self.size])
         self.size = 0
         self.overflow = False
@@ -89,7 +100,9 @@ class LineReader:
         self._mark = self._raw_size
 
     def raw_before_line(self) -> bytes:
-        """The raw bytes up to the line that was taken last; they are forgotten, those of the line stay."""
+        """The raw bytes up to the line that was taken last; they are forgotten, those of the line
+        stay.
+        """
         before = bytes(memoryview(self._raw)[: self._mark])
         kept = self._raw_size - self._mark
         self._raw[:kept] = self._raw[self._mark : self._raw_size]
@@ -157,7 +170,9 @@ def number_of(word: bytes) -> int:
 
 
 def minor_of(word: bytes, is_any=False) -> int:
-    """Minor units of 1,234.50 or .50, or -1: two decimals, commas every three digits or none. `is_any`: also of 1,234."""
+    """Minor units of 1,234.50 or .50, or -1: two decimals, commas every three digits or none.
+    `is_any`: also of 1,234.
+    """
     if is_any and word and b"." not in word:
         word += b".00"
     whole = number_of(word[:-3] or b"0")
@@ -166,7 +181,9 @@ def minor_of(word: bytes, is_any=False) -> int:
 
 
 def is_time(line: bytes) -> bool:
-    """True for a date, a time of day or both: digits, / : . - blanks and AM or PM, with at least one / or :."""
+    """True for a date, a time of day or both: digits, / : . - blanks and AM or PM, with at least
+    one / or :.
+    """
     for char in line:
         if char not in b"0123456789/:.- APM\t":
             return False

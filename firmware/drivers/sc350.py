@@ -1,10 +1,13 @@
-"""Desk coin counters Suzohapp/Scan Coin SC-350 and SC-360: asked in turn for memory, status and display.
+"""Desk coin counters Suzohapp/Scan Coin SC-350 and SC-360: asked in turn for memory, status and
+display.
 
-The counter counts pieces; the setting `coin_minor` names the coin. What the readings mean is in sc350_pieces.py; here are the
-questions, the answers and what happens when none comes. A reply ends with silence, not with its length: one that came twice,
-late or cut is then told from a good one, and never taken for the answer to the next question.
+The counter counts pieces; the setting `coin_minor` names the coin. What the readings mean is in
+sc350_pieces.py; here are the questions, the answers and what happens when none comes. A reply ends
+with silence, not with its length: one that came twice, late or cut is then told from a good one,
+and never taken for the answer to the next question.
 
-Source: Technical Handbook 019722-101 rev. 05, chapter 12. ACK and NAK are not printed there: 06 and 15 hex, assumed.
+Source: Technical Handbook 019722-101 rev. 05, chapter 12. ACK and NAK are not printed there: 06 and
+15 hex, assumed.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
@@ -57,7 +60,9 @@ class Sc350:
         self._pieces.resume(batch_id)
 
     def allow(self, is_allowed: bool) -> None:
-        """Nothing stops it from counting. What flash refused it still has in memory: the controller asks it again."""
+        """Nothing stops it from counting. What flash refused it still has in memory: the controller
+        asks it again.
+        """
 
     def feed(self, data: bytes, now_ms: int) -> list:
         """Bytes of the machine."""
@@ -80,7 +85,12 @@ class Sc350:
         if self._next_ms is None:
             self._next_ms = self._last_ms = now_ms
         if not self._settings["coin_minor"]:
-            self._pieces.begin(events, NO_COIN, "fault", "setting coin_minor is missing: name the coin in boards.toml")
+            self._pieces.begin(
+                events,
+                NO_COIN,
+                "fault",
+                "setting coin_minor is missing: name the coin in boards.toml",
+            )
         self._pieces.age(max(0, ticks_diff(now_ms, self._last_ms)), events)
         self._last_ms = now_ms
         self._settle(now_ms, events)
@@ -175,7 +185,9 @@ class Sc350:
             self._pieces.end(events, IS_OFFLINE)
 
     def _take_number(self, asked: bytes, data: bytes, now_ms: int, events: list) -> None:
-        """A reading of the round: memory, status, display, and a pause. Two long numbers never follow at once."""
+        """A reading of the round: memory, status, display, and a pause. Two long numbers never
+        follow at once.
+        """
         value = 0
         for byte in data:
             value = value << 8 | byte
@@ -201,7 +213,9 @@ class Sc350:
             self._next = _LOG_ON
             self._pieces.away()
         if self._failed >= _TRIES_OFFLINE:
-            self._pieces.begin(events, IS_OFFLINE, "offline", "no answer: check power, cable and speed")
+            self._pieces.begin(
+                events, IS_OFFLINE, "offline", "no answer: check power, cable and speed"
+            )
 
     def _count(self, name: str, times: int) -> None:
         self._counters[name] = self._counters.get(name, 0) + times

@@ -1,15 +1,19 @@
-"""What the readings of an SC-350 mean: a rise of its memory is money, a display that falls without one was cleared.
+"""What the readings of an SC-350 mean: a rise of its memory is money, a display that falls without
+one was cleared.
 
-Each number comes with a sum of 8 bits and its question with none, so memory and display count when readings agree. The last
-tally's batch_id, e<epoch>-<memory>-<revisions>, is what `resume` goes on from; when the numbers begin anew a tally without
-rows, flagged as not counted, carries the new ones to flash.
+Each number comes with a sum of 8 bits and its question with none, so memory and display count when
+readings agree. The last tally's batch_id, e<epoch>-<memory>-<revisions>, is what `resume` goes on
+from; when the numbers begin anew a tally without rows, flagged as not counted, carries the new ones
+to flash.
 """
 
 from protocol.compat import const
 from protocol.records import FLAG_REPRINT
 
 _BLOCKED_MS = const(3000)  # coins at the sensor for so long while nothing counts
-_NEAR_MS = const(1500)  # a reading no older than that saw all that happened, but for what a hand cannot do so fast
+_NEAR_MS = const(
+    1500
+)  # a reading no older than that saw all that happened, but for what a hand cannot do so fast
 _LONG_MS = const(10000000)
 _SPARE_PIECES = const(20)
 _SLACK_MS = const(1000)
@@ -49,7 +53,9 @@ class Pieces:
         self._is_other = False  # the revisions are another machine's
         self._was_away = False  # it had to be logged on again
         self._floor = 0  # so many pieces are on the display for sure
-        self._floor_then = 0  # the floor when memory was first read otherwise: what was on it is what moved
+        self._floor_then = (
+            0  # the floor when memory was first read otherwise: what was on it is what moved
+        )
         self._count_read = 0
         self._count_age = _LONG_MS
         self._is_exact = False
@@ -74,19 +80,33 @@ class Pieces:
         if self._status & (_COINS | _COUNTING) == _COINS:
             self._blocked = min(self._blocked + passed, _LONG_MS)
             if self._blocked >= _BLOCKED_MS:
-                self.begin(events, _IS_JAM, "jam", "coins at the sensor and nothing counts: clear the track")
+                self.begin(
+                    events,
+                    _IS_JAM,
+                    "jam",
+                    "coins at the sensor and nothing counts: clear the track",
+                )
 
     def away(self) -> None:
-        """It answered nothing for so long that it has to be logged on again: another machine may stand there now."""
+        """It answered nothing for so long that it has to be logged on again: another machine may
+        stand there now.
+        """
         self._was_away = True
 
     def snapshot(self) -> dict:
         """State, display and memory as last read."""
-        state = "starting" if self._memory < 0 else "counting" if self._status & _COUNTING else "idle"
+        state = (
+            "starting" if self._memory < 0 else "counting" if self._status & _COUNTING else "idle"
+        )
         for bit, name in ((_IS_STOPPED, "stopped"), (_IS_JAM, "jam"), (IS_OFFLINE, "offline")):
             if self._told & bit:
                 state = name
-        found = {"state": state, "count": self._count_read, "memory": max(0, self._memory), "epoch": self._epoch}
+        found = {
+            "state": state,
+            "count": self._count_read,
+            "memory": max(0, self._memory),
+            "epoch": self._epoch,
+        }
         if len(self._revision) == 4:
             found["revision"] = "%d.%02d/%d.%02d" % tuple(self._revision)
         return found
@@ -94,9 +114,15 @@ class Pieces:
     # ---- readings ----
 
     def revision(self, data: bytes, events: list) -> None:
-        """Software and protocol, two bytes each, read twice: they say whether this is still the same machine."""
+        """Software and protocol, two bytes each, read twice: they say whether this is still the
+        same machine.
+        """
         if self._revision and data != self._revision:
-            self.tell(events, "swapped", "its revisions are another machine's: %d.%02d/%d.%02d" % tuple(data))
+            self.tell(
+                events,
+                "swapped",
+                "its revisions are another machine's: %d.%02d/%d.%02d" % tuple(data),
+            )
             self._is_other = True
         self._revision = data
 
@@ -122,17 +148,27 @@ class Pieces:
         before, self._memory = self._memory, value
         self._agreed = 0
         self._memory_age = 0
-        limit = self._floor_then + (self._count_age + _SLACK_MS) * self._settings["pieces_per_s_max"] // 1000 + _SPARE_PIECES
+        limit = (
+            self._floor_then
+            + (self._count_age + _SLACK_MS) * self._settings["pieces_per_s_max"] // 1000
+            + _SPARE_PIECES
+        )
         if self._is_resumed:  # nobody knows for how long this controller was off
             limit = self._settings["resume_pieces_max"]
         if before < 0:
             if value:
-                self.tell(events, "reset", "memory held %d pieces at the first question: counted from here on" % value)
+                self.tell(
+                    events,
+                    "reset",
+                    "memory held %d pieces at the first question: counted from here on" % value,
+                )
             self._state_tally(events, 0)
         elif self._is_other or rise < 0 or rise > limit:
             self._state_other(events, before, value)
         elif self._was_away and rise != self._floor_then and not self._is_resumed:
-            self.tell(events, "discrepancy", "memory rose by %d while it did not answer: recount" % rise)
+            self.tell(
+                events, "discrepancy", "memory rose by %d while it did not answer: recount" % rise
+            )
             self._state_tally(events, 0)
             self._restart_count()
         else:
@@ -143,10 +179,17 @@ class Pieces:
         """Pieces were moved to memory."""
         if pieces < self._floor_then:
             self._floor = self._floor_then
-            self._state_cleared(events)  # a transfer takes the whole display: this was another count
+            self._state_cleared(
+                events
+            )  # a transfer takes the whole display: this was another count
         self._restart_count()
         if not self._settings["coin_minor"]:
-            self.tell(events, "discrepancy", "%d pieces moved to memory, and setting coin_minor is missing" % pieces, pieces)
+            self.tell(
+                events,
+                "discrepancy",
+                "%d pieces moved to memory, and setting coin_minor is missing" % pieces,
+                pieces,
+            )
             pieces = 0
         self._state_tally(events, pieces)
 
@@ -157,7 +200,8 @@ class Pieces:
             {
                 "kind": "tally",
                 "instrument": self._instrument,
-                "batch_id": "e%d-%d-%s" % (self._epoch, self._memory, "".join(["%02x" % byte for byte in self._revision])),
+                "batch_id": "e%d-%d-%s"
+                % (self._epoch, self._memory, "".join(["%02x" % byte for byte in self._revision])),
                 "currency": self._currency,
                 "rows": [(coin, pieces)] if pieces else [],
                 "total_minor": coin * pieces,
@@ -216,12 +260,19 @@ class Pieces:
         new = value & ~self._status
         self._status = value
         if new & _DOOR:
-            self.tell(events, "discrepancy", "inspection door opened while counting: recount this batch")
+            self.tell(
+                events, "discrepancy", "inspection door opened while counting: recount this batch"
+            )
         if not value & _COINS or value & _COUNTING:
             self._blocked = 0
             self.end(events, _IS_JAM)
         for bit, told, condition, detail in (
-            (_BATCH_REACHED, _IS_STOPPED, "stopped", "batch quantity reached: change the bag and go on"),
+            (
+                _BATCH_REACHED,
+                _IS_STOPPED,
+                "stopped",
+                "batch quantity reached: change the bag and go on",
+            ),
             (_CLEANING, _IS_FAULT, "fault", "status bit 3: cleaning due"),
         ):
             if value & bit:

@@ -1,13 +1,19 @@
-"""ITL SSP, the plain subset: a banknote validator that is asked with POLL WITH ACK and repeats a credit until EVENT ACK.
+"""ITL SSP, the plain subset: a banknote validator that is asked with POLL WITH ACK and repeats a
+credit until EVENT ACK.
 
 What makes a credit count once:
-- A question is repeated with its sequence flag unchanged until it is answered: the machine then repeats its answer.
-- EVENT ACK goes out only after the tally is on flash. Until its OK came, a credit of the same channel is the same note.
-- A note in escrow is stacked by the next poll. Before that a bookmark on flash names its channel, so that a restart of ours
-  knows whether a note was on its way: settled by credit or rejection, or a discrepancy of one piece.
-- After a restart of ours nothing tells a repeated credit from another note of its channel: the last tally's channel, seen
-  again in the first answer, becomes a discrepancy of one piece. Any other channel is a new note.
-Source: SSP Protocol Manual GA138_2_2 (NV9USB). Its "real value multiplier" is read in the order that gives a power of ten.
+- A question is repeated with its sequence flag unchanged until it is answered: the machine then
+  repeats its answer.
+- EVENT ACK goes out only after the tally is on flash. Until its OK came, a credit of the same
+  channel is the same note.
+- A note in escrow is stacked by the next poll. Before that a bookmark on flash names its channel,
+  so that a restart of ours knows whether a note was on its way: settled by credit or rejection, or
+  a discrepancy of one piece.
+- After a restart of ours nothing tells a repeated credit from another note of its channel: the last
+  tally's channel, seen again in the first answer, becomes a discrepancy of one piece. Any other
+  channel is a new note.
+Source: SSP Protocol Manual GA138_2_2 (NV9USB). Its "real value multiplier" is read in the order
+that gives a power of ten.
 """
 
 from firmware.drivers.base import ticks_add
@@ -39,7 +45,9 @@ _WITH_CHANNEL = const(b"\xef\xee\xe1\xe2\xe6")  # these carry one byte
 _BARE = const(b"\xf1\xed\xec\xcc\xeb\xea\xe9\xe8\xe7\xe4\xe3\xe0\xb5\xb6")  # and these none
 _STILL = const(b"\xe8\xe7\xe3\xe4")  # these say nothing of a note
 _QUIET_POLLS = const(4)
-_TO_ACK = const(b"\xee\xe1\xe2\xe6")  # EVENT ACK is harmless where it is not needed: the answer is F5
+_TO_ACK = const(
+    b"\xee\xe1\xe2\xe6"
+)  # EVENT ACK is harmless where it is not needed: the answer is F5
 
 
 class Ssp(SspLink):
@@ -59,7 +67,9 @@ class Ssp(SspLink):
         self._strange = b""  # the last answer with an unknown event
 
     def resume(self, batch_id: str) -> None:
-        """What the last tally on flash was: "serial-number-channels", and "?channel" behind it for a note on its way."""
+        """What the last tally on flash was: "serial-number-channels", and "?channel" behind it for
+        a note on its way.
+        """
         stated, _, marked = batch_id.partition("?")
         parts = stated.split("-")
         if len(parts) == 3 and parts[0].isdigit() and parts[1].isdigit():
@@ -96,7 +106,9 @@ class Ssp(SspLink):
                 break
             at += 1
             if code == _RESET and owed:
-                doubt = self._doubt = True  # whether the machine still knows of it is not said anywhere
+                doubt = self._doubt = (
+                    True  # whether the machine still knows of it is not said anywhere
+                )
             if code in _TO_ACK and question == _POLL_WITH_ACK:
                 self._to_ack = True
                 self._owed.append((code, channel))
@@ -104,7 +116,12 @@ class Ssp(SspLink):
                     owed.remove((code, channel))
                     self._count("repeats")
                     if doubt and code == _CREDIT:
-                        self._tell("discrepancy", "channel %d again after a restart: repeated, or a second note" % channel, 1)
+                        self._tell(
+                            "discrepancy",
+                            "channel %d again after a restart: repeated, or a second note"
+                            % channel,
+                            1,
+                        )
                     continue
             self._event(code, channel, credits)
         if self._doubt:
@@ -118,7 +135,11 @@ class Ssp(SspLink):
         note = self._note if self._on_way else 0
         if note != self._marked:
             self._marked = note
-            self._tally(self._batch_id([each for code, each in self._owed if code == _CREDIT]) + "?%d" % note, [])
+            self._tally(
+                self._batch_id([each for code, each in self._owed if code == _CREDIT])
+                + "?%d" % note,
+                [],
+            )
         self._mend(*[each for each in wrong if each not in self._wrong])
         if self._to_ack:
             self._due_ms = now_ms
@@ -185,13 +206,17 @@ class Ssp(SspLink):
         elif code in (_SAFE_JAM, _UNSAFE_JAM):
             self._state = "jam"
             self._wrong += ("jam",)
-            self._begin("jam", "safe jam" if code == _SAFE_JAM else "unsafe jam: the note may be pulled out")
+            self._begin(
+                "jam", "safe jam" if code == _SAFE_JAM else "unsafe jam: the note may be pulled out"
+            )
         elif code == _PATH_OPEN:
             self._wrong += ("fault",)
             self._begin("fault", "E0: note path open")
 
     def _given_back(self) -> None:
-        """A note left by the front. Behind a restart of ours it may be another one than that on its way before."""
+        """A note left by the front. Behind a restart of ours it may be another one than that on its
+        way before.
+        """
         if self._is_old:
             self._lose_note("whether it was given back, nobody saw")
         self._on_way = False
@@ -211,7 +236,11 @@ class Ssp(SspLink):
             if value:
                 known.append(value)
             else:
-                self._quarantine("credit of channel %d, no value in %s known; count by hand" % (channel, self._currency), data)
+                self._quarantine(
+                    "credit of channel %d, no value in %s known; count by hand"
+                    % (channel, self._currency),
+                    data,
+                )
         if known:
             self._batch += 1
             self._tally(self._batch_id(credits), known)
@@ -226,7 +255,10 @@ class Ssp(SspLink):
         self._begin("fault", "event %02X is not known; the rest of the answer is kept" % code)
         if data != self._strange:
             self._strange = data
-            self._quarantine("unknown event %02X: a credit may stand behind it; compare with the cashbox" % code, data)
+            self._quarantine(
+                "unknown event %02X: a credit may stand behind it; compare with the cashbox" % code,
+                data,
+            )
         self._to_ack = True
 
     def _exchanged(self) -> None:

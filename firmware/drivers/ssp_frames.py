@@ -1,4 +1,5 @@
-"""Frames of ITL SSP: 7F, address with sequence flag, length, data, CRC low, CRC high; each later 7F doubled.
+"""Frames of ITL SSP: 7F, address with sequence flag, length, data, CRC low, CRC high; each later 7F
+doubled.
 
 Source: SSP Protocol Manual GA138_2_2, transport layer and packet sequencing.
 """
@@ -28,7 +29,9 @@ def frame(seq: int, data: bytes) -> bytes:
 
 
 class Reader:
-    """Bytes of one direction; `push` gives True when `seq` and `data` are those of a whole frame."""
+    """Bytes of one direction; `push` gives True when `seq` and `data` are those of a whole
+    frame.
+    """
 
     def __init__(self):
         self._buf = bytearray(_DATA_BYTES_MAX + 4)

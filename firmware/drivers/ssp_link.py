@@ -1,7 +1,9 @@
-"""Questions to an SSP validator and their answers: the start, the sequence flag, tries, another host's questions.
+"""Questions to an SSP validator and their answers: the start, the sequence flag, tries, another
+host's questions.
 
-A question is sent again with its flag unchanged until it is answered; the machine then repeats its answer instead of acting
-twice. Source: SSP Protocol Manual GA138_2_2, packet sequencing; Setup Request for a banknote validator.
+A question is sent again with its flag unchanged until it is answered; the machine then repeats its
+answer instead of acting twice. Source: SSP Protocol Manual GA138_2_2, packet sequencing; Setup
+Request for a banknote validator.
 """
 
 from firmware.drivers.acceptor import Acceptor
@@ -25,7 +27,9 @@ _EVENT_ACK = const(b"\x57")
 
 
 class SspLink(Acceptor):
-    """Questions and answers; what the answer to a poll means is the driver's (`_polled`, `_exchanged`)."""
+    """Questions and answers; what the answer to a poll means is the driver's (`_polled`,
+    `_exchanged`).
+    """
 
     def __init__(self, instrument: str, settings: dict, currency: str):
         super().__init__(instrument, settings, currency)
@@ -76,8 +80,14 @@ class SspLink(Acceptor):
         host = self._host
         for byte in data:
             if host.push(byte):
-                again = host.seq == self._expected and host.data == self._question and self._asked_ms is None
-                if not again or host.data == _SYNC:  # a question asked again is answered again: nothing new
+                again = (
+                    host.seq == self._expected
+                    and host.data == self._question
+                    and self._asked_ms is None
+                )
+                if (
+                    not again or host.data == _SYNC
+                ):  # a question asked again is answered again: nothing new
                     self._expected = host.seq
                     self._question = host.data
                     self._asked_ms = now_ms
@@ -111,7 +121,10 @@ class SspLink(Acceptor):
         self._check_serial = True
         if self._tries >= _TRIES_OFFLINE:
             self._state = "offline"
-            self._begin("offline", "no answer to SSP at address %d: check power and cable" % self._settings["address"])
+            self._begin(
+                "offline",
+                "no answer to SSP at address %d: check power and cable" % self._settings["address"],
+            )
         if self._tries >= _TRIES_MAX:
             self._restart()
             self._ask(_SYNC, now_ms)
@@ -135,7 +148,8 @@ class SspLink(Acceptor):
             for index, value in enumerate(self._channels):
                 if value:
                     inhibits |= 1 << index
-            return (b"", b"\x06" + bytes((self._settings["protocol"],)), _SERIAL, _SETUP, b"\x02" + bytes(
+            return (b"", b"\x06" + bytes((self._settings["protocol"],)), _SERIAL, _SETUP,
+             b"\x02" + bytes(
                 (inhibits & 0xFF, inhibits >> 8)))[step]  # fmt: skip
         if self._to_ack:
             return _EVENT_ACK
@@ -152,7 +166,13 @@ class SspLink(Acceptor):
     def _answer(self, seq: int, data: bytes, now_ms: int) -> None:
         """One whole frame of the machine."""
         question = self._question
-        if self._asked_ms is None or self._out or not data or seq != self._expected or (question == _SYNC and data != b"\xf0"):
+        if (
+            self._asked_ms is None
+            or self._out
+            or not data
+            or seq != self._expected
+            or (question == _SYNC and data != b"\xf0")
+        ):
             self._count("repeats")  # an answer that nobody waits for
             return
         self._asked_ms = None
@@ -188,7 +208,11 @@ class SspLink(Acceptor):
             return
         serial = int.from_bytes(data[1:5], "big")
         if self._serial and serial != self._serial:
-            self._tell("swapped", "serial number %d, was %d: is this the machine of this window?" % (serial, self._serial))
+            self._tell(
+                "swapped",
+                "serial number %d, was %d: is this the machine of this window?"
+                % (serial, self._serial),
+            )
             self._exchanged()
             self._owed = []
             self._to_ack = False
@@ -197,8 +221,9 @@ class SspLink(Acceptor):
         self._serial = serial
 
     def _setup(self, data: bytes) -> None:
-        """Channel values: type[1] firmware[4] country[3] multiplier[3] n values[n] security[n] real multiplier[3] protocol[1],
-        from protocol 6 on currencies[3n] and values[4n], lowest byte first. Source: manual, Setup Request, banknote validator.
+        """Channel values: type[1] firmware[4] country[3] multiplier[3] n values[n] security[n] real
+        multiplier[3] protocol[1], from protocol 6 on currencies[3n] and values[4n], lowest byte
+        first. Source: manual, Setup Request, banknote validator.
         """
         count = data[12] if len(data) > 12 else 0
         real = data[13 + 2 * count : 16 + 2 * count]
@@ -225,9 +250,13 @@ class SspLink(Acceptor):
         self._channels = tuple(channels)
         if not unit:
             self._channels = ()
-            self._begin("fault", "real value multiplier %s is not understood: set unit_minor" % list(real))
+            self._begin(
+                "fault", "real value multiplier %s is not understood: set unit_minor" % list(real)
+            )
         elif not any(channels):
-            self._begin("fault", "no channel of %s: wrong dataset or wrong currency" % self._currency)
+            self._begin(
+                "fault", "no channel of %s: wrong dataset or wrong currency" % self._currency
+            )
         elif 0 in channels:
             self._count("foreign_channels")
 

@@ -1,7 +1,7 @@
 """The cashier's pad: scanned keys go to the adding machine, or to the mark that is being keyed.
 
-The line of a mark or tape is printed for the cashier's eyes; the record is the event. The device only says what was keyed: what
-a mark means for the money is the gateway's business.
+The line of a mark or tape is printed for the cashier's eyes; the record is the event. The device
+only says what was keyed: what a mark means for the money is the gateway's business.
 """
 
 from firmware.drivers.adding_machine import AddingMachine
@@ -41,12 +41,25 @@ class TenKey:
         self._lines = []
 
     def scan(self, rows: list, now_ms: int) -> list:
-        """Events after one scan of the matrix, `rows` as KeyMatrix.scan has them; call it as often as the loop turns."""
+        """Events after one scan of the matrix, `rows` as KeyMatrix.scan has them; call it as often
+        as the loop turns.
+        """
         events = []
         pressed, notes = self._matrix.scan(rows, now_ms)
         for condition, key in notes:
-            detail = "several keys at once: release all" if key < 0 else "key %s is held down" % (KEYS[key] or "none")
-            events.append({"kind": "instrument", "instrument": self._name, "condition": condition, "detail": detail})
+            detail = (
+                "several keys at once: release all"
+                if key < 0
+                else "key %s is held down" % (KEYS[key] or "none")
+            )
+            events.append(
+                {
+                    "kind": "instrument",
+                    "instrument": self._name,
+                    "condition": condition,
+                    "detail": detail,
+                }
+            )
             self._say("%s: %s" % (condition, detail))
         for key in pressed:
             self._pressed_ms = now_ms
@@ -96,7 +109,8 @@ def tape_text(line: dict) -> str:
 class Marks:
     """The marks between counts: MARK, which, an optional value, MARK.
 
-    `press` every key while `active`, and MARK at any time: (event or None, message or "") comes back.
+    `press` every key while `active`, and MARK at any time: (event or None, message or "") comes
+    back.
     """
 
     def __init__(self):

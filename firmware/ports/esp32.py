@@ -1,4 +1,5 @@
-"""esp32 boards with wired Ethernet: wESP32 and ESP32-POE. Declared, staged, type-checked; nobody has run it on a board yet.
+"""esp32 boards with wired Ethernet: wESP32 and ESP32-POE. Declared, staged, type-checked; nobody
+has run it on a board yet.
 
 Source: MicroPython quick reference for the ESP32, "Wired networking"; esp32.Partition.
 """
@@ -22,14 +23,18 @@ class Ports(McuPorts):
         label = self._board.JOURNAL["partition"]
         found = Partition.find(Partition.TYPE_DATA, label=label)
         if not found:
-            raise JournalError("journal: no data partition %r; flash the partition table that docs/boards.md names" % label)
+            raise JournalError(
+                "journal: no data partition %r; flash the partition table that docs/boards.md names"
+                % label
+            )
         return found[0]
 
     async def connect_network(self) -> None:
         """Bring the wired link up; DHCP gives the address."""
         wiring = self._board.NETWORK
         arguments = {
-            "mdc": Pin(wiring["mdc"]), "mdio": Pin(wiring["mdio"]), "phy_type": getattr(network, wiring["phy_type"]),
+            "mdc": Pin(wiring["mdc"]), "mdio": Pin(wiring["mdio"]),
+            "phy_type": getattr(network, wiring["phy_type"]),
             "phy_addr": wiring["phy_addr"],
         }  # fmt: skip
         if "power" in wiring:

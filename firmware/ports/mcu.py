@@ -1,4 +1,5 @@
-"""What rp2 and esp32 boards share: pins, UARTs, beeper and watchdog through `machine`. Nobody has run this on a board yet.
+"""What rp2 and esp32 boards share: pins, UARTs, beeper and watchdog through `machine`. Nobody has
+run this on a board yet.
 
 Source: MicroPython library reference, `machine`.
 """
@@ -10,7 +11,9 @@ import machine
 from firmware.drivers.base import ticks_add, ticks_diff
 from protocol.compat import const
 
-_RX_BYTES = const(4096)  # 4.2 s at 9600 baud: a signature in a TLS handshake holds the loop for up to about 2 s (estimated)
+_RX_BYTES = const(
+    4096
+)  # 4.2 s at 9600 baud: a signature in a TLS handshake holds the loop for up to about 2 s (estimated)
 _WATCHDOG_MS = const(8000)  # rp2 allows 8388 at most
 _SETTLE_US = const(5)  # a driven matrix row has to pull the column's wire
 _KICK_MS_MAX = const(510)  # drawers name this limit for their solenoid
@@ -36,7 +39,11 @@ class McuPorts:
         if drawer.get("kick_pin") is not None:
             self._kick = machine.Pin(drawer["kick_pin"], machine.Pin.OUT, value=0)
         self._kick_until = None
-        self._beeper = machine.Pin(board.BEEPER, machine.Pin.OUT, value=0) if board.BEEPER is not None else None
+        self._beeper = (
+            machine.Pin(board.BEEPER, machine.Pin.OUT, value=0)
+            if board.BEEPER is not None
+            else None
+        )
         self._beeps = []
         self._beep_due = 0
         self._rows, self._cols = self._pad_pins(board.PAD)
@@ -46,7 +53,9 @@ class McuPorts:
         self._watchdog = None
 
     def _pad_pins(self, pad: dict) -> tuple:
-        """Rows driven low one at a time through open drains, columns pulled up: two keys at once short nothing."""
+        """Rows driven low one at a time through open drains, columns pulled up: two keys at once
+        short nothing.
+        """
         if "expander" in pad:
             expander = Expander(pad["expander"], len(pad["rows"]), len(pad["cols"]))
             return expander.rows, expander.cols
@@ -57,7 +66,8 @@ class McuPorts:
     def uart(self, instrument: dict):
         parity = {"none": None, "even": 0, "odd": 1}[instrument["parity"]]
         uart = machine.UART(
-            instrument["uart"], baudrate=instrument["baud"], bits=instrument["bits"], parity=parity, stop=instrument["stop"],
+            instrument["uart"], baudrate=instrument["baud"], bits=instrument["bits"], parity=parity,
+            stop=instrument["stop"],
             tx=instrument["tx"], rx=instrument["rx"], rxbuf=_RX_BYTES, timeout=0,
         )  # fmt: skip
         return Serial(uart)
@@ -115,7 +125,12 @@ class McuPorts:
         return self._uptime_ms
 
     def reset_cause(self) -> str:
-        names = {"PWRON_RESET": "power_on", "HARD_RESET": "hard", "WDT_RESET": "watchdog", "SOFT_RESET": "soft"}
+        names = {
+            "PWRON_RESET": "power_on",
+            "HARD_RESET": "hard",
+            "WDT_RESET": "watchdog",
+            "SOFT_RESET": "soft",
+        }
         cause = machine.reset_cause()
         for constant, name in names.items():
             if getattr(machine, constant, None) == cause:
@@ -126,7 +141,9 @@ class McuPorts:
         machine.reset()
 
     def feed_watchdog(self) -> None:
-        if self._watchdog is None:  # armed by the first full round of all tasks, so that a slow start is not a reset loop
+        if (
+            self._watchdog is None
+        ):  # armed by the first full round of all tasks, so that a slow start is not a reset loop
             self._watchdog = machine.WDT(timeout=_WATCHDOG_MS)
         self._watchdog.feed()
 
@@ -146,13 +163,17 @@ class Serial:
 
 
 class Expander:
-    """An MCP23017 on I2C for boards whose free pins do not suffice: rows on port A, columns on port B.
+    """An MCP23017 on I2C for boards whose free pins do not suffice: rows on port A, columns on port
+    B.
 
-    Source: Microchip MCP23017 data sheet DS20001952, registers IODIRA 00, GPPUB 0D, GPIOB 13, OLATA 14 (BANK = 0).
+    Source: Microchip MCP23017 data sheet DS20001952, registers IODIRA 00, GPPUB 0D, GPIOB 13, OLATA
+    14 (BANK = 0).
     """
 
     def __init__(self, wiring: dict, rows: int, cols: int):
-        self._i2c = machine.I2C(wiring["i2c"], sda=machine.Pin(wiring["sda"]), scl=machine.Pin(wiring["scl"]))
+        self._i2c = machine.I2C(
+            wiring["i2c"], sda=machine.Pin(wiring["sda"]), scl=machine.Pin(wiring["scl"])
+        )
         self._address = wiring["address"]
         self._i2c.writeto_mem(self._address, 0x0D, bytes(((1 << cols) - 1,)))
         self._i2c.writeto_mem(self._address, 0x14, b"\x00")

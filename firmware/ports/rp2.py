@@ -1,7 +1,9 @@
-"""rp2 boards: Pico W over wireless, W5500-EVB-Pico over wire. Declared, staged, type-checked; nobody has run it on a board yet.
+"""rp2 boards: Pico W over wireless, W5500-EVB-Pico over wire. Declared, staged, type-checked;
+nobody has run it on a board yet.
 
-A flash write runs with interrupts off, and the UART's FIFO is 32 bytes: STOPS_UART makes the app write only between reports.
-Source: MicroPython quick reference for the RP2; micropython issue 17236.
+A flash write runs with interrupts off, and the UART's FIFO is 32 bytes: STOPS_UART makes the app
+write only between reports. Source: MicroPython quick reference for the RP2; micropython issue
+17236.
 """
 
 import asyncio
@@ -28,9 +30,11 @@ class Ports(McuPorts):
         if wiring["kind"] == "w5500":
             spi = machine.SPI(
                 wiring["spi"], baudrate=wiring["baud"],
-                sck=machine.Pin(wiring["sck"]), mosi=machine.Pin(wiring["mosi"]), miso=machine.Pin(wiring["miso"]),
+                sck=machine.Pin(wiring["sck"]), mosi=machine.Pin(wiring["mosi"]),
+                miso=machine.Pin(wiring["miso"]),
             )  # fmt: skip
-            chip = network.WIZNET5K  # pyright: ignore[reportAttributeAccessIssue]  (the stubs are of the Pico W)
+            # pyright: ignore[reportAttributeAccessIssue]  (the stubs are of the Pico W)
+            chip = network.WIZNET5K
             nic = chip(spi, machine.Pin(wiring["cs"]), machine.Pin(wiring["reset"]))
             nic.active(True)
         else:

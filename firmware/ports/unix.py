@@ -1,10 +1,12 @@
 """The unix port: pseudo-terminals for UARTs, a line channel for pins, a file for flash.
 
-The parent opens everything, makes the descriptors non-blocking (MicroPython has no fcntl) and names them in the environment:
-TILL_FD_<INSTRUMENT> for a serial line, TILL_FD_GPIO for the pins, TILL_FLASH for the journal's image file.
+The parent opens everything, makes the descriptors non-blocking (MicroPython has no fcntl) and names
+them in the environment: TILL_FD_<INSTRUMENT> for a serial line, TILL_FD_GPIO for the pins,
+TILL_FLASH for the journal's image file.
 
-In, one line each: `D level` the drawer's pin, `M r0 r1 r2 r3 r4` the pad's column bits (hex) row by row, `W ms` the bench's
-clock jumps ahead. Out: `B beep`, `K ms` kick, `P text` display, `R text` a remark for the bench.
+In, one line each: `D level` the drawer's pin, `M r0 r1 r2 r3 r4` the pad's column bits (hex) row by
+row, `W ms` the bench's clock jumps ahead. Out: `B beep`, `K ms` kick, `P text` display, `R text` a
+remark for the bench.
 """
 
 import os
@@ -22,7 +24,9 @@ _SCANS_MAX = const(32)  # as many keys as anyone presses while the loop is held 
 
 
 class Channel:
-    """A descriptor that was inherited, as a UART has it: readinto without waiting, write without waiting."""
+    """A descriptor that was inherited, as a UART has it: readinto without waiting, write without
+    waiting.
+    """
 
     def __init__(self, descriptor):
         self._file = open(descriptor, "r+b", buffering=0)
@@ -98,7 +102,10 @@ class Ports:
     def uart(self, instrument: dict) -> Channel:
         descriptor = os.getenv("TILL_FD_" + instrument["uart"].upper())
         if descriptor is None:
-            self.remark("%s: nothing plays it on the wire %r of this bench" % (instrument["name"], instrument["uart"]))
+            self.remark(
+                "%s: nothing plays it on the wire %r of this bench"
+                % (instrument["name"], instrument["uart"])
+            )
             return Channel("/dev/null")
         return Channel(int(descriptor))
 
@@ -129,7 +136,9 @@ class Ports:
             self._uptime_ms += int(words[1])
 
     def _latch(self, rows: list) -> None:
-        """What was read at once is one scan's, but for a key that closes after another one: it keeps its place behind that."""
+        """What was read at once is one scan's, but for a key that closes after another one: it
+        keeps its place behind that.
+        """
         last = self._seen[-1] if self._seen else None
         if last is None or (any(last) and any(now & ~then for now, then in zip(rows, last))):
             if len(self._seen) < _SCANS_MAX:

@@ -1,8 +1,10 @@
-"""The `till` command: entry, exit codes, and the promise that no error of the world ends in a traceback.
+"""The `till` command: entry, exit codes, and the promise that no error of the world ends in a
+traceback.
 
-A module for each area of commands; each reads the configuration, calls one function and prints its result. This file stays
-light, so that `till --version` needs none of their libraries.
-Exit codes: 0 done, 1 finding, 2 usage, 65 bad data, 69 unavailable, 75 try again, 77 permission, 78 configuration.
+A module for each area of commands; each reads the configuration, calls one function and prints its
+result. This file stays light, so that `till --version` needs none of their libraries. Exit codes: 0
+done, 1 finding, 2 usage, 65 bad data, 69 unavailable, 75 try again, 77 permission, 78
+configuration.
 """
 
 import os
@@ -15,7 +17,8 @@ from gateway.errors import GatewayError, PermissionDenied, TryAgain
 
 # in the order of till --help
 AREAS = (
-    "setup", "devices", "running", "office", "keeping", "incidents", "audit", "fleet", "commands", "instruments", "learn",
+    "setup", "devices", "running", "office", "keeping", "incidents", "audit", "fleet", "commands",
+    "instruments", "learn",
     "simulated",
 )  # fmt: skip
 
@@ -34,14 +37,26 @@ def main() -> NoReturn:
     except GatewayError as error:
         _leave(error)
     except PermissionError as error:
-        _leave(PermissionDenied(f"{error.filename or 'file'}: {error.strerror}; run as its owner or give yourself access"))
+        _leave(
+            PermissionDenied(
+                f"{error.filename or 'file'}: {error.strerror}; run as its owner or give yourself"
+                " access"
+            )
+        )
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nobody to tell
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader went away: nobody to tell
         sys.exit(0)
     except sqlite3.OperationalError as error:
         _leave(TryAgain(f"ledger: {error}; free the disk or end the other process and try again"))
     except OSError as error:
-        _leave(TryAgain(f"{error.filename or 'operating system'}: {error.strerror or error}; correct it and try again"))
+        _leave(
+            TryAgain(
+                f"{error.filename or 'operating system'}: {error.strerror or error}; correct it and"
+                " try again"
+            )
+        )
     sys.exit(0)
 
 

@@ -1,4 +1,6 @@
-"""The Typer application, and what several commands share. docs/cli.md is the page about all of them."""
+"""The Typer application, and what several commands share. docs/cli.md is the page about all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -38,15 +40,23 @@ app.add_typer(sim_app, name="sim")
 
 # readable=False on every path: our own message says which access is missing and how to give it.
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", envvar="TILL_CONFIG", readable=False, help="The site's till.toml.")
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="TILL_CONFIG", readable=False, help="The site's till.toml."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-DateOption = Annotated[str | None, typer.Option("--date", help="Business date, YYYY-MM-DD; default: the last one posted.")]
+DateOption = Annotated[
+    str | None,
+    typer.Option("--date", help="Business date, YYYY-MM-DD; default: the last one posted."),
+]
 CONFIG = Path("till.toml")
 
 
 @app.callback(invoke_without_command=True)
-def _top(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
+def _top(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
+) -> None:
     if version:
         from gateway.cli import version as installed
 
@@ -59,19 +69,33 @@ def opened(site: Site) -> Iterator[Ledger]:
     from gateway.ledger import Ledger
 
     if not site.data.is_dir():
-        raise PermissionDenied(f"folder {site.data} does not exist; make it for the gateway's user, or run till init")
+        raise PermissionDenied(
+            f"folder {site.data} does not exist; make it for the gateway's user, or run till init"
+        )
     with Ledger(site.ledger) as ledger:
         yield ledger
 
 
 def known_window(site: Site, device: str) -> None:
     if device not in site.config.windows:
-        raise UsageError(f"device {device!r}: not one of {', '.join(site.config.windows)}; add it to windows in {site.path}")
+        raise UsageError(
+            f"device {device!r}: not one of {', '.join(site.config.windows)}; add it to windows in"
+            f" {site.path}"
+        )
 
 
 def tell(as_json: bool, result: dict[str, Any], text: str, compact: bool = False) -> None:
-    """Print a result. A device's own lines may be in the text: nothing that a terminal obeys passes."""
-    print(json.dumps(result, indent=None if compact else 2) if as_json else printable(text, keep="\n"), flush=True)
+    """Print a result. A device's own lines may be in the text: nothing that a terminal obeys
+    passes.
+    """
+    print(
+        (
+            json.dumps(result, indent=None if compact else 2)
+            if as_json
+            else printable(text, keep="\n")
+        ),
+        flush=True,
+    )
 
 
 def boards_path(site: Site) -> Path | None:

@@ -1,4 +1,6 @@
-"""till checkpoint and till audit verify: the day's signed checkpoint, and the check that needs nothing of the gateway's."""
+"""till checkpoint and till audit verify: the day's signed checkpoint, and the check that needs
+nothing of the gateway's.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,16 @@ def checkpoint(
     config: ConfigOption = CONFIG,
     date: DateOption = None,
     new_key: Annotated[
-        bool, typer.Option("--new-key", help="Begin a new series: the key is lost, or a backup was restored.")
+        bool,
+        typer.Option(
+            "--new-key", help="Begin a new series: the key is lost, or a backup was restored."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the signed checkpoint of the business day that ended last (or of --date); it is made first when it is due."""
+    """Print the signed checkpoint of the business day that ended last (or of --date); it is made
+    first when it is due.
+    """
     from gateway import checkpoint as checkpoints
     from gateway import config as configuration
 
@@ -46,7 +53,8 @@ def checkpoint(
             there = checkpoints.stored(ledger.db, date)
             if not there:
                 raise UsageError(
-                    f"date {date}: no checkpoint was made for it; till checkpoint makes that of the day that ended last"
+                    f"date {date}: no checkpoint was made for it; till checkpoint makes that of the"
+                    " day that ended last"
                 )
             made = there[0]
         else:
@@ -58,29 +66,46 @@ def checkpoint(
             else:
                 until = site.config.cut_off.isoformat("minutes")
                 raise TryAgain(
-                    f"checkpoint: nothing to sign yet; records of a business day are signed after its cut-off, {until}"
+                    "checkpoint: nothing to sign yet; records of a business day are signed after"
+                    f" its cut-off, {until}"
                 )
-    print(json.dumps(made.told(), indent=2) if as_json else made.note, end="\n" if as_json else "", flush=True)
+    print(
+        json.dumps(made.told(), indent=2) if as_json else made.note,
+        end="\n" if as_json else "",
+        flush=True,
+    )
 
 
 @audit_app.command()
 def verify(
     files: Annotated[
-        list[Path] | None, typer.Argument(readable=False, help="Checkpoints: notes, or day reports as HTML, JSON, CSV or text.")
+        list[Path] | None,
+        typer.Argument(
+            readable=False, help="Checkpoints: notes, or day reports as HTML, JSON, CSV or text."
+        ),
     ] = None,
     config: ConfigOption = CONFIG,
     ledger: Annotated[
-        Path | None, typer.Option("--ledger", readable=False, help="A ledger or a copy; default: the site's.")
+        Path | None,
+        typer.Option("--ledger", readable=False, help="A ledger or a copy; default: the site's."),
     ] = None,
     vkey: Annotated[
-        list[Path] | None, typer.Option("--vkey", readable=False, help="The verifier key that you kept; may be repeated.")
+        list[Path] | None,
+        typer.Option(
+            "--vkey", readable=False, help="The verifier key that you kept; may be repeated."
+        ),
     ] = None,
     posted: Annotated[
-        list[Path] | None, typer.Option("--posted", readable=False, help="A posted.csv to compare with; may be repeated.")
+        list[Path] | None,
+        typer.Option(
+            "--posted", readable=False, help="A posted.csv to compare with; may be repeated."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a ledger against what was printed: read-only and offline. Exit code 1 when something does not fit."""
+    """Verify a ledger against what was printed: read-only and offline. Exit code 1 when something
+    does not fit.
+    """
     from gateway import audit as auditing
     from gateway import config as configuration
 
@@ -106,17 +131,26 @@ def verify(
 
 
 def _print(report: Audit, path: Path, is_printed: bool, own: bool) -> None:
-    print(f"ledger {path}: {report.n} messages, {report.records} records, {report.postings} postings, head {report.head.hex()}")
+    print(
+        f"ledger {path}: {report.n} messages, {report.records} records, {report.postings} postings,"
+        f" head {report.head.hex()}"
+    )
     for name in report.good:
         print(printable(f"\N{CHECK MARK} {name}: signed, and its messages are the ones here"))
     for item in report.findings:
         print(printable(f"\N{BALLOT X} {item.where}: {item.text}"))
         print(f"  next: {item.next}")
-    print(f"{len(report.findings)} findings; {report.witnesses} boards remember a head of this ledger")
+    print(
+        f"{len(report.findings)} findings; {report.witnesses} boards remember a head of this ledger"
+    )
     if not is_printed:
-        print("no printed checkpoint was given: a ledger that was rewritten as a whole would not show")
+        print(
+            "no printed checkpoint was given: a ledger that was rewritten as a whole would not show"
+        )
     if own:
-        print("the verifier key is the one beside the ledger: name the one that you kept with --vkey")
+        print(
+            "the verifier key is the one beside the ledger: name the one that you kept with --vkey"
+        )
 
 
 def _keys(files: list[Path] | None, ledger: Path) -> tuple[list[VerifierKey], bool]:
@@ -125,13 +159,18 @@ def _keys(files: list[Path] | None, ledger: Path) -> tuple[list[VerifierKey], bo
 
     paths = files or [*ledger.parent.glob("checkpoint*.vkey")]
     if not paths:
-        raise ConfigError(f"ledger {ledger}: no checkpoint.vkey beside it; name the verifier key that you kept with --vkey")
+        raise ConfigError(
+            f"ledger {ledger}: no checkpoint.vkey beside it; name the verifier key that you kept"
+            " with --vkey"
+        )
     keys = []
     for path in paths:
         try:
             keys += [VerifierKey.parse(line) for line in _text(path).splitlines() if line.strip()]
         except NoteError as error:
-            raise DataError(f"{path}: {error}; name the file that till init wrote as checkpoint.vkey") from error
+            raise DataError(
+                f"{path}: {error}; name the file that till init wrote as checkpoint.vkey"
+            ) from error
     return keys, not files
 
 
@@ -143,7 +182,9 @@ def _notes(path: Path) -> list[str]:
     try:
         return find_notes("\n".join(_strings(json.loads(text))))
     except (ValueError, RecursionError):
-        return find_notes(html.unescape(re.sub(r"<[^>]*>|\"", "\n" if "<" not in text else "", text)))
+        return find_notes(
+            html.unescape(re.sub(r"<[^>]*>|\"", "\n" if "<" not in text else "", text))
+        )
 
 
 def _strings(value: Any) -> list[str]:
@@ -157,11 +198,18 @@ def _strings(value: Any) -> list[str]:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
-            raise DataError(f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; name a checkpoint or a day report")
+            raise DataError(
+                f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; name a checkpoint or"
+                " a day report"
+            )
         return path.read_text("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise UsageError(f"{path}: no such file; name a checkpoint, a day report or a key") from error
+        raise UsageError(
+            f"{path}: no such file; name a checkpoint, a day report or a key"
+        ) from error
     except PermissionError as error:
         raise PermissionDenied(f"{path}: not readable; give yourself access") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8; name a checkpoint or a day report") from error
+        raise DataError(
+            f"{path}: byte {error.start} is not UTF-8; name a checkpoint or a day report"
+        ) from error

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, device_app, known_window, opened, tell
+from gateway.cli.app import (
+    CONFIG,
+    FINDING,
+    ConfigOption,
+    JsonOption,
+    device_app,
+    known_window,
+    opened,
+    tell,
+)
 
 _LOOK_S = 1 / 4
 
@@ -16,12 +25,21 @@ _LOOK_S = 1 / 4
 @device_app.command("tell")
 def device_tell(
     device: Annotated[str, typer.Argument(help="Which window, such as w1.")],
-    verb: Annotated[str, typer.Argument(help="identify (beep and show its name), restart, or log (its newest lines).")],
-    wait: Annotated[int, typer.Option(min=0, max=3600, help="Seconds to wait for the answer; 0 only asks.")] = 60,
+    verb: Annotated[
+        str,
+        typer.Argument(
+            help="identify (beep and show its name), restart, or log (its newest lines)."
+        ),
+    ],
+    wait: Annotated[
+        int, typer.Option(min=0, max=3600, help="Seconds to wait for the answer; 0 only asks.")
+    ] = 60,
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a device. The command goes out behind its next heartbeat; the answer is a record like any other."""
+    """Ask a device. The command goes out behind its next heartbeat; the answer is a record like any
+    other.
+    """
     from gateway import commands
     from gateway import config as configuration
     from gateway.clock import Clock
@@ -35,12 +53,25 @@ def device_tell(
         while answer is None and time.monotonic_ns() < until:
             time.sleep(_LOOK_S)
             answer = commands.answer(ledger, device, counter)
-    result = {"device": device, "counter": counter, "verb": verb, "outcome": answer and answer["outcome"]}
+    result = {
+        "device": device,
+        "counter": counter,
+        "verb": verb,
+        "outcome": answer and answer["outcome"],
+    }
     if answer is None:
-        tell(as_json, result, f"asked {device} to {verb} (command {counter}); no answer yet, till serve sends it")
+        tell(
+            as_json,
+            result,
+            f"asked {device} to {verb} (command {counter}); no answer yet, till serve sends it",
+        )
         raise typer.Exit(FINDING if wait else 0)
     lines = list(answer.get("lines", ()))
-    text = [f"{device} {verb} (command {counter}): {answer['outcome']} {answer.get('detail', '')}".rstrip(), *lines]
+    text = [
+        f"{device} {verb} (command {counter}): {answer['outcome']}"
+        f" {answer.get('detail', '')}".rstrip(),
+        *lines,
+    ]
     tell(as_json, {**result, "detail": answer.get("detail", ""), "lines": lines}, "\n".join(text))
     if answer["outcome"] != "done":
         raise typer.Exit(FINDING)

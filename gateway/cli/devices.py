@@ -1,4 +1,6 @@
-"""till device enrol, approve, rotate, revoke, replace and list, and till broker config: who may speak. docs/enrolment.md."""
+"""till device enrol, approve, rotate, revoke, replace and list, and till broker config: who may
+speak. docs/enrolment.md.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, ConfigOption, JsonOption, broker_app, device_app, known_window, opened, tell
+from gateway.cli.app import (
+    CONFIG,
+    ConfigOption,
+    JsonOption,
+    broker_app,
+    device_app,
+    known_window,
+    opened,
+    tell,
+)
 from gateway.clock import clock_from_env
 from gateway.terminal import printable
 
@@ -20,13 +31,17 @@ if TYPE_CHECKING:
     from gateway.enrolment import Enrolment, Identity
 
 DeviceArgument = Annotated[str, typer.Argument(help="Which window, such as w4.")]
-WhoOption = Annotated[str, typer.Option(help="Who does this, for the record; default: the user of this computer.")]
+WhoOption = Annotated[
+    str, typer.Option(help="Who does this, for the record; default: the user of this computer.")
+]
 ReasonOption = Annotated[str, typer.Option(help="Why, for the record.")]
 
 
 @device_app.command("list")
 def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """Every device: whether it may speak, key and certificate, when it was last heard, its records, what is missing."""
+    """Every device: whether it may speak, key and certificate, when it was last heard, its records,
+    what is missing.
+    """
     rows = _rows(config)
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -38,7 +53,9 @@ def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> N
         if row["certificate"]:
             parts.append(f"certificate {row['certificate']}")
         parts.append(f"last seen {row['last_seen']}" if row["last_seen"] else "never seen")
-        parts += [f"{row[name]} {name}" for name in ("records", "duplicates", "rejected", "missing")]
+        parts += [
+            f"{row[name]} {name}" for name in ("records", "duplicates", "rejected", "missing")
+        ]
         print(printable(f"{row['device'] or '(unknown sender)'}: {', '.join(parts)}"))
 
 
@@ -51,21 +68,36 @@ def _rows(config: Path) -> list[dict[str, Any]]:
     with opened(site) as ledger:
         stats = {item.device: item for item in ledger.stats()}
         seen = {str(row["device"]): int(row["last_seen_ms"]) for row in ledger.cursors()}
-        seen.update({str(row["device"]): int(row["seen_ms"]) for row in ledger.heartbeats() if row["seen_ms"]})
+        seen.update(
+            {
+                str(row["device"]): int(row["seen_ms"])
+                for row in ledger.heartbeats()
+                if row["seen_ms"]
+            }
+        )
         keys = KeyStore(site.keys)
-        names = {*site.config.windows, *keys.devices(), *stats, *(str(row["device"]) for row in events(ledger))}
+        names = {
+            *site.config.windows,
+            *keys.devices(),
+            *stats,
+            *(str(row["device"]) for row in events(ledger)),
+        }
         enrolment = Enrolment(site, ledger, "", 0)
         rows = []
         for name in sorted(names):
             item, identity = stats.get(name), enrolment.identity(name) if name else None
             rows.append(
                 {
-                    "device": name, "state": identity.state if identity else "none", "configured": name in site.config.windows,
-                    "keys": list(identity.keys) if identity else [],  # two while a rotation is under way
+                    "device": name, "state": identity.state if identity else "none",
+                    "configured": name in site.config.windows,
+                    # two while a rotation is under way
+                    "keys": list(identity.keys) if identity else [],
                     "certificate": identity.certificate if identity else "",
                     "last_seen": _moment(seen[name], site) if name in seen else "",
-                    "records": item.records if item else 0, "duplicates": item.duplicates if item else 0,
-                    "rejected": item.rejected if item else 0, "missing": item.missing if item else 0,
+                    "records": item.records if item else 0,
+                    "duplicates": item.duplicates if item else 0,
+                    "rejected": item.rejected if item else 0,
+                    "missing": item.missing if item else 0,
                 }
             )  # fmt: skip
     return rows
@@ -73,37 +105,61 @@ def _rows(config: Path) -> list[dict[str, Any]]:
 
 @device_app.command("enrol")
 def device_enrol(
-    device: DeviceArgument, who: WhoOption = "", config: ConfigOption = CONFIG, as_json: JsonOption = False
+    device: DeviceArgument,
+    who: WhoOption = "",
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
-    """Make key and certificate of a window that has none. Nothing of it is taken before it is approved."""
+    """Make key and certificate of a window that has none. Nothing of it is taken before it is
+    approved.
+    """
     with _enrolment(config, who) as (site, enrolment):
         known_window(site, device)
         identity = enrolment.enrol(device)
     compare = f" --fingerprint {identity.certificate[:16]}" if identity.certificate else ""
-    _tell(as_json, identity, f"enrolled {_text(identity)}\nnext, by somebody else: till device approve {device}{compare}")
+    _tell(
+        as_json,
+        identity,
+        f"enrolled {_text(identity)}\nnext, by somebody else: till device approve"
+        f" {device}{compare}",
+    )
 
 
 @device_app.command("approve")
 def device_approve(
     device: DeviceArgument,
-    fingerprint: Annotated[str, typer.Option(help="What the one who enrolled it noted: 16 digits or more.")] = "",
+    fingerprint: Annotated[
+        str, typer.Option(help="What the one who enrolled it noted: 16 digits or more.")
+    ] = "",
     who: WhoOption = "",
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Let an enrolled device in. With --fingerprint only if its certificate is the one that was noted."""
+    """Let an enrolled device in. With --fingerprint only if its certificate is the one that was
+    noted.
+    """
     with _enrolment(config, who) as (site, enrolment):
         was_shut_out = enrolment.was_revoked(device)
         identity = enrolment.approve(device, fingerprint)
     again = _reload(site) if was_shut_out else ""  # mosquitto's ACL still denies it
-    _tell(as_json, identity, f"approved {_text(identity)}{again}\nnext, if its board has not been yet: till flash {device}")
+    _tell(
+        as_json,
+        identity,
+        f"approved {_text(identity)}{again}\nnext, if its board has not been yet: till flash"
+        f" {device}",
+    )
 
 
 @device_app.command("rotate")
 def device_rotate(
-    device: DeviceArgument, who: WhoOption = "", config: ConfigOption = CONFIG, as_json: JsonOption = False
+    device: DeviceArgument,
+    who: WhoOption = "",
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
-    """Ask a device to take a new key. Both are good until it has; nothing secret crosses the line."""
+    """Ask a device to take a new key. Both are good until it has; nothing secret crosses the
+    line.
+    """
     from gateway import commands
     from gateway import config as configuration
     from gateway.enrolment import os_user
@@ -114,7 +170,10 @@ def device_rotate(
     with opened(site) as ledger:
         counter = commands.rotate(ledger, keys, device, who or os_user(), clock_from_env().utc_ms())
     number = keys.all(device)[-1].number
-    text = f"asked {device} to take key {number} (command {counter}); till device list shows when it has"
+    text = (
+        f"asked {device} to take key {number} (command {counter}); till device list shows when"
+        " it has"
+    )
     tell(as_json, {"device": device, "counter": counter, "key": number}, text)
 
 
@@ -126,7 +185,9 @@ def device_revoke(
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Shut a device out: its key is destroyed, its certificate revoked, its next message refused."""
+    """Shut a device out: its key is destroyed, its certificate revoked, its next message
+    refused.
+    """
     with _enrolment(config, who) as (site, enrolment):
         identity = enrolment.revoke(device, reason)
     _tell(as_json, identity, f"revoked {device}: its next message is refused{_reload(site)}")
@@ -144,17 +205,26 @@ def device_replace(
     with _enrolment(config, who) as (site, enrolment):
         known_window(site, device)
         identity = enrolment.replace(device, reason)
-    _tell(as_json, identity, f"replaced {_text(identity)}; the old ones are refused{_reload(site)}\nnext: till flash {device}")
+    _tell(
+        as_json,
+        identity,
+        f"replaced {_text(identity)}; the old ones are refused{_reload(site)}\nnext: till flash"
+        f" {device}",
+    )
 
 
 @broker_app.command("config")
 def broker_configure(
-    folder: Annotated[Path | None, typer.Option(readable=False, help="Where to write it; default: <data>/broker.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(readable=False, help="Where to write it; default: <data>/broker.")
+    ] = None,
     who: WhoOption = "",
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what mosquitto reads: configuration, ACL, certificates. Renews those of the office and makes what is missing."""
+    """Write what mosquitto reads: configuration, ACL, certificates. Renews those of the office and
+    makes what is missing.
+    """
     from gateway import broker_config
     from gateway.enrolment import revoked
 
@@ -180,7 +250,12 @@ def _enrolment(config: Path, who: str) -> Iterator[tuple[Site, Enrolment]]:
 
 
 def _tell(as_json: bool, identity: Identity, text: str) -> None:
-    result = {"device": identity.device, "state": identity.state, "keys": identity.keys, "certificate": identity.certificate}
+    result = {
+        "device": identity.device,
+        "state": identity.state,
+        "keys": identity.keys,
+        "certificate": identity.certificate,
+    }
     tell(as_json, result, printable(text, keep="\n"))
 
 
@@ -193,8 +268,8 @@ def _reload(site: Site) -> str:
     if not site.config.broker.tls:
         return ""
     return (
-        f"\nnext: reload mosquitto (SIGHUP); where its files are not in {site.broker_folder}, first till broker config"
-        " --folder DIR"
+        f"\nnext: reload mosquitto (SIGHUP); where its files are not in {site.broker_folder}, first"
+        " till broker config --folder DIR"
     )
 
 

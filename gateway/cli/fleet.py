@@ -30,21 +30,31 @@ if TYPE_CHECKING:
 def flash(
     device: Annotated[str, typer.Argument(help="Which window the board is for, such as w1.")],
     config: ConfigOption = CONFIG,
-    port: Annotated[str | None, typer.Option(help="Serial port; default: the one that boards.toml recognises.")] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Serial port; default: the one that boards.toml recognises.")
+    ] = None,
     board: Annotated[str | None, typer.Option(help="Name of the board in boards.toml.")] = None,
     revision: Annotated[str | None, typer.Option(help="Its revision.")] = None,
-    serial_number: Annotated[str | None, typer.Option(help="USB serial number of the board.")] = None,
-    host: Annotated[str | None, typer.Option(help="Broker address as the board sees it; default: as in till.toml.")] = None,
+    serial_number: Annotated[
+        str | None, typer.Option(help="USB serial number of the board.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Broker address as the board sees it; default: as in till.toml."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be copied.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the firmware and the window's key on a board. Refuses while its drawer session is open."""
+    """Put the firmware and the window's key on a board. Refuses while its drawer session is
+    open.
+    """
     from gateway import config as configuration
     from gateway.fleet.flash import flash_command
 
     site = configuration.load(config)
     flash_command(
-        _site_values(site, device, host), port, board, revision, serial_number, bench_folder(site), boards_path(site),
+        _site_values(site, device, host), port, board, revision, serial_number, bench_folder(site),
+        boards_path(site),
         refuse=lambda: _open_session(site, device), dry_run=dry_run, as_json=as_json,
         certificates=_certificates(site, device), watcher=_watcher(site),
     )  # fmt: skip
@@ -53,21 +63,33 @@ def flash(
 @app.command()
 def stage(
     device: Annotated[str, typer.Argument(help="Which window the board is for, such as w1.")],
-    out: Annotated[Path, typer.Option(readable=False, help="A folder that does not exist yet, or is empty.")],
+    out: Annotated[
+        Path, typer.Option(readable=False, help="A folder that does not exist yet, or is empty.")
+    ],
     config: ConfigOption = CONFIG,
     board: Annotated[str, typer.Option(help="Name of the board in boards.toml.")] = "unix",
     revision: Annotated[str | None, typer.Option(help="Its revision.")] = None,
-    host: Annotated[str | None, typer.Option(help="Broker address as the board sees it; default: as in till.toml.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Broker address as the board sees it; default: as in till.toml."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the files that `till flash` would put on a board, the window's key included, to a folder."""
+    """Write the files that `till flash` would put on a board, the window's key included, to a
+    folder.
+    """
     from gateway import config as configuration
     from gateway.fleet.stage import stage as stage_tree
 
     site = configuration.load(config)
     values, certificates = _site_values(site, device, host), _certificates(site, device)
     staged = stage_tree(board, revision, out, values, boards_path(site), certificates)
-    result = {"board": staged.board.label, "out": str(out), "files": len(staged.files), "mpy_bytes": staged.mpy_bytes}
+    result = {
+        "board": staged.board.label,
+        "out": str(out),
+        "files": len(staged.files),
+        "mpy_bytes": staged.mpy_bytes,
+    }
     if staged.warning:
         result["warning"] = staged.warning
     text = f"staged {staged.board.label} for {device} in {out}: {staged.mpy_bytes} bytes of .mpy"
@@ -82,7 +104,9 @@ def _site_values(site: Site, device: str, host: str | None) -> dict[str, Any]:
     known_window(site, device)
     broker = site.config.broker
     key = KeyStore(site.keys).current(device)
-    values = site_of(site.config.site, device, host or broker.host, broker.port, key, site.config.currency)
+    values = site_of(
+        site.config.site, device, host or broker.host, broker.port, key, site.config.currency
+    )
     return {**values, "tls": True, "server_name": broker.name} if broker.tls else values
 
 
@@ -104,7 +128,11 @@ def _watcher(site: Site) -> Watcher | None:
     from gateway.fleet.boot_watch import Watcher
 
     broker = site.config.broker
-    return Watcher(broker.host, broker.port, **pki.client_files(site.ca, site.keys, pki.WATCH_NAME)) if broker.tls else None
+    return (
+        Watcher(broker.host, broker.port, **pki.client_files(site.ca, site.keys, pki.WATCH_NAME))
+        if broker.tls
+        else None
+    )
 
 
 def _open_session(site: Site, device: str) -> str | None:
@@ -118,14 +146,19 @@ def _open_session(site: Site, device: str) -> str | None:
     with opened(site) as ledger:
         sessions = drawer_sessions(ledger.records(from_ms, until_ms, device), site.config.currency)
     if sessions and sessions[-1].groups and sessions[-1].close is None:
-        return f"its drawer session is open since {local_time(sessions[-1].started_ms, site.zone)}; close it first"
+        return (
+            f"its drawer session is open since {local_time(sessions[-1].started_ms, site.zone)};"
+            " close it first"
+        )
     return None
 
 
 @boards_app.command("show")
 def boards_show(
     name: Annotated[str | None, typer.Argument(help="One board; default: all.")] = None,
-    boards: Annotated[Path | None, typer.Option(readable=False, help="Another boards.toml.")] = None,
+    boards: Annotated[
+        Path | None, typer.Option(readable=False, help="Another boards.toml.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """What boards.toml declares."""

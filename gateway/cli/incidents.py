@@ -1,4 +1,6 @@
-"""till incidents, till quarantine and till device release: what a person should look at, and what they decide."""
+"""till incidents, till quarantine and till device release: what a person should look at, and what
+they decide.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,12 @@ LastOption = Annotated[int, typer.Option(min=1, help="How many of the newest.")]
 
 
 @app.command()
-def incidents(last: LastOption = 50, config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
-    """What a person should look into, newest last: gaps, closed epochs, two boards with one key, failing storage."""
+def incidents(
+    last: LastOption = 50, config: ConfigOption = CONFIG, as_json: JsonOption = False
+) -> None:
+    """What a person should look into, newest last: gaps, closed epochs, two boards with one key,
+    failing storage.
+    """
     from gateway import config as configuration
 
     site = configuration.load(config)
@@ -32,7 +38,11 @@ def incidents(last: LastOption = 50, config: ConfigOption = CONFIG, as_json: Jso
         print(json.dumps(rows, indent=2))
         return
     for row in rows:
-        print(printable(f"{_moment(row['at_ms'], site)} {row['kind']} {row['device'] or '-'}: {row['text']}"))
+        print(
+            printable(
+                f"{_moment(row['at_ms'], site)} {row['kind']} {row['device'] or '-'}: {row['text']}"
+            )
+        )
     print(f"{len(rows)} incidents")
 
 
@@ -40,11 +50,15 @@ def incidents(last: LastOption = 50, config: ConfigOption = CONFIG, as_json: Jso
 def quarantine(
     last: LastOption = 50,
     save: Annotated[int, typer.Option(help="Number of one whose bytes are saved to --to.")] = 0,
-    to: Annotated[Path | None, typer.Option(readable=False, help="Where --save writes them.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(readable=False, help="Where --save writes them.")
+    ] = None,
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """What was refused, and why, newest last. The bytes stay where they are; --save writes a copy of one."""
+    """What was refused, and why, newest last. The bytes stay where they are; --save writes a copy
+    of one.
+    """
     from gateway import config as configuration
 
     site = configuration.load(config)
@@ -61,7 +75,10 @@ def quarantine(
         print(json.dumps({"rows": shown, "not_kept": not_kept}, indent=2))
         return
     for row in rows[-last:]:
-        said = f"{row['id']} {_moment(row['received_ms'], site)} {row['source']}: {row['reason']} ({len(row['bytes'])} bytes)"
+        said = (
+            f"{row['id']} {_moment(row['received_ms'], site)} {row['source']}: {row['reason']}"
+            f" ({len(row['bytes'])} bytes)"
+        )
         print(printable(said))
     print(f"{len(rows)} in quarantine, {not_kept} past the cap were counted only")
 
@@ -73,30 +90,41 @@ def _save(rows: list[dict[str, Any]], number: int, to: Path, as_json: bool) -> N
     if to.exists():
         raise ConfigError(f"{to}: exists; name another file")
     to.write_bytes(found["bytes"])
-    tell(as_json, {"id": number, "file": str(to), "bytes": len(found["bytes"])}, f"wrote {len(found['bytes'])} bytes to {to}")
+    tell(
+        as_json,
+        {"id": number, "file": str(to), "bytes": len(found["bytes"])},
+        f"wrote {len(found['bytes'])} bytes to {to}",
+    )
 
 
 @device_app.command("release")
 def device_release(
     device: Annotated[str, typer.Argument(help="Which window, such as w1.")],
-    who: Annotated[str, typer.Option(help="Who decides this, for the record; default: the user of this computer.")] = "",
+    who: Annotated[
+        str,
+        typer.Option(help="Who decides this, for the record; default: the user of this computer."),
+    ] = "",
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Take records of a device again that was locked because two boards spoke with its key. Find the second board first."""
+    """Take records of a device again that was locked because two boards spoke with its key. Find
+    the second board first.
+    """
     from gateway import config as configuration
     from gateway.enrolment import os_user
 
     site = configuration.load(config)
     with opened(site) as ledger:
-        epochs = [row["epoch"] for row in ledger.cursors() if row["device"] == device and row["locked"]]
+        epochs = [
+            row["epoch"] for row in ledger.cursors() if row["device"] == device and row["locked"]
+        ]
         if not epochs:
             raise ConfigError(f"device {device}: not locked; till incidents tells what happened")
         for epoch in epochs:
             ledger.release(device, epoch, who or os_user(), clock_from_env().utc_ms())
     text = (
-        f"released {device}: its records are taken again\nif it locks again, the board that stayed is the other one: "
-        f"till device replace {device}, then till flash {device}"
+        f"released {device}: its records are taken again\nif it locks again, the board that stayed"
+        f" is the other one: till device replace {device}, then till flash {device}"
     )
     tell(as_json, {"device": device, "epochs": epochs}, text)
 

@@ -1,4 +1,5 @@
-"""till instruments, decode, monitor and sim INSTRUMENT: a technician's tools for the machines that count.
+"""till instruments, decode, monitor and sim INSTRUMENT: a technician's tools for the machines that
+count.
 
 They alone may import the drivers and the simulators, and only when they are called.
 """
@@ -32,14 +33,19 @@ _QUIET_MS = 30  # a silence this long ends a burst on the screen
 _BURST_BYTES_MAX = 64
 
 InstrumentOption = Annotated[
-    str, typer.Option("--instrument", "-i", help="Which machine: a name from till instruments, or a .toml file.")
+    str,
+    typer.Option(
+        "--instrument", "-i", help="Which machine: a name from till instruments, or a .toml file."
+    ),
 ]
 CurrencyOption = Annotated[str, typer.Option(help="What the machine counts, ISO 4217.")]
 
 
 @app.command()
 def instruments(as_json: JsonOption = False) -> None:
-    """Every machine that a driver knows: how its wire is known, what it is, and what nobody has seen."""
+    """Every machine that a driver knows: how its wire is known, what it is, and what nobody has
+    seen.
+    """
     from gateway.instruments.capture import wire_text
     from gateway.instruments.profiles import all_profiles
 
@@ -47,7 +53,13 @@ def instruments(as_json: JsonOption = False) -> None:
     if as_json:
         names = ("name", "title", "driver", "counts", "evidence", "source", "unknown")
         print(
-            json.dumps([{**{key: getattr(each, key) for key in names}, "wire": dict(each.wire)} for each in profiles], indent=2)
+            json.dumps(
+                [
+                    {**{key: getattr(each, key) for key in names}, "wire": dict(each.wire)}
+                    for each in profiles
+                ],
+                indent=2,
+            )
         )
         return
     for each in profiles:
@@ -60,13 +72,21 @@ def instruments(as_json: JsonOption = False) -> None:
 @app.command()
 def decode(
     instrument: InstrumentOption,
-    file: Annotated[str, typer.Argument(help="A capture, hex or raw bytes; - for standard input.")] = "-",
-    form: Annotated[str, typer.Option(help="What the file holds: auto, capture, hex or raw.")] = "auto",
+    file: Annotated[
+        str, typer.Argument(help="A capture, hex or raw bytes; - for standard input.")
+    ] = "-",
+    form: Annotated[
+        str, typer.Option(help="What the file holds: auto, capture, hex or raw.")
+    ] = "auto",
     currency: CurrencyOption = "USD",
-    verbose: Annotated[bool, typer.Option("--verbose", help="Say on standard error what went wrong on the line.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Say on standard error what went wrong on the line.")
+    ] = False,
     as_json: JsonOption = False,  # it prints nothing else
 ) -> None:
-    """What a driver makes of recorded bytes, as lines of JSON. Exit code 65 when bytes that claim money do not add up."""
+    """What a driver makes of recorded bytes, as lines of JSON. Exit code 65 when bytes that claim
+    money do not add up.
+    """
     from gateway.instruments.capture import FORMS, read_bursts
     from gateway.instruments.playback import FINDINGS, as_json_line, overhears, play, told
 
@@ -76,7 +96,10 @@ def decode(
     bursts = read_bursts(_bytes_of(file), profile.wire, form)
     driver = _driver(profile, currency)
     if overhears(driver) and not any(burst.is_ours for burst in bursts):
-        print(f"till: {profile.name} answers its host; without the host's bytes little can be said", file=sys.stderr)
+        print(
+            f"till: {profile.name} answers its host; without the host's bytes little can be said",
+            file=sys.stderr,
+        )
     refused: list[tuple[int, dict[str, Any]]] = []
     is_finding = False
     for at_ms, event in play(driver, bursts):
@@ -87,7 +110,10 @@ def decode(
     if verbose:
         print(json.dumps(told(driver)), file=sys.stderr)
     if refused:
-        shown = "; ".join(f"at {at} ms {each['reason']}: {each['raw'].hex(' ')}" for at, each in refused[:_QUARANTINES_SHOWN])
+        shown = "; ".join(
+            f"at {at} ms {each['reason']}: {each['raw'].hex(' ')}"
+            for at, each in refused[:_QUARANTINES_SHOWN]
+        )
         raise DataError(f"{file}: {len(refused)} not counted: {shown}")
     if is_finding:
         raise typer.Exit(FINDING)
@@ -97,9 +123,16 @@ def decode(
 def monitor(
     port: Annotated[str, typer.Argument(help="Serial port, or a pseudo-terminal.")],
     instrument: InstrumentOption,
-    record: Annotated[Path | None, typer.Option(readable=False, help="File to keep the bytes in, for till decode.")] = None,
-    listen: Annotated[bool, typer.Option("--listen", help="Send nothing: another host is on the wire.")] = False,
-    accept: Annotated[bool, typer.Option("--accept", help="Let an acceptor take money; no ledger will hold it.")] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="File to keep the bytes in, for till decode."),
+    ] = None,
+    listen: Annotated[
+        bool, typer.Option("--listen", help="Send nothing: another host is on the wire.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Let an acceptor take money; no ledger will hold it.")
+    ] = False,
     currency: CurrencyOption = "USD",
     as_json: JsonOption = False,
 ) -> None:
@@ -108,7 +141,9 @@ def monitor(
 
     profile = _profile(instrument)
     wire: Mapping[str, Any] = (
-        {"bits": 8, "parity": "none", "stop": 1} if str(Path(port).resolve()).startswith("/dev/pts/") else profile.wire
+        {"bits": 8, "parity": "none", "stop": 1}
+        if str(Path(port).resolve()).startswith("/dev/pts/")
+        else profile.wire
     )
     driver = _driver(profile, currency)
     if listen:
@@ -122,10 +157,13 @@ def monitor(
         signal.signal(number, lambda number, _: stopped.append(number))
     try:
         line = serial.Serial(
-            port, profile.wire["baud"], wire["bits"], wire["parity"][0].upper(), wire["stop"], timeout=_READ_MS / 1000
+            port, profile.wire["baud"], wire["bits"], wire["parity"][0].upper(), wire["stop"],
+            timeout=_READ_MS / 1000
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        raise Unavailable(f"{port}: does not open ({error}); is it the port, and does another program use it?") from error
+        raise Unavailable(
+            f"{port}: does not open ({error}); is it the port, and does another program use it?"
+        ) from error
     try:
         kept = record.open("w", encoding="ascii") if record else None
     except OSError as error:
@@ -158,7 +196,9 @@ def _turn(line: Any, driver: Any, watch: _Watch, listen: bool) -> None:
 
 
 class _Watch:
-    """Screen and file of a monitor. Bytes that follow each other closely are one burst on the screen."""
+    """Screen and file of a monitor. Bytes that follow each other closely are one burst on the
+    screen.
+    """
 
     def __init__(self, file: IO[str] | None, as_json: bool) -> None:
         self._file = file
@@ -198,7 +238,9 @@ class _Watch:
         if events:
             self._show()
         for event in events:
-            print(as_json_line(at_ms, event) if self._as_json else f"  {as_text(event)}", flush=True)
+            print(
+                as_json_line(at_ms, event) if self._as_json else f"  {as_text(event)}", flush=True
+            )
 
     def quiet(self, now_ms: int) -> None:
         if self._burst and now_ms - self._last_ms > _QUIET_MS:
@@ -210,7 +252,10 @@ class _Watch:
         self._show()
         summary = told(driver)
         print(
-            json.dumps(summary) if self._as_json else f"faults: {summary['faults']}\nstate: {summary['snapshot']}", flush=True
+            json.dumps(summary)
+            if self._as_json
+            else f"faults: {summary['faults']}\nstate: {summary['snapshot']}",
+            flush=True,
         )
         if self._file:
             self._file.close()
@@ -226,7 +271,7 @@ class _Watch:
             self._file.flush()
 
 
-# --- simulators -------------------------------------------------------------------------------------------------------
+# --- simulators -----------------------------------------------------------------------------------
 
 
 class SimGroup(TyperGroup):
@@ -259,7 +304,9 @@ sim_app.info.cls = SimGroup
 @sim_app.command("instrument", hidden=True)
 def sim_instrument(
     name: Annotated[str, typer.Argument(help="Which machine, as till sim --help lists them.")],
-    pty: Annotated[bool, typer.Option("--pty", help="On a pseudo-terminal, whose path is printed.")] = False,
+    pty: Annotated[
+        bool, typer.Option("--pty", help="On a pseudo-terminal, whose path is printed.")
+    ] = False,
     setup: Annotated[str, typer.Option(help="State to start in.")] = "",
     faults: Annotated[str, typer.Option(help="What goes wrong, in permille: jam=20,drop=1.")] = "",
     seed: Annotated[int, typer.Option(help="Which faults, and which acts with --auto.")] = 1,
@@ -285,7 +332,7 @@ def sim_instrument(
     bench.serve(line, auto)
 
 
-# --- shared -----------------------------------------------------------------------------------------------------------
+# --- shared ---------------------------------------------------------------------------------------
 
 
 def _profile(name: str) -> Profile:
@@ -306,7 +353,9 @@ def _driver(profile: Profile, currency: str) -> Any:
     try:
         return driver_for(profile.driver)(profile.name, dict(profile.settings), currency)
     except ModuleNotFoundError as error:
-        raise Unavailable(f"{profile.name}: {error.name} is not there; update the package") from error
+        raise Unavailable(
+            f"{profile.name}: {error.name} is not there; update the package"
+        ) from error
 
 
 def _bytes_of(file: str) -> bytes:

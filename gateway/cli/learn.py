@@ -1,4 +1,6 @@
-"""till instrument learn: the grammar of a machine that nobody described, from a capture of its reports."""
+"""till instrument learn: the grammar of a machine that nobody described, from a capture of its
+reports.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,36 @@ _SILENCE_S = 20  # a recording ends so long after the last byte
 
 @instrument_app.command("learn")
 def learn(
-    capture: Annotated[Path, typer.Argument(readable=False, help="Recorded bytes of two reports or more.")],
+    capture: Annotated[
+        Path, typer.Argument(readable=False, help="Recorded bytes of two reports or more.")
+    ],
     name: Annotated[
         str, typer.Option(help="Title of the machine, as screens and reports show it.")
     ] = "Counter learned from a capture",
-    out: Annotated[Path | None, typer.Option(readable=False, help="Where the profile goes; default: it is only shown.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Accept the proposal without a question.")] = False,
-    port: Annotated[str | None, typer.Option(help="Record the reports from this serial port to CAPTURE first.")] = None,
-    baud: Annotated[int, typer.Option(min=50, max=1_000_000, help="Speed of the machine's line.")] = 9600,
-    counted: Annotated[list[str] | None, typer.Option(help="What was counted, once a report: 20.00x5,5.00x3")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="A correction, such as total='GRAND TOTAL'.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Where the profile goes; default: it is only shown."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Accept the proposal without a question.")
+    ] = False,
+    port: Annotated[
+        str | None, typer.Option(help="Record the reports from this serial port to CAPTURE first.")
+    ] = None,
+    baud: Annotated[
+        int, typer.Option(min=50, max=1_000_000, help="Speed of the machine's line.")
+    ] = 9600,
+    counted: Annotated[
+        list[str] | None, typer.Option(help="What was counted, once a report: 20.00x5,5.00x3")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A correction, such as total='GRAND TOTAL'.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Learn how a machine prints from two of its reports. Refuses what can be read in two ways, and says which."""
+    """Learn how a machine prints from two of its reports. Refuses what can be read in two ways, and
+    says which.
+    """
     from gateway.instruments.capture import read_bursts
     from gateway.instruments.learn import learn as learn_from
     from gateway.instruments.learn import profile_text
@@ -106,11 +125,12 @@ def _check_file(text: str, data: bytes, learned: Learned) -> None:
     stated = [event["total_minor"] for event in _replay(settings, data) if event["kind"] == "tally"]
     if stated != [total for _, total in learned.reports]:
         raise GatewayError(
-            f"the profile states {stated}, learned was {[total for _, total in learned.reports]}; please report this"
+            f"the profile states {stated}, learned was {[total for _, total in learned.reports]};"
+            " please report this"
         )
 
 
-# --- the person ---------------------------------------------------------------------------------------------------------
+# --- the person -----------------------------------------------------------------------------------
 
 
 def _told(corrections: list[str], counted: list[str]) -> Told:
@@ -152,7 +172,11 @@ def _asked(learned: Learned) -> str:
     """Show the proposal and ask: "" for yes, otherwise a correction."""
     _table(learned)
     while True:
-        answer = str(typer.prompt("Enter to accept, or LINE ROLE (such as 7 ignore)", default="", show_default=False)).split()
+        answer = str(
+            typer.prompt(
+                "Enter to accept, or LINE ROLE (such as 7 ignore)", default="", show_default=False
+            )
+        ).split()
         if not answer:
             return ""
         number = int(answer[0]) if answer[0].isdigit() else 0
@@ -180,20 +204,29 @@ def _show(learned: Learned, text: str, out: Path | None, as_json: bool) -> None:
     if not as_json and not sys.stdin.isatty():
         _table(learned)
     result = {
-        "profile": str(out) if out else None, "counts": learned.counts, "changed_digits": learned.changes,
+        "profile": str(out) if out else None, "counts": learned.counts,
+        "changed_digits": learned.changes,
         "unseen_digits": learned.unseen, "unknown": learned.unknown, "toml": text,
-        "reports": [{"rows": [list(row) for row in rows], "total_minor": total} for rows, total in learned.reports],
-        "lines": [{"text": line, "is": role, "columns": columns} for line, _, role, columns in learned.lines],
+        "reports": [{"rows": [list(row) for row in rows], "total_minor": total} for rows,
+         total in learned.reports],
+        "lines": [{"text": line, "is": role, "columns": columns} for line, _, role,
+         columns in learned.lines],
     }  # fmt: skip
     tried = (
-        f"{learned.changes} changed digits tried, {learned.unseen} of them would go unseen in a row; the money never changed"
+        f"{learned.changes} changed digits tried, {learned.unseen} of them would go unseen in a"
+        " row; the money never changed"
     )
     unknown = "".join(f"\nunknown: {each}" for each in learned.unknown)
     where = f"wrote {out}" if out else text
-    tell(as_json, result, f"{where}\n{len(learned.reports)} reports read and replayed on the device's engine; {tried}{unknown}")
+    tell(
+        as_json,
+        result,
+        f"{where}\n{len(learned.reports)} reports read and replayed on the device's engine;"
+        f" {tried}{unknown}",
+    )
 
 
-# --- the wire -----------------------------------------------------------------------------------------------------------
+# --- the wire -------------------------------------------------------------------------------------
 
 
 def _record(port: str, baud: int, path: Path) -> None:
@@ -207,9 +240,13 @@ def _record(port: str, baud: int, path: Path) -> None:
     try:
         line = serial.Serial(port, baud, timeout=1)
     except (serial.SerialException, ValueError) as error:
-        raise Unavailable(f"{port}: {error}; look with till boards show which ports there are") from error
+        raise Unavailable(
+            f"{port}: {error}; look with till boards show which ports there are"
+        ) from error
     print(
-        f"recording {port} to {path}: print two reports; it ends {_SILENCE_S} s after the last, or with Ctrl-C", file=sys.stderr
+        f"recording {port} to {path}: print two reports; it ends {_SILENCE_S} s after the last, or"
+        " with Ctrl-C",
+        file=sys.stderr,
     )
     start = last = time.monotonic()
     heard = False

@@ -21,7 +21,9 @@ def import_(
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Read what the cashiering system posted. The same file, or the same row, again changes nothing."""
+    """Read what the cashiering system posted. The same file, or the same row, again changes
+    nothing.
+    """
     from gateway import config as configuration
     from gateway.postings import import_posted
 
@@ -36,7 +38,10 @@ def import_(
             print(f"till: {result.name}: nothing posted: {result.reason}", file=sys.stderr)
         else:
             again = "already posted: " if result.state == "already" else ""
-            print(f"{result.name}: {again}{result.added} rows new, {result.known} known, {result.refused} refused")
+            print(
+                f"{result.name}: {again}{result.added} rows new, {result.known} known,"
+                f" {result.refused} refused"
+            )
         for line, reason in result.shown:
             print(printable(f"  {result.name}:{line}: {reason}"), file=sys.stderr)
     if any(result.state == "unposted" for result in results):
@@ -46,8 +51,12 @@ def import_(
 
 
 @app.command()
-def reconcile(config: ConfigOption = CONFIG, date: DateOption = None, as_json: JsonOption = False) -> None:
-    """Prove every drawer session of a day and name what may explain a difference. Exit code 1 when a drawer is not balanced."""
+def reconcile(
+    config: ConfigOption = CONFIG, date: DateOption = None, as_json: JsonOption = False
+) -> None:
+    """Prove every drawer session of a day and name what may explain a difference. Exit code 1 when
+    a drawer is not balanced.
+    """
     from rich.console import Console
 
     from gateway.report import print_day, to_json
@@ -68,7 +77,9 @@ def report(
     html: Annotated[bool, typer.Option("--html", help="A page that prints.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One flat table.")] = False,
     as_json: JsonOption = False,
-    out: Annotated[Path | None, typer.Option(readable=False, help="File to write; default: standard output.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(readable=False, help="File to write; default: standard output.")
+    ] = None,
 ) -> None:
     """The report of a business day."""
     from gateway import report as reports
@@ -90,7 +101,9 @@ def report(
         except PermissionError:
             raise
         except OSError as error:
-            raise TryAgain(f"{out}: {error.strerror}; the report is not whole: name another file with --out") from error
+            raise TryAgain(
+                f"{out}: {error.strerror}; the report is not whole: name another file with --out"
+            ) from error
         print(f"wrote {out}")
 
 
@@ -101,6 +114,8 @@ def _day_report(config: Path, date: str | None) -> dict[str, Any]:
 
     site = configuration.load(config)
     with opened(site) as ledger:
-        business_date = date or last_business_date(ledger) or local_date(clock_from_env().utc_ms(), site.zone)
+        business_date = (
+            date or last_business_date(ledger) or local_date(clock_from_env().utc_ms(), site.zone)
+        )
         day = prove_day(ledger, site.config.windows, business_date, site.zone, site.config.currency)
         return day_report(day, site.config)

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 @app.command()
 def serve(
     config: ConfigOption = CONFIG,
-    follow: Annotated[bool, typer.Option("--follow", help="Print every record as a line of JSON once it is durable.")] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Print every record as a line of JSON once it is durable."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the gateway until it is told to stop (SIGINT, SIGTERM). Prints one line when it is ready."""
+    """Run the gateway until it is told to stop (SIGINT, SIGTERM). Prints one line when it is
+    ready.
+    """
     import logging
 
     from gateway import config as configuration
@@ -59,23 +64,47 @@ def serve(
             service.connected.wait()
             if not stop.is_set():
                 where = f"{broker.host}:{broker.port}"
-                result = {"ready": True, "site": site.config.site, "broker": where, "ledger": str(site.ledger)}
-                tell(as_json, result, f"ready site={site.config.site} broker={where} ledger={site.ledger}", compact=True)
+                result = {
+                    "ready": True,
+                    "site": site.config.site,
+                    "broker": where,
+                    "ledger": str(site.ledger),
+                }
+                tell(
+                    as_json,
+                    result,
+                    f"ready site={site.config.site} broker={where} ledger={site.ledger}",
+                    compact=True,
+                )
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
         threading.Thread(target=say_ready, daemon=True).start()
-        keeper = Keeper(site.ledger, site.data, site.config.site, site.zone, site.config.cut_off, clock_from_env())
+        keeper = Keeper(
+            site.ledger,
+            site.data,
+            site.config.site,
+            site.zone,
+            site.config.cut_off,
+            clock_from_env(),
+        )
         threading.Thread(target=keeper.run, args=(stop,), daemon=True).start()
         service.run(stop)
 
 
 def _settings(site: Site) -> ServiceSettings:
-    """Where the broker is, and with TLS the gateway's own certificate. Raises ConfigError or PermissionDenied, not paho."""
+    """Where the broker is, and with TLS the gateway's own certificate. Raises ConfigError or
+    PermissionDenied, not paho.
+    """
     from gateway import pki
     from gateway.service import ServiceSettings
 
     broker = site.config.broker
     if not broker.tls:
         return ServiceSettings(site.config.site, broker.host, broker.port)
-    return ServiceSettings(site.config.site, broker.host, broker.port, **pki.client_files(site.ca, site.keys, pki.GATEWAY_NAME))
+    return ServiceSettings(
+        site.config.site,
+        broker.host,
+        broker.port,
+        **pki.client_files(site.ca, site.keys, pki.GATEWAY_NAME),
+    )

@@ -12,9 +12,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, boards_path, opened, tell
+from gateway.cli.app import (
+    CONFIG,
+    FINDING,
+    ConfigOption,
+    JsonOption,
+    app,
+    boards_path,
+    opened,
+    tell,
+)
 from gateway.clock import clock_from_env
-from gateway.errors import ConfigError, DataError, GatewayError, PermissionDenied, Unavailable, UsageError
+from gateway.errors import (
+    ConfigError,
+    DataError,
+    GatewayError,
+    PermissionDenied,
+    Unavailable,
+    UsageError,
+)
 from gateway.terminal import printable
 
 if TYPE_CHECKING:
@@ -23,14 +39,23 @@ if TYPE_CHECKING:
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(readable=False, help="Where till.toml and the data folder go.")] = Path("."),
+    folder: Annotated[
+        Path, typer.Argument(readable=False, help="Where till.toml and the data folder go.")
+    ] = Path("."),
     site: Annotated[str, typer.Option(help="Name of the site: a-z, 0-9 and '-'.")] = "city-hall",
-    zone: Annotated[str, typer.Option(help="Time zone of the office, by its IANA name.")] = "America/Chicago",
+    zone: Annotated[
+        str, typer.Option(help="Time zone of the office, by its IANA name.")
+    ] = "America/Chicago",
     windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows: w1, w2, ...")] = 3,
-    broker: Annotated[str, typer.Option(help="HOST:PORT of an installed broker (8883: with TLS); default: our own.")] = "",
+    broker: Annotated[
+        str,
+        typer.Option(help="HOST:PORT of an installed broker (8883: with TLS); default: our own."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write till.toml, the data folder and key and certificate for each window. Refuses to overwrite."""
+    """Write till.toml, the data folder and key and certificate for each window. Refuses to
+    overwrite.
+    """
     from gateway import broker_config, config
     from gateway.checkpoint import signer
     from gateway.enrolment import Enrolment, os_user
@@ -39,23 +64,31 @@ def init(
     if path.exists():
         raise ConfigError(f"{path}: exists; edit it, or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(config.template(site, zone, windows, _host_and_port(broker) if broker else None), "utf-8")
+    path.write_text(
+        config.template(site, zone, windows, _host_and_port(broker) if broker else None), "utf-8"
+    )
     try:
         made = config.load(path)
     except ConfigError:
         path.unlink()
         raise
-    path.chmod(path.stat().st_mode & ~0o022)  # who can write it chooses the broker and who may speak
+    path.chmod(
+        path.stat().st_mode & ~0o022
+    )  # who can write it chooses the broker and who may speak
     made.data.mkdir(mode=0o700, exist_ok=True)
     with opened(made) as ledger:
         if made.config.broker.tls:
             broker_config.write(made, made.broker_folder, ())
-        Enrolment(made, ledger, os_user(), clock_from_env().utc_ms()).enrol_all(made.config.windows, "made by till init")
+        Enrolment(made, ledger, os_user(), clock_from_env().utc_ms()).enrol_all(
+            made.config.windows, "made by till init"
+        )
     signer(made.data, site)
     result = {"config": str(path), "data": str(made.data), "windows": list(made.config.windows)}
     text = f"wrote {path}, {made.data} and {windows} keys; next: till check --config {path}"
     if made.config.broker.tls:
-        text += f"\nand start the broker: mosquitto -c {made.broker_folder / broker_config.CONFIG_FILE}"
+        text += (
+            f"\nand start the broker: mosquitto -c {made.broker_folder / broker_config.CONFIG_FILE}"
+        )
     tell(as_json, result, text)
 
 
@@ -69,8 +102,12 @@ def _host_and_port(text: str) -> tuple[str, int]:
 @app.command()
 def check(
     config: ConfigOption = CONFIG,
-    show: Annotated[bool, typer.Option("--show", help="Print the merged configuration and stop.")] = False,
-    all_: Annotated[bool, typer.Option("--all", help="Verify the whole ledger and the boards file too.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the merged configuration and stop.")
+    ] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Verify the whole ledger and the boards file too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check configuration, folder, keys, ledger, broker and this Python."""
@@ -101,7 +138,9 @@ def _checked(name: str, test: Callable[[], str]) -> dict[str, Any]:
 
 
 def _checks(site: Site, thorough: bool) -> list[tuple[str, Callable[[], str]]]:
-    """What is checked, in order: a name, and a function that returns what it found or raises a GatewayError."""
+    """What is checked, in order: a name, and a function that returns what it found or raises a
+    GatewayError.
+    """
     tests: list[tuple[str, Callable[[], str]]] = [
         ("python", _check_python),
         ("data folder", lambda: _check_data(site)),
@@ -120,7 +159,10 @@ def _check_python() -> str:
         spec = importlib.util.find_spec(name)
         origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
         if origin is not None and ours not in origin.parents:
-            raise ConfigError(f"package {name} is another one ({origin}); reinstall tillstream in an environment of its own")
+            raise ConfigError(
+                f"package {name} is another one ({origin}); reinstall tillstream in an environment"
+                " of its own"
+            )
     return ".".join(str(part) for part in sys.version_info[:3])
 
 
@@ -130,7 +172,9 @@ def _check_data(site: Site) -> str:
     if not site.data.is_dir():
         raise ConfigError(f"folder {site.data} does not exist; make it, or run till init")
     if not os.access(site.data, os.W_OK | os.X_OK):
-        raise PermissionDenied(f"folder {site.data}: not writable; give it to the user that runs till serve")
+        raise PermissionDenied(
+            f"folder {site.data}: not writable; give it to the user that runs till serve"
+        )
     if site.data.stat().st_mode & 0o022:
         raise PermissionDenied(f"folder {site.data}: others can write there; chmod 700 it")
     return str(site.data)
@@ -154,7 +198,10 @@ def _check_certificates(site: Site) -> str:
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise ConfigError(found[0] + more)
-    return f"CA, broker, gateway and {len(site.config.windows)} windows in order, ACL in {site.broker_folder}"
+    return (
+        f"CA, broker, gateway and {len(site.config.windows)} windows in order, ACL in"
+        f" {site.broker_folder}"
+    )
 
 
 def _check_ledger(site: Site, thorough: bool) -> str:
@@ -199,7 +246,10 @@ def verify(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         found = ledger.verify()
         n, head = ledger.head()
     if as_json:
-        rows = [{"message_n": item.message_n, "device": item.device, "text": item.text} for item in found]
+        rows = [
+            {"message_n": item.message_n, "device": item.device, "text": item.text}
+            for item in found
+        ]
         print(json.dumps({"n": n, "head": head.hex(), "findings": rows}, indent=2))
     else:
         for item in found:

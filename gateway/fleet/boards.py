@@ -1,7 +1,7 @@
 """boards.toml -> `Board`: what is on a board's pins, resolved through inheritance and revision.
 
-`load_boards` reports every error of the file at once, each as file:line:column with the line and, where a name is close to a
-known one, "did you mean". docs/boards.md is the page for people.
+`load_boards` reports every error of the file at once, each as file:line:column with the line and,
+where a name is close to a known one, "did you mean". docs/boards.md is the page for people.
 """
 
 import copy
@@ -27,14 +27,18 @@ TITLE_CHARS_MAX = 32  # of name and revision together: the limit of the wire's f
 
 @dataclass(frozen=True)
 class Board:
-    """One board in one revision. The tables hold plain values, as boards.toml has them after all merging."""
+    """One board in one revision. The tables hold plain values, as boards.toml has them after all
+    merging.
+    """
 
     name: str
     revision: str  # empty when the board is declared without revisions
     revisions: tuple[str, ...]
     platform: str
     tables: Mapping[str, Any]
-    profiles: Mapping[str, Profile] = field(default_factory=dict)  # instrument: what is known of its machine
+    profiles: Mapping[str, Profile] = field(
+        default_factory=dict
+    )  # instrument: what is known of its machine
 
     @property
     def label(self) -> str:
@@ -52,12 +56,15 @@ class Board:
 
     @property
     def is_bridge(self) -> bool:
-        """True when its USB id is that of a chip which any serial cable may carry, a coin sorter's too."""
+        """True when its USB id is that of a chip which any serial cable may carry, a coin sorter's
+        too.
+        """
         return bool(self.tables.get("usb_bridge", False))
 
 
 def boards_file() -> Path:
-    """The boards.toml of this installation: beside the packages in a checkout, inside `gateway` in a wheel.
+    """The boards.toml of this installation: beside the packages in a checkout, inside `gateway` in
+    a wheel.
 
     Raises ConfigError when there is none.
     """
@@ -67,7 +74,9 @@ def boards_file() -> Path:
     for path in (package.parent / "boards.toml", package / "boards.toml"):
         if path.is_file():
             return path
-    raise ConfigError(f"boards.toml: not beside {package} and not in it; reinstall, or name one with --boards")
+    raise ConfigError(
+        f"boards.toml: not beside {package} and not in it; reinstall, or name one with --boards"
+    )
 
 
 def load_boards(path: Path | None = None) -> dict[str, Board]:
@@ -79,10 +88,15 @@ def load_boards(path: Path | None = None) -> dict[str, Board]:
 
 
 def load_board(name: str, revision: str | None = None, path: Path | None = None) -> Board:
-    """One board; no revision means its default one. Raises ConfigError for the file, UsageError for the names."""
+    """One board; no revision means its default one. Raises ConfigError for the file, UsageError for
+    the names.
+    """
     every = load_revisions(path)
     if name not in every:
-        raise UsageError(f"board {name!r}: not declared{did_you_mean(name, every)}; `till boards show` lists them")
+        raise UsageError(
+            f"board {name!r}: not declared{did_you_mean(name, every)}; `till boards show` lists"
+            " them"
+        )
     if revision is None:
         return every[name][0]
     for board in every[name]:
@@ -93,12 +107,16 @@ def load_board(name: str, revision: str | None = None, path: Path | None = None)
 
 
 def load_revisions(path: Path | None = None) -> dict[str, list[Board]]:
-    """Every board in every revision, the default revision first. Raises ConfigError with all errors of the file."""
+    """Every board in every revision, the default revision first. Raises ConfigError with all errors
+    of the file.
+    """
     path = path or boards_file()
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{path}: not readable ({type(error).__name__}); name the file with --boards") from error
+        raise ConfigError(
+            f"{path}: not readable ({type(error).__name__}); name the file with --boards"
+        ) from error
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -124,14 +142,24 @@ def _resolve_all(raw: dict[str, Any], problems: Problems, folder: Path) -> dict[
             continue
         merged: dict[str, Any] = {}
         for ancestor in lineage:
-            _merge(merged, {key: value for key, value in declared[ancestor].items() if key != "abstract"})
+            _merge(
+                merged,
+                {key: value for key, value in declared[ancestor].items() if key != "abstract"},
+            )
         revisions = merged.pop("revision", {})
         default = merged.pop("default_revision", None)
         merged.pop("inherit", None)
-        if (default is None) != (not revisions) or (default is not None and default not in revisions):
-            problems.add(("board", name), f"default_revision {default!r} is not one of its revisions: {', '.join(revisions)}")
+        if (default is None) != (not revisions) or (
+            default is not None and default not in revisions
+        ):
+            problems.add(
+                ("board", name),
+                f"default_revision {default!r} is not one of its revisions: {', '.join(revisions)}",
+            )
             continue
-        order = [default, *sorted(each for each in revisions if each != default)] if default else [""]
+        order = (
+            [default, *sorted(each for each in revisions if each != default)] if default else [""]
+        )
         found[name] = []
         for revision in order:
             tables = copy.deepcopy(merged)
@@ -141,7 +169,9 @@ def _resolve_all(raw: dict[str, Any], problems: Problems, folder: Path) -> dict[
             profiles = check_board(label, tables, places(name, revision, lineage), problems, folder)
             board = Board(name, revision, tuple(sorted(revisions)), platform, tables, profiles)
             if len(board.label) > TITLE_CHARS_MAX:
-                problems.add(("board", name), f"{board.label!r} is longer than {TITLE_CHARS_MAX} characters")
+                problems.add(
+                    ("board", name), f"{board.label!r} is longer than {TITLE_CHARS_MAX} characters"
+                )
             found[name].append(board)
     return found
 
@@ -161,7 +191,9 @@ def _lineage(name: str, declared: Mapping[str, Any], problems: Problems) -> list
             problems.add(at, f"inherit: no board {parent!r}{did_you_mean(parent, declared)}")
             return []
         if parent in lineage:
-            problems.add(at, "inherit goes round in a circle: " + " -> ".join([*reversed(lineage), parent]))
+            problems.add(
+                at, "inherit goes round in a circle: " + " -> ".join([*reversed(lineage), parent])
+            )
             return []
         lineage.insert(0, parent)
     return lineage
@@ -180,15 +212,27 @@ def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
 
 
 def show_boards(
-    name: str | None = None, as_json: bool = False, path: Path | None = None, console: Console | None = None
+    name: str | None = None,
+    as_json: bool = False,
+    path: Path | None = None,
+    console: Console | None = None,
 ) -> None:
-    """`till boards show [NAME] [--json]`: all boards as a table, or one with everything that is known about it."""
+    """`till boards show [NAME] [--json]`: all boards as a table, or one with everything that is
+    known about it.
+    """
     every = load_revisions(path)
     if name is not None and name not in every:
-        raise UsageError(f"board {name!r}: not declared{did_you_mean(name, every)}; `till boards show` lists them")
+        raise UsageError(
+            f"board {name!r}: not declared{did_you_mean(name, every)}; `till boards show` lists"
+            " them"
+        )
     wanted = every if name is None else {name: every[name]}
     if as_json:
-        print(json.dumps([_as_json(board) for boards in wanted.values() for board in boards], indent=2))
+        print(
+            json.dumps(
+                [_as_json(board) for boards in wanted.values() for board in boards], indent=2
+            )
+        )
         return
     console = console or Console()
     if name is None:
@@ -238,5 +282,7 @@ def _flat(prefix: str, table: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += _flat(f"{prefix}{key}.", value)
         else:
-            rows.append((prefix + key, " ".join(map(str, value)) if isinstance(value, list) else str(value)))
+            rows.append(
+                (prefix + key, " ".join(map(str, value)) if isinstance(value, list) else str(value))
+            )
     return rows

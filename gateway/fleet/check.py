@@ -1,4 +1,6 @@
-"""What a board may and may not say: keys and types of each table, then pins and profiles of each resolved board."""
+"""What a board may and may not say: keys and types of each table, then pins and profiles of each
+resolved board.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,48 +18,87 @@ NETWORKS = {  # kind: keys that it must have
     "lan": ("mdc", "mdio", "phy_type", "phy_addr", "ref_clk", "ref_clk_mode"),
     "w5500": ("spi", "baud", "sck", "mosi", "miso", "cs", "reset"),
 }
-PHYS = ("PHY_LAN8720", "PHY_RTL8201", "PHY_IP101", "PHY_DP83848", "PHY_KSZ8041", "PHY_KSZ8081", "PHY_LAN8710")
+PHYS = (
+    "PHY_LAN8720",
+    "PHY_RTL8201",
+    "PHY_IP101",
+    "PHY_DP83848",
+    "PHY_KSZ8041",
+    "PHY_KSZ8081",
+    "PHY_LAN8710",
+)
 # RP2040 data sheet, table of GPIO functions: uart: (tx pins, rx pins)
 RP2_UARTS = {0: ((0, 12, 16, 28), (1, 13, 17, 29)), 1: ((4, 8, 20, 24), (5, 9, 21, 25))}
 KICK_MS_MAX = 510  # what drawers name as the limit of their solenoid
 SECTORS = (3, 1024)  # fewer cannot rotate; more is beyond the parts declared here
 
-# key: type, a tuple of choices, or a table. "*" = any name. Types: text, flag, uint, pin, pins (a list), ranges ("0-15, 22"),
-# texts, uart (a number, or the channel's name on the unix port).
+# key: type, a tuple of choices, or a table. "*" = any name. Types: text, flag, uint, pin, pins (a
+# list), ranges ("0-15, 22"), texts, uart (a number, or the channel's name on the unix port).
 _INSTRUMENT = {
-    "profile": "text", "uart": "uart", "tx": "pin", "rx": "pin", "baud": "uint", "bits": (7, 8), "parity": PARITIES,
+    "profile": "text", "uart": "uart", "tx": "pin", "rx": "pin", "baud": "uint", "bits": (7, 8),
+    "parity": PARITIES,
     "stop": (1, 2), "settings": {"*": "any"}, "refdes": "text",
 }  # fmt: skip
 _PARTS: dict[str, Any] = {
     "instrument": {"*": _INSTRUMENT},
     "drawer": {
-        "pin": "pin", "open_level": "uint", "debounce_ms": "uint", "kick_pin": "pin", "kick_ms": "uint",
+        "pin": "pin", "open_level": "uint", "debounce_ms": "uint", "kick_pin": "pin",
+        "kick_ms": "uint",
         "open_alarm_s": "uint", "refdes": "text",
     },
     "pad": {
         "rows": "pins", "cols": "pins", "refdes": "text",
-        "expander": {"chip": ("mcp23017",), "i2c": "uint", "sda": "pin", "scl": "pin", "address": "uint"},
+        "expander": {"chip": ("mcp23017",), "i2c": "uint", "sda": "pin", "scl": "pin",
+         "address": "uint"},
     },
     "beeper": {"pin": "pin", "refdes": "text"},
     "network": {
-        "kind": tuple(NETWORKS), "mdc": "pin", "mdio": "pin", "phy_type": PHYS, "phy_addr": "uint", "power": "pin",
-        "ref_clk": "pin", "ref_clk_mode": ("in", "out"), "fixed_pins": "ranges", "spi": "uint", "baud": "uint", "sck": "pin",
+        "kind": tuple(NETWORKS), "mdc": "pin", "mdio": "pin", "phy_type": PHYS, "phy_addr": "uint",
+        "power": "pin",
+        "ref_clk": "pin", "ref_clk_mode": ("in", "out"), "fixed_pins": "ranges", "spi": "uint",
+        "baud": "uint", "sck": "pin",
         "mosi": "pin", "miso": "pin", "cs": "pin", "reset": "pin", "interrupt": "pin",
     },
     "journal": {"sectors": "uint", "offset": "uint", "partition": "text"},
     "budget": dict.fromkeys(
-        ("heap_bytes_max", "mpy_bytes_max", "pending_records", "window_records", "heartbeat_ms", "resend_ms", "backoff_ms"),
+        ("heap_bytes_max", "mpy_bytes_max", "pending_records", "window_records", "heartbeat_ms",
+         "resend_ms", "backoff_ms"),
         "uint",
     ),
     "pins": "ranges",
     "input_only": "ranges",
 }  # fmt: skip
 _BOARD: dict[str, Any] = {
-    "abstract": "flag", "inherit": "text", "title": "text", "platform": PLATFORMS, "tried": "flag", "source": "text",
-    "usb_ids": "texts", "usb_bridge": "flag", "default_revision": "text", "revision": {"*": _PARTS}, **_PARTS,
+    "abstract": "flag", "inherit": "text", "title": "text", "platform": PLATFORMS, "tried": "flag",
+    "source": "text",
+    "usb_ids": "texts", "usb_bridge": "flag", "default_revision": "text", "revision": {"*": _PARTS},
+    **_PARTS,
 }  # fmt: skip
-_MUST = ("title", "platform", "tried", "source", "pins", "drawer", "pad", "network", "journal", "budget", "instrument")
-_NETWORK_PINS = ("mdc", "mdio", "power", "ref_clk", "sck", "mosi", "miso", "cs", "reset", "interrupt")
+_MUST = (
+    "title",
+    "platform",
+    "tried",
+    "source",
+    "pins",
+    "drawer",
+    "pad",
+    "network",
+    "journal",
+    "budget",
+    "instrument",
+)
+_NETWORK_PINS = (
+    "mdc",
+    "mdio",
+    "power",
+    "ref_clk",
+    "sck",
+    "mosi",
+    "miso",
+    "cs",
+    "reset",
+    "interrupt",
+)
 
 
 def check_tables(declared: Mapping[str, Any], problems: Problems) -> None:
@@ -66,14 +107,18 @@ def check_tables(declared: Mapping[str, Any], problems: Problems) -> None:
         _check_table(("board", name), table, _BOARD, problems)
 
 
-def _check_table(path: tuple[str, ...], table: Any, schema: Mapping[str, Any], problems: Problems) -> None:
+def _check_table(
+    path: tuple[str, ...], table: Any, schema: Mapping[str, Any], problems: Problems
+) -> None:
     if not isinstance(table, dict):
         problems.add(path, f"{path[-1]} is not a table")
         return
     for key, value in table.items():
         wanted = schema.get(key, schema.get("*"))
         if wanted is None:
-            problems.add((*path, key), f"unknown key {key!r} in {'.'.join(path)}{did_you_mean(key, schema)}")
+            problems.add(
+                (*path, key), f"unknown key {key!r} in {'.'.join(path)}{did_you_mean(key, schema)}"
+            )
         elif isinstance(wanted, dict):
             _check_table((*path, key), value, wanted, problems)
         else:
@@ -93,15 +138,25 @@ def _why_not(value: Any, wanted: str | tuple[str, ...]) -> str:
     if wanted == "any":  # the instrument's own profile knows its settings
         return ""
     if wanted == "uart":
-        return "" if is_number or isinstance(value, str) else "neither the number of a UART nor the name of a channel"
+        return (
+            ""
+            if is_number or isinstance(value, str)
+            else "neither the number of a UART nor the name of a channel"
+        )
     if wanted == "flag":
         return "" if isinstance(value, bool) else "neither true nor false"
     if wanted == "text":
         return "" if isinstance(value, str) and value else "not a text"
     if wanted == "texts":
-        return "" if isinstance(value, list) and all(isinstance(each, str) for each in value) else "not a list of texts"
+        return (
+            ""
+            if isinstance(value, list) and all(isinstance(each, str) for each in value)
+            else "not a list of texts"
+        )
     if wanted == "pins":
-        ok = isinstance(value, list) and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
+        ok = isinstance(value, list) and all(
+            isinstance(each, int) and not isinstance(each, bool) for each in value
+        )
         return "" if ok else "not a list of pin numbers"
     assert wanted == "ranges", wanted
     try:
@@ -121,10 +176,17 @@ def expand(ranges: str) -> set[int]:
 
 
 class _Check:
-    """One resolved board; an error is placed where the culprit was written, in the revision, the board or an ancestor."""
+    """One resolved board; an error is placed where the culprit was written, in the revision, the
+    board or an ancestor.
+    """
 
     def __init__(
-        self, label: str, tables: Mapping[str, Any], places: Sequence[tuple[str, ...]], problems: Problems, folder: Path
+        self,
+        label: str,
+        tables: Mapping[str, Any],
+        places: Sequence[tuple[str, ...]],
+        problems: Problems,
+        folder: Path,
     ) -> None:
         self.label = label
         self.folder = folder
@@ -143,9 +205,18 @@ class _Check:
                 if self._problems.knows((*place, *path[:size])):
                     self._problems.add((*place, *path[:size]), f"{self.label}: {message}")
                     return
-        self._problems.add(self._places[-1] if not path else (*self._places[0], *path), f"{self.label}: {message}")
+        self._problems.add(
+            self._places[-1] if not path else (*self._places[0], *path), f"{self.label}: {message}"
+        )
 
-    def use(self, pin: int, path: Sequence[str], is_output: bool = False, pull_up: bool = False, own: bool = False) -> None:
+    def use(
+        self,
+        pin: int,
+        path: Sequence[str],
+        is_output: bool = False,
+        pull_up: bool = False,
+        own: bool = False,
+    ) -> None:
         """One pin taken; `own` = the vendor wired it, so it need not come out of the board."""
         what = ".".join(path)
         if pin in self._used:
@@ -153,7 +224,10 @@ class _Check:
             return
         self._used[pin] = what
         if not own and pin not in self._free:
-            self.fail(path, f"pin {pin} of {what} is not one of the board's free pins ({self.tables['pins']})")
+            self.fail(
+                path,
+                f"pin {pin} of {what} is not one of the board's free pins ({self.tables['pins']})",
+            )
         elif is_output and pin in self._input_only:
             self.fail(path, f"pin {pin} of {what} is an output, the pin can only be an input")
         elif pull_up and pin in self._input_only:
@@ -167,9 +241,14 @@ class _Check:
 
 
 def check_board(
-    label: str, tables: Mapping[str, Any], places: Sequence[tuple[str, ...]], problems: Problems, folder: Path
+    label: str,
+    tables: Mapping[str, Any],
+    places: Sequence[tuple[str, ...]],
+    problems: Problems,
+    folder: Path,
 ) -> dict[str, Profile]:
-    """Pins, UARTs, profiles and limits of one resolved board; every error goes to `problems`. {instrument: its profile}.
+    """Pins, UARTs, profiles and limits of one resolved board; every error goes to `problems`.
+    {instrument: its profile}.
 
     `folder`: where the profiles that a board names by file lie.
     """
@@ -185,8 +264,12 @@ def check_board(
     _check_journal_and_budget(check)
     for usb_id in tables.get("usb_ids", ()):
         parts = usb_id.split(":")
-        if len(parts) != 2 or any(len(part) != 4 or not set(part) <= set("0123456789ABCDEF") for part in parts):
-            check.fail(("usb_ids",), f"usb id {usb_id!r} is not VID:PID, four capital hex digits each")
+        if len(parts) != 2 or any(
+            len(part) != 4 or not set(part) <= set("0123456789ABCDEF") for part in parts
+        ):
+            check.fail(
+                ("usb_ids",), f"usb id {usb_id!r} is not VID:PID, four capital hex digits each"
+            )
     return check.profiles
 
 
@@ -196,7 +279,10 @@ def _check_network(check: _Check) -> None:
         return
     allowed = {"unix": ("host",), "rp2": ("wifi", "w5500"), "esp32": ("lan",)}[check.platform]
     if network["kind"] not in allowed:
-        check.fail(("network", "kind"), f"{check.platform} boards have a network of kind {' or '.join(allowed)}")
+        check.fail(
+            ("network", "kind"),
+            f"{check.platform} boards have a network of kind {' or '.join(allowed)}",
+        )
     for pin in sorted(expand(network["fixed_pins"])) if "fixed_pins" in network else ():
         check.use(pin, ("network", "fixed_pins"), own=True)
     for key in _NETWORK_PINS:
@@ -216,14 +302,18 @@ def _check_instruments(check: _Check) -> None:
             check.fail((*at, "uart"), f"uart {uart!r} of {name} is also that of {uarts[uart]}")
         uarts[uart] = name
         if isinstance(uart, str) != (check.platform == "unix"):
-            check.fail((*at, "uart"), f"uart {uart!r}: a channel's name on unix, a number on a board")
+            check.fail(
+                (*at, "uart"), f"uart {uart!r}: a channel's name on unix, a number on a board"
+            )
         for key, is_output in (("tx", True), ("rx", False)):
             if key in instrument:
                 check.use(instrument[key], (*at, key), is_output=is_output)
                 _check_rp2_uart(check, (*at, key), uart, instrument[key], 0 if is_output else 1)
         if "profile" in instrument:
             try:
-                check.profiles[name] = load_profile(instrument["profile"], check.folder, instrument.get("settings", {}))
+                check.profiles[name] = load_profile(
+                    instrument["profile"], check.folder, instrument.get("settings", {})
+                )
             except ConfigError as error:
                 check.fail((*at, "profile"), f"instrument {name}: {error}")
 
@@ -232,7 +322,9 @@ def _check_rp2_uart(check: _Check, path: Sequence[str], uart: Any, pin: int, col
     if check.platform == "rp2" and isinstance(uart, int):
         pins = RP2_UARTS.get(uart, ((), ()))[column]
         if pin not in pins:
-            check.fail(path, f"pin {pin} cannot be {path[-1]} of UART {uart}; pins that can: {pins}")
+            check.fail(
+                path, f"pin {pin} cannot be {path[-1]} of UART {uart}; pins that can: {pins}"
+            )
 
 
 def _check_drawer_and_pad(check: _Check) -> None:
@@ -240,7 +332,10 @@ def _check_drawer_and_pad(check: _Check) -> None:
     if check.need("drawer", ("pin", "open_level", "debounce_ms", "open_alarm_s")):
         check.use(drawer["pin"], ("drawer", "pin"), pull_up=True)
         if drawer["open_level"] not in (0, 1):
-            check.fail(("drawer", "open_level"), "open_level is 0 or 1, the level of the status pin when the drawer is open")
+            check.fail(
+                ("drawer", "open_level"),
+                "open_level is 0 or 1, the level of the status pin when the drawer is open",
+            )
     if "kick_pin" in drawer:
         check.use(drawer["kick_pin"], ("drawer", "kick_pin"), is_output=True)
         if not 1 <= drawer.get("kick_ms", 0) <= KICK_MS_MAX:
@@ -254,7 +349,10 @@ def _check_drawer_and_pad(check: _Check) -> None:
             for pin in pad["cols"]:
                 check.use(pin, ("pad", "cols"), pull_up=True)
         elif pad["rows"] != [0, 1, 2, 3, 4] or pad["cols"] != [0, 1, 2, 3, 4]:
-            check.fail(("pad", "expander"), "the expander's rows are port A 0-4 and its columns port B 0-4, in order")
+            check.fail(
+                ("pad", "expander"),
+                "the expander's rows are port A 0-4 and its columns port B 0-4, in order",
+            )
     expander = pad.get("expander", {})
     for key in ("chip", "i2c", "sda", "scl", "address") if expander else ():
         if key not in expander:
@@ -268,7 +366,10 @@ def _check_drawer_and_pad(check: _Check) -> None:
 def _check_journal_and_budget(check: _Check) -> None:
     journal = check.tables["journal"]
     place = {"unix": (), "rp2": ("offset",), "esp32": ("partition",)}[check.platform]
-    if check.need("journal", ("sectors", *place)) and not SECTORS[0] <= journal["sectors"] <= SECTORS[1]:
+    if (
+        check.need("journal", ("sectors", *place))
+        and not SECTORS[0] <= journal["sectors"] <= SECTORS[1]
+    ):
         check.fail(("journal", "sectors"), f"a journal has {SECTORS[0]} to {SECTORS[1]} sectors")
     if journal.get("offset", 0) % 4096:
         check.fail(("journal", "offset"), "the offset is not a multiple of 4096, a sector")

@@ -1,7 +1,9 @@
-"""Put a staged tree on a board: only what differs, verified by hashes read back, until the board's first sealed record.
+"""Put a staged tree on a board: only what differs, verified by hashes read back, until the board's
+first sealed record.
 
-Order, so that a cut in the middle leaves a board that waits and never one that runs half of each version: main.py goes first
-and comes last, certificates and site.json after it. The restart in between ends a watchdog that the old program may have armed.
+Order, so that a cut in the middle leaves a board that waits and never one that runs half of each
+version: main.py goes first and comes last, certificates and site.json after it. The restart in
+between ends a watchdog that the old program may have armed.
 """
 
 import json
@@ -32,7 +34,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class FlashResult:
-    """What a flash did. `booted`: the first sealed boot record was seen; None when nobody asked to wait for it."""
+    """What a flash did. `booted`: the first sealed boot record was seen; None when nobody asked to
+    wait for it.
+    """
 
     board: str
     port: str
@@ -45,10 +49,13 @@ class FlashResult:
     elapsed_ms: int
 
 
-def site_of(site: str, device: str, broker_host: str, broker_port: int, key: DeviceKey, currency: str) -> dict[str, Any]:
+def site_of(
+    site: str, device: str, broker_host: str, broker_port: int, key: DeviceKey, currency: str
+) -> dict[str, Any]:
     """What site.json says. It holds the key: do not log it."""
     return {
-        "site": site, "device": device, "broker_host": broker_host, "broker_port": broker_port, "key_hex": key.secret.hex(),
+        "site": site, "device": device, "broker_host": broker_host, "broker_port": broker_port,
+        "key_hex": key.secret.hex(),
         "key_number": key.number, "currency": currency,
     }  # fmt: skip
 
@@ -65,8 +72,8 @@ def flash(
     """Bring the board on a recognised port to the staged tree of `board`, and start it.
 
     booted   asked after the start until it is True: "is there a boot record of this device, newer than now, with its seal?"
-    Raises ConfigError when the board is not what was declared, DataError when what was written reads back differently,
-    Unavailable when it stops answering or does not boot.
+    Raises ConfigError when the board is not what was declared, DataError when what was written
+    reads back differently, Unavailable when it stops answering or does not boot.
     """
     began_ms = _now_ms()
     remote = Remote(port)
@@ -88,11 +95,12 @@ def flash(
         seen = _wait(booted)
         if not seen:
             raise Unavailable(
-                f"{board.label} on {port.path}: flashed and verified, but no boot record in {BOOT_MS} ms; check its network,"
-                " the broker's address and the key"
+                f"{board.label} on {port.path}: flashed and verified, but no boot record in"
+                f" {BOOT_MS} ms; check its network, the broker's address and the key"
             )
     return FlashResult(
-        board.label, port.path, staged.hash, tuple(plan.copy), tuple(plan.remove), len(staged.files) - len(plan.copy),
+        board.label, port.path, staged.hash, tuple(plan.copy), tuple(plan.remove),
+        len(staged.files) - len(plan.copy),
         bool(plan.private), seen, _now_ms() - began_ms,
     )  # fmt: skip
 
@@ -107,34 +115,48 @@ class Plan:
 
     @classmethod
     def between(cls, staged: Staged, survey: Survey) -> "Plan":
-        copy = sorted(name for name, digest in staged.files.items() if survey.files.get(name) != digest)
-        stale = sorted(name for name in survey.files if name not in staged.files and name not in staged.private)
-        private = [name for name in SITE_FILES if survey.files.get(name) != staged.private.get(name) and name in staged.private]
+        copy = sorted(
+            name for name, digest in staged.files.items() if survey.files.get(name) != digest
+        )
+        stale = sorted(
+            name for name in survey.files if name not in staged.files and name not in staged.private
+        )
+        private = [
+            name
+            for name in SITE_FILES
+            if survey.files.get(name) != staged.private.get(name) and name in staged.private
+        ]
         return cls(copy, stale, private)
 
 
 def check_survey(survey: Survey, board: Board, port: SerialPort) -> None:
-    """Raises ConfigError when the thing on the port cannot be this board, or its flash has no place for the journal."""
+    """Raises ConfigError when the thing on the port cannot be this board, or its flash has no place
+    for the journal.
+    """
     platform = survey.facts.get("platform", "")
     if platform not in _PLATFORM_NAMES[board.platform]:
         raise ConfigError(
-            f"port {port.path}: answers as {platform!r}, board {board.label} is {board.platform}; nothing was written"
+            f"port {port.path}: answers as {platform!r}, board {board.label} is {board.platform};"
+            " nothing was written"
         )
     if survey.facts.get("mpy") != MPY_VERSION:
         raise ConfigError(
-            f"port {port.path}: its MicroPython takes .mpy version {survey.facts.get('mpy')}, ours is {MPY_VERSION};"
-            " flash a MicroPython 1.29 image first"
+            f"port {port.path}: its MicroPython takes .mpy version {survey.facts.get('mpy')}, ours"
+            f" is {MPY_VERSION}; flash a MicroPython 1.29 image first"
         )
     journal = board.tables["journal"]
     if board.platform == "rp2" and int(survey.facts.get("fs_bytes", "0")) > journal["offset"]:
         raise ConfigError(
-            f"port {port.path}: the image's file system of {survey.facts['fs_bytes']} bytes covers the journal at"
-            f" {journal['offset']}; build the image as docs/boards.md says. Nothing was written"
+            f"port {port.path}: the image's file system of {survey.facts['fs_bytes']} bytes covers"
+            f" the journal at {journal['offset']}; build the image as docs/boards.md says. Nothing"
+            " was written"
         )
-    if board.platform == "esp32" and journal["partition"] not in survey.facts.get("partitions", "").split(","):
+    if board.platform == "esp32" and journal["partition"] not in survey.facts.get(
+        "partitions", ""
+    ).split(","):
         raise ConfigError(
-            f"port {port.path}: no data partition {journal['partition']!r}; write the partition table of docs/boards.md."
-            " Nothing was written"
+            f"port {port.path}: no data partition {journal['partition']!r}; write the partition"
+            " table of docs/boards.md. Nothing was written"
         )
 
 
@@ -158,10 +180,15 @@ def _carry_out(plan: Plan, staged: Staged, remote: Remote, say: Say) -> None:
 
 def _verify(staged: Staged, remote: Remote, without: str = "") -> None:
     found = remote.survey().files
-    wrong = [name for name, digest in staged.files.items() if name != without and found.get(name) != digest]
+    wrong = [
+        name
+        for name, digest in staged.files.items()
+        if name != without and found.get(name) != digest
+    ]
     if wrong:
         raise DataError(
-            f"port {remote.port.path}: {', '.join(wrong)} read back differently; flash again, then suspect the flash"
+            f"port {remote.port.path}: {', '.join(wrong)} read back differently; flash again, then"
+            " suspect the flash"
         )
 
 
@@ -224,7 +251,10 @@ def flash_command(
         print(json.dumps(asdict(result)))
     else:
         verb = "would copy" if dry_run else "copied"
-        console.print(f"{verb} {len(result.copied)}, unchanged {result.unchanged}, {result.elapsed_ms} ms", highlight=False)
+        console.print(
+            f"{verb} {len(result.copied)}, unchanged {result.unchanged}, {result.elapsed_ms} ms",
+            highlight=False,
+        )
     return result
 
 
@@ -232,4 +262,7 @@ def _revision(boards: list[Board], revision: str | None) -> Board:
     for board in boards:
         if revision is None or board.revision == revision:
             return board
-    raise UsageError(f"board {boards[0].name}: no revision {revision!r}; declared: {', '.join(boards[0].revisions) or 'none'}")
+    raise UsageError(
+        f"board {boards[0].name}: no revision {revision!r}; declared:"
+        f" {', '.join(boards[0].revisions) or 'none'}"
+    )

@@ -1,4 +1,6 @@
-"""Errors of a TOML file, collected: file:line:column, the line, a caret. Nothing stops at the first."""
+"""Errors of a TOML file, collected: file:line:column, the line, a caret. Nothing stops at the
+first.
+"""
 
 import difflib
 import re
@@ -17,7 +19,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 class Problems:
-    """What is wrong with one file. `add` takes the path of keys to the culprit; its place is looked up in the text."""
+    """What is wrong with one file. `add` takes the path of keys to the culprit; its place is looked
+    up in the text.
+    """
 
     def __init__(self, file_name: str, text: str) -> None:
         self._file_name = file_name
@@ -41,7 +45,9 @@ class Problems:
                 break
         line, column = place
         text = self._lines[line - 1] if self._lines else ""
-        report = f"{self._file_name}:{line}:{column}: {message}\n    {text}\n    {' ' * (column - 1)}^"
+        report = (
+            f"{self._file_name}:{line}:{column}: {message}\n    {text}\n    {' ' * (column - 1)}^"
+        )
         if (line, report) not in self._found:  # revisions of a board share most of their lines
             self._found.append((line, report))
 
@@ -51,7 +57,9 @@ class Problems:
 
 
 def _places(lines: Sequence[str]) -> dict[tuple[str, ...], tuple[int, int]]:
-    """(line, column) from 1 of each table and key; boards.toml has no value that goes over several lines."""
+    """(line, column) from 1 of each table and key; boards.toml has no value that goes over several
+    lines.
+    """
     found: dict[tuple[str, ...], tuple[int, int]] = {}
     table: tuple[str, ...] = ()
     for number, line in enumerate(lines, 1):

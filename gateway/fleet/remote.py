@@ -14,7 +14,8 @@ CALL_S = 180  # a whole tree over a slow port
 RESTART_MS = 20_000  # a board with USB of its own vanishes and comes back
 RETRY_MS = 200
 
-# Runs on the board. Prints facts as `# name value`, then `<sha256> <path>` of each file that may be ours.
+# Runs on the board. Prints facts as `# name value`, then `<sha256> <path>` of each file that may be
+# ours.
 SURVEY = """\
 import os, sys, hashlib, binascii
 def walk(folder):
@@ -86,7 +87,9 @@ class Remote:
             elif rest:
                 found.files[rest] = first
         if "done" not in found.facts:
-            raise Unavailable(f"port {self.port.path}: the board stopped in the middle of its answer; flash again")
+            raise Unavailable(
+                f"port {self.port.path}: the board stopped in the middle of its answer; flash again"
+            )
         return found
 
     def prepare(self, remove: Iterable[str], make: Iterable[str]) -> None:
@@ -97,19 +100,30 @@ class Remote:
         """Copy files, each to the same path on the board."""
         command: list[str] = []
         for name in names:
-            command += [*(("+",) if command else ()), "fs", "cp", "-f", str(folder / name), f":{name}"]
+            command += [
+                *(("+",) if command else ()),
+                "fs",
+                "cp",
+                "-f",
+                str(folder / name),
+                f":{name}",
+            ]
         if command:
             self._run(*command)
 
     def restart(self) -> None:
         """Start the board as power does."""
         if self.port.is_virtual:
-            self._run("exec", "--no-follow", "raise SystemExit")  # its supervisor starts the process again
+            self._run(
+                "exec", "--no-follow", "raise SystemExit"
+            )  # its supervisor starts the process again
         else:
             self._run("reset")
 
     def wait_for_repl(self) -> None:
-        """Until the board answers after a restart. Raises Unavailable when it does not in RESTART_MS."""
+        """Until the board answers after a restart. Raises Unavailable when it does not in
+        RESTART_MS.
+        """
         deadline = time.monotonic_ns() // 1_000_000 + RESTART_MS
         while True:
             try:
@@ -122,30 +136,57 @@ class Remote:
                 time.sleep(RETRY_MS / 1000)
 
     def _find_again(self) -> None:
-        """A board with USB of its own may come back under another path, and another device under its old one."""
+        """A board with USB of its own may come back under another path, and another device under
+        its old one.
+        """
         if self.port.is_virtual:
             return
         for port in listed_ports():
-            is_same = (port.usb_id, port.serial_number) == (self.port.usb_id, self.port.serial_number)
+            is_same = (port.usb_id, port.serial_number) == (
+                self.port.usb_id,
+                self.port.serial_number,
+            )
             if is_same and (port.serial_number or port.path == self.port.path):
                 self.port = port
                 return
         raise Unavailable(
-            f"port {self.port.path}: the board did not come back after its restart; check the cable and flash again"
+            f"port {self.port.path}: the board did not come back after its restart; check the cable"
+            " and flash again"
         )
 
     def _run(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "mpremote", "connect", self.port.path, "resume", *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "mpremote",
+            "connect",
+            self.port.path,
+            "resume",
+            *arguments,
+        ]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, errors="replace", timeout=CALL_S, stdin=subprocess.DEVNULL, check=False
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=CALL_S,
+                stdin=subprocess.DEVNULL,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise Unavailable(f"port {self.port.path}: no end after {CALL_S} s; unplug the board and flash again") from error
+            raise Unavailable(
+                f"port {self.port.path}: no end after {CALL_S} s; unplug the board and flash again"
+            ) from error
         if done.returncode:
             lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
             reason = lines[-1].strip() if lines else f"exit code {done.returncode}"
             if "ENOSPC" in done.stderr:
-                raise DataError(f"port {self.port.path}: the board's file system is full; erase it and flash again")
-            raise Unavailable(f"port {self.port.path}: mpremote: {reason}; check the cable and flash again")
+                raise DataError(
+                    f"port {self.port.path}: the board's file system is full; erase it and flash"
+                    " again"
+                )
+            raise Unavailable(
+                f"port {self.port.path}: mpremote: {reason}; check the cable and flash again"
+            )
         return done.stdout

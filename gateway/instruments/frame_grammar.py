@@ -1,4 +1,5 @@
-"""A frame grammar as a profile writes it becomes what `frame_stream` reads: names resolved, hex made bytes, nonsense refused.
+"""A frame grammar as a profile writes it becomes what `frame_stream` reads: names resolved, hex
+made bytes, nonsense refused.
 
 [grammar]
 mode = "frame"          stream = "items" (start, a frame a piece, end) or "snapshot" (a display sent over and over)
@@ -26,20 +27,33 @@ from gateway.fleet.problems import did_you_mean
 FRAME_BYTES_MAX = 512  # so that a quarantine can hold one
 CHECKS = {"xor": 1, "sum": 1, "crc8": 1, "crc16": 2}
 POLYNOMIALS = {"xor": 0, "sum": 0}  # the others must name theirs
-ROLES = ("denomination", "pieces", "total", "amount", "currency", "serial", "status", "error", "ignored")
+ROLES = (
+    "denomination",
+    "pieces",
+    "total",
+    "amount",
+    "currency",
+    "serial",
+    "status",
+    "error",
+    "ignored",
+)
 TEXT_ROLES = ("currency", "serial")
 TYPES = {"le": 8, "be": 8, "ascii": 15, "bcd": 7, "text": 24}  # and how many bytes at most
 STATUS = ("start", "item", "end", "pause", "idle", "error")
 TIMES = {"gap_ms": 200, "batch_ms": 300_000, "silent_ms": 0, "stable_ms": 500}
 PIECES_PER_S = 25  # 1,500 notes a minute: no counter of a desk is quicker
 _KEYS = (
-    "mode", "stream", "start", "end", "end_at", "size", "size_min", "size_max", "length", "check", "unit", "denominations",
+    "mode", "stream", "start", "end", "end_at", "size", "size_min", "size_max", "length", "check",
+    "unit", "denominations",
     "status", "pieces_per_s", "field", *TIMES,
 )  # fmt: skip
 
 
 def compile_frame(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of `frame_stream.FrameStream`, without "evidence". Raises ConfigError that names key and value."""
+    """The settings of `frame_stream.FrameStream`, without "evidence". Raises ConfigError that names
+    key and value.
+    """
     _known(table, _KEYS, "grammar")
     if table.get("mode") != "frame":
         raise ConfigError(f"mode = {table.get('mode')!r}: want 'frame' for this driver")
@@ -62,7 +76,11 @@ def compile_frame(table: Mapping[str, Any]) -> dict[str, Any]:
         "size_max": size_max,
         "length": () if size else _length(table["length"], size_min),
         "check": check,
-        "fields": tuple(_field(each, size_min) for each in table.get("field", []) if each.get("role") != "ignored"),
+        "fields": tuple(
+            _field(each, size_min)
+            for each in table.get("field", [])
+            if each.get("role") != "ignored"
+        ),
         "status": _status(table.get("status", {})),
         "denominations": _denominations(table.get("denominations")),
         "unit": _number(table, "unit", 1, 1, 1_000_000),
@@ -70,7 +88,11 @@ def compile_frame(table: Mapping[str, Any]) -> dict[str, Any]:
     }
     for key, default in TIMES.items():
         settings[key] = _number(table, key, default, 0, 3_600_000)
-    _check_roles(settings, [each for each in table.get("field", []) if each.get("role") == "ignored"], size_min)
+    _check_roles(
+        settings,
+        [each for each in table.get("field", []) if each.get("role") == "ignored"],
+        size_min,
+    )
     return settings
 
 
@@ -81,14 +103,22 @@ def _check_roles(settings: dict[str, Any], ignored: list[Any], size: int) -> Non
     roles = [role for role, _, _, _, extra in settings["fields"] if not extra]
     doubled = {role for role in roles if roles.count(role) > 1}
     if doubled:
-        raise ConfigError(f"field: role {sorted(doubled)[0]!r} twice; a display's pieces may name their denomination")
+        raise ConfigError(
+            f"field: role {sorted(doubled)[0]!r} twice; a display's pieces may name their"
+            " denomination"
+        )
     fixed = any(extra for *_, extra in settings["fields"])
     settings["counts"] = fixed or {"pieces", "denomination"} <= set(roles)
     if settings["mode"] == "snapshot":
         if "pieces" in roles and "denomination" not in roles:
-            raise ConfigError("field: pieces of which denomination? name its field, or denomination = N beside them")
+            raise ConfigError(
+                "field: pieces of which denomination? name its field, or denomination = N beside"
+                " them"
+            )
         if not settings["silent_ms"]:
-            raise ConfigError("silent_ms = 0: a display is sent all the time, say how long it may be silent")
+            raise ConfigError(
+                "silent_ms = 0: a display is sent all the time, say how long it may be silent"
+            )
         return
     if fixed:
         raise ConfigError("field: a fixed denomination belongs to a display (stream = 'snapshot')")
@@ -96,7 +126,10 @@ def _check_roles(settings: dict[str, Any], ignored: list[Any], size: int) -> Non
         if role not in roles:
             raise ConfigError(f"field: lacks role {role}")
     if not {"total", "amount"} & set(roles):
-        raise ConfigError("field: lacks total and amount; without the machine's own sum a lost frame could not be seen")
+        raise ConfigError(
+            "field: lacks total and amount; without the machine's own sum a lost frame could not be"
+            " seen"
+        )
     for each in ("start", "item", "end"):
         if each not in settings["status"].values():
             raise ConfigError(f"status: lacks {each}")
@@ -132,7 +165,9 @@ def _hex(table: Mapping[str, Any], key: str) -> bytes:
         raise ConfigError(f"{key} = {value!r}: want bytes in hex, such as 'fd df'") from error
 
 
-def _offset(table: Mapping[str, Any], key: str, size: int, count: int, default: int | None = None) -> int:
+def _offset(
+    table: Mapping[str, Any], key: str, size: int, count: int, default: int | None = None
+) -> int:
     """Where `count` bytes begin in a frame of at least `size`."""
     value = _number(table, key, default if default is not None else FRAME_BYTES_MAX, -size, size)
     if not 0 <= (value + size if value < 0 else value) <= size - count:
@@ -160,7 +195,9 @@ def _check(table: Any, size: int) -> tuple[Any, ...]:
     last = _offset(table, "last", size, 0, at)
     if (first + size if first < 0 else first) >= (last + size if last < 0 else last):
         raise ConfigError(f"check: first = {first} is not before last = {last}")
-    polynomial = _number(table, "polynomial", POLYNOMIALS.get(kind, -1), 0 if kind in POLYNOMIALS else 1, top)
+    polynomial = _number(
+        table, "polynomial", POLYNOMIALS.get(kind, -1), 0 if kind in POLYNOMIALS else 1, top
+    )
     reflected = table.get("reflected", False)
     if not isinstance(reflected, bool):
         raise ConfigError(f"reflected = {reflected!r}: want true or false")
@@ -178,7 +215,9 @@ def _field(table: Any, size: int) -> tuple[str, str, int, int, int]:
     count = _number(table, "size", 1, 1, FRAME_BYTES_MAX if role == "ignored" else TYPES[kind])
     at = _offset(table, "at", size, count)
     if role != "ignored" and (kind == "text") != (role in TEXT_ROLES):
-        raise ConfigError(f"field: {role} as {kind}; currency and serial are text, all others are numbers")
+        raise ConfigError(
+            f"field: {role} as {kind}; currency and serial are text, all others are numbers"
+        )
     fixed = _number(table, "denomination", 0, 0, 1_000_000) if role == "pieces" else 0
     return role, {"le": "little", "be": "big"}.get(kind, kind), at, count, fixed
 
@@ -199,5 +238,7 @@ def _denominations(values: Any) -> tuple[int, ...]:
         raise ConfigError("denominations: lacks the minor units that the machine can count")
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"denominations: {value!r} is no positive whole number of minor units")
+            raise ConfigError(
+                f"denominations: {value!r} is no positive whole number of minor units"
+            )
     return tuple(values)

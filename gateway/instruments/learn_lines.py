@@ -1,7 +1,9 @@
-"""A capture's bytes as the lines that a controller would see, each character with its place, and their division into reports.
+"""A capture's bytes as the lines that a controller would see, each character with its place, and
+their division into reports.
 
-The rules are those of the device (printer commands stripped, CP437 rules and blanks, single spaces): what is learned here is
-replayed there, so a difference between the two is a refusal and never a wrong grammar.
+The rules are those of the device (printer commands stripped, CP437 rules and blanks, single
+spaces): what is learned here is replayed there, so a difference between the two is a refusal and
+never a wrong grammar.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ LINE_CHARS_MAX = 80
 REPORTS_MAX = 40
 GAP_MS = 700  # a silence this long ends a report on the device too
 
-# ESC/POS: how many bytes follow the command's letter. Source: Epson's ESC/POS reference, commands of one to three bytes.
+# ESC/POS: how many bytes follow the command's letter. Source: Epson's ESC/POS reference, commands
+# of one to three bytes.
 _ESC = dict.fromkeys(b" !-3=EGJMRVadrt{", 1) | dict.fromkeys(b"$\\c", 2) | {0x70: 3}
 _GS = dict.fromkeys(b"!BHbfhwr", 1) | dict.fromkeys(b"LWP", 2)
 _DROPPED = frozenset(b"\x00\x02\x03\x07\x0e\x0f\x11\x12\x13\x14\x18")
@@ -25,7 +28,9 @@ _LIKE = {0x09: " ", 0xFF: " ", 0xB3: " ", 0xBA: " ", 0xC4: "-", 0xCD: "-"}
 
 
 class LearnRefusal(DataError):
-    """No grammar is learned from this capture. `why` is a short name of the reason, for statistics."""
+    """No grammar is learned from this capture. `why` is a short name of the reason, for
+    statistics.
+    """
 
     def __init__(self, why: str, text: str) -> None:
         super().__init__(text)
@@ -34,7 +39,9 @@ class LearnRefusal(DataError):
 
 @dataclass(frozen=True)
 class Line:
-    """One printed line: single spaces, none at its ends; `at[i]` is the place of character i in the capture."""
+    """One printed line: single spaces, none at its ends; `at[i]` is the place of character i in the
+    capture.
+    """
 
     text: str
     at: tuple[int, ...]
@@ -42,7 +49,9 @@ class Line:
 
 
 def lines_of(data: bytes, gaps: Iterable[int] = ()) -> list[Line]:
-    """The lines of a capture, blank ones and rules left out; `gaps` are the offsets before which the wire was silent."""
+    """The lines of a capture, blank ones and rules left out; `gaps` are the offsets before which
+    the wire was silent.
+    """
     silent = sorted(gaps)
     found: list[Line] = []
     chars: list[tuple[str, int]] = []
@@ -73,7 +82,10 @@ def _end_line(chars: list[tuple[str, int]], page: bool, found: list[Line]) -> bo
         kept.pop()
     text = "".join(char for char, _ in kept)
     if len(text) > LINE_CHARS_MAX:
-        raise LearnRefusal("long line", f"line {text[:24]!r}...: longer than {LINE_CHARS_MAX} characters; is the speed right?")
+        raise LearnRefusal(
+            "long line",
+            f"line {text[:24]!r}...: longer than {LINE_CHARS_MAX} characters; is the speed right?",
+        )
     if is_rule(text):
         return page
     found.append(Line(text, tuple(at for _, at in kept), page))
@@ -133,16 +145,21 @@ def heard(bursts: Iterable[Burst]) -> tuple[bytes, list[int]]:
     return data, gaps
 
 
-# --- reports ----------------------------------------------------------------------------------------------------------
+# --- reports --------------------------------------------------------------------------------------
 
 
 def divisions(lines: list[Line]) -> Iterator[list[list[Line]]]:
-    """Ways to divide a capture into two reports or more, the likeliest first: by pages, then by a line that comes again."""
+    """Ways to divide a capture into two reports or more, the likeliest first: by pages, then by a
+    line that comes again.
+    """
     seen = []
     for starts in _starts(lines):
         if starts and starts[0] == 0 and 2 <= len(starts) <= REPORTS_MAX and starts not in seen:
             seen.append(starts)
-            yield [lines[start:end] for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+            yield [
+                lines[start:end]
+                for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+            ]
 
 
 def _starts(lines: list[Line]) -> Iterator[list[int]]:

@@ -1,6 +1,8 @@
-"""Which lines of the reports are rows, and which column is what: by what adds up, in every report, and in one way only.
+"""Which lines of the reports are rows, and which column is what: by what adds up, in every report,
+and in one way only.
 
-A reading is a choice of row kinds with their columns, and of the total. All readings that add up are found; one may stay.
+A reading is a choice of row kinds with their columns, and of the total. All readings that add up
+are found; one may stay.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _KINDS_MAX = 3  # of rows in one report
 
 @dataclass(frozen=True)
 class Kind:
-    """Lines of one look: what leads them ("@": a coin's name) and the words of one block, # for a number."""
+    """Lines of one look: what leads them ("@": a coin's name) and the words of one block, # for a
+    number.
+    """
 
     lead: str
     block: tuple[str, ...]
@@ -31,7 +35,13 @@ class Kind:
         """The line's numbers, block by block; none when the line does not look like this kind."""
         size = len(self.block)
         count, rest = divmod(len(line.words), size)
-        if line.lead != self.lead or rest or not count or (count > 1 and self.lead) or line.shape != self.block * count:
+        if (
+            line.lead != self.lead
+            or rest
+            or not count
+            or (count > 1 and self.lead)
+            or line.shape != self.block * count
+        ):
             return []
         words = [word for word in line.words if word.is_number]
         each = len(words) // count
@@ -40,13 +50,17 @@ class Kind:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the numbers of a row are: a letter each of d p v s, and in which form denomination and value are printed."""
+    """What the numbers of a row are: a letter each of d p v s, and in which form denomination and
+    value are printed.
+    """
 
     letters: str
     denomination: str  # two, any, minor; "" for a name
     value: str  # two, any; "" for none
 
-    def row(self, numbers: tuple[Word, ...], name: int, known: Iterable[int]) -> tuple[int, int] | None:
+    def row(
+        self, numbers: tuple[Word, ...], name: int, known: Iterable[int]
+    ) -> tuple[int, int] | None:
         """(denomination, pieces), or None when the numbers do not fit together."""
         denomination, pieces, value = name, -1, -1
         for letter, word in zip(self.letters, numbers, strict=True):
@@ -71,7 +85,9 @@ class Columns:
         """As a person says it."""
         forms = {"d": self.denomination, "v": self.value}
         units = {"minor": " (cents)", "any": " (whole units)"}
-        return " ".join(COLUMNS[letter] + units.get(forms.get(letter, ""), "") for letter in self.letters)
+        return " ".join(
+            COLUMNS[letter] + units.get(forms.get(letter, ""), "") for letter in self.letters
+        )
 
 
 @dataclass(frozen=True)
@@ -108,7 +124,9 @@ class Told:
     counted: tuple[Rows, ...] = ()
 
     def role_of(self, line: Parsed) -> str:
-        return next((role for literal, role in self.roles if literal in (line.literal, line.line.text)), "")
+        return next(
+            (role for literal, role in self.roles if literal in (line.literal, line.line.text)), ""
+        )
 
 
 def readings(reports: list[list[Parsed]], told: Told) -> list[Reading]:
@@ -137,14 +155,19 @@ def _combinations(choices: dict[Kind, list[Columns]]) -> Iterator[dict[Kind, Col
             for columns in product(*[choices[kind] for kind in kinds]):
                 tried += 1
                 if tried > _COMBINATIONS_MAX:
-                    raise LearnRefusal("too many readings", "too many lines look like rows; say which: --set ignore='WORDS'")
+                    raise LearnRefusal(
+                        "too many readings",
+                        "too many lines look like rows; say which: --set ignore='WORDS'",
+                    )
                 yield dict(zip(kinds, columns, strict=True))
 
 
-# --- which kinds of lines can be rows -----------------------------------------------------------------------------------
+# --- which kinds of lines can be rows -------------------------------------------------------------
 
 
-def _choices(reports: list[list[Parsed]], told: Told, with_skips: bool) -> dict[Kind, list[Columns]]:
+def _choices(
+    reports: list[list[Parsed]], told: Told, with_skips: bool
+) -> dict[Kind, list[Columns]]:
     """{kind: columns that fit all its lines}."""
     lines = [line for report in reports for line in report if told.role_of(line) in ("", "row")]
     kinds: dict[Kind, None] = {}
@@ -154,7 +177,11 @@ def _choices(reports: list[list[Parsed]], told: Told, with_skips: bool) -> dict[
     found = {}
     for kind in kinds:
         blocks = [(numbers, line.name) for line in lines for numbers in kind.blocks_of(line)]
-        options = [one for one in _columns(kind, blocks, told, with_skips) if _fits(one, blocks, told.denominations)]
+        options = [
+            one
+            for one in _columns(kind, blocks, told, with_skips)
+            if _fits(one, blocks, told.denominations)
+        ]
         if options:
             found[kind] = options
     return found
@@ -167,13 +194,20 @@ def _kinds_of(line: Parsed) -> Iterator[Kind]:
     for size in range(1, len(shape) + 1):
         count, rest = divmod(len(shape), size)
         block = shape[:size]
-        if rest or block * count != shape or (count > 1 and line.lead) or not 1 <= block.count("#") <= _NUMBERS_MAX:
+        if (
+            rest
+            or block * count != shape
+            or (count > 1 and line.lead)
+            or not 1 <= block.count("#") <= _NUMBERS_MAX
+        ):
             continue
         if line.lead == "@" or block.count("#") > 1:
             yield Kind(line.lead, block)
 
 
-def _columns(kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told, with_skips: bool) -> Iterator[Columns]:
+def _columns(
+    kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told, with_skips: bool
+) -> Iterator[Columns]:
     """All columns that this kind may have; the narrowest form that all its words have."""
     count = kind.block.count("#")
     named = kind.lead == "@"
@@ -187,7 +221,9 @@ def _columns(kind: Kind, blocks: list[tuple[tuple[Word, ...], int]], told: Told,
 
 
 def _orders(count: int, named: bool, with_skips: bool) -> Iterator[str]:
-    """Orders of the columns, such as dpv. A column is left out only where the others check each other by multiplication."""
+    """Orders of the columns, such as dpv. A column is left out only where the others check each
+    other by multiplication.
+    """
     sets = ["dpv", "dv", "dp"] + (["pv", "v", "p"] if named else [])
     for letters in sets:
         is_checked = "p" in letters and "v" in letters
@@ -196,8 +232,12 @@ def _orders(count: int, named: bool, with_skips: bool) -> Iterator[str]:
             yield from dict.fromkeys("".join(order) for order in permutations(padded))
 
 
-def _forms(letters: str, letter: str, blocks: list[tuple[tuple[Word, ...], int]], forms: tuple[str, ...]) -> list[str]:
-    """The forms in which all words of that column can be read: `two` alone when all have two decimals."""
+def _forms(
+    letters: str, letter: str, blocks: list[tuple[tuple[Word, ...], int]], forms: tuple[str, ...]
+) -> list[str]:
+    """The forms in which all words of that column can be read: `two` alone when all have two
+    decimals.
+    """
     at = letters.index(letter)
     kinds = {numbers[at].kind for numbers, _ in blocks}
     if kinds == {"a"}:
@@ -206,14 +246,18 @@ def _forms(letters: str, letter: str, blocks: list[tuple[tuple[Word, ...], int]]
     return [form for form in forms if kinds <= allowed[form]]
 
 
-def _fits(columns: Columns, blocks: list[tuple[tuple[Word, ...], int]], known: Iterable[int]) -> bool:
+def _fits(
+    columns: Columns, blocks: list[tuple[tuple[Word, ...], int]], known: Iterable[int]
+) -> bool:
     return all(columns.row(numbers, name, known) is not None for numbers, name in blocks)
 
 
-# --- what adds up -------------------------------------------------------------------------------------------------------
+# --- what adds up ---------------------------------------------------------------------------------
 
 
-def _reading(reports: list[list[Parsed]], picked: dict[Kind, Columns], told: Told) -> Reading | None:
+def _reading(
+    reports: list[list[Parsed]], picked: dict[Kind, Columns], told: Told
+) -> Reading | None:
     """The reading with these kinds of rows, or None when it does not add up."""
     rows: list[Rows] = []
     row_lines: list[set[int]] = []
@@ -228,7 +272,9 @@ def _reading(reports: list[list[Parsed]], picked: dict[Kind, Columns], told: Tol
             if len(fitting) > 1:
                 return None
             for kind, blocks in fitting:
-                found = [picked[kind].row(numbers, line.name, told.denominations) for numbers in blocks]
+                found = [
+                    picked[kind].row(numbers, line.name, told.denominations) for numbers in blocks
+                ]
                 these += [row for row in found if row and row[1]]
                 used |= {kind} if any(row and row[1] for row in found) else set()
                 indexes.add(line.index)
@@ -237,7 +283,9 @@ def _reading(reports: list[list[Parsed]], picked: dict[Kind, Columns], told: Tol
             return None
         rows.append(tuple(these))
         row_lines.append(indexes)
-    if used != set(picked) or (told.counted and [set(each) for each in told.counted] != [set(each) for each in rows]):
+    if used != set(picked) or (
+        told.counted and [set(each) for each in told.counted] != [set(each) for each in rows]
+    ):
         return None
     sums = [sum(denomination * pieces for denomination, pieces in each) for each in rows]
     reading = Reading(picked, rows, sums, row_lines)
@@ -246,15 +294,24 @@ def _reading(reports: list[list[Parsed]], picked: dict[Kind, Columns], told: Tol
 
 
 def _prints_decimals(reports: list[list[Parsed]], reading: Reading) -> bool:
-    """Whether any amount beside the denominations has two decimals: then money in whole units is no reading, for a machine
-    prints its sums in one way."""
+    """Whether any amount beside the denominations has two decimals: then money in whole units is no
+    reading, for a machine prints its sums in one way.
+    """
     for report, indexes in zip(reports, reading.row_lines, strict=True):
         for line in report:
             amounts = sum(word.kind == "a" for word in line.words)
             if line.index in indexes:
-                kind, columns = next((kind, columns) for kind, columns in reading.kinds.items() if kind.blocks_of(line))
+                kind, columns = next(
+                    (kind, columns)
+                    for kind, columns in reading.kinds.items()
+                    if kind.blocks_of(line)
+                )
                 at = columns.letters.find("d")
-                amounts -= sum(numbers[at].kind == "a" for numbers in kind.blocks_of(line)) if at >= 0 else 0
+                amounts -= (
+                    sum(numbers[at].kind == "a" for numbers in kind.blocks_of(line))
+                    if at >= 0
+                    else 0
+                )
                 if columns.value == "any":
                     continue
             if amounts:
@@ -263,9 +320,12 @@ def _prints_decimals(reports: list[list[Parsed]], reading: Reading) -> bool:
 
 
 def _totals(reports: list[list[Parsed]], reading: Reading, told: Told) -> list[Total]:
-    """Every kind of line behind the rows that states the sum in every report, in the order of the paper."""
+    """Every kind of line behind the rows that states the sum in every report, in the order of the
+    paper.
+    """
     behind = [
-        [line for line in report if line.index > max(lines)] for report, lines in zip(reports, reading.row_lines, strict=True)
+        [line for line in report if line.index > max(lines)]
+        for report, lines in zip(reports, reading.row_lines, strict=True)
     ]
     has_decimals = _prints_decimals(reports, reading)
     if has_decimals and any(columns.value == "any" for columns in reading.kinds.values()):
@@ -281,7 +341,10 @@ def _totals(reports: list[list[Parsed]], reading: Reading, told: Told) -> list[T
             if not word.is_number or (has_decimals and word.kind != "a"):
                 continue
             form = "two" if word.kind == "a" else "any"
-            if all(lines[0].words[at].minor(form) == total for lines, total in zip(alike, reading.sums, strict=True)):
+            if all(
+                lines[0].words[at].minor(form) == total
+                for lines, total in zip(alike, reading.sums, strict=True)
+            ):
                 found.append(Total(line.key, at, form))
     named = [total for total in found if ("total" in dict(told.roles).get(total.key[0], ""))]
     return found if not any(role == "total" for _, role in told.roles) or named else []

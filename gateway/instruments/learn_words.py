@@ -1,4 +1,6 @@
-"""A printed line as a literal and the words behind it, and what a word may mean: an amount, pieces, a coin's name, a date."""
+"""A printed line as a literal and the words behind it, and what a word may mean: an amount, pieces,
+a coin's name, a date.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +21,36 @@ _COMMA_DECIMALS = re.compile(r"\d{1,3}(?:\.\d{3})*,\d\d")
 _TIME = re.compile(r"[0-9/:.\- APM\t]*[/:][0-9/:.\- APM\t]*")
 
 MONTHS = (
-    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER",
+    "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER",
+    "OCTOBER", "NOVEMBER", "DECEMBER",
 )  # fmt: skip
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 
-# families of names that go together on one machine: {family: {denomination: names, the usual one first}}
+# families of names that go together on one machine: {family: {denomination: names, the usual one
+# first}}
 FAMILIES: dict[str, dict[int, tuple[str, ...]]] = {
     "coins": {
         1: ("PENNIES", "CENTS"), 5: ("NICKELS",), 10: ("DIMES",), 25: ("QUARTERS",),
         50: ("HALF DOLLARS", "HALF-DOLLARS", "HALVES", "HALFS"), 100: ("DOLLARS", "DOLLAR COINS"),
     },
     "coin": {
-        1: ("PENNY", "CENT"), 5: ("NICKEL",), 10: ("DIME",), 25: ("QUARTER",), 50: ("HALF DOLLAR", "HALF-DOLLAR", "HALF"),
+        1: ("PENNY", "CENT"), 5: ("NICKEL",), 10: ("DIME",), 25: ("QUARTER",),
+        50: ("HALF DOLLAR", "HALF-DOLLAR", "HALF"),
         100: ("DOLLAR", "DOLLAR COIN"),
     },
     "notes": {
-        100: ("ONES",), 200: ("TWOS",), 500: ("FIVES",), 1000: ("TENS",), 2000: ("TWENTIES",), 5000: ("FIFTIES",),
+        100: ("ONES",), 200: ("TWOS",), 500: ("FIVES",), 1000: ("TENS",), 2000: ("TWENTIES",),
+        5000: ("FIFTIES",),
         10000: ("HUNDREDS",),
     },
 }  # fmt: skip
-NAMES = {name: minor for family in FAMILIES.values() for minor, names in family.items() for name in names}
-_NAMED = re.compile(r"(?:%s)(?![A-Za-z-])[:.]?(?= |$)" % "|".join(sorted(NAMES, key=len, reverse=True)), re.IGNORECASE)
+NAMES = {
+    name: minor for family in FAMILIES.values() for minor, names in family.items() for name in names
+}
+_NAMED = re.compile(
+    r"(?:%s)(?![A-Za-z-])[:.]?(?= |$)" % "|".join(sorted(NAMES, key=len, reverse=True)),
+    re.IGNORECASE,
+)
 
 
 def amount_of(word: str) -> int:
@@ -59,7 +70,9 @@ def is_time(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Word:
-    """One word behind the literal; `kind`: a amount with two decimals, i whole number, c cents (25c), x other, w no digits."""
+    """One word behind the literal; `kind`: a amount with two decimals, i whole number, c cents
+    (25c), x other, w no digits.
+    """
 
     text: str
     kind: str
@@ -70,7 +83,9 @@ class Word:
         return self.kind in "aic"
 
     def minor(self, form: str) -> int:
-        """Minor units read as `two` decimals, `any` (whole units too) or `minor` (whole minor units, 25 or 25c); -1: not so."""
+        """Minor units read as `two` decimals, `any` (whole units too) or `minor` (whole minor
+        units, 25 or 25c); -1: not so.
+        """
         if form == "minor":
             return whole_of(self.text.rstrip("c"))
         amount = amount_of(self.text)
@@ -84,7 +99,9 @@ class Word:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A line of report number `report`: literal, then words. Signs are gone from the words and noted in `signs`."""
+    """A line of report number `report`: literal, then words. Signs are gone from the words and
+    noted in `signs`.
+    """
 
     line: Line
     report: int
@@ -115,7 +132,10 @@ class Parsed:
     @cached_property
     def key(self) -> tuple[str, ...]:
         """What lines with the same meaning share in every report."""
-        return (self.literal, *[word.kind if word.kind != "w" else word.text for word in self.words])
+        return (
+            self.literal,
+            *[word.kind if word.kind != "w" else word.text for word in self.words],
+        )
 
 
 def bare(literal: str) -> str:
@@ -138,7 +158,9 @@ def parse_line(line: Line, report: int, index: int, separator: str) -> Parsed:
 
 
 def _with_cells(line: Line, separator: str) -> Line:
-    """As the device has it: a TAB between cells, no double quotes, no blanks at a cell's ends, no empty cells behind."""
+    """As the device has it: a TAB between cells, no double quotes, no blanks at a cell's ends, no
+    empty cells behind.
+    """
     kept: list[tuple[str, int]] = []
     quoted = False
     for char, at in zip(line.text, line.at, strict=True):
@@ -156,7 +178,9 @@ def _with_cells(line: Line, separator: str) -> Line:
 
 
 def _literal_of(text: str) -> str:
-    """The text before the first digit and in the first cell, without what belongs to an amount: a sign, or the point of .80."""
+    """The text before the first digit and in the first cell, without what belongs to an amount: a
+    sign, or the point of .80.
+    """
     text = text.partition("\t")[0]
     found = re.search(r"\d", text)
     if not found:
@@ -166,7 +190,14 @@ def _literal_of(text: str) -> str:
         literal = literal[:-1]
     while True:
         literal = literal.rstrip(" ")
-        sign = next((sign for sign in SIGNS if literal.endswith(sign) and not literal[: -len(sign)][-1:].isalpha()), "")
+        sign = next(
+            (
+                sign
+                for sign in SIGNS
+                if literal.endswith(sign) and not literal[: -len(sign)][-1:].isalpha()
+            ),
+            "",
+        )
         if not sign:
             named = _NAMED.match(literal)
             return named[0] if named else literal
@@ -174,7 +205,9 @@ def _literal_of(text: str) -> str:
 
 
 def _split(text: str, start: int, separator: str) -> list[tuple[str, int]]:
-    """The words from `start` on, each with its place: between blanks, or the cells of a line of data."""
+    """The words from `start` on, each with its place: between blanks, or the cells of a line of
+    data.
+    """
     if not separator:
         return [(found[0], found.start()) for found in re.compile(r"\S+").finditer(text, start)]
     if start == len(text):
@@ -217,18 +250,32 @@ def _kind_of(word: str) -> str:
 
 
 def calendar_of(literal: str) -> tuple[str, ...]:
-    """The months or weekdays when the literal begins with one of them, whole or by its first three letters."""
+    """The months or weekdays when the literal begins with one of them, whole or by its first three
+    letters.
+    """
     first = re.match("[A-Za-z]{3,}", literal)
-    families = (words for words in (MONTHS, WEEKDAYS) if first and any(name.startswith(first[0].upper()) for name in words))
+    families = (
+        words
+        for words in (MONTHS, WEEKDAYS)
+        if first and any(name.startswith(first[0].upper()) for name in words)
+    )
     return next(families, ())
 
 
 def other_names(printed: set[str]) -> dict[str, int]:
-    """{name: denomination} that a machine with these names would print for the others, written as these are."""
+    """{name: denomination} that a machine with these names would print for the others, written as
+    these are.
+    """
     seen = {bare(literal) for literal in printed}
     first = min(printed)
     tail = first[len(bare(first)) :]
-    styles = (str.upper,) if first.isupper() else (str.lower,) if first.islower() else (str.title, str.capitalize)
+    styles = (
+        (str.upper,)
+        if first.isupper()
+        else (str.lower,)
+        if first.islower()
+        else (str.title, str.capitalize)
+    )
     found = {}
     for family in FAMILIES.values():
         if seen & {name for names in family.values() for name in names}:

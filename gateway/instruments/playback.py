@@ -1,4 +1,6 @@
-"""A driver at the bench: bursts from a capture or a port go through it, and what it says comes back as JSON or as a line."""
+"""A driver at the bench: bursts from a capture or a port go through it, and what it says comes back
+as JSON or as a line.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,18 @@ from gateway.instruments.capture import Burst
 from gateway.money import format_cents
 from gateway.terminal import printable
 
-QUICK_MS, QUICK_FOR_MS, SLOW_MS = 10, 1000, 250  # how often time passes: as on a device, and in a long silence now and then
+QUICK_MS, QUICK_FOR_MS, SLOW_MS = (
+    10,
+    1000,
+    250,
+)  # how often time passes: as on a device, and in a long silence now and then
 SILENCE_MS = 5000  # behind the last burst: longer than a printed report may pause
-FINDINGS = ("discrepancy", "cleared_unreported", "missing_report", "swapped")  # conditions that a person should look at
+FINDINGS = (
+    "discrepancy",
+    "cleared_unreported",
+    "missing_report",
+    "swapped",
+)  # conditions that a person should look at
 
 
 class Driver(Protocol):
@@ -35,7 +46,9 @@ def overhears(driver: Driver) -> bool:
 
 
 def play(driver: Driver, bursts: Iterable[Burst]) -> Iterator[Told]:
-    """(milliseconds, event) of everything that the driver says to these bursts and to the silence behind them."""
+    """(milliseconds, event) of everything that the driver says to these bursts and to the silence
+    behind them.
+    """
     now_ms = 0
     for burst in bursts:
         yield from _pass(driver, now_ms, burst.at_ms)
@@ -48,7 +61,9 @@ def play(driver: Driver, bursts: Iterable[Burst]) -> Iterator[Told]:
         yield from ((now_ms, event) for event in events)
         driver.take_output()
     yield from _pass(driver, now_ms, now_ms + SILENCE_MS)
-    if told(driver)["snapshot"].get("state") == "counting":  # cut off in the middle: the driver says so when it gives up
+    if (
+        told(driver)["snapshot"].get("state") == "counting"
+    ):  # cut off in the middle: the driver says so when it gives up
         at_ms = now_ms + 3_600_000
         yield from ((now_ms, event) for event in driver.poll(at_ms))
 
@@ -70,7 +85,13 @@ def told(driver: Driver) -> dict[str, Any]:
 def as_json_line(at_ms: int, event: dict[str, Any]) -> str:
     """The event with its time as a line of JSON; bytes become hex."""
     return json.dumps(
-        {"at_ms": at_ms, **{key: value.hex() if isinstance(value, bytes) else value for key, value in event.items()}}
+        {
+            "at_ms": at_ms,
+            **{
+                key: value.hex() if isinstance(value, bytes) else value
+                for key, value in event.items()
+            },
+        }
     )
 
 
@@ -81,8 +102,13 @@ def as_text(event: dict[str, Any]) -> str:
     if kind == "tally" and not event["rows"]:
         return f"bookmark {event['batch_id']}: no money, for a restart of the controller"
     if kind == "tally":
-        rows = ", ".join(f"{pieces} x {format_cents(denomination)}" for denomination, pieces in event["rows"])
-        return f"tally {event['batch_id']}: {format_cents(event['total_minor'])} {event['currency']}: {rows}"
+        rows = ", ".join(
+            f"{pieces} x {format_cents(denomination)}" for denomination, pieces in event["rows"]
+        )
+        return (
+            f"tally {event['batch_id']}: {format_cents(event['total_minor'])} {event['currency']}:"
+            f" {rows}"
+        )
     if kind == "quarantine":
         return f"quarantine: {event['reason']}: {event.get('raw', b'').hex(' ')}"
     if kind == "instrument":

@@ -1,7 +1,9 @@
-"""Which instruments there are: firmware/drivers/profiles/*.toml, and files of that form that a site wrote itself.
+"""Which instruments there are: firmware/drivers/profiles/*.toml, and files of that form that a site
+wrote itself.
 
-A profile says what a machine's wire is, how that is known, and what its driver has to be told. The device parses no TOML:
-staging renders `Profile.settings` into the board's constants. docs/instruments.md is the page for people.
+A profile says what a machine's wire is, how that is known, and what its driver has to be told. The
+device parses no TOML: staging renders `Profile.settings` into the board's constants.
+docs/instruments.md is the page for people.
 """
 
 import tomllib
@@ -16,10 +18,23 @@ from gateway.fleet.sources import package_folder
 from gateway.instruments.frame_grammar import compile_frame
 from gateway.instruments.grammar import compile_line
 
-DRIVERS = {"report_stream": "line", "frame_stream": "frame", "cctalk": "", "sc350": "", "ebds": "", "ssp": "", "id003": ""}
+DRIVERS = {
+    "report_stream": "line",
+    "frame_stream": "frame",
+    "cctalk": "",
+    "sc350": "",
+    "ebds": "",
+    "ssp": "",
+    "id003": "",
+}
 EVIDENCE = ("specification", "manual", "capture", "guess")
 COUNTS = ("coins", "notes", "both")
-WIRE = {"baud": range(50, 1_000_001), "bits": (7, 8), "parity": ("none", "even", "odd"), "stop": (1, 2)}
+WIRE = {
+    "baud": range(50, 1_000_001),
+    "bits": (7, 8),
+    "parity": ("none", "even", "odd"),
+    "stop": (1, 2),
+}
 _TEXTS = ("title", "driver", "counts", "evidence", "source", "unknown")
 NAME_CHARS_MAX = 16  # so that "name=driver/profile:evidence" fits in a boot record
 _RESERVED = ("evidence", "strangers")
@@ -27,7 +42,9 @@ _RESERVED = ("evidence", "strangers")
 
 @dataclass(frozen=True)
 class Profile:
-    """One instrument as a driver has to know it. `settings` are compiled: what the driver is made with."""
+    """One instrument as a driver has to know it. `settings` are compiled: what the driver is made
+    with.
+    """
 
     name: str
     title: str
@@ -60,23 +77,29 @@ def all_profiles() -> list[Profile]:
     return [load_profile(name) for name in profile_names()]
 
 
-def load_profile(name: str, folder: Path = Path("."), changes: Mapping[str, Any] | None = None) -> Profile:
-    """A profile by its name, or from a file when it ends in .toml (`folder`: what a relative path starts from).
+def load_profile(
+    name: str, folder: Path = Path("."), changes: Mapping[str, Any] | None = None
+) -> Profile:
+    """A profile by its name, or from a file when it ends in .toml (`folder`: what a relative path
+    starts from).
 
-    `changes` go over its [settings] or [grammar] before they are compiled: what one board or site does otherwise.
-    Raises ConfigError, which names file, key and value.
+    `changes` go over its [settings] or [grammar] before they are compiled: what one board or site
+    does otherwise. Raises ConfigError, which names file, key and value.
     """
     is_file = name.endswith(".toml")
     path = folder / name if is_file else profiles_folder() / f"{name}.toml"
     if not is_file and name not in profile_names():
         known = profile_names()
         raise ConfigError(
-            f"no instrument {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}, or name a .toml file"
+            f"no instrument {name!r}{did_you_mean(name, known)}; there are {', '.join(known)}, or"
+            " name a .toml file"
         )
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{path}: not readable ({type(error).__name__}); name the file of an instrument") from error
+        raise ConfigError(
+            f"{path}: not readable ({type(error).__name__}); name the file of an instrument"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     try:
@@ -86,8 +109,15 @@ def load_profile(name: str, folder: Path = Path("."), changes: Mapping[str, Any]
 
 
 def _profile(name: str, raw: dict[str, Any], changes: Mapping[str, Any]) -> Profile:
-    if not 1 <= len(name) <= NAME_CHARS_MAX or not name.replace("-", "").isalnum() or name != name.lower():
-        raise ConfigError(f"name {name!r}: 1 to {NAME_CHARS_MAX} of a-z, 0-9 and -, because a boot record carries it")
+    if (
+        not 1 <= len(name) <= NAME_CHARS_MAX
+        or not name.replace("-", "").isalnum()
+        or name != name.lower()
+    ):
+        raise ConfigError(
+            f"name {name!r}: 1 to {NAME_CHARS_MAX} of a-z, 0-9 and -, because a boot record"
+            " carries it"
+        )
     mode = DRIVERS.get(raw.get("driver", ""))
     if mode is None:
         raise ConfigError(f"driver = {raw.get('driver')!r}: want one of {', '.join(DRIVERS)}")
@@ -107,11 +137,25 @@ def _profile(name: str, raw: dict[str, Any], changes: Mapping[str, Any]) -> Prof
             raise ConfigError(f"{key} = {raw[key]!r}: want one of {', '.join(choices)}")
     for key in changes:
         if key not in raw[body] or key in _RESERVED:
-            raise ConfigError(f"{name} has no setting {key!r}{did_you_mean(key, raw[body])}; it has {', '.join(raw[body])}")
+            raise ConfigError(
+                f"{name} has no setting {key!r}{did_you_mean(key, raw[body])}; it has"
+                f" {', '.join(raw[body])}"
+            )
     table = {**raw[body], **changes}
-    settings = compile_line(table) if mode == "line" else compile_frame(table) if mode == "frame" else table
+    settings = (
+        compile_line(table)
+        if mode == "line"
+        else compile_frame(table)
+        if mode == "frame"
+        else table
+    )
     texts: dict[str, str] = {key: raw[key] for key in _TEXTS}
-    return Profile(name=name, wire=_wire(raw["wire"]), settings={**settings, "evidence": raw["evidence"]}, **texts)
+    return Profile(
+        name=name,
+        wire=_wire(raw["wire"]),
+        settings={**settings, "evidence": raw["evidence"]},
+        **texts,
+    )
 
 
 def _wire(table: Any) -> Mapping[str, Any]:
@@ -124,6 +168,10 @@ def _wire(table: Any) -> Mapping[str, Any]:
     for key, choices in WIRE.items():
         value = wire.get(key)
         if isinstance(value, bool) or value not in choices:
-            wanted = f"{choices.start} to {choices.stop - 1}" if isinstance(choices, range) else ", ".join(map(str, choices))
+            wanted = (
+                f"{choices.start} to {choices.stop - 1}"
+                if isinstance(choices, range)
+                else ", ".join(map(str, choices))
+            )
             raise ConfigError(f"wire: {key} = {value!r}: want {wanted}")
     return wire

@@ -7,5 +7,6 @@ jetsort       JetSort 2000, a guess        printers, display  text layouts of ou
 coin_sorter   Glory Mach audit tape        bill_counter  Cummins JetScan iFX i100 batch report
 drawer        solenoid, level pin, bounce  ten_key       5x5 key matrix, ghosts, bounce, what a cashier keys
 
-Time comes in as `now_ms`; nothing here sleeps, reads a clock or opens a file. Imports nothing of ours but its neighbours.
+Time comes in as `now_ms`; nothing here sleeps, reads a clock or opens a file. Imports nothing of
+ours but its neighbours.
 """

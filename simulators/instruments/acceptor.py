@@ -1,6 +1,8 @@
-"""What every machine does that takes one piece at a time: a mouth, a path, an escrow, a box, and where each piece really is.
+"""What every machine does that takes one piece at a time: a mouth, a path, an escrow, a box, and
+where each piece really is.
 
-The mechanism knows nothing of wires. A machine's own module says what it sends when something happened.
+The mechanism knows nothing of wires. A machine's own module says what it sends when something
+happened.
 """
 
 from collections import Counter
@@ -14,16 +16,26 @@ PLACES = ("path", "escrow", "box", "returned", "fished")
 
 @dataclass
 class AcceptorTruth:
-    """Where every piece is. inserted = path + escrow + box + returned + fished, always; the money lies in `box`."""
+    """Where every piece is. inserted = path + escrow + box + returned + fished, always; the money
+    lies in `box`.
+    """
 
     inserted: Counter[int] = field(default_factory=Counter)
     path: Counter[int] = field(default_factory=Counter)
     escrow: Counter[int] = field(default_factory=Counter)
-    box: Counter[int] = field(default_factory=Counter)  # taken for good, whether the host heard of it or not
+    box: Counter[int] = field(
+        default_factory=Counter
+    )  # taken for good, whether the host heard of it or not
     returned: Counter[int] = field(default_factory=Counter)
-    fished: Counter[int] = field(default_factory=Counter)  # pulled out after the machine had credited it
-    credited: Counter[int] = field(default_factory=Counter)  # what the machine meant to tell: box + fished, unless it forgot
-    forgotten: Counter[int] = field(default_factory=Counter)  # in the box, and lost from its memory before the host asked
+    fished: Counter[int] = field(
+        default_factory=Counter
+    )  # pulled out after the machine had credited it
+    credited: Counter[int] = field(
+        default_factory=Counter
+    )  # what the machine meant to tell: box + fished, unless it forgot
+    forgotten: Counter[int] = field(
+        default_factory=Counter
+    )  # in the box, and lost from its memory before the host asked
     log: list[tuple[int, str, int]] = field(default_factory=list)  # (now_ms, what happened, cents)
 
     def insert(self, cents: int, now_ms: int) -> None:
@@ -54,7 +66,9 @@ class AcceptorTruth:
 
 
 def cents_of(word: str, known: Iterable[int]) -> int:
-    """The cents of 5.00, .25 or 25c when the machine takes such a piece; MachineError with what it takes."""
+    """The cents of 5.00, .25 or 25c when the machine takes such a piece; MachineError with what it
+    takes.
+    """
     known = sorted(known)
     text = word.removeprefix("$")
     cents = -1
@@ -62,7 +76,12 @@ def cents_of(word: str, known: Iterable[int]) -> int:
         cents = int(text[:-1])
     else:
         whole, _, rest = text.partition(".")
-        if (whole or "0").isdecimal() and len(rest) in (0, 2) and (rest or "0").isdecimal() and (whole or rest):
+        if (
+            (whole or "0").isdecimal()
+            and len(rest) in (0, 2)
+            and (rest or "0").isdecimal()
+            and (whole or rest)
+        ):
             cents = int(whole or "0") * 100 + int(rest or "0")
     if cents not in known:
         takes = ", ".join(f"{each // 100}.{each % 100:02d}" for each in known)

@@ -1,6 +1,8 @@
-"""One simulated instrument at the end of a pseudo-terminal, in real time: what a technician plugs a program into.
+"""One simulated instrument at the end of a pseudo-terminal, in real time: what a technician plugs a
+program into.
 
-Lines of standard input go to the machine (`help` lists what it understands, `quit` ends). With `auto` it is used by itself.
+Lines of standard input go to the machine (`help` lists what it understands, `quit` ends). With
+`auto` it is used by itself.
 """
 
 import contextlib
@@ -24,8 +26,26 @@ STEP_MS = 5
 AUTO_MS = (300, 3000)  # between two acts
 TRIES_MAX = 20
 NOT_BY_ITSELF = ("swap", "busy", "nak")  # what goes wrong is a matter of the knobs
-AMOUNTS = ("0.01", "0.05", "0.10", "0.25", "0.50", "1.00", "2.00", "5.00", "10.00", "20.00", "50.00", "100.00")
-PIECES = {"AMOUNT": AMOUNTS, "N": ("1", "3", "20"), "PIECES": ("5", "40"), "ROWS": ("20.00x5 1.00x3", "0.25x8 0.05x4")}
+AMOUNTS = (
+    "0.01",
+    "0.05",
+    "0.10",
+    "0.25",
+    "0.50",
+    "1.00",
+    "2.00",
+    "5.00",
+    "10.00",
+    "20.00",
+    "50.00",
+    "100.00",
+)
+PIECES = {
+    "AMOUNT": AMOUNTS,
+    "N": ("1", "3", "20"),
+    "PIECES": ("5", "40"),
+    "ROWS": ("20.00x5 1.00x3", "0.25x8 0.05x4"),
+}
 
 
 def rates_of(text: str) -> dict[str, int]:
@@ -42,7 +62,8 @@ def rates_of(text: str) -> dict[str, int]:
 class BenchLine:
     """A machine, its lossy line and the pseudo-terminal; `step` moves all of them to a moment."""
 
-    def __init__(self, name: str, baud: int, setup: str = "", rates: dict[str, int] | None = None, seed: int = 1,
+    def __init__(self, name: str, baud: int, setup: str = "", rates: dict[str, int] | None = None,
+     seed: int = 1,
                  echo: bool = False) -> None:  # fmt: skip
         """ValueError for a knob or a setup that the machine does not have."""
         kind = simulator_for(name)
@@ -51,7 +72,10 @@ class BenchLine:
         inside = {knob: rate for knob, rate in rates.items() if knob not in on_line}
         for knob in inside:
             if knob not in kind.supported:
-                raise ValueError(f"no fault {knob!r}; it has {', '.join(sorted({*kind.supported, *lines.KNOBS}))}")
+                raise ValueError(
+                    f"no fault {knob!r}; it has"
+                    f" {', '.join(sorted({*kind.supported, *lines.KNOBS}))}"
+                )
         setups = tuple(getattr(kind, "setups", ()))
         if setup and setup not in setups:
             raise ValueError(f"no setup {setup!r}; it has {', '.join(setups) or 'none'}")
@@ -78,7 +102,10 @@ class BenchLine:
         """Do what a line says; what came of it."""
         verbs = getattr(self.machine, "verbs", {})
         if text == "help" or not hasattr(self.machine, "do"):
-            return "\n".join(f"  {verb}: {meaning}" for verb, meaning in verbs.items()) or "  it takes no lines; use --auto"
+            return (
+                "\n".join(f"  {verb}: {meaning}" for verb, meaning in verbs.items())
+                or "  it takes no lines; use --auto"
+            )
         try:
             return str(self.machine.do(text, now_ms) or f"  {text}")
         except MachineError as error:
@@ -88,9 +115,17 @@ class BenchLine:
         """Something that a person may do with this machine now, by the seed."""
         if isinstance(self.machine, Machine):
             return self._use_desk_counter(self.machine, now_ms)
-        verbs = [verb for verb in self.machine.verbs if verb.split()[0] not in NOT_BY_ITSELF and verb != "power off"]
-        for _ in range(TRIES_MAX):  # a verb may not fit the state the machine is in: the next one then
-            verb = verbs[0] if self.random.randrange(2) else self.random.choice(verbs)  # the first is what it is for
+        verbs = [
+            verb
+            for verb in self.machine.verbs
+            if verb.split()[0] not in NOT_BY_ITSELF and verb != "power off"
+        ]
+        for _ in range(
+            TRIES_MAX
+        ):  # a verb may not fit the state the machine is in: the next one then
+            verb = (
+                verbs[0] if self.random.randrange(2) else self.random.choice(verbs)
+            )  # the first is what it is for
             text = " ".join(self.random.choice(PIECES.get(word, (word,))) for word in verb.split())
             with contextlib.suppress(MachineError):
                 self.machine.do(text, now_ms)
@@ -107,7 +142,11 @@ class BenchLine:
         elif machine.state == "waiting":
             name, act = "end batch", machine.end_batch
         elif machine.state == "idle":
-            rows = [(each, self.random.randrange(1, 9)) for each in machine.denominations if self.random.random() < 0.6]
+            rows = [
+                (each, self.random.randrange(1, 9))
+                for each in machine.denominations
+                if self.random.random() < 0.6
+            ]
             if not machine.take_back(now_ms):
                 machine.pour(rows or [(machine.denominations[0], 5)], now_ms)
             return "pour"

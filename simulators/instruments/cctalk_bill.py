@@ -1,9 +1,11 @@
-"""A ccTalk bill validator: a note is drawn in, judged, held in escrow until the host routes it, and stacked or returned.
+"""A ccTalk bill validator: a note is drawn in, judged, held in escrow until the host routes it, and
+stacked or returned.
 
-Source: ccTalk Generic Specification v4.7, part 2 (headers 152 to 159) and part 3 (bill event codes; the dialogue of an Ardac6).
-Assumed, because makers differ: times of the transport; escrow and stacker in use after power-up; a note found in the transport
-at power-up is returned, or stacked without a credit (sometimes with event 21); a note that jams in the stacker (7) may end in
-either place; a note that jams out of reach (16) ends in the box and is not told again.
+Source: ccTalk Generic Specification v4.7, part 2 (headers 152 to 159) and part 3 (bill event codes;
+the dialogue of an Ardac6). Assumed, because makers differ: times of the transport; escrow and
+stacker in use after power-up; a note found in the transport at power-up is returned, or stacked
+without a credit (sometimes with event 21); a note that jams in the stacker (7) may end in either
+place; a note that jams out of reach (16) ends in the box and is not told again.
 """
 
 from collections.abc import Callable
@@ -34,7 +36,8 @@ ESCROW_EMPTY, ROUTE_FAILED = 254, 255
 
 
 class BillTransport:
-    """The paper: one note at a time. It knows no events and no wire: tell(what) hears what the sensors saw.
+    """The paper: one note at a time. It knows no events and no wire: tell(what) hears what the
+    sensors saw.
 
     stage: empty, drawing, escrow, stacking, returning, jammed.
     """
@@ -83,7 +86,9 @@ class BillTransport:
     def end(self, place: str, now_ms: int) -> None:
         """The note leaves the transport."""
         if self.stage != "empty":
-            self.truth.move(self.cents, "escrow" if self.truth.escrow[self.cents] else "path", place, now_ms)
+            self.truth.move(
+                self.cents, "escrow" if self.truth.escrow[self.cents] else "path", place, now_ms
+            )
         self._go("empty", 0)
         self.strikes = ""
 
@@ -95,7 +100,18 @@ class BillTransport:
 class BillValidator(CctalkDevice):
     """Address 40, six notes of the United States; `do("insert 5.00", now_ms)`."""
 
-    supported = ("jam", "reject", "suspect", "power_loss", "burst", "wrap", "fish", "escrow_flap", "stacker_full", "swap")
+    supported = (
+        "jam",
+        "reject",
+        "suspect",
+        "power_loss",
+        "burst",
+        "wrap",
+        "fish",
+        "escrow_flap",
+        "stacker_full",
+        "swap",
+    )
     setups = (*CctalkDevice.setups, "full")
     verbs = {
         "insert AMOUNT": "feed a note (5.00)",
@@ -107,7 +123,8 @@ class BillValidator(CctalkDevice):
         **CctalkDevice.verbs,
     }
     texts = {
-        245: b"Bill Acceptor",  # so in the specification's dialogue; its list of categories says Bill Validator
+        # so in the specification's dialogue; its list of categories says Bill Validator
+        245: b"Bill Acceptor",
         246: b"MCI",
         244: b"Ardac6",
         241: b"AEN-F1-V4.44",
@@ -119,13 +136,19 @@ class BillValidator(CctalkDevice):
     _refusal = INVALID
 
     def __init__(
-        self, faults: Faults | None = None, setup: str = "", *, address: int = 40, crc: bool = False,
-        serial: int = 1605, ids: tuple[str, ...] = US_BILLS, category: bytes = b"", box_max: int = 1000,
+        self, faults: Faults | None = None, setup: str = "", *, address: int = 40,
+        crc: bool = False,
+        serial: int = 1605, ids: tuple[str, ...] = US_BILLS, category: bytes = b"",
+        box_max: int = 1000,
     ) -> None:  # fmt: skip
-        """`ids`: seven characters for each bill type; US0005A is 5 times the scaling factor of US."""
+        """`ids`: seven characters for each bill type; US0005A is 5 times the scaling factor of
+        US.
+        """
         self.ids = (*ids, *[UNUSED] * (TYPES - len(ids)))
         self.types = {
-            int(each[2:6]) * SCALING[each[:2].encode()][0]: at for at, each in enumerate(self.ids, 1) if each[0] != "."
+            int(each[2:6]) * SCALING[each[:2].encode()][0]: at
+            for at, each in enumerate(self.ids, 1)
+            if each[0] != "."
         }
         self._drawn: set[str] = set()  # faults of the note under way
         self._told_escrow = False
@@ -195,7 +218,9 @@ class BillValidator(CctalkDevice):
         """A technician opens it: where the stuck note goes depends on how deep it was."""
         if self.transport.stage != "jammed":
             raise MachineError("BillValidator: nothing is stuck")
-        in_box = self.transport.jam == JAM_SAFE or (self.transport.jam == STACKER_JAM and self.faults.random.random() < 0.5)
+        in_box = self.transport.jam == JAM_SAFE or (
+            self.transport.jam == STACKER_JAM and self.faults.random.random() < 0.5
+        )
         self.transport.end("box" if in_box else "returned", now_ms)
 
     # what the electronics make of it
@@ -259,7 +284,9 @@ class BillValidator(CctalkDevice):
         if self.in_box >= self.box_max:
             self._status(FULL)
         if "burst" in self._drawn:  # the contact of the cash box bounces
-            self._chatter = [(now_ms + at * 10, (STACKER_OUT, STACKER_IN)[at % 2]) for at in range(6)]
+            self._chatter = [
+                (now_ms + at * 10, (STACKER_OUT, STACKER_IN)[at % 2]) for at in range(6)
+            ]
 
     def _move(self, now_ms: int) -> None:
         self._now_ms = now_ms

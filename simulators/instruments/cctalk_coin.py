@@ -1,9 +1,11 @@
-"""A ccTalk coin acceptor: a coin runs past two sensors and a gate, and what it came to waits in a buffer of five events.
+"""A ccTalk coin acceptor: a coin runs past two sensors and a gate, and what it came to waits in a
+buffer of five events.
 
-Source: ccTalk Generic Specification v4.7, part 2 (headers 184, 227 to 231) and part 3 (error codes of coin acceptors; the
-dialogue of an SR5i). Assumed, because makers differ: times of the path; inhibited after power-up by its mask, not by the
-master inhibit (the dialogue sends no 228); a coin that left the gate and was never seen by the credit sensor (error 6) lies in
-the box as often as in the tray.
+Source: ccTalk Generic Specification v4.7, part 2 (headers 184, 227 to 231) and part 3 (error codes
+of coin acceptors; the dialogue of an SR5i). Assumed, because makers differ: times of the path;
+inhibited after power-up by its mask, not by the master inhibit (the dialogue sends no 228); a coin
+that left the gate and was never seen by the credit sensor (error 6) lies in the box as often as in
+the tray.
 """
 
 from collections.abc import Callable
@@ -21,26 +23,43 @@ VALIDATE_MS = 120  # from the mouth to the sensor that knows coins
 CREDIT_MS = 120  # from there through the gate to the credit sensor
 RATTLE_MS = 25  # between the coins of a handful poured in at once
 
-REJECTED, INHIBITED, VALIDATION_TIMEOUT, CREDIT_TIMEOUT, CLOSE_COIN, SENSOR_BLOCKED = 1, 2, 5, 6, 8, 14
+REJECTED, INHIBITED, VALIDATION_TIMEOUT, CREDIT_TIMEOUT, CLOSE_COIN, SENSOR_BLOCKED = (
+    1,
+    2,
+    5,
+    6,
+    8,
+    14,
+)
 ON_STRING, SLUG, INHIBITED_TYPE_1, LEVER = 20, 25, 128, 254
 
 
 class CoinPath:
-    """The metal: coins under way in `truth`, and what becomes of each. It knows no events and no wire.
+    """The metal: coins under way in `truth`, and what becomes of each. It knows no events and no
+    wire.
 
-    judge(cents) is asked at the first sensor and gives the error code of a coin that has to go back, or 0. tell(what, cents)
-    hears what the sensors saw: "credit", or an error code.
+    judge(cents) is asked at the first sensor and gives the error code of a coin that has to go
+    back, or 0. tell(what, cents) hears what the sensors saw: "credit", or an error code.
     """
 
-    def __init__(self, truth: AcceptorTruth, judge: Callable[[int], int], tell: Callable[[int | str, int], None]) -> None:
+    def __init__(
+        self,
+        truth: AcceptorTruth,
+        judge: Callable[[int], int],
+        tell: Callable[[int | str, int], None],
+    ) -> None:
         self.truth = truth
         self.jammed = False
         self._judge = judge
         self._tell = tell
-        self._running: list[tuple[int, str, int, int]] = []  # (when, at which sensor, cents, error code foreseen)
+        self._running: list[
+            tuple[int, str, int, int]
+        ] = []  # (when, at which sensor, cents, error code foreseen)
 
     def insert(self, cents: int, fate: int, now_ms: int, later_ms: int = 0) -> None:
-        """A coin falls in; `fate` is the error code that it will come to whatever the host allows, or 0."""
+        """A coin falls in; `fate` is the error code that it will come to whatever the host allows,
+        or 0.
+        """
         self.truth.insert(cents, now_ms)
         self._running.append((now_ms + later_ms + VALIDATE_MS, "validation", cents, fate))
 
@@ -72,7 +91,9 @@ class CoinPath:
             self._running.append((at + CREDIT_MS, "credit", cents, fate))
 
     def empty(self, now_ms: int) -> int:
-        """Every coin under way goes back: the return lever, a hand, or a gate without power. How many."""
+        """Every coin under way goes back: the return lever, a hand, or a gate without power. How
+        many.
+        """
         coins, self._running = self._running, []
         self.jammed = False
         for _, _, cents, _ in coins:
@@ -107,7 +128,9 @@ class CoinAcceptor(CctalkDevice):
         self, faults: Faults | None = None, setup: str = "", *, address: int = 2, crc: bool = False,
         serial: int = 12345678, ids: tuple[str, ...] = US_COINS,
     ) -> None:  # fmt: skip
-        """`ids`: six characters for each position; US025A is 25 of the smallest unit, TK a token, ...... not programmed."""
+        """`ids`: six characters for each position; US025A is 25 of the smallest unit, TK a token,
+        ...... not programmed.
+        """
         self.ids = (*ids, *[UNUSED] * (POSITIONS - len(ids)))
         self.positions = {_cents(each): at for at, each in enumerate(self.ids, 1) if each != UNUSED}
         super().__init__(faults, setup, address, crc, serial)
@@ -140,17 +163,26 @@ class CoinAcceptor(CctalkDevice):
         self.path.insert(cents, fate, now_ms)
         if "burst" in drawn:
             for number in range(1, random.randrange(7, 13)):
-                self.path.insert(random.choice([each for each in self.positions if each]), 0, now_ms, number * RATTLE_MS)
+                self.path.insert(
+                    random.choice([each for each in self.positions if each]),
+                    0,
+                    now_ms,
+                    number * RATTLE_MS,
+                )
         self._strike_power(drawn, now_ms)
 
     def do(self, line: str, now_ms: int) -> None:
         """What a person does; MachineError says what would be understood."""
         verb, _, rest = line.strip().partition(" ")
         if verb == "insert":
-            self.insert(TOKEN if rest == "token" and TOKEN in self.positions else self._coin(rest), now_ms)
+            self.insert(
+                TOKEN if rest == "token" and TOKEN in self.positions else self._coin(rest), now_ms
+            )
         elif verb == "handful" and rest.isdecimal():
             for _ in range(min(int(rest), 50)):
-                self.insert(self.faults.random.choice([each for each in self.positions if each]), now_ms)
+                self.insert(
+                    self.faults.random.choice([each for each in self.positions if each]), now_ms
+                )
         elif line == "clear":
             self.path.empty(now_ms)
         elif line == "lever":
@@ -207,7 +239,11 @@ class CoinAcceptor(CctalkDevice):
     # headers of coin acceptors
 
     def _commands(self) -> dict[int, Callable[[bytes, int], bytes | int | None]]:
-        return {**super()._commands(), 184: self._coin_id, 229: lambda _data, _now: self.events.read()}
+        return {
+            **super()._commands(),
+            184: self._coin_id,
+            229: lambda _data, _now: self.events.read(),
+        }
 
     def _coin_id(self, data: bytes, _now_ms: int) -> bytes | int:
         if len(data) != 1 or not 1 <= data[0] <= POSITIONS:

@@ -1,7 +1,9 @@
-"""ccTalk as a slave speaks it: frames with either checksum, the buffer of five events, who a device says it is, its power.
+"""ccTalk as a slave speaks it: frames with either checksum, the buffer of five events, who a device
+says it is, its power.
 
-Source: ccTalk Generic Specification v4.7, parts 1 to 3 (public domain). What it leaves to the maker, and was chosen here: a
-reply follows after 5 ms; a header that the device does not know gets no answer; wrong data gets NAK.
+Source: ccTalk Generic Specification v4.7, parts 1 to 3 (public domain). What it leaves to the
+maker, and was chosen here: a reply follows after 5 ms; a header that the device does not know gets
+no answer; wrong data gets NAK.
 """
 
 from collections import Counter, deque
@@ -12,7 +14,8 @@ from simulators.instruments.faults import PERMILLE, Faults
 from simulators.instruments.machine import MachineError
 
 HOST = 1
-GAP_MS = 50  # between two bytes of a frame; later than that the buffer is dropped and nothing else happens
+# between two bytes of a frame; later than that the buffer is dropped and nothing else happens
+GAP_MS = 50
 REPLY_MS = 5
 ACK, NAK, BUSY = 0, 5, 6  # headers of a reply without data; ACK is the reply header 0
 EVENTS_MAX = 5
@@ -46,7 +49,9 @@ def frame(target: int, source: int, header: int, data: bytes = b"", crc: bool = 
 
 
 class EventBuffer:
-    """The last five events, newest first, and a counter: 0 after power-up alone, then 1 to 255 and 1 again."""
+    """The last five events, newest first, and a counter: 0 after power-up alone, then 1 to 255 and
+    1 again.
+    """
 
     def __init__(self) -> None:
         self.counter = 0
@@ -67,7 +72,9 @@ class EventBuffer:
 
 
 class CctalkDevice:
-    """What every acceptor on the bus does; a subclass adds its mechanism (`_move`, `_lose_power`) and headers (`_commands`)."""
+    """What every acceptor on the bus does; a subclass adds its mechanism (`_move`, `_lose_power`)
+    and headers (`_commands`).
+    """
 
     supported: tuple[str, ...] = ()
     setups: tuple[str, ...] = ("power_off", "jammed", "near_wrap", "swapped")
@@ -81,9 +88,14 @@ class CctalkDevice:
     texts: dict[int, bytes] = {}  # header: what it answers
     inhibit_bytes = 2
 
-    def __init__(self, faults: Faults | None, setup: str, address: int, crc: bool, serial: int) -> None:
+    def __init__(
+        self, faults: Faults | None, setup: str, address: int, crc: bool, serial: int
+    ) -> None:
         if setup and setup not in self.setups:
-            raise MachineError(f"{type(self).__name__}: unknown setup {setup!r}, want one of {', '.join(self.setups)}")
+            raise MachineError(
+                f"{type(self).__name__}: unknown setup {setup!r}, want one of"
+                f" {', '.join(self.setups)}"
+            )
         self.faults = faults or Faults()
         self.address = address
         self.crc = crc
@@ -144,7 +156,9 @@ class CctalkDevice:
     # what a person or the mains does
 
     def power_off(self, now_ms: int, back_at: int | None = None) -> None:
-        """Everything in its memory is gone; where pieces go that were on their way is for the mechanism to say."""
+        """Everything in its memory is gone; where pieces go that were on their way is for the
+        mechanism to say.
+        """
         if self.state != "off":
             self._lose_power(now_ms)
             self.state = "off"
@@ -174,7 +188,10 @@ class CctalkDevice:
         elif verb in ("busy", "nak") and rest.isdecimal():
             self.refuse(BUSY if verb == "busy" else NAK, min(int(rest), 99))
         else:
-            raise MachineError(f"{type(self).__name__}: {line!r} is not understood; it takes {', '.join(self.verbs)}")
+            raise MachineError(
+                f"{type(self).__name__}: {line!r} is not understood; it takes"
+                f" {', '.join(self.verbs)}"
+            )
 
     def true_pieces(self) -> Counter[int]:
         """What the ledger should hold: cash that was taken for good, tokens left out."""
@@ -185,7 +202,9 @@ class CctalkDevice:
         self._unwilling.extend([header] * times)
 
     def _strike_power(self, drawn: set[str], now_ms: int) -> None:
-        """The mains flickers, or the device is exchanged: seen by a host that polls, or hidden between two polls."""
+        """The mains flickers, or the device is exchanged: seen by a host that polls, or hidden
+        between two polls.
+        """
         random = self.faults.random
         if "swap" in drawn:
             self.swap(now_ms, now_ms + random.randrange(1000, 5000))
@@ -218,7 +237,9 @@ class CctalkDevice:
             self._reply(source, 0, answer, now_ms)
 
     def _reply(self, target: int, header: int, data: bytes, now_ms: int) -> None:
-        self._replies.append((now_ms + REPLY_MS, frame(target, self.address, header, data, self.crc)))
+        self._replies.append(
+            (now_ms + REPLY_MS, frame(target, self.address, header, data, self.crc))
+        )
 
     def _answer(self, header: int, data: bytes, now_ms: int) -> bytes | int | None:
         """Data of the reply, or the header of a reply without data, or None for silence."""
@@ -227,7 +248,11 @@ class CctalkDevice:
             return None
         if self._unwilling:
             return self._unwilling.popleft()
-        if self.busy_permille and self.faults.permille and self.faults.random.randrange(PERMILLE) < self.busy_permille:
+        if (
+            self.busy_permille
+            and self.faults.permille
+            and self.faults.random.randrange(PERMILLE) < self.busy_permille
+        ):
             return self.faults.random.choice((BUSY, NAK))
         return self.texts[header] if command is None else command(data, now_ms)
 
@@ -266,7 +291,9 @@ class CctalkDevice:
         return None
 
     def _is_enabled(self, position: int) -> bool:
-        """Whether the inhibit mask lets this position through: bit 0 of its first byte is position 1, 1 is accept."""
+        """Whether the inhibit mask lets this position through: bit 0 of its first byte is position
+        1, 1 is accept.
+        """
         return bool(self._inhibits[(position - 1) // 8] >> (position - 1) % 8 & 1)
 
     def _start(self) -> None:
@@ -288,13 +315,19 @@ class CctalkDevice:
 
 
 class CctalkBus:
-    """Several devices on one data line: each hears everything, and two that talk at once pull each other's bits down."""
+    """Several devices on one data line: each hears everything, and two that talk at once pull each
+    other's bits down.
+    """
 
     def __init__(self, **devices: CctalkDevice) -> None:
         self.devices = devices
         self.supported = tuple({knob: 0 for each in devices.values() for knob in each.supported})
         self.setups: tuple[str, ...] = ()
-        self.verbs = {f"{name} {verb}": text for name, each in devices.items() for verb, text in each.verbs.items()}
+        self.verbs = {
+            f"{name} {verb}": text
+            for name, each in devices.items()
+            for verb, text in each.verbs.items()
+        }
         self._output = bytearray()
 
     def receive(self, data: bytes, now_ms: int) -> None:

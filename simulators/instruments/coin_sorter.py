@@ -1,6 +1,7 @@
 """A Glory (De La Rue, Brandt) Mach 9 desk coin sorter and its audit tape.
 
-Source: Mach 9 User Guide, p. 76, figure 160, "AUDIT TAPE (BATCH)", a batch of sixteen dollar coins under a fee of 5 %:
+Source: Mach 9 User Guide, p. 76, figure 160, "AUDIT TAPE (BATCH)", a batch of sixteen dollar coins
+under a fee of 5 %:
 
     BATCH ACCEPT
     TIME 09:15 09/21/2002
@@ -14,9 +15,10 @@ Source: Mach 9 User Guide, p. 76, figure 160, "AUDIT TAPE (BATCH)", a batch of s
     PROCESS FEE .80
     CUST. TOTAL 15.20
 
-A row is denomination and VALUE. The guide prints a single row, so these are read into it, not out of it: cents as `.25`, rows
-from the lowest denomination, only denominations that occurred, one space between columns, CR LF, no fee lines without a fee,
-paper feed at the end, and a copy that equals its original byte for byte. The tape of a SUB key is not published: not played.
+A row is denomination and VALUE. The guide prints a single row, so these are read into it, not out
+of it: cents as `.25`, rows from the lowest denomination, only denominations that occurred, one
+space between columns, CR LF, no fee lines without a fee, paper feed at the end, and a copy that
+equals its original byte for byte. The tape of a SUB key is not published: not played.
 """
 
 from datetime import datetime
@@ -27,9 +29,18 @@ from simulators.instruments.machine import MachineError, Rows, dollars, value_ce
 
 EVIDENCE = "manual"
 PAPER_FEED_LINES = 2
-PATH_KNOBS = ("batch_full", "hopper_empty", "door_mid_count", "clear_silent", "wrap")  # batch_full: a bag limit
+PATH_KNOBS = (
+    "batch_full",
+    "hopper_empty",
+    "door_mid_count",
+    "clear_silent",
+    "wrap",
+)  # batch_full: a bag limit
 CABLE_KNOBS = ("wrong_baud", "gap", "swap")
-NOTE_REPORT = b"AUDIT: 00003-0002-000\r\n03/02/2026 09:00:00\r\n\r\n20 4 80.00\r\n1 6 6.00\r\nTOTAL 10 86.00\r\n\r\n\r\n"
+NOTE_REPORT = (
+    b"AUDIT: 00003-0002-000\r\n03/02/2026 09:00:00\r\n\r\n20 4 80.00\r\n1 6 6.00\r\nTOTAL 10"
+    b" 86.00\r\n\r\n\r\n"
+)
 
 
 class CoinSorter(ReportMachine):
@@ -38,7 +49,17 @@ class CoinSorter(ReportMachine):
     denominations = (1, 5, 10, 25, 50, 100)
     setups = ("power_off", "counting", "waiting", "jammed", "wrap")
     ms_per_piece = 100  # a round figure: 600 coins a minute
-    supported = ("jam", "reject", "power_loss", "reprint", "clock_skew", "fee", *WIRE_KNOBS, *PATH_KNOBS, *CABLE_KNOBS)
+    supported = (
+        "jam",
+        "reject",
+        "power_loss",
+        "reprint",
+        "clock_skew",
+        "fee",
+        *WIRE_KNOBS,
+        *PATH_KNOBS,
+        *CABLE_KNOBS,
+    )
     verbs = {verb: told for verb, told in ReportMachine.verbs.items() if verb != "sub"}
     foreign = NOTE_REPORT
     batch_number_max = 999  # three digits on the tape
@@ -52,7 +73,9 @@ class CoinSorter(ReportMachine):
         batch: int = 0,
         fee_permille: int = 50,
     ) -> None:
-        """`fee_permille`: what PROCESS FEE takes of the total when the `fee` fault is drawn: somebody switched it on."""
+        """`fee_permille`: what PROCESS FEE takes of the total when the `fee` fault is drawn:
+        somebody switched it on.
+        """
         super().__init__(faults, setup, clock_start, batch)
         self.fee_permille = fee_permille
         self._tape = (b"", 0)
@@ -62,18 +85,32 @@ class CoinSorter(ReportMachine):
         """Raises MachineError: the guide does not show what the SUB key prints."""
         raise MachineError("CoinSorter: the tape of a sub-batch is not published")
 
-    def compose(self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int) -> tuple[bytes, int]:
+    def compose(
+        self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
+    ) -> tuple[bytes, int]:
         """The audit tape of one batch; a copy is the same tape again."""
         if kind != "reprint":
-            self._tape = audit_tape(batch, self.clock(now_ms), rows, self.fee_permille if "fee" in self.active else 0)
+            self._tape = audit_tape(
+                batch, self.clock(now_ms), rows, self.fee_permille if "fee" in self.active else 0
+            )
         return self._tape
 
 
 def audit_tape(batch: int, at: datetime, rows: Rows, fee_permille: int = 0) -> tuple[bytes, int]:
-    """The tape of figure 160 and the offset behind the last digit of its TOTAL; a fee is rounded down to the cent."""
+    """The tape of figure 160 and the offset behind the last digit of its TOTAL; a fee is rounded
+    down to the cent.
+    """
     total = value_cents(rows)
-    lines = ["BATCH ACCEPT", f"TIME {at:%H:%M %m/%d/%Y}", f"BATCH {batch:03d}", "SUB 00", "GRAND 00"]
-    lines += [f"{dollars(denomination)} {dollars(denomination * pieces)}" for denomination, pieces in rows]
+    lines = [
+        "BATCH ACCEPT",
+        f"TIME {at:%H:%M %m/%d/%Y}",
+        f"BATCH {batch:03d}",
+        "SUB 00",
+        "GRAND 00",
+    ]
+    lines += [
+        f"{dollars(denomination)} {dollars(denomination * pieces)}" for denomination, pieces in rows
+    ]
     lines += [f"TOTAL COIN {dollars(total)}", "-- -- -- -- --", f"TOTAL {dollars(total)}"]
     total_end = len("\r\n".join(lines))
     if fee_permille:

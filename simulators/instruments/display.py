@@ -1,15 +1,19 @@
 """Two note counters that send frames instead of reports. Nobody here has seen either machine.
 
-UWF, 19200 8N1. Source: a public reverse-engineering note, "Análisis de Protocolo de Comunicación de la UWF (Visor Externo)",
-with one frame, 30 bytes about every 100 ms: 02, then at offset 3 a status digit (1 active, 0 standby), at 6 the reject sensor,
-at 7 an amount of 14 digits, at 24 the pieces as four hexadecimal digits, 03, a check. The note itself is unsure: it reads its
-frame differently in two places. Assumed: the check is the XOR from behind 02 up to 03, which that frame fulfils; the amount is
-in cents; the other digits stay what they are in the frame; the numbers fall to zero when the next batch begins.
+UWF, 19200 8N1. Source: a public reverse-engineering note, "Análisis de Protocolo de Comunicación de
+la UWF (Visor Externo)", with one frame, 30 bytes about every 100 ms: 02, then at offset 3 a status
+digit (1 active, 0 standby), at 6 the reject sensor, at 7 an amount of 14 digits, at 24 the pieces
+as four hexadecimal digits, 03, a check. The note itself is unsure: it reads its frame differently
+in two places. Assumed: the check is the XOR from behind 02 up to 03, which that frame fulfils; the
+amount is in cents; the other digits stay what they are in the frame; the numbers fall to zero when
+the next batch begins.
 
-FDDF, 115200 8N1, 44 bytes. Source: public source text of another program that reads the frame (offsets and status byte):
-FD DF 2C 0E, pieces u32le, denomination u32le, amount u64le (running sums, whole units), currency[4], serial[11], reserved[5],
-error, status (0 start, 1 note, 2 end, 3 stacker full, 4 standby), reserved, CRC-8 (31h, init 0). Assumed: the check covers all
-bytes before it; a standby frame goes out every second while nothing moves; a stop is one with an error code of ours.
+FDDF, 115200 8N1, 44 bytes. Source: public source text of another program that reads the frame
+(offsets and status byte): FD DF 2C 0E, pieces u32le, denomination u32le, amount u64le (running
+sums, whole units), currency[4], serial[11], reserved[5], error, status (0 start, 1 note, 2 end, 3
+stacker full, 4 standby), reserved, CRC-8 (31h, init 0). Assumed: the check covers all bytes before
+it; a standby frame goes out every second while nothing moves; a stop is one with an error code of
+ours.
 """
 
 from simulators.instruments.coin_sorter import audit_tape
@@ -33,16 +37,24 @@ ERRORS = {
     "reject": 8,
 }
 STREAM_KNOBS = (*WIRE_KNOBS, "wrong_baud")
-STRIPPED = ("sub", "reprint", "clear day", "wrap")  # keys that mean nothing to a machine without reports
+STRIPPED = (
+    "sub",
+    "reprint",
+    "clear day",
+    "wrap",
+)  # keys that mean nothing to a machine without reports
 MECHANISM = (
     "jam", "reject", "suspect", "double", "double_unseen", "power_loss", *WIRE_KNOBS,
-    "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count", "clear_silent",
+    "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
+    "clear_silent",
     "wrong_baud",
 )  # fmt: skip
 
 
 class StreamCounter(ReportMachine):
-    """A counter without paper: what it has to say goes out frame by frame. The fault of a batch strikes one of its frames."""
+    """A counter without paper: what it has to say goes out frame by frame. The fault of a batch
+    strikes one of its frames.
+    """
 
     denominations = (100, 200, 500, 1000, 2000, 5000, 10000)
     ms_per_piece = 60
@@ -80,8 +92,12 @@ class StreamCounter(ReportMachine):
         self._is_cut = False
         for knob in STREAM_KNOBS:
             if knob in self.active:
-                first = 2 if knob == "truncate" else 0  # cut short: something of the batch was heard
-                at = self.faults.random.randrange(first, first + self._frames_of(pieces) - bool(first))
+                first = (
+                    2 if knob == "truncate" else 0
+                )  # cut short: something of the batch was heard
+                at = self.faults.random.randrange(
+                    first, first + self._frames_of(pieces) - bool(first)
+                )
                 self._harm.setdefault(at, set()).add(knob)
 
     def _frames_of(self, pieces: int) -> int:
@@ -114,7 +130,9 @@ class StreamCounter(ReportMachine):
         self._last_frame(now_ms)
         sent = bytes(self._frames)
         harm = frozenset(self._struck)
-        made = Printed(kind, self.batch, 0, 0, rows, passed, self.drawn, sent, rows, harm, self.stop_reason)
+        made = Printed(
+            kind, self.batch, 0, 0, rows, passed, self.drawn, sent, rows, harm, self.stop_reason
+        )
         if "swap" in self.active:
             self.truth.untold.append(Untold("swap", self.batch, rows, passed))
         else:
@@ -127,7 +145,9 @@ class StreamCounter(ReportMachine):
 class UwfDisplay(StreamCounter):
     """What stands on the outside display, ten times a second while it has power."""
 
-    def __init__(self, faults: Faults | None = None, setup: str = "", *, on_stop: str = "excluded") -> None:
+    def __init__(
+        self, faults: Faults | None = None, setup: str = "", *, on_stop: str = "excluded"
+    ) -> None:
         super().__init__(faults, setup, on_stop)
         self._shown: Rows = []  # stays on the display until the next batch begins
         self.start()
@@ -151,7 +171,12 @@ class UwfDisplay(StreamCounter):
             self._shown = sorted((+self._counted).items())
         is_active = self.state == "counting" and not self.is_starved
         is_refusing = self.state == "stopped" and self.truth.tray.total() > 0
-        return uwf_frame(sum(pieces for _, pieces in self._shown), value_cents(self._shown), is_active, is_refusing)
+        return uwf_frame(
+            sum(pieces for _, pieces in self._shown),
+            value_cents(self._shown),
+            is_active,
+            is_refusing,
+        )
 
     def _begin_batch(self, pieces: int) -> None:
         super()._begin_batch(pieces)
@@ -168,7 +193,8 @@ class FddfCounter(StreamCounter):
     supported = (*MECHANISM, "gap", "swap")
 
     def __init__(
-        self, faults: Faults | None = None, setup: str = "", *, on_stop: str = "excluded", currency: str = "USD"
+        self, faults: Faults | None = None, setup: str = "", *, on_stop: str = "excluded",
+        currency: str = "USD"
     ) -> None:  # fmt: skip
         super().__init__(faults, setup, on_stop)
         self.currency = currency
@@ -221,7 +247,9 @@ class FddfCounter(StreamCounter):
 
 
 def uwf_frame(pieces: int, cents: int, is_active: bool, is_refusing: bool) -> bytes:
-    """30 bytes; 6,010.00 in 120 pieces, standing still with a piece refused, is the published frame."""
+    """30 bytes; 6,010.00 in 120 pieces, standing still with a piece refused, is the published
+    frame.
+    """
     text = f"00{int(is_active)}10{int(is_refusing)}{cents % 10**14:014d}000{pieces & 0xFFFF:04X}"
     body = text.encode() + b"\x03"
     check = 0
@@ -230,10 +258,16 @@ def uwf_frame(pieces: int, cents: int, is_active: bool, is_refusing: bool) -> by
     return b"\x02" + body + bytes((check,))
 
 
-def fddf_frame(rows: Rows, denomination: int, status: int, error: int, currency: str, serial: str) -> bytes:
+def fddf_frame(
+    rows: Rows, denomination: int, status: int, error: int, currency: str, serial: str
+) -> bytes:
     """44 bytes; sums are those of `rows`, denomination in cents."""
     pieces = sum(count for _, count in rows)
-    frame = b"\xfd\xdf\x2c\x0e" + pieces.to_bytes(4, "little") + (denomination // 100).to_bytes(4, "little")
+    frame = (
+        b"\xfd\xdf\x2c\x0e"
+        + pieces.to_bytes(4, "little")
+        + (denomination // 100).to_bytes(4, "little")
+    )
     frame += (value_cents(rows) // 100).to_bytes(8, "little") + currency.encode().ljust(4, b"\0")
     frame += serial.encode().ljust(11, b"\0") + bytes(5) + bytes((error, status, 0))
     return frame + bytes((crc8(frame),))

@@ -1,26 +1,38 @@
-"""A cash drawer: a solenoid that frees the latch, a spring, and one contact whose level somebody has to interpret.
+"""A cash drawer: a solenoid that frees the latch, a spring, and one contact whose level somebody
+has to interpret.
 
-Sources: the ESC/POS kick `ESC p m t1 t2` counts in units of 2 ms and some drawers need a longer pulse; Citizen's limits for the
-solenoid are 24 V, 1 A, at most 510 ms. The status input is a level, not "open": which level means open is wiring. A cut cable
-reads as one constant level, the pull-up's: with `open_level = 1` it looks like an open drawer, with 0 like one that stays shut.
+Sources: the ESC/POS kick `ESC p m t1 t2` counts in units of 2 ms and some drawers need a longer
+pulse; Citizen's limits for the solenoid are 24 V, 1 A, at most 510 ms. The status input is a level,
+not "open": which level means open is wiring. A cut cable reads as one constant level, the
+pull-up's: with `open_level = 1` it looks like an open drawer, with 0 like one that stays shut.
 """
 
 import random
 
 Edge = tuple[int, int]  # (at_ms, level of the pin)
 
-KICK_MS_MAX = 510  # longer burns the solenoid: counted in `Drawer.burnt`, and the latch moves all the same
+KICK_MS_MAX = (
+    510  # longer burns the solenoid: counted in `Drawer.burnt`, and the latch moves all the same
+)
 TRAVEL_MS = 60  # from the latch to the contact
 BOUNCES_MAX = 4
 
 
 class Drawer:
-    """One drawer. Each action returns the edges of its pin that follow, in time order; the last one is where it rests."""
+    """One drawer. Each action returns the edges of its pin that follow, in time order; the last one
+    is where it rests.
+    """
 
     def __init__(
-        self, seed: int = 0, open_level: int = 1, kick_min_ms: int = 40, bounce_ms: int = 5, pull_level: int = 1
+        self,
+        seed: int = 0,
+        open_level: int = 1,
+        kick_min_ms: int = 40,
+        bounce_ms: int = 5,
+        pull_level: int = 1,
     ) -> None:
-        """`kick_min_ms`: a shorter pulse does not free the latch. `bounce_ms`: the contact is at rest after so long.
+        """`kick_min_ms`: a shorter pulse does not free the latch. `bounce_ms`: the contact is at
+        rest after so long.
 
         `pull_level`: what the pin reads when nothing is connected.
         """
@@ -30,9 +42,13 @@ class Drawer:
         self.bounce_ms = bounce_ms
         self.pull_level = pull_level
         self.is_open = False
-        self.is_stuck = False  # the latch is freed and the drawer does not move; or it is locked with the key
+        self.is_stuck = (
+            False  # the latch is freed and the drawer does not move; or it is locked with the key
+        )
         self.is_cut = False
-        self.kicks: list[tuple[int, int, bool]] = []  # (now_ms, pulse_ms, did it open): what physically happened
+        self.kicks: list[
+            tuple[int, int, bool]
+        ] = []  # (now_ms, pulse_ms, did it open): what physically happened
         self.burnt = 0
 
     def level(self) -> int:
@@ -42,7 +58,9 @@ class Drawer:
         return self.open_level if self.is_open else 1 - self.open_level
 
     def kick(self, pulse_ms: int, now_ms: int) -> list[Edge]:
-        """The solenoid is driven for `pulse_ms`: the drawer opens unless it is open, stuck, or the pulse was too short."""
+        """The solenoid is driven for `pulse_ms`: the drawer opens unless it is open, stuck, or the
+        pulse was too short.
+        """
         if pulse_ms > KICK_MS_MAX:
             self.burnt += 1
         opens = not self.is_open and not self.is_stuck and pulse_ms >= self.kick_min_ms
@@ -76,7 +94,9 @@ class Drawer:
 
 
 def bounced(rng: random.Random, before: int, after: int, at_ms: int, bounce_ms: int) -> list[Edge]:
-    """The edges of one contact that changes and bounces: first at `at_ms`, at rest within `bounce_ms`, none if equal."""
+    """The edges of one contact that changes and bounces: first at `at_ms`, at rest within
+    `bounce_ms`, none if equal.
+    """
     if before == after:
         return []
     pairs = min(rng.randrange(BOUNCES_MAX + 1), bounce_ms // 2)

@@ -1,11 +1,14 @@
-"""A bill acceptor that speaks EBDS ("Mars serial"): a new acknowledge bit is a new message, the old one asks for a repeat.
+"""A bill acceptor that speaks EBDS ("Mars serial"): a new acknowledge bit is a new message, the old
+one asks for a repeat.
 
-Source: Pyramid RS-232 Serial Interface Specification rev. G (frames, states, acknowledge bit); the public description of the
-messages in decapod-atm/ebds (bits of the omnibus command and reply, extended note reply, power-up policies).
-Assumed, because no source says it: the times of the transport; a host silent for more than 5 s shuts the mouth; `stacked`,
-`returned`, `cheated` and `rejected` stand in one new reply and in its repeats; `power up` stands until the host has sent a
-second message; policy A at power-up (a note behind the escrow is stacked and no value is told, one before it goes back); the
-subtype of the serial number's question (05) and its reply (20 characters).
+Source: Pyramid RS-232 Serial Interface Specification rev. G (frames, states, acknowledge bit); the
+public description of the messages in decapod-atm/ebds (bits of the omnibus command and reply,
+extended note reply, power-up policies). Assumed, because no source says it: the times of the
+transport; a host silent for more than 5 s shuts the mouth; `stacked`,
+`returned`, `cheated` and `rejected` stand in one new reply and in its repeats; `power up` stands
+until the host has sent a second message; policy A at power-up (a note behind the escrow is stacked
+and no value is told, one before it goes back); the subtype of the serial number's question (05) and
+its reply (20 characters).
 """
 
 from collections import Counter
@@ -33,7 +36,13 @@ IDLING, ACCEPTING, ESCROWED, STACKING, STACKED, RETURNING, RETURNED = (1 << bit 
 CHEATED, REJECTED, JAMMED, FULL, CASSETTE, PAUSED, CALIBRATING = (1 << bit for bit in range(7))
 POWER_UP, INVALID, FAILURE = 1, 2, 4
 TRANSPORT_OPEN = 0x40
-STATES = {"idle": IDLING, "accepting": ACCEPTING, "escrowed": ESCROWED, "stacking": STACKING, "returning": RETURNING}
+STATES = {
+    "idle": IDLING,
+    "accepting": ACCEPTING,
+    "escrowed": ESCROWED,
+    "stacking": STACKING,
+    "returning": RETURNING,
+}
 
 
 def with_parity(data: bytes) -> bytes:
@@ -42,7 +51,9 @@ def with_parity(data: bytes) -> bytes:
 
 
 def frame(control: int, data: bytes) -> bytes:
-    """A frame without parity: LEN counts all of it, the check is the XOR from LEN to the byte before ETX."""
+    """A frame without parity: LEN counts all of it, the check is the XOR from LEN to the byte
+    before ETX.
+    """
     body = bytes((len(data) + 5, control)) + data
     check = 0
     for byte in body:
@@ -51,7 +62,9 @@ def frame(control: int, data: bytes) -> bytes:
 
 
 class EbdsTransport:
-    """The paper. phase: idle, accepting, escrowed, stacking, returning, jammed. `flags`: what happened and was not told yet."""
+    """The paper. phase: idle, accepting, escrowed, stacking, returning, jammed. `flags`: what
+    happened and was not told yet.
+    """
 
     def __init__(self, truth: AcceptorTruth, faults: Faults) -> None:
         self.truth = truth
@@ -70,16 +83,24 @@ class EbdsTransport:
         self.cents = cents
         self.drawn = drawn
         self._deep = False
-        self._go("accepting", now_ms + (JAM_MS if "jam" in drawn and self.faults.random.random() < 0.5 else ACCEPT_MS))
+        self._go(
+            "accepting",
+            now_ms
+            + (JAM_MS if "jam" in drawn and self.faults.random.random() < 0.5 else ACCEPT_MS),
+        )
 
     def move(self, enabled: int, escrow: bool, now_ms: int) -> None:
-        """Let the motors run. `enabled`: bits of the notes that the host takes; without `escrow` a note goes straight on."""
+        """Let the motors run. `enabled`: bits of the notes that the host takes; without `escrow` a
+        note goes straight on.
+        """
         if self.phase in ("idle", "jammed") or now_ms < self.due_ms:
             return
         if self.phase == "accepting":
             self._judge(enabled, escrow, now_ms)
         elif self.phase == "escrowed" and "escrow_flap" in self.drawn:
-            self.drawn.discard("escrow_flap")  # it slips back, is drawn in again and stands in escrow a second time
+            self.drawn.discard(
+                "escrow_flap"
+            )  # it slips back, is drawn in again and stands in escrow a second time
             self.truth.move(self.cents, "escrow", "path", now_ms)
             self._go("accepting", now_ms + FLAP_MS)
         elif self.phase == "stacking":
@@ -97,7 +118,11 @@ class EbdsTransport:
 
     def clear(self, now_ms: int) -> None:
         """A technician takes the jam out: a note behind the escrow may be in the box by then."""
-        self._leave("box" if self._deep and self.faults.random.random() < 0.5 else "returned", now_ms, told=False)
+        self._leave(
+            "box" if self._deep and self.faults.random.random() < 0.5 else "returned",
+            now_ms,
+            told=False,
+        )
 
     def cut(self, now_ms: int) -> None:
         """Power is lost. What will be found at power-up is decided here: where the note lies."""
@@ -138,7 +163,9 @@ class EbdsTransport:
         self._leave("fished" if "fish" in self.drawn else "box", now_ms)
 
     def _leave(self, place: str, now_ms: int, told: bool = True) -> None:
-        self.truth.move(self.cents, "escrow" if self.truth.escrow[self.cents] else "path", place, now_ms)
+        self.truth.move(
+            self.cents, "escrow" if self.truth.escrow[self.cents] else "path", place, now_ms
+        )
         if place == "box":
             self.in_box += 1
             self.truth.forgotten[self.cents] += not told
@@ -155,7 +182,16 @@ class EbdsAcceptor:
     parity: "software" (the eighth bit is even parity), "none", or "auto" (as the host does).
     """
 
-    supported = ("jam", "reject", "suspect", "power_loss", "stacker_full", "escrow_flap", "fish", "swap")
+    supported = (
+        "jam",
+        "reject",
+        "suspect",
+        "power_loss",
+        "stacker_full",
+        "escrow_flap",
+        "fish",
+        "swap",
+    )
     setups = ("power_off", "jammed", "full", "no_cassette", "calibrating", "failed", "swapped")
     verbs = {
         "insert AMOUNT": "feed a note (5.00)",
@@ -171,12 +207,17 @@ class EbdsAcceptor:
     }
 
     def __init__(
-        self, faults: Faults | None = None, setup: str = "", *, parity: str = "auto", serial: int = 20091234,
+        self, faults: Faults | None = None, setup: str = "", *, parity: str = "auto",
+        serial: int = 20091234,
         box_max: int = 500, nul_stacked: bool = True,
     ) -> None:  # fmt: skip
-        """`nul_stacked`: after a cassette came back, a stacked frame full of NULs may go out once, as real ones have done."""
+        """`nul_stacked`: after a cassette came back, a stacked frame full of NULs may go out once,
+        as real ones have done.
+        """
         if setup and setup not in self.setups:
-            raise MachineError(f"EbdsAcceptor: unknown setup {setup!r}, want one of {', '.join(self.setups)}")
+            raise MachineError(
+                f"EbdsAcceptor: unknown setup {setup!r}, want one of {', '.join(self.setups)}"
+            )
         self.faults = faults or Faults()
         self.truth = AcceptorTruth()
         self.transport = EbdsTransport(self.truth, self.faults)
@@ -223,7 +264,13 @@ class EbdsAcceptor:
             reason = "a note is in it"
         elif not self._enabled or now_ms - self._polled_ms > SILENT_MS or self._messages < 2:
             reason = "its host takes no notes"
-        elif not self.cassette or self.transport.in_box >= self.box_max or self.calibrating or self.failed or self.is_open:
+        elif (
+            not self.cassette
+            or self.transport.in_box >= self.box_max
+            or self.calibrating
+            or self.failed
+            or self.is_open
+        ):
             reason = "out of service"
         if reason:
             raise MachineError(f"EbdsAcceptor: {reason}")
@@ -256,7 +303,9 @@ class EbdsAcceptor:
             self.power_off(now_ms, now_ms + OUTAGE_MS[1])
             self.serial += 1
         else:
-            raise MachineError(f"EbdsAcceptor: {line!r} is not understood; it takes {', '.join(self.verbs)}")
+            raise MachineError(
+                f"EbdsAcceptor: {line!r} is not understood; it takes {', '.join(self.verbs)}"
+            )
 
     def _cassette(self, is_in: bool) -> None:
         if self.transport.phase != "idle":
@@ -283,7 +332,9 @@ class EbdsAcceptor:
             self._on_at = now_ms + BOOT_MS
 
     def true_pieces(self) -> Counter[int]:
-        """What the ledger should hold: the box, and what was credited before somebody pulled it out."""
+        """What the ledger should hold: the box, and what was credited before somebody pulled it
+        out.
+        """
         return +(self.truth.box + self.truth.fished)
 
     # ---- time and wire ----
@@ -320,7 +371,9 @@ class EbdsAcceptor:
         return sent
 
     def _read(self, now_ms: int) -> None:
-        """A whole frame at the front of what was heard is answered; anything else is shifted out."""
+        """A whole frame at the front of what was heard is answered; anything else is shifted
+        out.
+        """
         heard = self._heard
         while heard:
             plain = bytes(byte & 0x7F for byte in heard)
@@ -331,8 +384,12 @@ class EbdsAcceptor:
                 return
             size = plain[1]
             body = plain[:size]
-            by_parity = self.parity == "software" or (self.parity == "auto" and any(byte & 0x80 for byte in heard[:size]))
-            if frame(body[2], body[3:-2]) != body or (by_parity and with_parity(body) != bytes(heard[:size])):
+            by_parity = self.parity == "software" or (
+                self.parity == "auto" and any(byte & 0x80 for byte in heard[:size])
+            )
+            if frame(body[2], body[3:-2]) != body or (
+                by_parity and with_parity(body) != bytes(heard[:size])
+            ):
                 del heard[0]
                 continue
             del heard[:size]
@@ -370,7 +427,11 @@ class EbdsAcceptor:
         """The reply to a new message; what it tells as an event is told with it."""
         transport = self.transport
         told = transport.told
-        state = STATES.get(transport.phase, 0) | STACKED * ("stacked" in told) | RETURNED * ("returned" in told)
+        state = (
+            STATES.get(transport.phase, 0)
+            | STACKED * ("stacked" in told)
+            | RETURNED * ("returned" in told)
+        )
         events = CHEATED * ("cheated" in told) | REJECTED * ("rejected" in told)
         events |= JAMMED * (transport.phase == "jammed") | FULL * (transport.in_box >= self.box_max)
         events |= CASSETTE * self.cassette | CALIBRATING * self.calibrating
@@ -387,7 +448,13 @@ class EbdsAcceptor:
             self._nul_frame = False
             return frame(0x70 | ack, bytes((2, state | STACKED, events, more)) + tail + bytes(18))
         if self._extended and cents:
-            note = b"%cUSD%03d+00%c%c%c%c%c%c\0\0" % (NOTES.index(cents) + 1, cents // 100, 0, *b"AABA", 0)
+            note = b"%cUSD%03d+00%c%c%c%c%c%c\0\0" % (
+                NOTES.index(cents) + 1,
+                cents // 100,
+                0,
+                *b"AABA",
+                0,
+            )
             return frame(0x70 | ack, bytes((2, state, events, more)) + tail + note)
         more |= NOTES.index(cents) + 1 << 3 if cents else 0
         return frame(0x20 | ack, bytes((state, events, more)) + tail)

@@ -1,14 +1,30 @@
-"""Seeded faults of the machines: which of them strike a batch or a piece, and what the line does to the bytes of a report."""
+"""Seeded faults of the machines: which of them strike a batch or a piece, and what the line does to
+the bytes of a report.
+"""
 
 import random
 from collections import Counter
 from collections.abc import Iterable
 
-PIECE_KNOBS = ("jam", "reject", "suspect", "double", "double_unseen", "power_loss")  # strike at one piece of the batch
+PIECE_KNOBS = (
+    "jam",
+    "reject",
+    "suspect",
+    "double",
+    "double_unseen",
+    "power_loss",
+)  # strike at one piece of the batch
 WIRE_KNOBS = ("truncate", "noise", "nuls", "garble")  # change the bytes of the batch report
-DESK_KNOBS = ("reprint", "day_clear", "sub_and_batch", "clock_skew", "fee")  # what a person did, or had set
+DESK_KNOBS = (
+    "reprint",
+    "day_clear",
+    "sub_and_batch",
+    "clock_skew",
+    "fee",
+)  # what a person did, or had set
 MACHINE_KNOBS = (
-    "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count", "burst", "wrap",
+    "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
+    "burst", "wrap",
     "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite", "require_ack", "swap", "gap",
 )  # fmt: skip
 LINE_KNOBS = (
@@ -28,8 +44,9 @@ NOISE_BYTES_MAX = 12
 class Faults:
     """What goes wrong, by seed: a rate per knob, and faults armed for the next batch by hand.
 
-    `Faults(7, jam=20)`: every fiftieth batch jams, and the same seed jams the same batches. `arm("truncate")` strikes the next
-    batch for certain. Raises ValueError for a knob that is not one of KNOBS.
+    `Faults(7, jam=20)`: every fiftieth batch jams, and the same seed jams the same batches.
+    `arm("truncate")` strikes the next batch for certain. Raises ValueError for a knob that is not
+    one of KNOBS.
     """
 
     def __init__(self, seed: int = 0, **permille: int) -> None:
@@ -49,8 +66,8 @@ class Faults:
     def draw(self, supported: Iterable[str]) -> set[str]:
         """The faults of the batch that begins now, out of those that this machine can play.
 
-        A knob of the machine or the line costs no random number while it has no rate: a seed keeps its meaning when a simulator
-        learns one more of them.
+        A knob of the machine or the line costs no random number while it has no rate: a seed keeps
+        its meaning when a simulator learns one more of them.
         """
         drawn = set()
         for knob in supported:
@@ -68,8 +85,10 @@ class Faults:
     def on_the_wire(self, report: bytes, total_end: int, active: set[str]) -> bytes:
         """The bytes that reach the other end of the cable.
 
-        `total_end` is the offset behind the last digit of the machine's total: a truncated report never holds a whole total.
-        `garble` changes one byte to another 7-bit byte; it may hit a field that no arithmetic covers (a clock, a batch number).
+        `total_end` is the offset behind the last digit of the machine's total: a truncated report
+        never holds a whole total.
+        `garble` changes one byte to another 7-bit byte; it may hit a field that no arithmetic
+        covers (a clock, a batch number).
         """
         if "garble" in active:
             at = self.random.randrange(len(report))
@@ -80,7 +99,10 @@ class Faults:
         if "nuls" in active:
             report = report.replace(b"\n", b"\n" + bytes(self.random.randrange(1, 5)))
         if "noise" in active:
-            burst = bytes(self.random.randrange(0x80, 0x100) for _ in range(self.random.randrange(1, NOISE_BYTES_MAX + 1)))
+            burst = bytes(
+                self.random.randrange(0x80, 0x100)
+                for _ in range(self.random.randrange(1, NOISE_BYTES_MAX + 1))
+            )
             report = burst + report
         if "wrong_baud" in active:
             report = bytes(self.random.choice(RUBBISH) for _ in report)

@@ -1,4 +1,6 @@
-"""What a person does at a report machine, a line of text each; what a host sends it; states that it may be found in."""
+"""What a person does at a report machine, a line of text each; what a host sends it; states that it
+may be found in.
+"""
 
 from datetime import datetime
 
@@ -12,7 +14,9 @@ LONG_MS = 60_000
 
 
 class ReportMachine(Machine):
-    """A desk counter whose cable mostly speaks: `do` a line, `receive` bytes, begin in a `setup`."""
+    """A desk counter whose cable mostly speaks: `do` a line, `receive` bytes, begin in a
+    `setup`.
+    """
 
     setups: tuple[str, ...] = ("power_off", "counting", "waiting", "jammed", "stacker_full", "wrap")
     verbs = {
@@ -20,7 +24,10 @@ class ReportMachine(Machine):
         "end": "the batch key: the report goes out",
         "sub": "the sub-batch key",
         "clear": "the clear key: the batch is gone and nothing is printed",
-        "resolve": "do what the display asks for: free the path, change the bag, empty the stacker, close the door",
+        "resolve": (
+            "do what the display asks for: free the path, change the bag, empty the stacker, close"
+            " the door"
+        ),
         "take back": "take the pieces of a forgotten batch out of the pockets and pour them again",
         "reprint": "print the last report again",
         "clear day": "clear the day total",
@@ -30,11 +37,17 @@ class ReportMachine(Machine):
     }
 
     def __init__(
-        self, faults: Faults | None, setup: str, clock_start: datetime, batch: int, on_stop: str = "excluded"
+        self, faults: Faults | None, setup: str, clock_start: datetime, batch: int,
+        on_stop: str = "excluded"
     ) -> None:  # fmt: skip
-        """`setup`: the state that it is found in, one of `setups`, or nothing for an idle machine."""
+        """`setup`: the state that it is found in, one of `setups`, or nothing for an idle
+        machine.
+        """
         if setup and setup not in self.setups:
-            raise MachineError(f"{type(self).__name__}: no state {setup!r} to start in, want one of {', '.join(self.setups)}")
+            raise MachineError(
+                f"{type(self).__name__}: no state {setup!r} to start in, want one of"
+                f" {', '.join(self.setups)}"
+            )
         super().__init__(faults, clock_start, batch, on_stop)
         self._setup = setup
 
@@ -61,16 +74,24 @@ class ReportMachine(Machine):
         """Bytes from the host: most of these machines do not listen."""
 
     def do(self, line: str, now_ms: int) -> None:
-        """What a person does, in the words of `verbs`. Raises MachineError with what would be understood, or why not now."""
+        """What a person does, in the words of `verbs`. Raises MachineError with what would be
+        understood, or why not now.
+        """
         words = line.split()
         if words[:1] == ["count"] and len(words) > 1:
             self.pour([self._pieces(word) for word in words[1:]], now_ms)
         elif words[:1] == ["break"] and len(words) == 2:
             if words[1] not in self.supported:
-                raise MachineError(f"{type(self).__name__}: no fault {words[1]!r}, want one of {', '.join(self.supported)}")
+                raise MachineError(
+                    f"{type(self).__name__}: no fault {words[1]!r}, want one of"
+                    f" {', '.join(self.supported)}"
+                )
             self.faults.arm(words[1])
         elif not self._key(" ".join(words), now_ms):
-            raise MachineError(f"{type(self).__name__}: {line!r} is not understood; this is: {', '.join(self.verbs)}")
+            raise MachineError(
+                f"{type(self).__name__}: {line!r} is not understood; this is:"
+                f" {', '.join(self.verbs)}"
+            )
 
     def _key(self, said: str, now_ms: int) -> bool:
         """Do one of the fixed lines; False when there is no such line."""
@@ -93,7 +114,9 @@ class ReportMachine(Machine):
 
     def _wrap(self) -> None:
         if self.state != "idle":
-            raise MachineError(f"{type(self).__name__}: the number cannot change now, it is {self.state}")
+            raise MachineError(
+                f"{type(self).__name__}: the number cannot change now, it is {self.state}"
+            )
         self.batch = self.batch_number_max
 
     def _pieces(self, word: str) -> tuple[int, int]:

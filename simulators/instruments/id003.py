@@ -1,8 +1,10 @@
-"""A bill acceptor that speaks ID-003: a status at each question, and "vend valid" until the host acknowledges it.
+"""A bill acceptor that speaks ID-003: a status at each question, and "vend valid" until the host
+acknowledges it.
 
-Source: JCM, ID-003 communication specification ID03-001 rev. 05 (2004), and public programs that quote it. With a bill in the
-stacker at power-up the reset stacks it; only with the power recovery option is "vend valid" said after that.
-Assumed, because no source says it: the times; that setting commands are answered with an echo; the texts of the version.
+Source: JCM, ID-003 communication specification ID03-001 rev. 05 (2004), and public programs that
+quote it. With a bill in the stacker at power-up the reset stacks it; only with the power recovery
+option is "vend valid" said after that. Assumed, because no source says it: the times; that setting
+commands are answered with an echo; the texts of the version.
 """
 
 from simulators.instruments.faults import Faults
@@ -10,10 +12,31 @@ from simulators.instruments.note_path import Validator
 
 NOTES = (100, 200, 500, 1000, 2000, 5000, 10000)  # denomination data 61h to 67h
 SYNC = 0xFC
-IDLING, ACCEPTING, ESCROW, STACKING, VEND_VALID, STACKED, REJECTING, RETURNING, HOLDING, INHIBIT, INITIALIZE = range(0x11, 0x1C)
-POWER_UP, POWER_UP_ACCEPTOR, POWER_UP_STACKER, FULL, OPEN, JAM_ACCEPTOR, JAM_STACKER, PAUSE, CHEATED, FAILURE = range(
-    0x40, 0x4A
-)
+(
+    IDLING,
+    ACCEPTING,
+    ESCROW,
+    STACKING,
+    VEND_VALID,
+    STACKED,
+    REJECTING,
+    RETURNING,
+    HOLDING,
+    INHIBIT,
+    INITIALIZE,
+) = range(0x11, 0x1C)
+(
+    POWER_UP,
+    POWER_UP_ACCEPTOR,
+    POWER_UP_STACKER,
+    FULL,
+    OPEN,
+    JAM_ACCEPTOR,
+    JAM_STACKER,
+    PAUSE,
+    CHEATED,
+    FAILURE,
+) = range(0x40, 0x4A)
 COMMUNICATION_ERROR, INVALID, ACK = 0x4A, 0x4B, 0x50
 REJECT_INHIBITED, REJECT_VERIFY = 0x79, 0x77
 GAP_MS = 100
@@ -38,7 +61,9 @@ def frame(command: int, data: bytes = b"") -> bytes:
 
 
 class Id003Acceptor(Validator):
-    """Seven notes of the United States; `do("insert 5.00", now_ms)`. `power_recovery`: it says vend valid after a reset."""
+    """Seven notes of the United States; `do("insert 5.00", now_ms)`. `power_recovery`: it says vend
+    valid after a reset.
+    """
 
     notes = NOTES
 
@@ -59,15 +84,25 @@ class Id003Acceptor(Validator):
         self._shown = (0, 0)  # (status, until)
         self._now_ms = now_ms
         self._is_returned = False
-        self._settings: dict[int, bytes] = {0xC0: b"\0\0", 0xC1: b"\0\0", 0xC3: b"\1", 0xC4: b"\0", 0xC5: b"\0\0"}
+        self._settings: dict[int, bytes] = {
+            0xC0: b"\0\0",
+            0xC1: b"\0\0",
+            0xC3: b"\1",
+            0xC4: b"\0",
+            0xC5: b"\0\0",
+        }
 
     def power_lost(self, now_ms: int) -> None:
-        if self._vend:  # it was never acknowledged: the money lies in the box and nobody was told for certain
+        if (
+            self._vend
+        ):  # it was never acknowledged: the money lies in the box and nobody was told for certain
             self.truth.forgotten[self._vend] += 1
             self.found = ("counted", self._vend)
 
     def takes(self, cents: int, now_ms: int) -> bool:
-        return not self._inhibited and cents in NOTES and not self._disabled >> NOTES.index(cents) & 1
+        return (
+            not self._inhibited and cents in NOTES and not self._disabled >> NOTES.index(cents) & 1
+        )
 
     def why_shut(self, now_ms: int) -> str:
         if self._needs_reset or now_ms < self._ready_ms:
@@ -139,7 +174,10 @@ class Id003Acceptor(Validator):
         elif command == 0x88:
             self._output += frame(command, b"U(USA)-77-SS ID003-05V%03d" % (self.serial % 1000))
         elif command == 0x8A:
-            rows = [bytes((0x61 + index, 1, *_digits(cents // 100))) for index, cents in enumerate(NOTES)]
+            rows = [
+                bytes((0x61 + index, 1, *_digits(cents // 100)))
+                for index, cents in enumerate(NOTES)
+            ]
             self._output += frame(command, b"".join(rows))
         else:
             self._output += frame(INVALID)
@@ -159,7 +197,9 @@ class Id003Acceptor(Validator):
         self._ready_ms = now_ms + INITIALIZE_MS
 
     def _operate(self, command: int, now_ms: int) -> bool:
-        """STACK-1, STACK-2, RETURN, HOLD, WAIT: only with a bill in escrow; True when it was done."""
+        """STACK-1, STACK-2, RETURN, HOLD, WAIT: only with a bill in escrow; True when it was
+        done.
+        """
         if command in (0x41, 0x42):
             return self.path.stack(now_ms)
         if command == 0x43:
@@ -173,7 +213,9 @@ class Id003Acceptor(Validator):
         phase = self.path.phase
         if self._needs_reset:
             back = where in ("back", "counted")
-            return frame(POWER_UP_STACKER if back else POWER_UP_ACCEPTOR if where == "front" else POWER_UP)
+            return frame(
+                POWER_UP_STACKER if back else POWER_UP_ACCEPTOR if where == "front" else POWER_UP
+            )
         if self._vend and phase in ("idle", "stacked", "jam_back"):
             return frame(VEND_VALID)
         if now_ms < self._ready_ms:
@@ -187,7 +229,9 @@ class Id003Acceptor(Validator):
         if phase in ("stacking", "stacked"):
             return frame(STACKING if phase == "stacking" else STACKED)
         if phase == "returning":
-            return frame(RETURNING) if self._is_returned else frame(REJECTING, bytes((self._reason,)))
+            return (
+                frame(RETURNING) if self._is_returned else frame(REJECTING, bytes((self._reason,)))
+            )
         if now_ms < self._shown[1]:
             return frame(self._shown[0])
         if not self.cashbox:

@@ -1,14 +1,16 @@
 """A Cummins Allison JetSort 2000 coin sorter on a computer's port.
 
-Source: JetSort 2000 series user guide, p. 34, "Communication Mode/Protocols". Immediate: the machine sends each report as soon
-as it exists. Polled: the computer has to ask; the machine stores only the last batch or sub-batch, and pushes it through when
-another one is started, whether or not the computer is ready. Immed + Lim, Poll + Lim: totals plus the bag limits that were
-reached, upon ending the batch. +ACK is the factory setting: without a response "Comm Link Error" appears.
+Source: JetSort 2000 series user guide, p. 34, "Communication Mode/Protocols". Immediate: the
+machine sends each report as soon as it exists. Polled: the computer has to ask; the machine stores
+only the last batch or sub-batch, and pushes it through when another one is started, whether or not
+the computer is ready. Immed + Lim, Poll + Lim: totals plus the bag limits that were reached, upon
+ending the batch. +ACK is the factory setting: without a response "Comm Link Error" appears.
 
-ASSUMED, since no byte is public: the text of a report (that of the profile jetsort.toml); the answer (06h) and the question of
-the polled mode (05h), both settings here; how long it waits; and what it does then: `unanswered="repeats"` sends the same
-report up to three times and then blocks, `"blocks"` waits for a late answer or for a person to press the key ("clear error").
-While it is blocked it sorts on, and stores one report: an older one is lost.
+ASSUMED, since no byte is public: the text of a report (that of the profile jetsort.toml); the
+answer (06h) and the question of the polled mode (05h), both settings here; how long it waits; and
+what it does then: `unanswered="repeats"` sends the same report up to three times and then blocks,
+`"blocks"` waits for a late answer or for a person to press the key ("clear error"). While it is
+blocked it sorts on, and stores one report: an older one is lost.
 """
 
 from collections import Counter
@@ -27,12 +29,15 @@ REPEATS_MAX = 3
 
 
 class JetSort(ReportMachine):
-    """`mode`, `lim` and `ack` are set as in its menu. A batch is counted and ended as at any machine."""
+    """`mode`, `lim` and `ack` are set as in its menu. A batch is counted and ended as at any
+    machine.
+    """
 
     denominations = (1, 5, 10, 25, 50, 100)
     ms_per_piece = 10  # a round figure: 6,000 coins a minute
     supported = (
-        "jam", "reject", "power_loss", "reprint", "sub_and_batch", "clock_skew", *WIRE_KNOBS, *PATH_KNOBS,
+        "jam", "reject", "power_loss", "reprint", "sub_and_batch", "clock_skew", *WIRE_KNOBS,
+        *PATH_KNOBS,
         *CABLE_KNOBS, "overwrite", "require_ack", "echo",
     )  # fmt: skip
     setups = ("power_off", "counting", "waiting", "jammed", "wrap", "polled", "comm_link_error")
@@ -44,11 +49,16 @@ class JetSort(ReportMachine):
     foreign = audit_tape(4, CLOCK_START, [(5, 10), (100, 2)])[0]
 
     def __init__(
-        self, faults: Faults | None = None, setup: str = "", *, mode: str = "immediate", lim: bool = True, ack: bool = True,
-        answer: int = 0x06, question: int = 0x05, unanswered: str = "repeats", batch: int = 0, on_stop: str = "included",
+        self, faults: Faults | None = None, setup: str = "", *, mode: str = "immediate",
+        lim: bool = True, ack: bool = True,
+        answer: int = 0x06, question: int = 0x05, unanswered: str = "repeats", batch: int = 0,
+        on_stop: str = "included",
     ) -> None:  # fmt: skip
         if mode not in MODES or unanswered not in ("repeats", "blocks"):
-            raise ValueError(f"JetSort: mode {mode!r} of {MODES}, unanswered {unanswered!r} of ('repeats', 'blocks')")
+            raise ValueError(
+                f"JetSort: mode {mode!r} of {MODES}, unanswered {unanswered!r} of ('repeats',"
+                " 'blocks')"
+            )
         super().__init__(faults, setup, CLOCK_START, batch, on_stop)
         self.mode = "polled" if setup == "polled" else mode
         self.lim = lim
@@ -79,13 +89,23 @@ class JetSort(ReportMachine):
             if byte == self.answer and (self._waiting is not None or self.display):
                 if not self._is_deaf:
                     self._answered(now_ms)
-            elif byte == self.question and self._stored is not None and not self._is_doomed and self._waiting is None:
+            elif (
+                byte == self.question
+                and self._stored is not None
+                and not self._is_doomed
+                and self._waiting is None
+            ):
                 self._release(now_ms)
 
     def poll(self, now_ms: int) -> None:
         """Count, and lose patience with a computer that does not answer."""
         super().poll(now_ms)
-        while self._waiting is not None and now_ms >= self._answer_by_ms and not self.display and self.state != "off":
+        while (
+            self._waiting is not None
+            and now_ms >= self._answer_by_ms
+            and not self.display
+            and self.state != "off"
+        ):
             self._is_deaf = False
             if self.unanswered == "repeats" and self._tries < REPEATS_MAX:
                 first = self._waiting
@@ -93,11 +113,15 @@ class JetSort(ReportMachine):
             else:
                 self.display = "Comm Link Error"
 
-    def compose(self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int) -> tuple[bytes, int]:
+    def compose(
+        self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
+    ) -> tuple[bytes, int]:
         """The guessed text."""
         lines = ["JETSORT BATCH REPORT", f"BATCH {batch:04d}", f"SUB-BATCH {sub_batch:03d}"]
         lines.append(f"{self.clock(now_ms):%m/%d/%Y %H:%M:%S}")
-        lines += [f"{NAMES[coin]} {pieces} {_dollars(coin * pieces)}" for coin, pieces in reversed(rows)]
+        lines += [
+            f"{NAMES[coin]} {pieces} {_dollars(coin * pieces)}" for coin, pieces in reversed(rows)
+        ]
         if self.lim and kind == "batch":
             lines += [f"BAG LIMIT {NAMES[coin]}" for coin in sorted(self._limits)]
         lines.append(f"TOTAL {sum(pieces for _, pieces in rows)} {_dollars(value_cents(rows))}")
@@ -107,7 +131,9 @@ class JetSort(ReportMachine):
     # what a person does
 
     def clear_error(self, now_ms: int) -> None:
-        """The key that takes the error from the display; the report that waited for its answer is given up."""
+        """The key that takes the error from the display; the report that waited for its answer is
+        given up.
+        """
         if not self.display:
             raise MachineError("JetSort: the display shows no error")
         self._answered(now_ms)
@@ -151,7 +177,9 @@ class JetSort(ReportMachine):
             if self._stored is not None:
                 self._overwrite(self._stored)
             self._stored = printed
-            self._is_doomed = is_doomed  # somebody had set it to Polled, and the computer never asks
+            self._is_doomed = (
+                is_doomed  # somebody had set it to Polled, and the computer never asks
+            )
         else:
             self._transmit(printed, now_ms)
 
@@ -192,7 +220,8 @@ class JetSort(ReportMachine):
 
 def _again(first: Printed) -> Printed:
     return Printed(
-        "repeat", first.batch, first.sub_batch, first.report, first.rows, first.passed, first.faults, first.sent, first.own,
+        "repeat", first.batch, first.sub_batch, first.report, first.rows, first.passed,
+        first.faults, first.sent, first.own,
         first.harm - {"gap"},
     )  # fmt: skip
 

@@ -1,8 +1,10 @@
-"""A serial line in virtual time: bytes take their time, and by seed some are lost, changed, invented, echoed or repeated.
+"""A serial line in virtual time: bytes take their time, and by seed some are lost, changed,
+invented, echoed or repeated.
 
-Knobs, in permille: `drop` and `flip` strike a byte; `noise` puts bytes in front of a burst; `drop_reply` loses and
-`repeat_reply` doubles a whole burst of the machine; `wrong_baud` makes rubbish of a burst. `echo` is a property of the wiring:
-with it the host hears its own bytes.
+Knobs, in permille: `drop` and `flip` strike a byte; `noise` puts bytes in front of a burst;
+`drop_reply` loses and
+`repeat_reply` doubles a whole burst of the machine; `wrong_baud` makes rubbish of a burst. `echo`
+is a property of the wiring: with it the host hears its own bytes.
 """
 
 import random
@@ -17,12 +19,16 @@ RUBBISH = (0x00, 0x80, 0xE0, 0xF8, 0xFE, 0xFF)  # what a UART at the wrong speed
 
 
 class LossyLine:
-    """Two directions: `to_machine` and `to_host` are called with bytes, `machine_hears` and `host_hears` give what arrived.
+    """Two directions: `to_machine` and `to_host` are called with bytes, `machine_hears` and
+    `host_hears` give what arrived.
 
-    struck: how often each knob struck. quiet(): the faults end, for the calm in which both sides must come to terms.
+    struck: how often each knob struck. quiet(): the faults end, for the calm in which both sides
+    must come to terms.
     """
 
-    def __init__(self, seed: int = 0, baud: int = 9600, echo: bool = False, **permille: int) -> None:
+    def __init__(
+        self, seed: int = 0, baud: int = 9600, echo: bool = False, **permille: int
+    ) -> None:
         for knob in permille:
             if knob not in KNOBS:
                 raise ValueError(f"line: unknown knob {knob!r}, want one of {', '.join(KNOBS)}")
@@ -94,7 +100,9 @@ class LossyLine:
         for byte in data:
             if self._strikes("drop"):
                 continue
-            spoiled.append(byte ^ (1 << self.random.randrange(8)) if self._strikes("flip") else byte)
+            spoiled.append(
+                byte ^ (1 << self.random.randrange(8)) if self._strikes("flip") else byte
+            )
         return bytes(spoiled)
 
     def _send(self, end: str, data: bytes, now_ms: int) -> None:

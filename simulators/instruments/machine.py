@@ -1,13 +1,17 @@
-"""What every desk counter does, whatever it prints: a hopper, a path, pockets, batches and a clock of its own.
+"""What every desk counter does, whatever it prints: a hopper, a path, pockets, batches and a clock
+of its own.
 
-States: off; idle (no batch open); counting; waiting (hopper empty, batch open: that ends nothing); stopped (somebody must act).
-The `Truth` beside it records what metal and paper really did, which is what a test compares the ledger with.
+States: off; idle (no batch open); counting; waiting (hopper empty, batch open: that ends nothing);
+stopped (somebody must act). The `Truth` beside it records what metal and paper really did, which is
+what a test compares the ledger with.
 
-Stops differ by maker, so `on_stop` is a setting: "excluded", the piece that a machine stopped on is not in its count (Cassida
-leaves a suspect note out); "included", it is (SBM counts the note it stopped on); "recount_all", a double or a chain voids the
-batch, whose pieces go through once more (Cassida asks for it). A batch or bag limit, a full stacker and an empty hopper are
-pauses. Assumed of every machine: a batch that power took gives its number to the next one, a batch cleared without a report
-uses its number up, and a door opened in mid-count lets one piece past the sensor or takes one counted piece out again.
+Stops differ by maker, so `on_stop` is a setting: "excluded", the piece that a machine stopped on is
+not in its count (Cassida leaves a suspect note out); "included", it is (SBM counts the note it
+stopped on); "recount_all", a double or a chain voids the batch, whose pieces go through once more
+(Cassida asks for it). A batch or bag limit, a full stacker and an empty hopper are pauses. Assumed
+of every machine: a batch that power took gives its number to the next one, a batch cleared without
+a report uses its number up, and a door opened in mid-count lets one piece past the sensor or takes
+one counted piece out again.
 """
 
 from collections import Counter, deque
@@ -20,15 +24,25 @@ from simulators.instruments.truth import Rows as Rows
 from simulators.instruments.truth import rows_of as rows_of
 from simulators.instruments.truth import value_cents as value_cents
 
-PAUSE_KNOBS = ("chain", "batch_full", "stacker_full", "hopper_empty", "door_mid_count")  # strike at a piece, like PIECE_KNOBS
+PAUSE_KNOBS = (
+    "chain",
+    "batch_full",
+    "stacker_full",
+    "hopper_empty",
+    "door_mid_count",
+)  # strike at a piece, like PIECE_KNOBS
 ON_STOP = ("included", "excluded", "recount_all")
 
 SKEW_MINUTES_MAX = 14 * 24 * 60
 REPRINT_AFTER_MS = 4000
 HOPPER_EMPTY_MS = (1000, 20_000)  # how long the cashier takes to bring the next handful
-GAPS_MS = ((50, 500), (1500, 4000))  # inside a report: a printer that feeds paper, and one whose paper is changed
+GAPS_MS = (
+    (50, 500),
+    (1500, 4000),
+)  # inside a report: a printer that feeds paper, and one whose paper is changed
 ACCUMULATED_BATCHES = (2, 5)  # how many batches run into one sum before somebody clears it
-STOPS_MAX = 64  # how often one batch may stop before the cashier gives up: a bound, not a habit of any machine
+# how often one batch may stop before the cashier gives up: a bound, not a habit of any machine
+STOPS_MAX = 64
 
 
 class MachineError(ValueError):
@@ -36,7 +50,9 @@ class MachineError(ValueError):
 
 
 class Machine:
-    """The common state machine. A subclass says which faults it can play and how its report reads (`compose`)."""
+    """The common state machine. A subclass says which faults it can play and how its report reads
+    (`compose`).
+    """
 
     denominations: tuple[int, ...] = ()
     ms_per_piece = 1
@@ -44,10 +60,16 @@ class Machine:
     batch_number_max = 9999
     batch_after_max = 1
 
-    foreign = b""  # a report of some other machine, for the `swap` fault: the cable was put into that one
+    foreign = (
+        b""  # a report of some other machine, for the `swap` fault: the cable was put into that one
+    )
 
-    def __init__(self, faults: Faults | None, clock_start: datetime, batch: int, on_stop: str = "excluded") -> None:
-        """`clock_start`: what the machine's own clock shows at now_ms = 0. `batch`: number of the batch before the first."""
+    def __init__(
+        self, faults: Faults | None, clock_start: datetime, batch: int, on_stop: str = "excluded"
+    ) -> None:
+        """`clock_start`: what the machine's own clock shows at now_ms = 0. `batch`: number of the
+        batch before the first.
+        """
         if on_stop not in ON_STOP:
             raise ValueError(f"on_stop {on_stop!r}: want one of {', '.join(ON_STOP)}")
         self.on_stop = on_stop
@@ -63,8 +85,12 @@ class Machine:
         self._last_ms = 0
         self._last_report: tuple[int, int, Rows, Rows] | None = None
         self._output = bytearray()
-        self._later: deque[tuple[int, bytes]] = deque()  # (not before, bytes): the rest of a report behind a gap
-        self._unreported: Counter[int] = Counter()  # passed in a batch that a power loss or the clear key wiped out
+        self._later: deque[tuple[int, bytes]] = (
+            deque()
+        )  # (not before, bytes): the rest of a report behind a gap
+        self._unreported: Counter[int] = (
+            Counter()
+        )  # passed in a batch that a power loss or the clear key wiped out
         self._sum: Counter[int] = Counter()  # of the batches that are accumulated
         self._sum_batches = 0  # how many more will be
         self._now_ms = 0
@@ -73,7 +99,9 @@ class Machine:
     # what the cashier does
 
     def open_batch(self, pieces: int) -> None:
-        """Begin a batch of about so many pieces (`pour` does it as well); which faults strike it is drawn here."""
+        """Begin a batch of about so many pieces (`pour` does it as well); which faults strike it is
+        drawn here.
+        """
         if self.state != "idle":
             raise MachineError(f"{type(self).__name__}: cannot begin a batch, it is {self.state}")
         if pieces < 1:
@@ -85,14 +113,20 @@ class Machine:
     def pour(self, rows: Iterable[tuple[int, int]], now_ms: int) -> None:
         """Put pieces in the hopper, in an order of the seed. The first pieces begin a batch.
 
-        Raises MachineError for a denomination that the machine has no bin for, and when it is off or stopped.
+        Raises MachineError for a denomination that the machine has no bin for, and when it is off
+        or stopped.
         """
         if self.state in ("off", "stopped"):
-            raise MachineError(f"{type(self).__name__}: {self.state} {self.stop_reason}".rstrip() + ", takes no pieces")
+            raise MachineError(
+                f"{type(self).__name__}: {self.state} {self.stop_reason}".rstrip()
+                + ", takes no pieces"
+            )
         pieces: list[int] = []
         for denomination, count in rows:
             if denomination not in self.denominations or count < 0:
-                raise MachineError(f"{type(self).__name__}: {count} pieces of {denomination} cents do not fit")
+                raise MachineError(
+                    f"{type(self).__name__}: {count} pieces of {denomination} cents do not fit"
+                )
             pieces += [denomination] * count
         if not pieces:
             return
@@ -114,9 +148,11 @@ class Machine:
                 self.state = "waiting"
 
     def resolve(self, now_ms: int) -> None:
-        """Do what the display asks for after a stop: free the path, put what was refused back into the hopper.
+        """Do what the display asks for after a stop: free the path, put what was refused back into
+        the hopper.
 
-        A suspect note stays aside. Nothing else changes hands; the count of the batch so far stands.
+        A suspect note stays aside. Nothing else changes hands; the count of the batch so far
+        stands.
         """
         if self.state != "stopped":
             raise MachineError(f"{type(self).__name__}: nothing to resolve, it is {self.state}")
@@ -134,12 +170,16 @@ class Machine:
         self._last_ms = now_ms
 
     def end_batch(self, now_ms: int) -> None:
-        """The batch key: the report goes out, the counters of the batch go to zero. Needs an open batch, the hopper empty."""
+        """The batch key: the report goes out, the counters of the batch go to zero. Needs an open
+        batch, the hopper empty.
+        """
         self._need_waiting()
         self._end(now_ms)
 
     def clear(self) -> None:
-        """The clear key in place of the batch key: the counters go to zero and nothing is printed."""
+        """The clear key in place of the batch key: the counters go to zero and nothing is
+        printed.
+        """
         self._need_waiting()
         self._forget("clear_silent")
         self._clear_batch()
@@ -149,7 +189,13 @@ class Machine:
         """The sub-batch key: a report of what was counted since the last one; the batch goes on."""
         self._need_waiting()
         self.sub_batch += 1
-        self._print("sub_batch", self.sub_batch, rows_of(self._sub_counted), rows_of(self._sub_passed), now_ms)
+        self._print(
+            "sub_batch",
+            self.sub_batch,
+            rows_of(self._sub_counted),
+            rows_of(self._sub_passed),
+            now_ms,
+        )
         self._sub_counted.clear()
         self._sub_passed.clear()
 
@@ -165,12 +211,16 @@ class Machine:
         self.report = 0
 
     def take_back(self, now_ms: int) -> int:
-        """Take the money of an unfinished batch out of bins and pockets and pour it again; how many pieces.
+        """Take the money of an unfinished batch out of bins and pockets and pour it again; how many
+        pieces.
 
-        What a cashier does after a power loss: the machine forgot the batch, the pieces lie where they fell.
+        What a cashier does after a power loss: the machine forgot the batch, the pieces lie where
+        they fell.
         """
         if self.state != "idle":
-            raise MachineError(f"{type(self).__name__}: cannot take pieces back, it is {self.state}")
+            raise MachineError(
+                f"{type(self).__name__}: cannot take pieces back, it is {self.state}"
+            )
         pieces = list(self._unreported.elements())
         self._unreported.clear()
         tray = list((+self.truth.tray).elements())
@@ -180,7 +230,9 @@ class Machine:
             self.truth.tray[denomination] -= 1
         if not pieces and not tray and not self._hopper:
             return 0
-        self.truth.untold = [each for each in self.truth.untold if each.reason not in ("power_loss", "clear_silent")]
+        self.truth.untold = [
+            each for each in self.truth.untold if each.reason not in ("power_loss", "clear_silent")
+        ]
         self._load(pieces + tray, from_tray=True)
         self._begin_batch(len(self._hopper))
         self.state = "counting"
@@ -190,7 +242,8 @@ class Machine:
     def power_off(self) -> None:
         """Power is lost: the open batch and whatever was not yet sent are forgotten.
 
-        Numbers of finished batches are kept and that of the lost one is used again, unless a sub-batch bore it: a guess.
+        Numbers of finished batches are kept and that of the lost one is used again, unless a
+        sub-batch bore it: a guess.
         """
         if self.state not in ("off", "idle"):
             self._forget("power_loss")
@@ -217,13 +270,17 @@ class Machine:
 
     @property
     def is_starved(self) -> bool:
-        """The hopper ran empty and the cashier brings the rest later: nothing moves, and the batch is not over."""
+        """The hopper ran empty and the cashier brings the rest later: nothing moves, and the batch
+        is not over.
+        """
         return self.state == "counting" and self._last_ms > self._now_ms
 
     def true_pieces(self) -> Counter[int]:
-        """{denomination: pieces} of every batch that bore a number and was not counted again: what a ledger should hold.
+        """{denomination: pieces} of every batch that bore a number and was not counted again: what
+        a ledger should hold.
 
-        What power took is not in it: no later number tells of that, so nobody who only reads reports could know.
+        What power took is not in it: no later number tells of that, so nobody who only reads
+        reports could know.
         """
         counted: Counter[int] = Counter()
         for printed in self.truth.printed:
@@ -235,13 +292,19 @@ class Machine:
         return +counted
 
     def clock(self, now_ms: int) -> datetime:
-        """What the machine's own clock shows; nobody sets it, so `skew` grows by the `clock_skew` fault."""
+        """What the machine's own clock shows; nobody sets it, so `skew` grows by the `clock_skew`
+        fault.
+        """
         return self.clock_start + timedelta(milliseconds=now_ms) + self.skew
 
     # what a machine adds
 
-    def compose(self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int) -> tuple[bytes, int]:
-        """The report (its number is `self.report`) and the offset behind the last digit of its total."""
+    def compose(
+        self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
+    ) -> tuple[bytes, int]:
+        """The report (its number is `self.report`) and the offset behind the last digit of its
+        total.
+        """
         raise NotImplementedError
 
     # inside
@@ -257,7 +320,9 @@ class Machine:
         self.drawn: frozenset[str] = frozenset()
         self._strikes: dict[int, str] = {}
         self._piece_no = 0
-        self._first_denomination = 0  # in single-denomination mode, until a stranger stopped the machine
+        self._first_denomination = (
+            0  # in single-denomination mode, until a stranger stopped the machine
+        )
         self._rejects: Counter[str] = Counter()  # pieces refused in this batch, by reason
 
     def _begin_batch(self, pieces: int) -> None:
@@ -267,13 +332,17 @@ class Machine:
         self.active = self.faults.draw(self.supported)
         self.drawn = frozenset(self.active)
         self._strikes = {
-            self.faults.random.randrange(max(1, pieces - 1)): knob for knob in PIECE_KNOBS if knob in self.active
+            self.faults.random.randrange(max(1, pieces - 1)): knob
+            for knob in PIECE_KNOBS
+            if knob in self.active
         }  # two faults on one piece: the later in the table wins
         for knob in PAUSE_KNOBS:
             if knob in self.active:
                 self._strikes[self.faults.random.randrange(max(1, pieces - 1))] = knob
         if "wrap" in self.active and not self.truth.printed:
-            self.batch = self.batch_number_max  # a machine with a past; later on it would only meet its own numbers again
+            self.batch = (
+                self.batch_number_max
+            )  # a machine with a past; later on it would only meet its own numbers again
         if "accumulate" in self.active and not self._sum_batches:
             self._sum.clear()
             self._sum_batches = self.faults.random.randrange(*ACCUMULATED_BATCHES)
@@ -281,7 +350,9 @@ class Machine:
             self.truth.log.append((self._last_ms, "day_clear"))
             self.clear_day()
         if "clock_skew" in self.active:
-            self.skew += timedelta(minutes=self.faults.random.randrange(-SKEW_MINUTES_MAX, SKEW_MINUTES_MAX + 1))
+            self.skew += timedelta(
+                minutes=self.faults.random.randrange(-SKEW_MINUTES_MAX, SKEW_MINUTES_MAX + 1)
+            )
 
     def _load(self, pieces: list[int], from_tray: bool = False) -> None:
         if not from_tray:
@@ -318,7 +389,9 @@ class Machine:
                 self._stop(strike)
 
     def _is_stranger(self) -> bool:
-        """In single-denomination mode: the next piece is another one than the first of the batch."""
+        """In single-denomination mode: the next piece is another one than the first of the
+        batch.
+        """
         if "denomination_change" not in self.active:
             return False
         if self._piece_no == 1:
@@ -348,7 +421,13 @@ class Machine:
         pieces = list((+self._batch_passed).elements())
         for denomination in pieces:
             self.truth.passed[denomination] -= 1
-        for counter in (self._counted, self._sub_counted, self._batch_passed, self._sub_passed, self._rejects):
+        for counter in (
+            self._counted,
+            self._sub_counted,
+            self._batch_passed,
+            self._sub_passed,
+            self._rejects,
+        ):
             counter.clear()
         self._load(pieces, from_tray=True)
 
@@ -362,9 +441,16 @@ class Machine:
         self._sub_passed[denomination] += 1
 
     def _refuse(self, pieces: int, reason: str) -> None:
-        """Pieces leave the path, all but the first uncounted or the first too, by `on_stop`; the machine stops."""
+        """Pieces leave the path, all but the first uncounted or the first too, by `on_stop`; the
+        machine stops.
+        """
         self._rejects[reason] += pieces
-        if self.on_stop == "included" and reason in ("double", "chain", "suspect", "denomination_change"):
+        if self.on_stop == "included" and reason in (
+            "double",
+            "chain",
+            "suspect",
+            "denomination_change",
+        ):
             self._count(self._hopper[0])
             if reason != "suspect":  # that one is counted, and set aside all the same
                 self._pass_one(self._hopper.popleft())
@@ -399,7 +485,9 @@ class Machine:
 
     def _need_waiting(self) -> None:
         if self.state != "waiting":
-            raise MachineError(f"{type(self).__name__}: no counted batch to end, it is {self.state}")
+            raise MachineError(
+                f"{type(self).__name__}: no counted batch to end, it is {self.state}"
+            )
 
     def _print(
         self,
@@ -417,7 +505,8 @@ class Machine:
         composed, total_end = self.compose(kind, batch, sub_batch, rows, now_ms)
         sent = composed
         harm = self.active & {*WIRE_KNOBS, "wrong_baud", "gap"} if kind == "batch" else set[str]()
-        if harm:  # the cable spoils the batch report, never its sub-batches or copies: one fault, one effect
+        # the cable spoils the batch report, never its sub-batches or copies: one fault, one effect
+        if harm:
             sent = self.faults.on_the_wire(composed, total_end, harm)
         own = rows if own is None else own
         self._last_report = (batch, sub_batch, rows, passed)
@@ -426,11 +515,25 @@ class Machine:
             self._send(self.foreign, now_ms)
             return
         stop = self.stop_reason if kind == "batch" else ""
-        made = Printed(kind, batch, sub_batch, self.report, rows, passed, self.drawn, sent, own, frozenset(harm), stop)
+        made = Printed(
+            kind,
+            batch,
+            sub_batch,
+            self.report,
+            rows,
+            passed,
+            self.drawn,
+            sent,
+            own,
+            frozenset(harm),
+            stop,
+        )
         self._deliver(made, now_ms)
 
     def _deliver(self, printed: Printed, now_ms: int) -> None:
-        """The report leaves for the cable. A machine that stores or repeats reports has a way of its own."""
+        """The report leaves for the cable. A machine that stores or repeats reports has a way of
+        its own.
+        """
         self.truth.printed.append(printed)
         self._send(printed.sent, now_ms, has_gap="gap" in printed.harm)
 
@@ -448,17 +551,22 @@ class Machine:
 
 
 def count_batch(machine: Machine, rows: Iterable[tuple[int, int]], now_ms: int) -> int:
-    """One batch as a cashier runs it: pour, clear every stop, end the batch; the time when the batch key was pressed.
+    """One batch as a cashier runs it: pour, clear every stop, end the batch; the time when the
+    batch key was pressed.
 
-    After a power loss of the machine the pieces are taken back and counted again. `sub_and_batch` pours in two parts and
-    presses the sub-batch key after each; `reprint` asks for a copy at the end, `clear_silent` presses the clear key in place of
-    the batch key. The reports: `take_output`, `truth.printed`.
+    After a power loss of the machine the pieces are taken back and counted again. `sub_and_batch`
+    pours in two parts and presses the sub-batch key after each; `reprint` asks for a copy at the
+    end, `clear_silent` presses the clear key in place of the batch key. The reports: `take_output`,
+    `truth.printed`.
     """
     rows = list(rows)
     machine.open_batch(sum(pieces for _, pieces in rows))
     parts = [rows]
     if "sub_and_batch" in machine.drawn:
-        parts = [[(each, pieces // 2) for each, pieces in rows], [(each, pieces - pieces // 2) for each, pieces in rows]]
+        parts = [
+            [(each, pieces // 2) for each, pieces in rows],
+            [(each, pieces - pieces // 2) for each, pieces in rows],
+        ]
     for part in parts:
         if not any(pieces for _, pieces in part):
             continue
@@ -477,7 +585,9 @@ def count_batch(machine: Machine, rows: Iterable[tuple[int, int]], now_ms: int) 
 
 
 def _count_through(machine: Machine, now_ms: int) -> int:
-    """The time when the hopper was empty, every stop cleared; MachineError when the batch stops without end."""
+    """The time when the hopper was empty, every stop cleared; MachineError when the batch stops
+    without end.
+    """
     for _ in range(STOPS_MAX):
         now_ms += machine.ms_per_piece * (sum(machine.truth.hopper.values()) + 1)
         machine.poll(now_ms)

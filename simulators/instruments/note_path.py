@@ -1,8 +1,10 @@
-"""The paper in a validator that takes one note at a time: mouth, escrow, the point of no return, the box. It knows no wire.
+"""The paper in a validator that takes one note at a time: mouth, escrow, the point of no return,
+the box. It knows no wire.
 
-phase: idle, accepting, escrow, stacking, stacked, returning, jam_front, jam_back. `events` tells what happened, in order:
-read, escrow, rejecting, rejected, stacking, credit, stacked, fraud, jam_front, jam_back, each with the note's cents.
-Assumed, because no source says it: the times; that a jam before the point of no return ends in the box or at the customer.
+phase: idle, accepting, escrow, stacking, stacked, returning, jam_front, jam_back. `events` tells
+what happened, in order: read, escrow, rejecting, rejected, stacking, credit, stacked, fraud,
+jam_front, jam_back, each with the note's cents. Assumed, because no source says it: the times; that
+a jam before the point of no return ends in the box or at the customer.
 """
 
 from simulators.instruments.acceptor import AcceptorTruth, cents_of
@@ -45,7 +47,9 @@ class NotePath:
         if self.phase == "accepting":
             self._judge(is_enabled, now_ms)
         elif self.phase == "escrow":
-            if "escrow_flap" in self.drawn:  # it slips, is drawn in again and stands in escrow a second time
+            if (
+                "escrow_flap" in self.drawn
+            ):  # it slips, is drawn in again and stands in escrow a second time
                 self.drawn.discard("escrow_flap")
                 self.truth.move(self.cents, "escrow", "path", now_ms)
                 self._go("accepting", now_ms + FLAP_MS, "read")
@@ -82,19 +86,27 @@ class NotePath:
         return True
 
     def clear(self, now_ms: int) -> str:
-        """Somebody opens it and takes the jam out; where the note is then: box, returned, or "" for one that was counted."""
+        """Somebody opens it and takes the jam out; where the note is then: box, returned, or "" for
+        one that was counted.
+        """
         if self.phase not in ("jam_front", "jam_back"):
             raise MachineError("nothing is stuck")
         place = ""
         if self.phase == "jam_front":
-            place = "box" if self.truth.escrow[self.cents] and self.faults.random.random() < 0.5 else "returned"
+            place = (
+                "box"
+                if self.truth.escrow[self.cents] and self.faults.random.random() < 0.5
+                else "returned"
+            )
             self._leave(place, now_ms)
             self.truth.forgotten[self.cents] += place == "box"
         self.phase = "idle"
         return place
 
     def find(self, now_ms: int) -> tuple[str, int]:
-        """Power was lost: where a note lies, its cents. "" for none, front, back (nobody was told), counted (somebody was)."""
+        """Power was lost: where a note lies, its cents. "" for none, front, back (nobody was told),
+        counted (somebody was).
+        """
         if self.phase in ("idle", "jam_back"):
             found = ""
         elif self.phase == "stacked":
@@ -133,7 +145,9 @@ class NotePath:
             self.events.append(("fraud", self.cents))
 
     def _leave(self, place: str, now_ms: int) -> None:
-        self.truth.move(self.cents, "escrow" if self.truth.escrow[self.cents] else "path", place, now_ms)
+        self.truth.move(
+            self.cents, "escrow" if self.truth.escrow[self.cents] else "path", place, now_ms
+        )
 
     def _go(self, phase: str, due_ms: int, event: str) -> None:
         self.phase = phase
@@ -142,7 +156,9 @@ class NotePath:
 
 
 class Validator:
-    """What people do at such a machine, and its power. A wire adds `receive` and says what it tells (`told`, `booted`)."""
+    """What people do at such a machine, and its power. A wire adds `receive` and says what it tells
+    (`told`, `booted`).
+    """
 
     notes: tuple[int, ...] = ()
     supported = KNOBS
@@ -162,7 +178,10 @@ class Validator:
 
     def __init__(self, faults: Faults | None, setup: str, serial: int, box_max: int) -> None:
         if setup and setup not in self.setups:
-            raise MachineError(f"{type(self).__name__}: unknown setup {setup!r}, want one of {', '.join(self.setups)}")
+            raise MachineError(
+                f"{type(self).__name__}: unknown setup {setup!r}, want one of"
+                f" {', '.join(self.setups)}"
+            )
         self.faults = faults or Faults()
         self.truth = AcceptorTruth()
         self.path = NotePath(self.truth, self.faults)
@@ -246,7 +265,9 @@ class Validator:
             self.in_box += self.path.clear(now_ms) == "box"
         elif verb == "cashbox" and rest in ("out", "in"):
             if self.path.phase != "idle":
-                raise MachineError(f"{type(self).__name__}: a note is on its way, the cash box is locked")
+                raise MachineError(
+                    f"{type(self).__name__}: a note is on its way, the cash box is locked"
+                )
             if self.cashbox != (rest == "in"):
                 self.told("removed" if rest == "out" else "replaced", 0)
                 self.in_box = 0 if rest == "in" else self.in_box
@@ -257,7 +278,10 @@ class Validator:
             self.power_off(now_ms, now_ms + self.outage_ms[1])
             self.serial += 1
         else:
-            raise MachineError(f"{type(self).__name__}: {line!r} is not understood; it takes {', '.join(self.verbs)}")
+            raise MachineError(
+                f"{type(self).__name__}: {line!r} is not understood; it takes"
+                f" {', '.join(self.verbs)}"
+            )
 
     # time
 

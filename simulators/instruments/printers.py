@@ -1,8 +1,10 @@
-"""Two counters that print plain text: columns, and comma-separated values. No machine is known to print exactly this.
+"""Two counters that print plain text: columns, and comma-separated values. No machine is known to
+print exactly this.
 
-Layouts: firmware/drivers/profiles/columns.toml and csv.toml, which define them. The counter behind them takes coins and notes
-and is set as Cassida's: a suspect piece is left out, a double or a chain asks for a recount (`on_stop`). A batch that is ended
-while the machine stands still has a STOP line with the reason and how many pieces stopped it: a layout of ours, like the rest.
+Layouts: firmware/drivers/profiles/columns.toml and csv.toml, which define them. The counter behind
+them takes coins and notes and is set as Cassida's: a suspect piece is left out, a double or a chain
+asks for a recount (`on_stop`). A batch that is ended while the machine stands still has a STOP line
+with the reason and how many pieces stopped it: a layout of ours, like the rest.
 """
 
 from simulators.instruments.bill_counter import batch_report
@@ -13,19 +15,24 @@ from simulators.instruments.machine import MachineError, Rows, value_cents
 
 EVIDENCE = "guess"
 REASONS = {
-    "jam": "JAM", "reject": "REJECT", "double": "DOUBLE", "chain": "CHAIN", "suspect": "SUSPECT", "batch_full": "LIMIT",
+    "jam": "JAM", "reject": "REJECT", "double": "DOUBLE", "chain": "CHAIN", "suspect": "SUSPECT",
+    "batch_full": "LIMIT",
     "stacker_full": "FULL", "door_mid_count": "DOOR", "denomination_change": "DENOMINATION",
 }  # fmt: skip
 
 
 class ColumnsPrinter(ReportMachine):
-    """COUNT REPORT, BATCH, rows of denomination, pieces and value, TOTAL, END. `accumulate`: an ACCUMULATED line says so."""
+    """COUNT REPORT, BATCH, rows of denomination, pieces and value, TOTAL, END. `accumulate`: an
+    ACCUMULATED line says so.
+    """
 
     denominations = (1, 5, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
     ms_per_piece = 50
     supported: tuple[str, ...] = (
-        "jam", "reject", "suspect", "double", "double_unseen", "power_loss", "reprint", "clock_skew", *WIRE_KNOBS,
-        "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count", "clear_silent", "wrap",
+        "jam", "reject", "suspect", "double", "double_unseen", "power_loss", "reprint",
+        "clock_skew", *WIRE_KNOBS,
+        "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty",
+        "door_mid_count", "clear_silent", "wrap",
         *CABLE_KNOBS, "accumulate",
     )  # fmt: skip
     verbs = {
@@ -35,7 +42,8 @@ class ColumnsPrinter(ReportMachine):
     foreign = batch_report(3, 2, 0, CLOCK_START, [(100, 6), (2000, 4)])[0]
 
     def __init__(
-        self, faults: Faults | None = None, setup: str = "", *, batch: int = 0, on_stop: str = "recount_all"
+        self, faults: Faults | None = None, setup: str = "", *, batch: int = 0,
+        on_stop: str = "recount_all"
     ) -> None:  # fmt: skip
         super().__init__(faults, setup, CLOCK_START, batch, on_stop)
         self._text = (b"", 0)
@@ -46,12 +54,16 @@ class ColumnsPrinter(ReportMachine):
         raise MachineError(f"{type(self).__name__}: the layout has no sub-batches")
 
     def end_stopped(self, now_ms: int) -> None:
-        """The batch key while the machine stands still: what it has counted so far, and why it stopped."""
+        """The batch key while the machine stands still: what it has counted so far, and why it
+        stopped.
+        """
         if self.state != "stopped":
             raise MachineError(f"{type(self).__name__}: does not stand still, it is {self.state}")
         self._end(now_ms)
 
-    def compose(self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int) -> tuple[bytes, int]:
+    def compose(
+        self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
+    ) -> tuple[bytes, int]:
         """A copy is the same text again."""
         if kind != "reprint":
             lines, total_end = self._layout(batch, rows, now_ms)
@@ -79,12 +91,18 @@ class ColumnsPrinter(ReportMachine):
 
 
 class CsvPrinter(ColumnsPrinter):
-    """The same counter with comma-separated values; amounts with a thousands comma stand in double quotes."""
+    """The same counter with comma-separated values; amounts with a thousands comma stand in double
+    quotes.
+    """
 
     supported = tuple(knob for knob in ColumnsPrinter.supported if knob != "accumulate")
 
     def _layout(self, batch: int, rows: Rows, now_ms: int) -> tuple[list[str], int]:
-        lines = [f"BATCH,{batch}", f"TIME,{self.clock(now_ms):%Y-%m-%d %H:%M:%S}", "DENOMINATION,PIECES,VALUE"]
+        lines = [
+            f"BATCH,{batch}",
+            f"TIME,{self.clock(now_ms):%Y-%m-%d %H:%M:%S}",
+            "DENOMINATION,PIECES,VALUE",
+        ]
         lines += [f"{_cell(each)},{pieces},{_cell(each * pieces)}" for each, pieces in rows]
         if self._rejects["suspect"]:
             lines.append(f"SUSPECT,{self._rejects['suspect']}")

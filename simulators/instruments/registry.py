@@ -1,4 +1,6 @@
-"""Which simulator stands for which profile: `simulator_for("cctalk-coin")`. A module is loaded when it is asked for."""
+"""Which simulator stands for which profile: `simulator_for("cctalk-coin")`. A module is loaded when
+it is asked for.
+"""
 
 from importlib import import_module
 from typing import Any

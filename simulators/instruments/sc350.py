@@ -1,15 +1,17 @@
-"""A Suzohapp (Scan Coin) SC-350 or SC-360: a desk machine that counts coins of one denomination and answers a host.
+"""A Suzohapp (Scan Coin) SC-350 or SC-360: a desk machine that counts coins of one denomination and
+answers a host.
 
-Source: Technical Handbook 019722-101 rev. 05, chapter 12. RS-232, 9600 8N1, the machine is the slave. Writes are `ESC c1 c2
-[data] chk` and answered ACK or NAK, reads are `ESC c1 c2` and answered `data chk ACK`; chk is the sum of all bytes but ESC,
-modulo 256; numbers come MSB first. QF logs on and must come first, QQ logs off; PR tells four bytes of revisions, RC the count,
-RA the accumulator, RV the coins since zero, RL and WL the batch quantity, RS the status, AA moves the count to memory and
-zeroes the display, DK disables the keypad. M on the keypad does what AA does.
+Source: Technical Handbook 019722-101 rev. 05, chapter 12. RS-232, 9600 8N1, the machine is the
+slave. Writes are `ESC c1 c2 [data] chk` and answered ACK or NAK, reads are `ESC c1 c2` and answered
+`data chk ACK`; chk is the sum of all bytes but ESC, modulo 256; numbers come MSB first. QF logs on
+and must come first, QQ logs off; PR tells four bytes of revisions, RC the count, RA the
+accumulator, RV the coins since zero, RL and WL the batch quantity, RS the status, AA moves the
+count to memory and zeroes the display, DK disables the keypad. M on the keypad does what AA does.
 
-ASSUMED, since the pages that are public do not say: ACK is 06 and NAK 15; a read has no checksum of its own; a command before
-log on gets NAK; the status is one byte; a power loss keeps the accumulator and forgets the count, the log on and the batch
-quantity; the accumulator wraps at 32 bits, which nobody lives to see. Protocol 1.x has the
-batch quantity in two bytes, 2.x in four.
+ASSUMED, since the pages that are public do not say: ACK is 06 and NAK 15; a read has no checksum of
+its own; a command before log on gets NAK; the status is one byte; a power loss keeps the
+accumulator and forgets the count, the log on and the batch quantity; the accumulator wraps at 32
+bits, which nobody lives to see. Protocol 1.x has the batch quantity in two bytes, 2.x in four.
 """
 
 from collections import Counter
@@ -31,7 +33,9 @@ OFF_MS = (60, 2500)  # how long the power is away
 
 @dataclass
 class CoinTruth:
-    """Where every coin is that went in: on the display, moved to memory, cleared away, forgotten, uncounted, or handed back."""
+    """Where every coin is that went in: on the display, moved to memory, cleared away, forgotten,
+    uncounted, or handed back.
+    """
 
     run: Counter[int] = field(default_factory=Counter)
     waiting: Counter[int] = field(default_factory=Counter)  # in the hopper
@@ -44,7 +48,15 @@ class CoinTruth:
 
     def is_conserved(self) -> bool:
         """True when no coin appeared or vanished."""
-        places = (self.waiting, self.display, self.memory, self.cleared, self.forgotten, self.uncounted, self.returned)
+        places = (
+            self.waiting,
+            self.display,
+            self.memory,
+            self.cleared,
+            self.forgotten,
+            self.uncounted,
+            self.returned,
+        )
         return +self.run == sum(places, Counter())
 
     def move(self, source: Counter[int], target: Counter[int]) -> None:
@@ -54,27 +66,42 @@ class CoinTruth:
 
 
 class Sc350:
-    """The counter: pour coins with `do("run 40")`, move them with `do("move")`; a host asks over the wire."""
+    """The counter: pour coins with `do("run 40")`, move them with `do("move")`; a host asks over
+    the wire.
+    """
 
     supported = (
-        "jam", "reject", "hopper_empty", "batch_full", "door_mid_count", "power_loss", "clear_silent", "accumulate", "swap",
+        "jam", "reject", "hopper_empty", "batch_full", "door_mid_count", "power_loss",
+        "clear_silent", "accumulate", "swap",
     )  # fmt: skip
     setups = ("", "counting", "batch", "covered", "door", "cleaning", "power_off")
     verbs = {
         "run N": "pour so many coins; they are counted while time passes",
         "move": "M on the keypad: the count goes to memory, the display to zero",
         "clear": "the clear key: the display goes to zero, nothing is moved",
-        "batch N": "stop at so many coins; 0 for no batch", "go": "the start key, behind a batch or a stop",
-        "door open|close": "the inspection door", "cover": "a coin sticks before the sensor", "uncover": "it is taken away",
-        "clean": "somebody cleaned it", "power off|on": "the mains", "swap": "another machine stands on this cable",
+        "batch N": "stop at so many coins; 0 for no batch",
+        "go": "the start key, behind a batch or a stop",
+        "door open|close": "the inspection door", "cover": "a coin sticks before the sensor",
+        "uncover": "it is taken away",
+        "clean": "somebody cleaned it", "power off|on": "the mains",
+        "swap": "another machine stands on this cable",
     }  # fmt: skip
 
     def __init__(
-        self, faults: Faults | None = None, setup: str = "", coin_cents: int = 25, protocol: int = 2, accumulator: int = 1200
+        self,
+        faults: Faults | None = None,
+        setup: str = "",
+        coin_cents: int = 25,
+        protocol: int = 2,
+        accumulator: int = 1200,
     ) -> None:
-        """`protocol`: 1 or 2, as PR tells it. `accumulator`: what its memory held before the first coin of this simulation."""
+        """`protocol`: 1 or 2, as PR tells it. `accumulator`: what its memory held before the first
+        coin of this simulation.
+        """
         if setup not in self.setups:
-            raise MachineError(f"Sc350: no setup {setup!r}, there are {', '.join(filter(None, self.setups))}")
+            raise MachineError(
+                f"Sc350: no setup {setup!r}, there are {', '.join(filter(None, self.setups))}"
+            )
         self.faults = faults or Faults()
         self.coin_cents = coin_cents
         self.protocol = protocol
@@ -109,12 +136,16 @@ class Sc350:
     # ---- what a person does ----
 
     def do(self, line: str, now_ms: int) -> None:
-        """One of `verbs`. Raises MachineError for anything else, or when the machine is in no state for it."""
+        """One of `verbs`. Raises MachineError for anything else, or when the machine is in no state
+        for it.
+        """
         words = line.split()
         name = " ".join(words[:1])
         acts: dict[str, Callable[[list[str], int], None]] = {
-            "run": self._run, "move": self._move, "clear": self._clear, "batch": self._set_batch, "go": self._go,
-            "door": self._door, "cover": self._cover, "uncover": self._cover, "clean": self._clean, "power": self._power,
+            "run": self._run, "move": self._move, "clear": self._clear, "batch": self._set_batch,
+            "go": self._go,
+            "door": self._door, "cover": self._cover, "uncover": self._cover, "clean": self._clean,
+            "power": self._power,
             "swap": self._swap,
         }  # fmt: skip
         if name not in acts:
@@ -126,11 +157,17 @@ class Sc350:
     def _run(self, words: list[str], now_ms: int) -> None:
         coins = _number(words)
         if self.state != "idle" or self.is_door_open or self.is_covered or not coins:
-            raise MachineError(f"Sc350: cannot run {coins} coins: it is {self.state}, door and sensor must be free")
+            raise MachineError(
+                f"Sc350: cannot run {coins} coins: it is {self.state}, door and sensor must be free"
+            )
         self.truth.run[self.coin_cents] += coins
         self.truth.waiting[self.coin_cents] += coins
         self.drawn = frozenset(self.faults.draw(self.supported))
-        struck = [knob for knob in self.drawn if knob in ("jam", "reject", "hopper_empty", "batch_full", "door_mid_count")]
+        struck = [
+            knob
+            for knob in self.drawn
+            if knob in ("jam", "reject", "hopper_empty", "batch_full", "door_mid_count")
+        ]
         struck += [knob for knob in self.drawn if knob in ("power_loss", "swap")]
         self._strikes = {self.faults.random.randrange(coins): knob for knob in struck}
         self._coin_no = 0
@@ -139,7 +176,10 @@ class Sc350:
 
     def _move(self, _words: list[str], _now_ms: int) -> None:
         if self.is_keypad_off or self.state == "counting":
-            raise MachineError(f"Sc350: M does nothing: keypad {'off' if self.is_keypad_off else 'on'}, {self.state}")
+            raise MachineError(
+                f"Sc350: M does nothing: keypad {'off' if self.is_keypad_off else 'on'},"
+                f" {self.state}"
+            )
         self._to_memory()
 
     def _clear(self, _words: list[str], _now_ms: int) -> None:
@@ -153,7 +193,9 @@ class Sc350:
 
     def _go(self, _words: list[str], now_ms: int) -> None:
         if self.state != "stopped" or self.is_covered or self.is_door_open:
-            raise MachineError(f"Sc350: nothing to start: it is {self.state}, door and sensor must be free")
+            raise MachineError(
+                f"Sc350: nothing to start: it is {self.state}, door and sensor must be free"
+            )
         self.state = "counting" if self.truth.waiting[self.coin_cents] else "idle"
         self._last_ms = now_ms
 
@@ -187,7 +229,9 @@ class Sc350:
             raise MachineError("Sc350: power off, or power on")
 
     def _swap(self, _words: list[str], now_ms: int) -> None:
-        """The other machine has a memory of its own and nothing on its display; ours keeps what it has, out of reach."""
+        """The other machine has a memory of its own and nothing on its display; ours keeps what it
+        has, out of reach.
+        """
         self.truth.move(self.truth.display, self.truth.forgotten)
         self.truth.move(self.truth.waiting, self.truth.returned)
         self._lose_power(now_ms + self.faults.random.randrange(*OFF_MS))
@@ -327,7 +371,12 @@ class Sc350:
         if not self.is_logged_on:
             self._output.append(NAK)
             return
-        numbers = {b"RC": (self.count, 4), b"RA": (self.accumulator, 4), b"RV": (self.count, 4), b"RS": (self.status, 1)}
+        numbers = {
+            b"RC": (self.count, 4),
+            b"RA": (self.accumulator, 4),
+            b"RV": (self.count, 4),
+            b"RS": (self.status, 1),
+        }
         if name == b"PR":
             data = bytes((10, 15, self.protocol, 9))
         else:
@@ -340,7 +389,13 @@ class Sc350:
         """The byte of RS."""
         return (
             COUNTING * (self.state == "counting")
-            | BATCH * bool(self.batch and self.count and self.count % self.batch == 0 and self.state == "stopped")
+            | BATCH
+            * bool(
+                self.batch
+                and self.count
+                and self.count % self.batch == 0
+                and self.state == "stopped"
+            )
             | DOOR * self.was_interrupted
             | CLEANING * self.needs_cleaning
             | SENSOR * self.is_covered

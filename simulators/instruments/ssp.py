@@ -1,8 +1,10 @@
-"""A banknote validator that speaks the plain subset of SSP: the flag in the address says whether a question is new.
+"""A banknote validator that speaks the plain subset of SSP: the flag in the address says whether a
+question is new.
 
-Source: Innovative Technology, SSP protocol manual GA138; the public table of commands and events in kybarg/ssp.
-Assumed, because no source says it: a credit that nobody acknowledged is forgotten when power is lost; after a start it answers
-at once; a question whose flag is unknown counts as new; which events POLL WITH ACK repeats (credit, fraud, both "cleared").
+Source: Innovative Technology, SSP protocol manual GA138; the public table of commands and events in
+kybarg/ssp. Assumed, because no source says it: a credit that nobody acknowledged is forgotten when
+power is lost; after a start it answers at once; a question whose flag is unknown counts as new;
+which events POLL WITH ACK repeats (credit, fraud, both "cleared").
 """
 
 from simulators.instruments.faults import Faults
@@ -11,14 +13,23 @@ from simulators.instruments.note_path import Validator
 NOTES = (100, 200, 500, 1000, 2000, 5000, 10000)  # channels 1 to 7
 STX = 0x7F
 OK, UNKNOWN, WRONG_COUNT, OUT_OF_RANGE, CANNOT, FAIL = 0xF0, 0xF2, 0xF3, 0xF4, 0xF5, 0xF8
-RESET, READ, CREDIT, REJECTING, REJECTED, STACKING, STACKED = 0xF1, 0xEF, 0xEE, 0xED, 0xEC, 0xCC, 0xEB
+RESET, READ, CREDIT, REJECTING, REJECTED, STACKING, STACKED = (
+    0xF1,
+    0xEF,
+    0xEE,
+    0xED,
+    0xEC,
+    0xCC,
+    0xEB,
+)
 SAFE_JAM, UNSAFE_JAM, DISABLED, FULL, FRAUD = 0xEA, 0xE9, 0xE8, 0xE7, 0xE6
 CLEARED_FRONT, CLEARED_BOX, BOX_REMOVED, BOX_REPLACED = 0xE1, 0xE2, 0xE3, 0xE4
 TO_ACKNOWLEDGE = (CREDIT, FRAUD, CLEARED_FRONT, CLEARED_BOX)
 GAP_MS = 100
 PROTOCOL_MAX = 8
 EVENTS = {
-    "rejecting": REJECTING, "rejected": REJECTED, "stacking": STACKING, "stacked": STACKED, "credit": CREDIT, "fraud": FRAUD,
+    "rejecting": REJECTING, "rejected": REJECTED, "stacking": STACKING, "stacked": STACKED,
+    "credit": CREDIT, "fraud": FRAUD,
     "removed": BOX_REMOVED, "replaced": BOX_REPLACED,
 }  # fmt: skip
 
@@ -46,7 +57,8 @@ class SspValidator(Validator):
     notes = NOTES
 
     def __init__(
-        self, faults: Faults | None = None, setup: str = "", *, serial: int = 4312345, box_max: int = 500,
+        self, faults: Faults | None = None, setup: str = "", *, serial: int = 4312345,
+        box_max: int = 500,
         address: int = 0, has_poll_with_ack: bool = True,
     ) -> None:  # fmt: skip
         self.address = address
@@ -79,7 +91,9 @@ class SspValidator(Validator):
         self._pending = b""
 
     def takes(self, cents: int, now_ms: int) -> bool:
-        return self._is_enabled and cents in NOTES and bool(self._inhibits >> NOTES.index(cents) & 1)
+        return (
+            self._is_enabled and cents in NOTES and bool(self._inhibits >> NOTES.index(cents) & 1)
+        )
 
     def why_shut(self, now_ms: int) -> str:
         if not self._is_enabled or not self._inhibits:
@@ -91,7 +105,9 @@ class SspValidator(Validator):
             self.path.drawn.discard("told")
         code = EVENTS.get(event)
         if code is not None:
-            self._waiting.append(bytes((code, self._channel(cents))) if code in (CREDIT, FRAUD) else bytes((code,)))
+            self._waiting.append(
+                bytes((code, self._channel(cents))) if code in (CREDIT, FRAUD) else bytes((code,))
+            )
 
     @staticmethod
     def _channel(cents: int) -> int:
@@ -136,7 +152,9 @@ class SspValidator(Validator):
             self._last_reply = frame(sequence, bytes((OK,)))
         elif flag != self._last_flag or not self._last_reply:
             self._last_flag = flag
-            self._last_reply = frame(sequence, self._execute(data[0], data[1:], now_ms) if data else bytes((UNKNOWN,)))
+            self._last_reply = frame(
+                sequence, self._execute(data[0], data[1:], now_ms) if data else bytes((UNKNOWN,))
+            )
         self._output += self._last_reply
 
     def _execute(self, command: int, data: bytes, now_ms: int) -> bytes:
@@ -144,7 +162,11 @@ class SspValidator(Validator):
         if command == 0x07:
             return bytes((OK,)) + self._poll_reply(False, now_ms)
         if command == 0x56:
-            return bytes((OK,)) + self._poll_reply(True, now_ms) if self.has_poll_with_ack else bytes((UNKNOWN,))
+            return (
+                bytes((OK,)) + self._poll_reply(True, now_ms)
+                if self.has_poll_with_ack
+                else bytes((UNKNOWN,))
+            )
         if command == 0x57:
             if not self._pending:
                 return bytes((CANNOT,))
@@ -179,18 +201,28 @@ class SspValidator(Validator):
             return self.serial.to_bytes(4, "big")
         head = b"\0" + b"0416" + b"USD"
         values = bytes(cents // 100 for cents in NOTES)
-        codes = b"USD" * len(NOTES) + b"".join((cents // 100).to_bytes(4, "little") for cents in NOTES)
+        codes = b"USD" * len(NOTES) + b"".join(
+            (cents // 100).to_bytes(4, "little") for cents in NOTES
+        )
         more = codes if self._protocol >= 6 else b""
         if command == 0x0D:
             return head + (100).to_bytes(3, "big") + bytes((self._protocol,))
         if command == 0x0E:
             return bytes((len(NOTES),)) + values + more
         security = bytes([2] * len(NOTES))
-        multipliers = (100).to_bytes(3, "big") + bytes((len(NOTES),)) + values + security + (100).to_bytes(3, "big")
+        multipliers = (
+            (100).to_bytes(3, "big")
+            + bytes((len(NOTES),))
+            + values
+            + security
+            + (100).to_bytes(3, "big")
+        )
         return head + multipliers + bytes((self._protocol,)) + more
 
     def _poll_reply(self, with_ack: bool, now_ms: int) -> bytes:
-        """The events since the last poll, then the states; a poll while a note is in escrow takes it."""
+        """The events since the last poll, then the states; a poll while a note is in escrow takes
+        it.
+        """
         phase = self.path.phase
         events = b""
         if with_ack and self._pending:

@@ -1,9 +1,11 @@
-"""A ten-key pad of 5 x 5 keys without diodes, and the key presses of a cashier who uses it as an adding machine.
+"""A ten-key pad of 5 x 5 keys without diodes, and the key presses of a cashier who uses it as an
+adding machine.
 
-A scan drives one row and reads the columns. Without a diode per key, current flows backwards through pressed keys: three
-corners of a rectangle show the fourth, a key that nobody pressed (`Pad.rows`). Postfix entry, add mode with two implied
-decimals, `*` the total that clears: manuals of Sharp CS-2194H, EL-2607R, QS-2760H, Canon MP37-MG, Victor 1297. A mark is keyed
-as MARK, one digit, value digits, MARK.
+A scan drives one row and reads the columns. Without a diode per key, current flows backwards
+through pressed keys: three corners of a rectangle show the fourth, a key that nobody pressed
+(`Pad.rows`). Postfix entry, add mode with two implied decimals, `*` the total that clears: manuals
+of Sharp CS-2194H, EL-2607R, QS-2760H, Canon MP37-MG, Victor 1297. A mark is keyed as MARK, one
+digit, value digits, MARK.
 """
 
 import random
@@ -17,12 +19,23 @@ KEYS = (
     ("1", "2", "3", "00", "BS"),
     ("0", "000", ".", "", ""),
 )
-PLACES = {key: (row, column) for row, keys in enumerate(KEYS) for column, key in enumerate(keys) if key}
+PLACES = {
+    key: (row, column) for row, keys in enumerate(KEYS) for column, key in enumerate(keys) if key
+}
 MARKS = {
-    "card_total": "0", "sign_on": "1", "opening_float": "2", "drop": "3", "checks_tape": "4", "close": "5", "recount": "6",
+    "card_total": "0", "sign_on": "1", "opening_float": "2", "drop": "3", "checks_tape": "4",
+    "close": "5", "recount": "6",
     "void_last_batch": "7", "checkpoint": "8", "done": "9",
 }  # fmt: skip
-SYMBOLS = {"+": "+", "-": "-", "#": "#", "total": "*", "subtotal": "<>", "grand": "GT", "clear": "C"}
+SYMBOLS = {
+    "+": "+",
+    "-": "-",
+    "#": "#",
+    "total": "*",
+    "subtotal": "<>",
+    "grand": "GT",
+    "clear": "C",
+}
 
 Scan = tuple[int, ...]  # the column bits read when each of the five rows is driven
 ScanEdge = tuple[int, Scan]  # (at_ms, scan)
@@ -33,7 +46,9 @@ class PadError(ValueError):
 
 
 class Pad:
-    """The keys and their contacts. `press` and `release` return the scans that follow, bounce first, rest last."""
+    """The keys and their contacts. `press` and `release` return the scans that follow, bounce
+    first, rest last.
+    """
 
     def __init__(self, seed: int = 0, has_diodes: bool = False, bounce_ms: int = 5) -> None:
         self.random = random.Random(seed)
@@ -73,7 +88,9 @@ class Pad:
         if before == after:
             return []
         bounces = self.random.randrange(3) if self.bounce_ms >= 4 else 0
-        later = sorted(self.random.sample(range(1, self.bounce_ms + 1), 2 * bounces)) if bounces else []
+        later = (
+            sorted(self.random.sample(range(1, self.bounce_ms + 1), 2 * bounces)) if bounces else []
+        )
         edges = [(now_ms, after)]
         for number, offset in enumerate(later):
             edges.append((now_ms + offset, after if number % 2 else before))
@@ -83,7 +100,8 @@ class Pad:
 def scan(pressed: Iterable[str], has_diodes: bool = False) -> Scan:
     """The column bits of each driven row; bit 0 is column 0.
 
-    Without diodes a driven row reaches every column that a walk over pressed keys reaches, row to column to row.
+    Without diodes a driven row reaches every column that a walk over pressed keys reaches, row to
+    column to row.
     """
     own = [0] * len(KEYS)
     for key in pressed:
@@ -108,8 +126,9 @@ def scan(pressed: Iterable[str], has_diodes: bool = False) -> Scan:
 def keys_for(text: str) -> list[str]:
     """The key presses of one action, in add mode (as the pad starts).
 
-    `12.34+` or `5.00-` an amount; `396#` a non-add number; `total`, `subtotal`, `grand`, `clear`; `mark drop 50000`, `mark 5`:
-    a mark with its value, an integer as keyed; `keys MARK 5 C`: these keys. PadError for anything else.
+    `12.34+` or `5.00-` an amount; `396#` a non-add number; `total`, `subtotal`, `grand`, `clear`;
+    `mark drop 50000`, `mark 5`: a mark with its value, an integer as keyed; `keys MARK 5 C`: these
+    keys. PadError for anything else.
     """
     words = text.split()
     if words[:1] == ["keys"] and len(words) > 1:
@@ -129,7 +148,9 @@ def keys_for(text: str) -> list[str]:
 
 
 def amount_keys(cents: int, symbol: str = "+") -> list[str]:
-    """1234 -> 1 2 3 4 +: the two decimals are implied; runs of noughts go by the 00 and 000 keys. Negative: the minus key."""
+    """1234 -> 1 2 3 4 +: the two decimals are implied; runs of noughts go by the 00 and 000 keys.
+    Negative: the minus key.
+    """
     if cents < 0:
         cents, symbol = -cents, "-" if symbol == "+" else "+"
     keys: list[str] = []
@@ -147,7 +168,9 @@ def amount_keys(cents: int, symbol: str = "+") -> list[str]:
 
 
 def mark_keys(code: str, value: int | None = None) -> list[str]:
-    """MARK, which, the digits of the value if there is one, MARK. `code`: a digit or a name of MARKS; no negative value."""
+    """MARK, which, the digits of the value if there is one, MARK. `code`: a digit or a name of
+    MARKS; no negative value.
+    """
     digit = MARKS.get(code, code)
     if digit not in MARKS.values():
         raise PadError(f"ten-key pad: no mark {code!r}")

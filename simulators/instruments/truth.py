@@ -1,4 +1,6 @@
-"""What a test compares the ledger with: where every piece is, what was printed, and which money no report tells of."""
+"""What a test compares the ledger with: where every piece is, what was printed, and which money no
+report tells of.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +13,9 @@ Rows = list[tuple[int, int]]  # (denomination in cents, pieces), lowest first
 class Printed:
     """One report as the machine meant it, before the cable had its say."""
 
-    kind: str  # batch | sub_batch | reprint | repeat (the same bytes again, because nobody answered)
+    kind: (
+        str  # batch | sub_batch | reprint | repeat (the same bytes again, because nobody answered)
+    )
     batch: int
     sub_batch: int  # 0 for the report of a whole batch
     report: int  # number of this report since the day total was cleared
@@ -19,7 +23,9 @@ class Printed:
     passed: Rows  # what really passed
     faults: frozenset[str]
     sent: bytes  # what left on the wire
-    own: Rows = field(default_factory=list)  # what this batch alone brought: less than `rows` where the machine accumulates
+    own: Rows = field(
+        default_factory=list
+    )  # what this batch alone brought: less than `rows` where the machine accumulates
     harm: frozenset[str] = frozenset()  # the faults that changed the bytes of this very report
     stop: str = ""  # it was ended while the machine stood still for this reason
 
@@ -48,22 +54,32 @@ class Untold:
 
 @dataclass
 class Truth:
-    """Where every piece is, and what was printed. poured = hopper + passed + tray + set_aside at any moment."""
+    """Where every piece is, and what was printed. poured = hopper + passed + tray + set_aside at
+    any moment.
+    """
 
     poured: Counter[int] = field(default_factory=Counter)  # put in by the cashier, each piece once
     hopper: Counter[int] = field(default_factory=Counter)
-    passed: Counter[int] = field(default_factory=Counter)  # lies in a bin or pocket as counted money
+    passed: Counter[int] = field(
+        default_factory=Counter
+    )  # lies in a bin or pocket as counted money
     tray: Counter[int] = field(default_factory=Counter)  # refused, still to be dealt with
     set_aside: Counter[int] = field(default_factory=Counter)  # suspect, kept out of the money
     printed: list[Printed] = field(default_factory=list)
-    untold: list[Untold] = field(default_factory=list)  # leaves the list when the pieces are taken back and counted again
-    log: list[tuple[int, str]] = field(default_factory=list)  # (now_ms, why it stood still, or what happened to it)
+    untold: list[Untold] = field(
+        default_factory=list
+    )  # leaves the list when the pieces are taken back and counted again
+    log: list[tuple[int, str]] = field(
+        default_factory=list
+    )  # (now_ms, why it stood still, or what happened to it)
 
     def is_conserved(self) -> bool:
         """True when no piece appeared or vanished."""
         return +self.poured == +(self.hopper + self.passed + self.tray + self.set_aside)
 
-    def move(self, denomination: int, source: Counter[int], target: Counter[int], pieces: int = 1) -> None:
+    def move(
+        self, denomination: int, source: Counter[int], target: Counter[int], pieces: int = 1
+    ) -> None:
         assert source[denomination] >= pieces, f"no {denomination} to move"
         source[denomination] -= pieces
         target[denomination] += pieces

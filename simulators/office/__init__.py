@@ -1,4 +1,5 @@
-"""A synthetic day of the cash office with its truth: pure, seeded, no wall clock. `day.generate(seed)` is the way in.
+"""A synthetic day of the cash office with its truth: pure, seeded, no wall clock.
+`day.generate(seed)` is the way in.
 
 tariff     what a bill costs, by service          customers  who comes when, owes what, pays how
 cash       the notes and coins in a drawer        shift      one cashier at one window, action by action

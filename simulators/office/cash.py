@@ -1,4 +1,6 @@
-"""Notes and coins: what lies in a drawer, what a person hands over, what change is given. All amounts are integer cents."""
+"""Notes and coins: what lies in a drawer, what a person hands over, what change is given. All
+amounts are integer cents.
+"""
 
 import random
 from collections import Counter
@@ -28,7 +30,9 @@ NOTE_FOR_COINS = {  # and when coins run out; the first one that the drawer hold
     5_000: {2_000: 2, 25: 20, 10: 30, 5: 20, 1: 100},
     10_000: {5_000: 1, 2_000: 2, 25: 20, 10: 30, 5: 20, 1: 100},
 }
-BREAKS_MAX = 12  # notes broken for one customer; more means that the drawer was left without small money
+BREAKS_MAX = (
+    12  # notes broken for one customer; more means that the drawer was left without small money
+)
 
 
 class CashError(Exception):
@@ -53,7 +57,9 @@ class Drawer:
         self.taken: Pieces = Counter()  # from customers
         self.given: Pieces = Counter()  # to customers
         self.dropped: Pieces = Counter()
-        self.from_safe: Pieces = Counter()  # exchanges of equal value: they change the pieces and not the sum
+        self.from_safe: Pieces = (
+            Counter()
+        )  # exchanges of equal value: they change the pieces and not the sum
         self.to_safe: Pieces = Counter()
 
     def value_cents(self) -> int:
@@ -66,7 +72,9 @@ class Drawer:
         self.taken += pieces
 
     def give(self, cents: int) -> Pieces:
-        """Change: the fewest pieces that the drawer allows, after breaking notes at the safe where it cannot be made."""
+        """Change: the fewest pieces that the drawer allows, after breaking notes at the safe where
+        it cannot be made.
+        """
         for _ in range(BREAKS_MAX):
             change, missing = self._fewest(cents)
             if not missing:
@@ -103,18 +111,27 @@ class Drawer:
     def _remove(self, pieces: Pieces) -> None:
         for denomination, count in pieces.items():
             if self.pieces[denomination] < count:
-                raise CashError(f"{count} pieces of {denomination} wanted, {self.pieces[denomination]} in the drawer")
+                raise CashError(
+                    f"{count} pieces of {denomination} wanted, {self.pieces[denomination]} in the"
+                    " drawer"
+                )
             self.pieces[denomination] -= count
         self.pieces = +self.pieces
 
 
 def exact_pieces(rng: random.Random, cents: int) -> Pieces:
-    """The amount to the cent: twenties as from a cash machine, now and then large notes for the large part."""
-    return _made_of(cents, NOTES if cents >= 10_000 and rng.randrange(100) < 35 else NOTES[2:], COINS)
+    """The amount to the cent: twenties as from a cash machine, now and then large notes for the
+    large part.
+    """
+    return _made_of(
+        cents, NOTES if cents >= 10_000 and rng.randrange(100) < 35 else NOTES[2:], COINS
+    )
 
 
 def handed_over(rng: random.Random, cents: int) -> Pieces:
-    """At least the amount, from notes that a person would hand over; on a round amount there may be no change."""
+    """At least the amount, from notes that a person would hand over; on a round amount there may be
+    no change.
+    """
     style = rng.randrange(100)
     if style < 45:
         return _made_of(_up_to(cents, 2_000), (2_000,), ())

@@ -44,8 +44,14 @@ def arrivals_ms(rng: random.Random, date: datetime.date, count: int) -> list[int
 
 
 def tenders(rng: random.Random, count: int, money_order_percent: int = 0) -> list[str]:
-    """So many tenders in the office's proportions, shuffled: the shares are kept and not drawn, so no day lacks checks."""
-    parts = dict(TENDER_PERCENT, check=TENDER_PERCENT["check"] - money_order_percent, money_order=money_order_percent)
+    """So many tenders in the office's proportions, shuffled: the shares are kept and not drawn, so
+    no day lacks checks.
+    """
+    parts = dict(
+        TENDER_PERCENT,
+        check=TENDER_PERCENT["check"] - money_order_percent,
+        money_order=money_order_percent,
+    )
     kinds = []
     owed = 50
     for kind, percent in parts.items():
@@ -57,7 +63,9 @@ def tenders(rng: random.Random, count: int, money_order_percent: int = 0) -> lis
 
 
 def customer(rng: random.Random, arrives_ms: int, tender: str) -> Customer:
-    """A customer with a bill. 22 in 100 pay a whole-dollar amount near it, the others what it says."""
+    """A customer with a bill. 22 in 100 pay a whole-dollar amount near it, the others what it
+    says.
+    """
     lines = bill(rng)
     due = sum(lines.values())
     if rng.randrange(100) < WHOLE_DOLLAR_PERCENT:
@@ -65,7 +73,11 @@ def customer(rng: random.Random, arrives_ms: int, tender: str) -> Customer:
         due = max(step, (due + rng.randrange(step)) // step * step)
     handed: Pieces = Counter()
     if tender == "cash":
-        handed = exact_pieces(rng, due) if rng.randrange(100) < EXACT_CASH_PERCENT else handed_over(rng, due)
+        handed = (
+            exact_pieces(rng, due)
+            if rng.randrange(100) < EXACT_CASH_PERCENT
+            else handed_over(rng, due)
+        )
     return Customer(arrives_ms, tender, account_no(rng), due, spread(lines, due), handed)
 
 

@@ -17,7 +17,10 @@ from simulators.office.shift import ERROR_KINDS, PlannedError, Shift
 from simulators.office.truth import OfficeTruth
 
 MONDAY = datetime.date(2026, 3, 2)
-PAYMENTS_MIN, PAYMENTS_MAX = 4, 250  # fewer may hold no cash payment; more do not fit in eight hours
+PAYMENTS_MIN, PAYMENTS_MAX = (
+    4,
+    250,
+)  # fewer may hold no cash payment; more do not fit in eight hours
 
 
 @dataclass(frozen=True)
@@ -54,20 +57,23 @@ def generate(
 ) -> OfficeDay:
     """A day; the same arguments give the same day to the byte.
 
-    error: True for one $20.00 error in cash of a kind of the seed, one of ERROR_KINDS for that kind, False or None for a day
-    that balances. money_order_percent: taken out of the checks; money orders are on no tape.
-    Raises ValueError for a day that does not fit in an office.
+    error: True for one $20.00 error in cash of a kind of the seed, one of ERROR_KINDS for that
+    kind, False or None for a day that balances. money_order_percent: taken out of the checks; money
+    orders are on no tape. Raises ValueError for a day that does not fit in an office.
     """
     if not PAYMENTS_MIN <= payments_per_window <= PAYMENTS_MAX or windows < 1:
         raise ValueError(
-            f"{windows} windows, {payments_per_window} payments each: want 1 or more, {PAYMENTS_MIN} to {PAYMENTS_MAX}"
+            f"{windows} windows, {payments_per_window} payments each: want 1 or more,"
+            f" {PAYMENTS_MIN} to {PAYMENTS_MAX}"
         )
     if isinstance(error, str) and error not in ERROR_KINDS:
         raise ValueError(f"error {error!r} is not one of {', '.join(ERROR_KINDS)}")
     rng = random.Random(seed)
     kind = rng.choice(ERROR_KINDS)
     at = PlannedError(
-        error if isinstance(error, str) else kind, f"w{rng.randrange(windows) + 1}", rng.randrange(payments_per_window)
+        error if isinstance(error, str) else kind,
+        f"w{rng.randrange(windows) + 1}",
+        rng.randrange(payments_per_window),
     )
     shifts = []
     truths = {}
@@ -76,10 +82,19 @@ def generate(
         shift = Shift(rng, business_date, number, payments_per_window, money_order_percent, planned)
         truths[shift.window] = shift.run()
         shifts.append(shift)
-    plan = sorted((action for shift in shifts for action in shift.actions), key=lambda action: action["at_ms"])
+    plan = sorted(
+        (action for shift in shifts for action in shift.actions), key=lambda action: action["at_ms"]
+    )
     posted = sorted((row for shift in shifts for row in shift.rows), key=lambda row: row.posted_at)
     errors = tuple(shift.error for shift in shifts if shift.error)
-    return OfficeDay(seed, business_date, tuple(truths), plan, posted, OfficeTruth(truths, errors, _by_fund(posted)))
+    return OfficeDay(
+        seed,
+        business_date,
+        tuple(truths),
+        plan,
+        posted,
+        OfficeTruth(truths, errors, _by_fund(posted)),
+    )
 
 
 def _by_fund(rows: list[PostedRow]) -> dict[str, int]:

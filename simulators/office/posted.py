@@ -45,13 +45,20 @@ def posted_at(at_ms: int) -> str:
 
 
 def csv_text(rows: Iterable[PostedRow]) -> str:
-    """Header, rows, control line. The control sums go over every row: a tender with two allocations is in them twice."""
+    """Header, rows, control line. The control sums go over every row: a tender with two allocations
+    is in them twice.
+    """
     rows = list(rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(field.name for field in fields(PostedRow))
     writer.writerows(astuple(row) for row in rows)
-    tender, change = sum(row.tender_amount_cents for row in rows), sum(row.change_cents for row in rows)
+    tender, change = (
+        sum(row.tender_amount_cents for row in rows),
+        sum(row.change_cents for row in rows),
+    )
     allocation = sum(row.allocation_cents for row in rows)
-    out.write(f"#control,rows={len(rows)},tender_cents={tender},change_cents={change},allocation_cents={allocation}\n")
+    out.write(
+        f"#control,rows={len(rows)},tender_cents={tender},change_cents={change},allocation_cents={allocation}\n"
+    )
     return out.getvalue()

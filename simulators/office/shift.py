@@ -1,7 +1,9 @@
-"""One cashier at one window from sign-on to close: the plan of actions, posted rows and truth in one walk through time.
+"""One cashier at one window from sign-on to close: the plan of actions, posted rows and truth in
+one walk through time.
 
-Every payment leaves three traces that agree unless an error was injected: pieces in the drawer, rows in the cashiering system,
-actions of the plan. A mistaken entry is posted, voided and posted again; only the last one moves money.
+Every payment leaves three traces that agree unless an error was injected: pieces in the drawer,
+rows in the cashiering system, actions of the plan. A mistaken entry is posted, voided and posted
+again; only the last one moves money.
 """
 
 import datetime
@@ -11,12 +13,28 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from simulators.office.cash import COINS, FLOATS, NOTES, Drawer, rows_of, value_cents
-from simulators.office.customers import Customer, account_no, arrivals_ms, customer, local_ms, tenders
+from simulators.office.customers import (
+    Customer,
+    account_no,
+    arrivals_ms,
+    customer,
+    local_ms,
+    tenders,
+)
 from simulators.office.posted import PostedRow, posted_at
 from simulators.office.tariff import FUNDS, bill, spread
 from simulators.office.truth import InjectedError, IntervalTruth, TenderTruth, WindowTruth
 
-SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE, CARD_TOTAL = 1, 2, 3, 4, 5, 8, 9, 0  # keys after MARK
+SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE, CARD_TOTAL = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    8,
+    9,
+    0,
+)  # keys after MARK
 ERROR_CENTS = 2_000
 ERROR_KINDS = ("not_posted", "wrong_change", "posted_twice")
 DROP_LIMIT_CENTS = 90_000  # more than this in the drawer: the cashier drops the large notes
@@ -64,9 +82,14 @@ class Shift:
         self._checkpoint_ms = local_ms(date, 225 + 6 * ((number - 1) % 8) + rng.randrange(6))
         self._close_ms = local_ms(date, 482 + 2 * ((number - 1) % 8))
         self._customers = self._queue(payments, money_order_percent)
-        self._bounds: list[tuple[int, int, int, int]] = []  # (start, counted, posted cash until then, drops until then)
+        self._bounds: list[
+            tuple[int, int, int, int]
+        ] = []  # (start, counted, posted cash until then, drops until then)
         self._checks: list[int] = []
-        self._taken = {"card": 0, "money_order": 0}  # what is really in the terminal's batch and under the tray
+        self._taken = {
+            "card": 0,
+            "money_order": 0,
+        }  # what is really in the terminal's batch and under the tray
 
     @property
     def window(self) -> str:
@@ -81,7 +104,9 @@ class Shift:
             if len(self._bounds) == 1 and max(self._now_ms, each.arrives_ms) >= self._checkpoint_ms:
                 self._checkpoint()
             self._now_ms = max(self._now_ms, each.arrives_ms)
-            self._serve(each, self._planned.kind if self._planned and self._planned.place == place else "")
+            self._serve(
+                each, self._planned.kind if self._planned and self._planned.place == place else ""
+            )
             if self._drawer.value_cents() > DROP_LIMIT_CENTS:
                 self._drop()
         if len(self._bounds) == 1:
@@ -90,7 +115,7 @@ class Shift:
         self._close()
         return self._truth()
 
-    # --- customers ----------------------------------------------------------------------------------------------------
+    # --- customers --------------------------------------------------------------------------------
 
     def _queue(self, payments: int, money_order_percent: int) -> list[Customer]:
         rng = self._rng
@@ -101,11 +126,15 @@ class Shift:
         times = arrivals_ms(rng, self._date, payments)
         queue = [customer(rng, at_ms, tender) for at_ms, tender in zip(times, kinds, strict=True)]
         if self._planned:
-            queue[self._planned.place] = self._prepared(queue[self._planned.place], self._planned.kind)
+            queue[self._planned.place] = self._prepared(
+                queue[self._planned.place], self._planned.kind
+            )
         return queue
 
     def _prepared(self, each: Customer, kind: str) -> Customer:
-        """The customer of the error: one who gets change for a wrong change, one who pays $20.00 for the other kinds."""
+        """The customer of the error: one who gets change for a wrong change, one who pays $20.00
+        for the other kinds.
+        """
         if kind == "wrong_change":
             if value_cents(each.handed) > each.due_cents:
                 return each
@@ -133,7 +162,9 @@ class Shift:
         if error:
             sign = 1 if error == "not_posted" else -1
             half = "before_checkpoint" if len(self._bounds) == 1 else "after_checkpoint"
-            self.error = InjectedError(error, self._window, "cash", started_ms, sign * ERROR_CENTS, half, tuple(receipts))
+            self.error = InjectedError(
+                error, self._window, "cash", started_ms, sign * ERROR_CENTS, half, tuple(receipts)
+            )
         if each.tender == "cash" and change_cents != value_cents(each.handed) - each.due_cents:
             raise AssertionError("change given is not tender less amount due")
         self._now_ms += rng.randrange(20, 50) * 1_000
@@ -150,20 +181,28 @@ class Shift:
         else:
             self._taken[each.tender] += each.due_cents
         if each.tender != "card":
-            dwell_ms = self._rng.randrange(5_000, 14_000) if each.tender == "cash" else self._rng.randrange(3_000, 7_000)
+            dwell_ms = (
+                self._rng.randrange(5_000, 14_000)
+                if each.tender == "cash"
+                else self._rng.randrange(3_000, 7_000)
+            )
             self._act("open_drawer", 15, dwell_ms=dwell_ms)
         return change_cents
 
     def _mistake(self, each: Customer) -> None:
         """The payment is entered on another account, seen at once, voided; nothing moved."""
-        wrong = replace(each, account_no=account_no(self._rng), shares=spread(bill(self._rng), each.due_cents))
+        wrong = replace(
+            each, account_no=account_no(self._rng), shares=spread(bill(self._rng), each.due_cents)
+        )
         receipt = self._post(wrong, "")
         self._now_ms += 22_000
         self._post(wrong, "", void_of=receipt)
         self._now_ms += 18_000
 
     def _post(self, each: Customer, auth_code: str, void_of: str = "") -> str:
-        """One receipt in the cashiering system; its number. Receipts have one series a window, without gaps, voids included."""
+        """One receipt in the cashiering system; its number. Receipts have one series a window,
+        without gaps, voids included.
+        """
         receipt = f"{self._window.upper()}-{self._receipt:06d}"
         self._receipt += 1
         sign = -1 if void_of else 1
@@ -172,14 +211,18 @@ class Shift:
         for line_no, (service, cents) in enumerate(each.shares.items(), 1):
             self.rows.append(
                 PostedRow(
-                    receipt, line_no, posted_at(self._now_ms), self._date.isoformat(), self._window, self._session_id,
-                    str(self._cashier), f"{receipt}-1", each.tender, tendered, change, each.account_no, service,
-                    FUNDS[service], sign * cents, "void" if void_of else "posted", void_of, SUPERVISOR if void_of else "",
+                    receipt, line_no, posted_at(self._now_ms), self._date.isoformat(), self._window,
+                    self._session_id,
+                    str(self._cashier), f"{receipt}-1", each.tender, tendered, change,
+                    each.account_no, service,
+                    FUNDS[service], sign * cents, "void" if void_of else "posted", void_of,
+                    SUPERVISOR if void_of else "",
                     auth_code, f"{self._session_id}-1" if each.tender == "card" else "",
                 )
             )  # fmt: skip
         self._act(
-            "payment", 2, tender=each.tender, amount_cents=tendered - change, tendered_cents=tendered, change_cents=change,
+            "payment", 2, tender=each.tender, amount_cents=tendered - change,
+            tendered_cents=tendered, change_cents=change,
             receipt_no=receipt, void_of=void_of,
         )  # fmt: skip
         return receipt
@@ -187,7 +230,7 @@ class Shift:
     def _auth_code(self, each: Customer) -> str:
         return f"{self._rng.randrange(1_000_000):06d}" if each.tender == "card" else ""
 
-    # --- counts -------------------------------------------------------------------------------------------------------
+    # --- counts -----------------------------------------------------------------------------------
 
     def _checkpoint(self) -> None:
         self._now_ms = max(self._now_ms, self._checkpoint_ms)
@@ -195,7 +238,13 @@ class Shift:
         self._now_ms += 30_000
 
     def _drop(self) -> None:
-        pieces = Counter({note: self._drawer.pieces[note] for note in (10_000, 5_000) if self._drawer.pieces[note]})
+        pieces = Counter(
+            {
+                note: self._drawer.pieces[note]
+                for note in (10_000, 5_000)
+                if self._drawer.pieces[note]
+            }
+        )
         if self._drawer.pieces[2_000] > KEPT_TWENTIES:
             pieces[2_000] = self._drawer.pieces[2_000] - KEPT_TWENTIES
         if value_cents(pieces) < DROP_CENTS_MIN:
@@ -217,7 +266,9 @@ class Shift:
         """A count of everything in the drawer; it ends one interval and starts the next."""
         cash = [row for row in self.rows if row.tender_type == "cash"]
         posted = sum(row.allocation_cents for row in cash)
-        self._bounds.append((self._now_ms, self._drawer.value_cents(), posted, value_cents(self._drawer.dropped)))
+        self._bounds.append(
+            (self._now_ms, self._drawer.value_cents(), posted, value_cents(self._drawer.dropped))
+        )
         self._act("mark", 10, code=code, value=value)
         self._count_notes(self._drawer.pieces)
         self._act("count_coins", 90, rows=rows_of(self._drawer.pieces, COINS))
@@ -239,11 +290,15 @@ class Shift:
             self._act("count_bills", 60, rows=batch)
 
     def _act(self, kind: str, seconds: int, **values: Any) -> None:
-        """Put an action in the plan; the next one comes so many seconds later, and after a dwell."""
-        self.actions.append({"at_ms": self._now_ms, "window": self._window, "action": kind, **values})
+        """Put an action in the plan; the next one comes so many seconds later, and after a
+        dwell.
+        """
+        self.actions.append(
+            {"at_ms": self._now_ms, "window": self._window, "action": kind, **values}
+        )
         self._now_ms += seconds * 1_000 + values.get("dwell_ms", 0) // 1_000 * 1_000
 
-    # --- truth --------------------------------------------------------------------------------------------------------
+    # --- truth ------------------------------------------------------------------------------------
 
     def _truth(self) -> WindowTruth:
         drawer, opening_cents = self._drawer, value_cents(self._opening)
@@ -252,14 +307,34 @@ class Shift:
         for row in self.rows:
             posted[row.tender_type] += row.allocation_cents
         counted = {"check": sum(self._checks), **self._taken}
-        lines = {name: TenderTruth(cents, cents, counted.get(name, 0)) for name, cents in posted.items()}
-        lines["cash"] = TenderTruth(posted["cash"], opening_cents + posted["cash"] - drops_cents, drawer.value_cents())
-        intervals = tuple(
-            IntervalTruth(name, start[0], end[0], start[1], end[2] - start[2], end[3] - start[3], end[1])
-            for name, start, end in zip(("before_checkpoint", "after_checkpoint"), self._bounds, self._bounds[1:], strict=False)
+        lines = {
+            name: TenderTruth(cents, cents, counted.get(name, 0)) for name, cents in posted.items()
+        }
+        lines["cash"] = TenderTruth(
+            posted["cash"], opening_cents + posted["cash"] - drops_cents, drawer.value_cents()
         )
-        moved = (self._opening, drawer.taken, drawer.given, drawer.dropped, drawer.from_safe, drawer.to_safe, drawer.pieces)
+        intervals = tuple(
+            IntervalTruth(
+                name, start[0], end[0], start[1], end[2] - start[2], end[3] - start[3], end[1]
+            )
+            for name, start, end in zip(
+                ("before_checkpoint", "after_checkpoint"),
+                self._bounds,
+                self._bounds[1:],
+                strict=False,
+            )
+        )
+        moved = (
+            self._opening,
+            drawer.taken,
+            drawer.given,
+            drawer.dropped,
+            drawer.from_safe,
+            drawer.to_safe,
+            drawer.pieces,
+        )
         return WindowTruth(
-            self._window, self._session_id, self._cashier, opening_cents, drops_cents, lines, intervals, tuple(self._checks),
+            self._window, self._session_id, self._cashier, opening_cents, drops_cents, lines,
+            intervals, tuple(self._checks),
             *(dict(pieces) for pieces in moved),
         )  # fmt: skip

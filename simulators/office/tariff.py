@@ -1,6 +1,8 @@
-"""What a city's bill costs: a base charge and tiers for each service, in integer cents; only the use is random.
+"""What a city's bill costs: a base charge and tiers for each service, in integer cents; only the
+use is random.
 
-The rates are invented, in the range of published ones of cities; all that matters is that amounts look like bills.
+The rates are invented, in the range of published ones of cities; all that matters is that amounts
+look like bills.
 """
 
 import random
@@ -18,7 +20,9 @@ FUNDS = {
 
 @dataclass(frozen=True)
 class Tariff:
-    """Rates of one service. `tiers`: (units up to which the rate holds, or None for the rest; thousandths of a cent a unit)."""
+    """Rates of one service. `tiers`: (units up to which the rate holds, or None for the rest;
+    thousandths of a cent a unit).
+    """
 
     base_cents: int
     tiers: tuple[tuple[int | None, int], ...]
@@ -28,9 +32,13 @@ class Tariff:
 
 
 TARIFFS = {
-    "electric": Tariff(1_150, ((500, 8_970), (1_000, 10_430), (None, 12_885)), 640, 0.45, 96),  # kWh
+    "electric": Tariff(
+        1_150, ((500, 8_970), (1_000, 10_430), (None, 12_885)), 640, 0.45, 96
+    ),  # kWh
     "gas": Tariff(1_425, ((20, 61_340), (None, 68_915)), 24, 0.60, 48),  # therms
-    "water": Tariff(985, ((20, 31_250), (80, 42_175), (None, 57_630)), 44, 0.55, 74),  # hundreds of gallons
+    "water": Tariff(
+        985, ((20, 31_250), (80, 42_175), (None, 57_630)), 44, 0.55, 74
+    ),  # hundreds of gallons
     "wastewater": Tariff(1_260, ((None, 38_445),), 38, 0.45, 70),  # hundreds of gallons
     "solid_waste": Tariff(2_135, (), 0, 0.0, 66),  # one cart
     "irrigation": Tariff(745, ((30, 44_820), (None, 66_310)), 40, 0.80, 11),  # hundreds of gallons
@@ -55,17 +63,25 @@ def round_half_up(numerator: int, denominator: int) -> int:
 
 def bill(rng: random.Random) -> dict[str, int]:
     """{service: cents} of one account's month: one service or several."""
-    services = [name for name, tariff in TARIFFS.items() if rng.randrange(100) < tariff.share_percent] or ["electric"]
+    services = [
+        name for name, tariff in TARIFFS.items() if rng.randrange(100) < tariff.share_percent
+    ] or ["electric"]
     lines = {}
     for name in services:
         tariff = TARIFFS[name]
-        units = int(tariff.use_median * rng.lognormvariate(0.0, tariff.use_log_sd)) if tariff.use_median else 0
+        units = (
+            int(tariff.use_median * rng.lognormvariate(0.0, tariff.use_log_sd))
+            if tariff.use_median
+            else 0
+        )
         lines[name] = charge_cents(tariff, units)
     return lines
 
 
 def spread(lines: dict[str, int], paid_cents: int) -> dict[str, int]:
-    """{service: cents} of a payment over a bill, in proportion; odd cents to the largest remainders; services at 0 left out."""
+    """{service: cents} of a payment over a bill, in proportion; odd cents to the largest
+    remainders; services at 0 left out.
+    """
     total = sum(lines.values())
     parts = {name: divmod(cents * paid_cents, total) for name, cents in lines.items()}
     odd = paid_cents - sum(whole for whole, _ in parts.values())

@@ -1,11 +1,15 @@
-"""What really happened on a synthetic day: nobody in a real office knows it, and every result is measured against it."""
+"""What really happened on a synthetic day: nobody in a real office knows it, and every result is
+measured against it.
+"""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class InjectedError:
-    """One thing that went wrong. `amount_cents` is its effect on over_short of the tender: positive over, negative short."""
+    """One thing that went wrong. `amount_cents` is its effect on over_short of the tender: positive
+    over, negative short.
+    """
 
     kind: str  # not_posted | wrong_change | posted_twice
     window: str
@@ -18,7 +22,9 @@ class InjectedError:
 
 @dataclass(frozen=True)
 class TenderTruth:
-    """One tender of one window. counted: what is physically there (cash: in the drawer at close, the float included)."""
+    """One tender of one window. counted: what is physically there (cash: in the drawer at close,
+    the float included).
+    """
 
     posted_net_cents: int
     expected_cents: int
@@ -60,7 +66,9 @@ class WindowTruth:
     tenders: dict[str, TenderTruth]
     intervals: tuple[IntervalTruth, ...]
     checks_cents: tuple[int, ...]  # as they lie in the drawer, in the order of the tape
-    opening: dict[int, int]  # {denomination: pieces}, and so on: closing = opening + taken - given + from - to safe - dropped
+    opening: dict[
+        int, int
+    ]  # {denomination: pieces}, and so on: closing = opening + taken - given + from - to safe - dropped
     taken: dict[int, int]
     given: dict[int, int]
     dropped: dict[int, int]

@@ -1,7 +1,8 @@
 """What independent implementations say about the golden vectors, as JSON in the file that is named.
 
-Runs in an environment of its own (requirements.lock beside this file): pycose cannot decode with cbor2 6 and cwt wants cbor2
-below 6. tests/test_protocol_oracles.py makes that environment and compares the answers.
+Runs in an environment of its own (requirements.lock beside this file): pycose cannot decode with
+cbor2 6 and cwt wants cbor2 below 6. tests/test_protocol_oracles.py makes that environment and
+compares the answers.
 """
 
 import json
@@ -43,7 +44,11 @@ def vectors(name: str) -> list:
 
 def pycose_seal(row: dict) -> str:
     """The sealed bytes in hex, after pycose also verified its own and ours."""
-    message = Mac0Message(phdr={Algorithm: HMAC256}, uhdr={KID: row["kid"].encode()}, payload=bytes.fromhex(row["payload"]))
+    message = Mac0Message(
+        phdr={Algorithm: HMAC256},
+        uhdr={KID: row["kid"].encode()},
+        payload=bytes.fromhex(row["payload"]),
+    )
     message.external_aad = row["topic"].encode()
     message.key = SymmetricKey(k=bytes.fromhex(row["key"]))
     made = message.encode(tag=True)
@@ -54,10 +59,16 @@ def pycose_seal(row: dict) -> str:
 
 
 def cwt_seal(row: dict) -> str:
-    key = COSEKey.from_symmetric_key(bytes.fromhex(row["key"]), alg="HS256", kid=row["kid"].encode())
+    key = COSEKey.from_symmetric_key(
+        bytes.fromhex(row["key"]), alg="HS256", kid=row["kid"].encode()
+    )
     aad = row["topic"].encode()
     made = COSE.new().encode_and_mac(
-        bytes.fromhex(row["payload"]), key, protected={1: 5}, unprotected={4: row["kid"].encode()}, external_aad=aad
+        bytes.fromhex(row["payload"]),
+        key,
+        protected={1: 5},
+        unprotected={4: row["kid"].encode()},
+        external_aad=aad,
     )
     payload = COSE.new().decode(b"\xd1" + bytes.fromhex(row["sealed"]), key, external_aad=aad)
     return made[1:].hex() if payload.hex() == row["payload"] else "cwt: another payload"

@@ -3,10 +3,12 @@
     --messages N   of each side (default 500; ten times as many where the queue overflows)     --situation K   only this one
     --json         machine-readable
 
-In each situation one broker serves two senders and two absent receivers. QoS 1 alone: paho publishes and counts PUBACKs, a
-paho subscriber comes back and counts what arrives. Tillstream: a board (the shipped firmware on real MicroPython, 190 KB of
-heap) has records on its flash and publishes them, and the shipped gateway with its ledger comes back. Nobody is told of it.
-Where the broker's configuration is the fault, the records are held until somebody mends it, and the gateway sees them held.
+In each situation one broker serves two senders and two absent receivers. QoS 1 alone: paho
+publishes and counts PUBACKs, a paho subscriber comes back and counts what arrives. Tillstream: a
+board (the shipped firmware on real MicroPython, 190 KB of heap) has records on its flash and
+publishes them, and the shipped gateway with its ledger comes back. Nobody is told of it. Where the
+broker's configuration is the fault, the records are held until somebody mends it, and the gateway
+sees them held.
 """
 
 import argparse
@@ -50,13 +52,18 @@ POLL_S = 1 / 50
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof broker", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof broker", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--messages", type=int, default=500)
     parser.add_argument("--situation", type=int, choices=range(1, len(SITUATIONS) + 1))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     if not MosquittoBroker.is_installed():
-        print("skipped: mosquitto is not on PATH; install it (Debian: apt install mosquitto) and run this again")
+        print(
+            "skipped: mosquitto is not on PATH; install it (Debian: apt install mosquitto) and run"
+            " this again"
+        )
         return 0
     numbers = [options.situation] if options.situation else range(1, len(SITUATIONS) + 1)
     results: list[dict[str, Any]] = []
@@ -71,12 +78,16 @@ def main(arguments: list[str]) -> int:
     else:
         print(FOOT)
         print(
-            f"QoS 1 alone: acknowledged {_sum(results, 'acked')}, lost {_sum(results, 'plain_lost')}; "
-            f"Tillstream: confirmed {_sum(results, 'confirmed')}, lost {_sum(results, 'lost')}, twice {_sum(results, 'twice')}"
+            f"QoS 1 alone: acknowledged {_sum(results, 'acked')}, lost"
+            f" {_sum(results, 'plain_lost')}; Tillstream: confirmed {_sum(results, 'confirmed')},"
+            f" lost {_sum(results, 'lost')}, twice {_sum(results, 'twice')}"
         )
     for result in results:
         if result["failed"]:
-            print(f"again: ./run proof broker --situation {result['number']} --messages {options.messages}")
+            print(
+                f"again: ./run proof broker --situation {result['number']} --messages"
+                f" {options.messages}"
+            )
     return int(any(result["failed"] for result in results))
 
 
@@ -103,9 +114,13 @@ def told(result: dict[str, Any]) -> str:
 
 
 def prove(number: int, messages: int, silence_s: int = SILENCE_S) -> dict[str, Any]:
-    """{number, title, acked, plain_lost, confirmed, held, lost, twice, failed ...} of situation `number`, from 1."""
+    """{number, title, acked, plain_lost, confirmed, held, lost, twice, failed ...} of situation
+    `number`, from 1.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return _Scene(Path(folder), number, SITUATIONS[number - 1](Path(folder)), silence_s).play(messages)
+        return _Scene(Path(folder), number, SITUATIONS[number - 1](Path(folder)), silence_s).play(
+            messages
+        )
 
 
 class _Scene:
@@ -125,7 +140,9 @@ class _Scene:
         board = _Board(self._folder, situation.broker.port, count)
         try:
             situation.open()
-            plain = _Subscriber(situation.behind.port, is_clean=situation.forgets, silence_s=self._silence_s)
+            plain = _Subscriber(
+                situation.behind.port, is_clean=situation.forgets, silence_s=self._silence_s
+            )
             plain.come_and_go()
             if not situation.forgets:
                 self._gateway.open()
@@ -133,7 +150,13 @@ class _Scene:
             situation.away()
             board.process.power_on()
             acked = _publish(situation.broker.port, count)
-            self._until(lambda: situation.broker.said(f"PUBLISH from till-{SITE}-{DEVICE}", "/ev'") >= SENT_MESSAGES, "sent")
+            self._until(
+                lambda: (
+                    situation.broker.said(f"PUBLISH from till-{SITE}-{DEVICE}", "/ev'")
+                    >= SENT_MESSAGES
+                ),
+                "sent",
+            )
             held = board.held()
             situation.strike()
             self._gateway.open()
@@ -151,11 +174,19 @@ class _Scene:
         verdict = judge(self._folder / "ledger.db", {DEVICE: sums}, {DEVICE: sums})
         plain_lost = acked - len(arrived)
         if not plain_lost or not held:
-            self._failed.append("the situation did not happen: QoS 1 alone lost nothing, or nothing was held")
-        self._failed += [f"{name} {verdict[name]}" for name in ("lost", "twice", "foreign", "unsound") if verdict[name]]
+            self._failed.append(
+                "the situation did not happen: QoS 1 alone lost nothing, or nothing was held"
+            )
+        self._failed += [
+            f"{name} {verdict[name]}"
+            for name in ("lost", "twice", "foreign", "unsound")
+            if verdict[name]
+        ]
         return {
-            "number": self._number, "title": situation.title, "acked": acked, "plain_lost": plain_lost, "confirmed": count,
-            "held": held, **verdict, "needs_mending": situation.needs_mending, "failed": self._failed,
+            "number": self._number, "title": situation.title, "acked": acked,
+            "plain_lost": plain_lost, "confirmed": count,
+            "held": held, **verdict, "needs_mending": situation.needs_mending,
+            "failed": self._failed,
         }  # fmt: skip
 
     def _until(self, is_so: Callable[[], bool], what: str) -> None:
@@ -167,7 +198,9 @@ class _Scene:
             time.sleep(POLL_S)
 
     def _seen_held(self, count: int) -> int:
-        """How many records the gateway sees waiting at the board by its heartbeat, none of them in the ledger."""
+        """How many records the gateway sees waiting at the board by its heartbeat, none of them in
+        the ledger.
+        """
         self._until(lambda: self._heartbeat()[0] >= count, "a heartbeat that tells of the records")
         last_seq, acked, records = self._heartbeat()
         if records:
@@ -180,7 +213,10 @@ class _Scene:
 
     def _heartbeat(self) -> tuple[int, int, int]:
         with closing(sqlite3.connect(self._folder / "ledger.db", timeout=PATIENCE_S)) as db:
-            query = "SELECT last_seq, acked, (SELECT count(*) FROM record) FROM heartbeat WHERE device = ?"
+            query = (
+                "SELECT last_seq, acked, (SELECT count(*) FROM record) FROM heartbeat WHERE"
+                " device = ?"
+            )
             return db.execute(query, (DEVICE,)).fetchone() or (0, 0, 0)
 
 
@@ -193,10 +229,13 @@ class _Board:
         filled = fill(self._flash, sectors, count)
         assert count == filled, f"{filled} of {count} records fit"
         key = create_key(folder / "keys", DEVICE)
-        tree = staged(folder, DEVICE, port, key.secret.hex(), {**TABLES, "journal": {"sectors": sectors}})
+        tree = staged(
+            folder, DEVICE, port, key.secret.hex(), {**TABLES, "journal": {"sectors": sectors}}
+        )
         self._lines = {"BILLS": SerialLine(), "COINS": SerialLine(), "GPIO": PinLine()}
         self.process = ProcessBoard(
-            [MICROPYTHON, "-X", HEAP, "main.py"], tree, {"TILL_FLASH": str(self._flash), "MICROPYPATH": ".:.frozen"},
+            [MICROPYTHON, "-X", HEAP, "main.py"], tree,
+            {"TILL_FLASH": str(self._flash), "MICROPYPATH": ".:.frozen"},
             {name: line.theirs for name, line in self._lines.items()}, folder / "console.txt",
         )  # fmt: skip
 
@@ -242,7 +281,9 @@ class _Gateway:
 
 
 class _Subscriber:
-    """QoS 1 alone, receiving: it asks for QoS 1 and keeps its session, unless the situation is that it does not."""
+    """QoS 1 alone, receiving: it asks for QoS 1 and keeps its session, unless the situation is that
+    it does not.
+    """
 
     def __init__(self, port: int, is_clean: bool, silence_s: int) -> None:
         self._silence_s = silence_s
@@ -270,7 +311,12 @@ class _Subscriber:
     def _visit(self, act: Callable[["queue.Queue[bytes]"], None]) -> None:
         heard: queue.Queue[bytes] = queue.Queue()
         ready = threading.Event()
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, "plain-reader", clean_session=self._is_clean, protocol=mqtt.MQTTv311)
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            "plain-reader",
+            clean_session=self._is_clean,
+            protocol=mqtt.MQTTv311,
+        )
         client.on_connect = lambda client, *_: client.subscribe("plain/#", 1)
         client.on_subscribe = lambda *_: ready.set()
         client.on_message = lambda _client, _data, message: heard.put(bytes(message.payload))
@@ -287,7 +333,9 @@ def _publish(port: int, count: int) -> int:
     acked = threading.Semaphore(0)
     client = mqtt.Client(CallbackAPIVersion.VERSION2, "plain-writer", protocol=mqtt.MQTTv311)
     client.max_inflight_messages_set(200)
-    client.on_publish = lambda _client, _data, _mid, reason, _properties: reason.is_failure or acked.release()
+    client.on_publish = lambda _client, _data, _mid, reason, _properties: (
+        reason.is_failure or acked.release()
+    )
     client.connect(HOST, port)
     client.loop_start()
     for number in range(count):

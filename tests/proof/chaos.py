@@ -1,8 +1,9 @@
-"""A TCP proxy on 127.0.0.1 that breaks connections in the ways in which a network does, and counts each of them.
+"""A TCP proxy on 127.0.0.1 that breaks connections in the ways in which a network does, and counts
+each of them.
 
-Every direction of every connection draws its own faults from the seed, the connection's number and the direction: which, and
-after how many bytes. Only the moments at which bytes arrive are the machine's own: a seed gives the same weather, not the same
-run.
+Every direction of every connection draws its own faults from the seed, the connection's number and
+the direction: which, and after how many bytes. Only the moments at which bytes arrive are the
+machine's own: a seed gives the same weather, not the same run.
 
     tiny        the next bytes arrive one to three at a time           slow        the next bytes come at SLOW_BYTES_PER_S
     stall       nothing comes for a while, then all of it              reset       RST to both ends, in the middle of a packet
@@ -10,7 +11,8 @@ run.
     corrupt     one byte arrives changed; TCP's checksum and TLS are there to catch that, so the connection is reset soon after
     doubled     the first bytes of a new connection arrive on a second connection too
 
-A partition concerns all connections at once: `cut` (reset, and refused until it heals), `silence` (open, and nothing passes),
+A partition concerns all connections at once: `cut` (reset, and refused until it heals), `silence`
+(open, and nothing passes),
 `up` and `down` (nothing passes in that direction alone).
 """
 
@@ -36,7 +38,9 @@ DOUBLED_MS = 300
 
 @dataclass(frozen=True)
 class Weather:
-    """How bad it is. `bytes_between`: on average, in each direction of each connection; 0 for no faults."""
+    """How bad it is. `bytes_between`: on average, in each direction of each connection; 0 for no
+    faults.
+    """
 
     bytes_between: int = 8_000
     faults: tuple[str, ...] = FAULTS
@@ -64,7 +68,8 @@ class Link:
 
 
 class ChaosProxy:
-    """Use: `port = await proxy.start()`; clients connect there. `counts` says what was done to them.
+    """Use: `port = await proxy.start()`; clients connect there. `counts` says what was done to
+    them.
 
     counts: connections, bytes, one per fault and `doubled`, partition_<kind>.
     """
@@ -136,8 +141,12 @@ class ChaosProxy:
             return
         link = Link([writer, target_writer])
         self._links.add(link)
-        up = asyncio.create_task(self._pump(link, f"{self._seed} {number} up", "up", reader, target_writer, rng))
-        down = asyncio.create_task(self._pump(link, f"{self._seed} {number} down", "down", target_reader, writer, None))
+        up = asyncio.create_task(
+            self._pump(link, f"{self._seed} {number} up", "up", reader, target_writer, rng)
+        )
+        down = asyncio.create_task(
+            self._pump(link, f"{self._seed} {number} down", "down", target_reader, writer, None)
+        )
         self._tasks |= {up, down}
         await asyncio.wait([up, down])
         self._tasks -= {up, down}
@@ -156,7 +165,10 @@ class ChaosProxy:
         flow = _Flow(self, link, random.Random(seed), direction, writer)
         try:
             while data := await reader.read(READ_BYTES):
-                if doubling is not None and doubling.randrange(1000) < self.weather.doubled_permille:
+                if (
+                    doubling is not None
+                    and doubling.randrange(1000) < self.weather.doubled_permille
+                ):
                     task = asyncio.create_task(self._double(data))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
@@ -167,7 +179,9 @@ class ChaosProxy:
             link.reset()
 
     async def _double(self, first: bytes) -> None:
-        """The same beginning on a connection of its own, as a client does that lost patience with the first."""
+        """The same beginning on a connection of its own, as a client does that lost patience with
+        the first.
+        """
         self.counts["doubled"] += 1
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection(HOST, self._target_port)
@@ -179,7 +193,14 @@ class ChaosProxy:
 class _Flow:
     """One direction of one connection."""
 
-    def __init__(self, proxy: ChaosProxy, link: Link, rng: random.Random, direction: str, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        proxy: ChaosProxy,
+        link: Link,
+        rng: random.Random,
+        direction: str,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         self._proxy = proxy
         self._link = link
         self._rng = rng
@@ -191,7 +212,9 @@ class _Flow:
         self._swallows = False
 
     async def carry(self, data: bytes) -> None:
-        """Pass data on, or what the weather leaves of it. Raises OSError when it reset the connection."""
+        """Pass data on, or what the weather leaves of it. Raises OSError when it reset the
+        connection.
+        """
         proxy, rng = self._proxy, self._rng
         proxy.counts["bytes"] += len(data)
         low, high = proxy.weather.latency_ms
@@ -200,7 +223,9 @@ class _Flow:
         while data:
             if self._left <= 0:
                 data = await self._strike(data)
-            size = min(len(data), self._left, rng.randint(1, 3) if self._manner == "tiny" else READ_BYTES)
+            size = min(
+                len(data), self._left, rng.randint(1, 3) if self._manner == "tiny" else READ_BYTES
+            )
             await self._passes.wait()
             if not self._swallows:
                 self._writer.write(data[:size])

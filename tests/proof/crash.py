@@ -1,10 +1,12 @@
-"""./run proof crash: the power goes while the ledger is written, and no row that was acknowledged is missing afterwards.
+"""./run proof crash: the power goes while the ledger is written, and no row that was acknowledged
+is missing afterwards.
 
     --images N   how many power cuts (default 2000)     --seed S     --json   machine-readable
 
-The gateway's own transaction (`Recording.run`) writes through a VFS that knows which bytes have been synced. At a moment of the
-seed the power goes: of what was not synced each sector of 512 bytes is there or not, in any order. The image is opened as a
-gateway would, its WAL recovered, its chain verified. The control runs with synchronous = NORMAL, and must lose rows.
+The gateway's own transaction (`Recording.run`) writes through a VFS that knows which bytes have
+been synced. At a moment of the seed the power goes: of what was not synced each sector of 512 bytes
+is there or not, in any order. The image is opened as a gateway would, its WAL recovered, its chain
+verified. The control runs with synchronous = NORMAL, and must lose rows.
 """
 
 import argparse
@@ -32,7 +34,9 @@ VFS = "recording"
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof crash", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof crash", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
@@ -41,9 +45,8 @@ def main(arguments: list[str]) -> int:
     for result in results:
         if not options.json:
             print(
-                "synchronous = {mode}: {images} images, {lost} lost acknowledged rows, {broken} not sound, {seconds} s".format(
-                    **result
-                )
+                "synchronous = {mode}: {images} images, {lost} lost acknowledged rows, {broken} not"
+                " sound, {seconds} s".format(**result)
             )
     if options.json:
         print(json.dumps(results, indent=1))
@@ -52,11 +55,15 @@ def main(arguments: list[str]) -> int:
 
 
 def prove(images: int, seed: int, mode: str) -> dict[str, Any]:
-    """{mode, images, lost, broken, seconds}: `lost` images lack rows of an acknowledged transaction."""
+    """{mode, images, lost, broken, seconds}: `lost` images lack rows of an acknowledged
+    transaction.
+    """
     rng = random.Random(f"{mode} {seed}")
     started = time.perf_counter()
     counts = {"images": 0, "lost": 0, "broken": 0}
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(
+        dir="/dev/shm" if Path("/dev/shm").is_dir() else None
+    ) as folder:
         run = 0
         while counts["images"] < images:
             run += 1
@@ -66,7 +73,9 @@ def prove(images: int, seed: int, mode: str) -> dict[str, Any]:
 
 
 class Disk(apsw.VFS):
-    """What is on the disk for certain, and what is only on its way. `moment()` is called behind every write and sync."""
+    """What is on the disk for certain, and what is only on its way. `moment()` is called behind
+    every write and sync.
+    """
 
     def __init__(self, moment: Any) -> None:
         super().__init__(VFS, "")
@@ -125,7 +134,9 @@ class _File(apsw.VFSFile):
         self._disk.moment()
 
 
-def _one_ledger(folder: Path, mode: str, rng: random.Random, counts: dict[str, int], images: int) -> None:
+def _one_ledger(
+    folder: Path, mode: str, rng: random.Random, counts: dict[str, int], images: int
+) -> None:
     """One ledger from its first message on, cut again and again."""
     office = Office(folder)
     device = office.device()
@@ -141,7 +152,11 @@ def _one_ledger(folder: Path, mode: str, rng: random.Random, counts: dict[str, i
 
     disk = Disk(moment)
     db = apsw.Connection(path, vfs=VFS)
-    for pragma in ("journal_mode = WAL", f"synchronous = {mode}", f"wal_autocheckpoint = {CHECKPOINT_PAGES}"):
+    for pragma in (
+        "journal_mode = WAL",
+        f"synchronous = {mode}",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    ):
         db.execute(f"PRAGMA {pragma}")
     for _ in range(MESSAGES):
         first = len(device.said) + 1
@@ -157,7 +172,9 @@ def _one_ledger(folder: Path, mode: str, rng: random.Random, counts: dict[str, i
     disk.unregister()
 
 
-def _judge(image: dict[str, bytes], folder: Path, acknowledged: int, counts: dict[str, int]) -> None:
+def _judge(
+    image: dict[str, bytes], folder: Path, acknowledged: int, counts: dict[str, int]
+) -> None:
     """Open what the power cut left, as a gateway does when it starts."""
     place = folder / "image"
     place.mkdir(exist_ok=True)

@@ -1,4 +1,6 @@
-"""What the proofs of delivery share: a staged board, what its flash holds, and the verdict on a ledger."""
+"""What the proofs of delivery share: a staged board, what its flash holds, and the verdict on a
+ledger.
+"""
 
 import random
 import socket
@@ -18,11 +20,16 @@ from gateway.ledger import Ledger
 
 SITE = "city"
 PATIENCE_S = 60  # far more than needed on a busy machine; what takes longer has failed
-QUIET_PORTS = (20_000, 32_000)  # below the kernel's own choice: no client's socket takes the port of a broker that is down
+QUIET_PORTS = (
+    20_000,
+    32_000,
+)  # below the kernel's own choice: no client's socket takes the port of a broker that is down
 
 
 def quiet_port() -> int:
-    """A free port of 127.0.0.1 that stays free while its broker is dead; not the seed's, for two runs may have one seed."""
+    """A free port of 127.0.0.1 that stays free while its broker is dead; not the seed's, for two
+    runs may have one seed.
+    """
     while True:
         port = random.SystemRandom().randrange(*QUIET_PORTS)
         with socket.socket() as listener:
@@ -41,7 +48,8 @@ def staged(
     tables: Mapping[str, Mapping[str, Any]],
     planted: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Path:
-    """The unix board's tree in `folder`/tree, bills on the profile `columns`: a report ends with a word, not a pause.
+    """The unix board's tree in `folder`/tree, bills on the profile `columns`: a report ends with a
+    word, not a pause.
 
     `planted`: {module: {text: what stands there instead}}, the bugs of a control.
     """
@@ -49,16 +57,27 @@ def staged(
     declared = folder / "boards.toml"
     declared.write_text(text.replace('profile = "jetscan"', 'profile = "columns"'), "utf-8")
     board = load_board("unix", path=declared)
-    board = replace(board, tables={**board.tables, **{name: {**board.tables[name], **more} for name, more in tables.items()}})
+    board = replace(
+        board,
+        tables={
+            **board.tables,
+            **{name: {**board.tables[name], **more} for name, more in tables.items()},
+        },
+    )
     site = {
-        "site": SITE, "device": device, "broker_host": HOST, "broker_port": port, "key_hex": key_hex, "key_number": 1,
+        "site": SITE, "device": device, "broker_host": HOST, "broker_port": port,
+        "key_hex": key_hex, "key_number": 1,
         "currency": "USD",
     }  # fmt: skip
-    with mock.patch.object(staging, "sources", lambda board: _planted(folder, sources(board), planted or {})):
+    with mock.patch.object(
+        staging, "sources", lambda board: _planted(folder, sources(board), planted or {})
+    ):
         return stage(board, None, folder / "tree", site).folder
 
 
-def _planted(folder: Path, every: list[tuple[Path, str]], planted: Mapping[str, Mapping[str, str]]) -> list[tuple[Path, str]]:
+def _planted(
+    folder: Path, every: list[tuple[Path, str]], planted: Mapping[str, Mapping[str, str]]
+) -> list[tuple[Path, str]]:
     swapped = []
     for path, name in every:
         text = path.read_text("utf-8")
@@ -73,7 +92,9 @@ def _planted(folder: Path, every: list[tuple[Path, str]], planted: Mapping[str, 
 
 
 class Flash:
-    """A copy of a board's flash, as a block device; `Journal(Flash(image))` is what the board's next start would find."""
+    """A copy of a board's flash, as a block device; `Journal(Flash(image))` is what the board's
+    next start would find.
+    """
 
     def __init__(self, image: bytes) -> None:
         self._image = bytearray(image)
@@ -93,13 +114,18 @@ class Flash:
             self._image[at + i] &= byte
 
 
-def judge(ledger_file: Path, heard: Mapping[str, Set[int]], counted: Mapping[str, Set[int]]) -> dict[str, int]:
-    """{records, lost, twice, foreign, unheard, duplicates, unsound} of a ledger file after the faults stopped.
+def judge(
+    ledger_file: Path, heard: Mapping[str, Set[int]], counted: Mapping[str, Set[int]]
+) -> dict[str, int]:
+    """{records, lost, twice, foreign, unheard, duplicates, unsound} of a ledger file after the
+    faults stopped.
 
-    A batch is known by its device and its total in cents. `heard`: the board said "ok", so exactly once; `counted`: it went
-    through the machine, so at most once; anything else is foreign. `unheard`: recorded once although a kill took the beep.
-    `duplicates`: records that came again and added nothing. `unsound`: findings of verify and integrity_check, gap rows,
-    streams that are more than one a device, refused messages and incidents.
+    A batch is known by its device and its total in cents. `heard`: the board said "ok", so exactly
+    once; `counted`: it went through the machine, so at most once; anything else is foreign.
+    `unheard`: recorded once although a kill took the beep.
+    `duplicates`: records that came again and added nothing. `unsound`: findings of verify and
+    integrity_check, gap rows, streams that are more than one a device, refused messages and
+    incidents.
     """
     with Ledger.open(ledger_file, create=False) as ledger:
         times: Counter[tuple[str, int]] = Counter()
@@ -117,7 +143,8 @@ def judge(ledger_file: Path, heard: Mapping[str, Set[int]], counted: Mapping[str
             "twice": sum(count - 1 for count in times.values()),
             "foreign": len(set(times) - possible),
             "unheard": len(set(times) - promised),
-            "duplicates": sum(count for (_, name), count in ledger.counters().items() if name == "duplicates"),
+            "duplicates": sum(count for (_, name),
+             count in ledger.counters().items() if name == "duplicates"),
             "unsound": len(faults) + len(ledger.verify()) + len(ledger.gaps()) + len(ledger.quarantine())
             + len(ledger.incidents()) + abs(len(ledger.cursors()) - len(counted)),
         }  # fmt: skip

@@ -1,8 +1,10 @@
-"""A NOR flash whose power fails: programs only clear bits, a page is 256 bytes, an erase sets the 4096 bytes of a sector.
+"""A NOR flash whose power fails: programs only clear bits, a page is 256 bytes, an erase sets the
+4096 bytes of a sector.
 
-`Flash` speaks MicroPython's extended block protocol, as the journal expects it. A cut strikes one program or one erase, in one
-of the ways of PROGRAM_TEARS or ERASE_TEARS. Bits that were left half way are *weak*: each read gives either value, as the mood
-of that power-on has it, until they are programmed or erased again. Pages that nobody read back since may land in any order.
+`Flash` speaks MicroPython's extended block protocol, as the journal expects it. A cut strikes one
+program or one erase, in one of the ways of PROGRAM_TEARS or ERASE_TEARS. Bits that were left half
+way are *weak*: each read gives either value, as the mood of that power-on has it, until they are
+programmed or erased again. Pages that nobody read back since may land in any order.
 """
 
 import random
@@ -13,12 +15,28 @@ PAGE_BYTES = 256
 PAGES = SECTOR_BYTES // PAGE_BYTES
 BLANK_SECTOR = b"\xff" * SECTOR_BYTES
 
-# What a cut program leaves of its page: nothing or all of it; the first bytes; any bits; any bits, the others weak; all but
-# one bit, which is weak; one weak bit and nothing else; and, of several pages on their way, any of them.
-PROGRAM_TEARS = ("nothing", "whole", "prefix", "bits", "weak", "all but one bit", "one bit", "out of order")
-# What a cut erase leaves: nothing or all of it; some pages; any bits of all pages; the same, and the others weak.
+# What a cut program leaves of its page: nothing or all of it; the first bytes; any bits; any bits,
+# the others weak; all but one bit, which is weak; one weak bit and nothing else; and, of several
+# pages on their way, any of them.
+PROGRAM_TEARS = (
+    "nothing",
+    "whole",
+    "prefix",
+    "bits",
+    "weak",
+    "all but one bit",
+    "one bit",
+    "out of order",
+)
+# What a cut erase leaves: nothing or all of it; some pages; any bits of all pages; the same, and
+# the others weak.
 ERASE_TEARS = ("nothing", "whole", "pages", "bits", "weak")
-MOODS = ("coin", "low", "high", "rare")  # weak bits: either, all programmed, all blank, seldom programmed
+MOODS = (
+    "coin",
+    "low",
+    "high",
+    "rare",
+)  # weak bits: either, all programmed, all blank, seldom programmed
 
 
 class PowerCut(Exception):
@@ -35,16 +53,21 @@ class Flash:
 
     def __init__(self, sectors: int, dice: random.Random) -> None:
         self.content = [bytearray(BLANK_SECTOR) for _ in range(sectors)]
-        self.weak: dict[tuple[int, int], int] = {}  # (sector, offset): mask of weak bits; in `content` these read 1
+        self.weak: dict[
+            tuple[int, int], int
+        ] = {}  # (sector, offset): mask of weak bits; in `content` these read 1
         self.mood = "coin"
         self.dice = dice
-        self.worn: tuple[int, int, int] | None = None  # (sector, offset, value): a byte that always reads so
+        self.worn: tuple[int, int, int] | None = (
+            None  # (sector, offset, value): a byte that always reads so
+        )
         self.before: Callable[[int, int, bytes | None], None] | None = None
         self.cut_in = 0
         self.tear: str | None = None
         self.erases = [0] * sectors
         self.struck = ("", "")  # the operation and the tear of the last cut
-        # programs since the last read or erase: (sector, offset, bits that fell, weak bits that were there before)
+        # programs since the last read or erase: (sector, offset, bits that fell, weak bits that
+        # were there before)
         self._on_way: list[tuple[int, int, int, dict[tuple[int, int], int]]] = []
 
     def copy(self, seed: int) -> "Flash":
@@ -83,7 +106,9 @@ class Flash:
             buf[self.worn[1] - offset] = self.worn[2]
 
     def writeblocks(self, sector: int, buf: bytes, offset: int) -> None:
-        assert offset % PAGE_BYTES == 0 and len(buf) % PAGE_BYTES == 0, "rp2.Flash takes whole pages"
+        assert offset % PAGE_BYTES == 0 and len(buf) % PAGE_BYTES == 0, (
+            "rp2.Flash takes whole pages"
+        )
         for at in range(0, len(buf), PAGE_BYTES):
             page = bytes(buf[at : at + PAGE_BYTES])
             if self._fails(sector, offset + at, page):
@@ -110,7 +135,11 @@ class Flash:
         before = int.from_bytes(content[offset : offset + PAGE_BYTES], "big")
         after = before & int.from_bytes(page, "big")
         content[offset : offset + PAGE_BYTES] = after.to_bytes(PAGE_BYTES, "big")
-        weak = {place: mask for place, mask in self.weak.items() if place[0] == sector and 0 <= place[1] - offset < PAGE_BYTES}
+        weak = {
+            place: mask
+            for place, mask in self.weak.items()
+            if place[0] == sector and 0 <= place[1] - offset < PAGE_BYTES
+        }
         for place, mask in weak.items():
             self.weak[place] = mask & page[place[1] - offset]
             if not self.weak[place]:
@@ -140,7 +169,11 @@ class Flash:
 
     def _tear_program(self, sector: int, offset: int, page: bytes, tear: str) -> None:
         dice = self.dice
-        falling = [(at, mask) for at in range(PAGE_BYTES) if (mask := self.content[sector][offset + at] & ~page[at] & 0xFF)]
+        falling = [
+            (at, mask)
+            for at in range(PAGE_BYTES)
+            if (mask := self.content[sector][offset + at] & ~page[at] & 0xFF)
+        ]
         if tear == "out of order":
             self._tear_order(sector, offset, page)
         elif tear == "whole":
@@ -153,7 +186,9 @@ class Flash:
                 bit = mask & -mask
                 some = _some_bits(dice, share)
                 if tear == "prefix":
-                    fallen, weak = (mask, 0) if number < end else (mask & some if number == end else 0, 0)
+                    fallen, weak = (
+                        (mask, 0) if number < end else (mask & some if number == end else 0, 0)
+                    )
                 elif tear == "bits":
                     fallen, weak = mask & some, 0
                 elif tear == "weak":
@@ -173,7 +208,9 @@ class Flash:
             self.weak.pop((sector, at), None)
 
     def _tear_order(self, sector: int, offset: int, page: bytes) -> None:
-        """Of the pages that nobody read back yet, this one too, each is there, is not, or is torn for good."""
+        """Of the pages that nobody read back yet, this one too, each is there, is not, or is torn
+        for good.
+        """
         self._program(sector, offset, page)
         for where, start, fell, weak in self._on_way:
             fate = self.dice.random()
@@ -189,14 +226,18 @@ class Flash:
         if tear == "whole":
             self._erase(sector)
         elif tear == "pages":
-            for start in [start for start in range(0, SECTOR_BYTES, PAGE_BYTES) if dice.random() < 0.5]:
+            for start in [
+                start for start in range(0, SECTOR_BYTES, PAGE_BYTES) if dice.random() < 0.5
+            ]:
                 self.content[sector][start : start + PAGE_BYTES] = b"\xff" * PAGE_BYTES
         elif tear != "nothing":
             content = self.content[sector]
             before = int.from_bytes(content, "big")
             some = dice.getrandbits(8 * SECTOR_BYTES)
             content[:] = (before | some).to_bytes(SECTOR_BYTES, "big")
-            if tear == "weak":  # weak all over would be slow to read: the header, where it matters, and some places
+            if (
+                tear == "weak"
+            ):  # weak all over would be slow to read: the header, where it matters, and some places
                 for at in [*range(32), *dice.sample(range(32, SECTOR_BYTES), 64)]:
                     if mask := ~content[at] & dice.getrandbits(8):
                         content[at] |= mask

@@ -1,11 +1,12 @@
-"""./run proof fuzz: coverage-guided inputs for every parser: no exception but the documented, nothing slow, nothing unbounded.
+"""./run proof fuzz: coverage-guided inputs for every parser: no exception but the documented,
+nothing slow, nothing unbounded.
 
     --parser NAME   an instrument's profile, or one of fuzz_parsers.py (default: all)     --json   machine-readable
     --inputs N      how many each (default 100000)                                        --seconds S   or until then
 
-For an instrument an input is a run of chunks, each [size][10 ms steps before it][bytes]. With an odd first byte each chunk is
-the inside of a frame that is given its right length and checksum: chance finds none. The first inputs are what drivers heard
-in histories.
+For an instrument an input is a run of chunks, each [size][10 ms steps before it][bytes]. With an
+odd first byte each chunk is the inside of a frame that is given its right length and checksum:
+chance finds none. The first inputs are what drivers heard in histories.
 """
 
 import argparse
@@ -33,17 +34,25 @@ HELD_MAX = 4096  # bytes and items that a driver may hold; more is no bound
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof fuzz", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof fuzz", description=__doc__.partition("\n")[0]
+    )
     names = [*profile_names(), *parsers()]
     parser.add_argument("--parser", choices=names)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seconds", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    results = [fuzz(name, options.inputs, options.seconds) for name in ([options.parser] if options.parser else names)]
+    results = [
+        fuzz(name, options.inputs, options.seconds)
+        for name in ([options.parser] if options.parser else names)
+    ]
     for result in results:
         if not options.json:
-            print("{parser}: {inputs} inputs in {seconds} s, {failed} failed, slowest {slowest_us} us".format(**result))
+            print(
+                "{parser}: {inputs} inputs in {seconds} s, {failed} failed, slowest {slowest_us}"
+                " us".format(**result)
+            )
             print(result["said"], end="")
     if options.json:
         print(json.dumps(results, indent=1))
@@ -59,7 +68,8 @@ def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
             (corpus / f"{number}").write_bytes(data)
         until = [f"-max_total_time={seconds}"] if seconds else []
         command = [
-            sys.executable, "-m", "proof.fuzz_one", name, f"-runs={inputs}", f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0",
+            sys.executable, "-m", "proof.fuzz_one", name, f"-runs={inputs}",
+            f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0",
             f"-artifact_prefix={folder}/", "-print_final_stats=1", *until, str(corpus),
         ]  # fmt: skip
         started = time.perf_counter()
@@ -67,18 +77,28 @@ def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
         took = time.perf_counter() - started
         said = done.stdout + done.stderr
-        ran = [int(line.split()[1]) for line in said.splitlines() if line.startswith("stat::number_of_executed_units:")]
+        ran = [
+            int(line.split()[1])
+            for line in said.splitlines()
+            if line.startswith("stat::number_of_executed_units:")
+        ]
         found = [path.read_bytes().hex() for path in Path(folder).glob("crash-*")]
         slowest_ns = slowest(name, [path.read_bytes() for path in sorted(corpus.iterdir())])
         failed = bool(done.returncode or found or not ran or slowest_ns > PLAIN_NS)
         shown = f"  input {' '.join(found)}\n{said[-3000:]}\n" if failed else ""
-        return {"parser": name, "inputs": sum(ran), "seconds": round(took, 1), "failed": int(failed), "said": shown} | {
-            "slowest_us": slowest_ns // 1000
-        }
+        return {
+            "parser": name,
+            "inputs": sum(ran),
+            "seconds": round(took, 1),
+            "failed": int(failed),
+            "said": shown,
+        } | {"slowest_us": slowest_ns // 1000}
 
 
 def slowest(name: str, inputs: list[bytes]) -> int:
-    """Nanoseconds of processor time for the slowest of them in plain code; the best of three, for a machine has moods."""
+    """Nanoseconds of processor time for the slowest of them in plain code; the best of three, for a
+    machine has moods.
+    """
     take = target(name)
     worst = 0
     for data in inputs:
@@ -111,7 +131,9 @@ def seeds(name: str) -> list[bytes]:
 
 
 def run_one(driver_class: Any, settings: dict[str, Any], wrap: Any, data: bytes) -> None:
-    """One input through one driver. Raises AssertionError for an event that is none and a driver that grows."""
+    """One input through one driver. Raises AssertionError for an event that is none and a driver
+    that grows.
+    """
     driver = driver_class("counter", dict(settings), "USD")
     if hasattr(driver, "resume"):
         driver.resume("")
@@ -135,12 +157,18 @@ def check(events: list[dict[str, Any]]) -> None:
     for event in events:
         encode_record({"boot": 1, "uptime_ms": 0, **event})
         if event["kind"] == "tally":
-            assert event["total_minor"] == sum(denomination * pieces for denomination, pieces in event["rows"]), event
+            assert event["total_minor"] == sum(
+                denomination * pieces for denomination, pieces in event["rows"]
+            ), event
 
 
 def held(driver: Any) -> int:
     """Bytes and items of everything that the driver's own attributes hold."""
-    return sum(len(value) for value in vars(driver).values() if isinstance(value, (bytes, bytearray, str, list, dict, tuple)))
+    return sum(
+        len(value)
+        for value in vars(driver).values()
+        if isinstance(value, (bytes, bytearray, str, list, dict, tuple))
+    )
 
 
 # ---- frames round a chunk, written from the specifications ----
@@ -222,7 +250,8 @@ def wrap_uwf(inside: bytes) -> bytes:
 
 
 WRAPS = {
-    "cctalk-coin": wrap_cctalk(2, False), "cctalk-bill": wrap_cctalk(40, True), "sc350": wrap_sc350, "ebds": wrap_ebds,
+    "cctalk-coin": wrap_cctalk(2, False), "cctalk-bill": wrap_cctalk(40, True), "sc350": wrap_sc350,
+    "ebds": wrap_ebds,
     "ssp": wrap_ssp, "id003": wrap_id003, "fddf": wrap_fddf, "uwf": wrap_uwf,
 }  # fmt: skip
 
@@ -238,7 +267,9 @@ def target(name: str) -> Any:
 
 
 def timed(take: Any) -> Any:
-    """The same, but an input that is slow every time is a failure. Once may be the machine's: it is tried again."""
+    """The same, but an input that is slow every time is a failure. Once may be the machine's: it is
+    tried again.
+    """
 
     def run(data: bytes) -> None:
         for _ in range(SLOW_TRIES):

@@ -1,4 +1,6 @@
-"""The process of one fuzzer: python -m proof.fuzz_one PROFILE [libFuzzer options]. `./run proof fuzz` starts it."""
+"""The process of one fuzzer: python -m proof.fuzz_one PROFILE [libFuzzer options]. `./run proof
+fuzz` starts it.
+"""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""Parsers of what others write: sealed messages, records, posted files, captures, profiles. Each may refuse in one way."""
+"""Parsers of what others write: sealed messages, records, posted files, captures, profiles. Each
+may refuse in one way.
+"""
 
 import json
 import sqlite3
@@ -57,7 +59,9 @@ def grammar(data: bytes) -> None:
 
 
 def accept() -> Callable[[bytes], None]:
-    """The gateway's way in. With an odd first byte the rest is the payload of a right seal: a device gone mad."""
+    """The gateway's way in. With an odd first byte the rest is the payload of a right seal: a
+    device gone mad.
+    """
     office = Office(Path(tempfile.mkdtemp()))
     device = office.device()
 
@@ -70,16 +74,22 @@ def accept() -> Callable[[bytes], None]:
 
 
 def device() -> Callable[[bytes], None]:
-    """A device's way in: what a broker pushes. With an odd first byte the rest is the payload of a right seal."""
+    """A device's way in: what a broker pushes. With an odd first byte the rest is the payload of a
+    right seal.
+    """
     key = bytes(range(32))
     identity = {"site": "city", "device": "w1", "key": key, "key_number": 1}
 
     def run(data: bytes) -> None:
         journal = Journal(RamFlash(3), lambda: 7)
         journal.append(b"a record")
-        uplink = Uplink(journal, identity, {"window_records": 8, "heartbeat_ms": 1000, "resend_ms": 1000})
+        uplink = Uplink(
+            journal, identity, {"window_records": 8, "heartbeat_ms": 1000, "resend_ms": 1000}
+        )
         topic = topics.topic("city", "w1", "ack" if data[:1] and data[0] & 2 else "cmd")
-        sealed = seal.seal(key, b"w1.1", topic, data[1:900]) if data[:1] and data[0] & 1 else data[1:]
+        sealed = (
+            seal.seal(key, b"w1.1", topic, data[1:900]) if data[:1] and data[0] & 1 else data[1:]
+        )
         uplink.message(topic, sealed, 5, 5)
         assert journal.acked <= journal.last_seq
 
@@ -105,7 +115,9 @@ class RamFlash:
 
 
 def broker(data: bytes) -> None:
-    """What the device's MQTT decoder does with the bytes of a broker gone mad, in pieces of eight."""
+    """What the device's MQTT decoder does with the bytes of a broker gone mad, in pieces of
+    eight.
+    """
     decoder = mqtt.Decoder()
     for at in range(0, len(data), 8):
         decoder.feed(data[at : at + 8])
@@ -118,7 +130,9 @@ def checkpoint(data: bytes) -> None:
 
 
 def posted_file() -> Callable[[bytes], None]:
-    """A whole file of the cashiering system, into a ledger in memory. With an odd first byte its header is right."""
+    """A whole file of the cashiering system, into a ledger in memory. With an odd first byte its
+    header is right.
+    """
     db = sqlite3.connect(":memory:", isolation_level=None)
     for _, script in migrations():
         db.executescript(script)
@@ -146,10 +160,16 @@ def parsers() -> dict[str, Callable[[bytes], None]]:
         "broker": refusing(broker, mqtt.MqttError),
         "checkpoint": refusing(checkpoint, NoteError),
         "posted-file": refusing(posted_file(), DataError),
-        "topic": refusing(lambda data: topics.parse_topic(data.decode("utf-8", "replace")), ProtocolError),
-        "seal": refusing(lambda data: seal.open_seal(data, "till/1/hall/w1/ev", keys.get), ProtocolError),
+        "topic": refusing(
+            lambda data: topics.parse_topic(data.decode("utf-8", "replace")), ProtocolError
+        ),
+        "seal": refusing(
+            lambda data: seal.open_seal(data, "till/1/hall/w1/ev", keys.get), ProtocolError
+        ),
         "accept": accept(),
-        "posted": refusing(lambda data: parse_row(data.decode("utf-8", "replace").split(",")), RowError),
+        "posted": refusing(
+            lambda data: parse_row(data.decode("utf-8", "replace").split(",")), RowError
+        ),
         "capture": refusing(lambda data: read_bursts(data, WIRE), DataError),
         "profile": refusing(grammar, ConfigError, tomllib.TOMLDecodeError),
     }
@@ -172,7 +192,10 @@ def corpus(name: str) -> list[bytes]:
     if name == "device":
         return [flag + data for flag in (b"\1", b"\3") for data in corpus("ack")]
     if name == "broker":
-        return [b"\x20\x02\0\0\x90\x04\0\1\1\1" + mqtt.publish("till/1/city/w1/ack", b"x" * 40, 7), mqtt.PING]
+        return [
+            b"\x20\x02\0\0\x90\x04\0\1\1\1" + mqtt.publish("till/1/city/w1/ack", b"x" * 40, 7),
+            mqtt.PING,
+        ]
     if name == "accept":
         return [flag + data for flag in (b"\1", b"\3") for data in corpus("event")]
     assert len(ROW.split(",")) == len(COLUMNS)
@@ -180,5 +203,10 @@ def corpus(name: str) -> list[bytes]:
     note = f"till.example/city\n3\n{'A' * 43}=\n\n\N{EM DASH} till.example {'A' * 92}\n"
     if name == "posted-file":
         return [f"\1{ROW}\n{control}\n".encode()]
-    texts = {"checkpoint": note, "posted": ROW, "capture": "# till capture 1\n5 < 01 00 02 00 fd\n9 > 02\n", "profile": PROFILE}
+    texts = {
+        "checkpoint": note,
+        "posted": ROW,
+        "capture": "# till capture 1\n5 < 01 00 02 00 fd\n9 > 02\n",
+        "profile": PROFILE,
+    }
     return [texts.get(name, "till/1/hall/w1/ev").encode()]

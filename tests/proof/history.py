@@ -1,8 +1,10 @@
-"""One history: a driver, a lossy line and a simulated machine in virtual time, and what must hold when it is over.
+"""One history: a driver, a lossy line and a simulated machine in virtual time, and what must hold
+when it is over.
 
-The law: truth = credited + explicit discrepancy. A history has a storm, in which seeded faults strike the mechanism, the line
-and our own controller (it restarts between any two calls, with only its events on flash), and then a calm, in which both sides
-must come to terms. `Outcome.wrong` says what broke the law.
+The law: truth = credited + explicit discrepancy. A history has a storm, in which seeded faults
+strike the mechanism, the line and our own controller (it restarts between any two calls, with only
+its events on flash), and then a calm, in which both sides must come to terms. `Outcome.wrong` says
+what broke the law.
 """
 
 import random
@@ -20,16 +22,22 @@ from simulators.instruments.machine import MachineError, rows_of, value_cents
 STEP_MS = 10  # the contract: poll at least so often
 STORM_MS = 20_000
 CALM_MS = 12_000
-CLEAN_ONE_IN = 8  # so many histories have no fault at all: a driver that cries without a cause is wrong too
+CLEAN_ONE_IN = (
+    8  # so many histories have no fault at all: a driver that cries without a cause is wrong too
+)
 EXPLICIT = ("discrepancy", "cleared_unreported", "missing_report")
 EVENTS_KEPT = 400
 
-Hands = Callable[[random.Random, Any, int], int]  # one thing that a person does at the machine; when the next one is due
+Hands = Callable[
+    [random.Random, Any, int], int
+]  # one thing that a person does at the machine; when the next one is due
 
 
 @dataclass
 class Case:
-    """What is proved together: a profile's driver and its simulator. `hands` acts in the storm, `settle` ends every fault."""
+    """What is proved together: a profile's driver and its simulator. `hands` acts in the storm,
+    `settle` ends every fault.
+    """
 
     profile: str
     hands: Hands
@@ -38,12 +46,16 @@ class Case:
     knobs: tuple[str, ...] | None = None  # of the simulator; None for all that it supports
     line_knobs: tuple[str, ...] = LINE_KNOBS
     rate_max: int = 120  # permille, of a mechanism's fault
-    line_rate_max: int = 20  # permille, of a fault that strikes a burst; a tenth of it for one that strikes a byte
+    line_rate_max: int = (
+        20  # permille, of a fault that strikes a burst; a tenth of it for one that strikes a byte
+    )
     restarts: bool = True
     make_simulator: Callable[[Any, Faults, random.Random], Any] | None = None
     storm_ms: int = STORM_MS
     calm_ms: int = CALM_MS
-    quiet_ms: int = 0  # no fault before this: a reader of numbered reports sees what is missing only behind one that it heard
+    # no fault before this: a reader of numbered reports sees what is missing only behind one that
+    # it heard
+    quiet_ms: int = 0
 
 
 @dataclass
@@ -71,19 +83,30 @@ def play(
     baud: int = 9600,
     only: dict[str, int] | None = None,
 ) -> Outcome:
-    """Play the history of one seed; `only`: these faults of mechanism and line at these rates, and no others."""
+    """Play the history of one seed; `only`: these faults of mechanism and line at these rates, and
+    no others.
+    """
     rng = random.Random(f"{case.profile} {seed}")
     clean = only is None and seed % CLEAN_ONE_IN == 0
     rates, line_rates = ({}, {}) if clean else _swarm(case, simulator_class, rng)
     if only is not None:
         rates = {knob: rate for knob, rate in only.items() if knob in simulator_class.supported}
-        line_rates = {knob: rate for knob, rate in only.items() if knob not in rates and knob in LINE_KNOBS}
+        line_rates = {
+            knob: rate for knob, rate in only.items() if knob not in rates and knob in LINE_KNOBS
+        }
     faults = Faults(rng.randrange(1 << 30), **rates)
     make = case.make_simulator or (lambda cls, faults, _rng: cls(faults))
     machine = make(simulator_class, faults, rng)
-    line = LossyLine(rng.randrange(1 << 30), baud, echo=bool(settings.get("echo")) and rng.random() < 0.5, **line_rates)
+    line = LossyLine(
+        rng.randrange(1 << 30),
+        baud,
+        echo=bool(settings.get("echo")) and rng.random() < 0.5,
+        **line_rates,
+    )
     bench = _Bench(case, driver_class, settings, machine, line, rng)
-    restart_every_ms = rng.choice((0, 1500, 6000)) if case.restarts and not clean and only is None else 0
+    restart_every_ms = (
+        rng.choice((0, 1500, 6000)) if case.restarts and not clean and only is None else 0
+    )
     faults.permille, line.permille = {}, {}
     bench.run(0, case.quiet_ms, 0, acting=True)
     faults.permille, line.permille = rates, line_rates
@@ -96,15 +119,23 @@ def play(
     return judge(machine, bench, seed, clean, struck)
 
 
-def _swarm(case: Case, simulator_class: Any, rng: random.Random) -> tuple[dict[str, int], dict[str, int]]:
+def _swarm(
+    case: Case, simulator_class: Any, rng: random.Random
+) -> tuple[dict[str, int], dict[str, int]]:
     """A random half of the faults, each at a rate of its own: all at once hide each other."""
-    own = case.knobs if case.knobs is not None else tuple(knob for knob in simulator_class.supported if knob in KNOBS)
+    own = (
+        case.knobs
+        if case.knobs is not None
+        else tuple(knob for knob in simulator_class.supported if knob in KNOBS)
+    )
     rates = {knob: rng.randrange(5, case.rate_max) for knob in own if rng.random() < 0.5}
     line_rates = {}
     for knob in case.line_knobs:
         if rng.random() < 0.4:
             per_byte = knob in ("drop", "flip")
-            line_rates[knob] = rng.randrange(1, max(2, case.line_rate_max // (10 if per_byte else 1)))
+            line_rates[knob] = rng.randrange(
+                1, max(2, case.line_rate_max // (10 if per_byte else 1))
+            )
     return rates, line_rates
 
 
@@ -112,7 +143,13 @@ class _Bench:
     """Driver and machine on the line; the controller's flash is `events`."""
 
     def __init__(
-        self, case: Case, driver_class: Any, settings: dict[str, Any], machine: Any, line: LossyLine, rng: Any
+        self,
+        case: Case,
+        driver_class: Any,
+        settings: dict[str, Any],
+        machine: Any,
+        line: LossyLine,
+        rng: Any,
     ) -> None:
         self._case = case
         self._make = lambda: driver_class("counter", dict(settings), "USD")
@@ -161,7 +198,9 @@ class _Bench:
 
     def _take(self, events: list[dict[str, Any]]) -> None:
         for event in events:
-            encode_record({"boot": 1, "uptime_ms": 0, **event})  # what cannot be written down is no event
+            encode_record(
+                {"boot": 1, "uptime_ms": 0, **event}
+            )  # what cannot be written down is no event
             if event["kind"] == "tally":
                 self._last_batch[event["instrument"]] = event["batch_id"]
             self.events.append(event)
@@ -182,7 +221,10 @@ def judge(machine: Any, bench: _Bench, seed: int, clean: bool, struck: Counter[s
             explicit += 1
             bounded = bounded + event["pieces"] if bounded >= 0 and "pieces" in event else -1
     wrong = []
-    if any(each["kind"] == "tally" and each["total_minor"] != value_cents(each["rows"]) for each in events):
+    if any(
+        each["kind"] == "tally" and each["total_minor"] != value_cents(each["rows"])
+        for each in events
+    ):
         wrong.append("a tally whose total is not its rows")
     extra, missing = credited - truth, truth - credited
     if extra:
@@ -199,11 +241,15 @@ def judge(machine: Any, bench: _Bench, seed: int, clean: bool, struck: Counter[s
         wrong.append("the simulator itself lost a piece")
     if len(events) > EVENTS_KEPT:
         wrong.append(f"{len(events)} events: a condition is told again and again")
-    return Outcome(seed, events, truth, credited, explicit, struck, bench.restarts, clean, wrong, bench.heard)
+    return Outcome(
+        seed, events, truth, credited, explicit, struck, bench.restarts, clean, wrong, bench.heard
+    )
 
 
 def true_pieces(machine: Any) -> Counter[int]:
-    """{denomination: pieces} that the ledger should hold: an acceptor's box, or what a counter counted for its batches."""
+    """{denomination: pieces} that the ledger should hold: an acceptor's box, or what a counter
+    counted for its batches.
+    """
     own = getattr(machine, "true_pieces", None)
     if own is not None:
         return own()

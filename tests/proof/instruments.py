@@ -1,4 +1,5 @@
-"""./run proof instruments: histories of every driver with its machine, and bugs planted in each driver that they must find.
+"""./run proof instruments: histories of every driver with its machine, and bugs planted in each
+driver that they must find.
 
 --driver NAME   one profile (default: all)     --histories N   how many (default 200)     --seed S   the first one
 --planted       plant the known bugs instead, and say at which history each was found
@@ -39,11 +40,23 @@ def histories(profile_name: str, seeds: range, driver_class: Any = None) -> list
     case = cases()[profile_name]
     profile = load_profile(profile_name, changes=case.settings)
     made = driver_class or registry.driver_for(profile.driver)
-    return [play(case, made, dict(profile.settings), simulator_for(profile_name), seed, profile.wire["baud"]) for seed in seeds]
+    return [
+        play(
+            case,
+            made,
+            dict(profile.settings),
+            simulator_for(profile_name),
+            seed,
+            profile.wire["baud"],
+        )
+        for seed in seeds
+    ]
 
 
 def found_at(profile_name: str, old: str, new: str, within: int = PLANTED_WITHIN) -> int:
-    """The first history that goes wrong with a bug planted in the profile's driver; 0 when none does."""
+    """The first history that goes wrong with a bug planted in the profile's driver; 0 when none
+    does.
+    """
     made = mutant(load_profile(profile_name).driver, old, new)
     for seed in range(1, within + 1):
         try:
@@ -55,17 +68,26 @@ def found_at(profile_name: str, old: str, new: str, within: int = PLANTED_WITHIN
 
 
 def mutant(driver: str, old: str, new: str) -> Any:
-    """The class of a driver in whose source, or that of a module beside it, `old` stands once and now reads `new`."""
+    """The class of a driver in whose source, or that of a module beside it, `old` stands once and
+    now reads `new`.
+    """
     holders = [path for path in sorted(DRIVERS.glob("*.py")) if old in path.read_text()]
-    assert len(holders) == 1 and holders[0].read_text().count(old) == 1, f"{old!r} stands once in no driver: {holders}"
-    ours = {name: module for name, module in sys.modules.items() if name.startswith("firmware.drivers.")}
+    assert len(holders) == 1 and holders[0].read_text().count(old) == 1, (
+        f"{old!r} stands once in no driver: {holders}"
+    )
+    ours = {
+        name: module for name, module in sys.modules.items() if name.startswith("firmware.drivers.")
+    }
     name = f"firmware.drivers.{holders[0].stem}"
     changed = ModuleType(name)
     try:
         for each in ours:
             del sys.modules[each]
         sys.modules[name] = changed
-        exec(compile(holders[0].read_text().replace(old, new), str(holders[0]), "exec"), changed.__dict__)
+        exec(
+            compile(holders[0].read_text().replace(old, new), str(holders[0]), "exec"),
+            changed.__dict__,
+        )
         return importlib.import_module("firmware.drivers.registry").driver_for(driver)
     finally:
         for each in [name for name in sys.modules if name.startswith("firmware.drivers.")]:
@@ -74,7 +96,9 @@ def mutant(driver: str, old: str, new: str) -> Any:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof instruments", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof instruments", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--driver", choices=sorted(SIMULATORS))
     parser.add_argument("--histories", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
@@ -96,27 +120,50 @@ def _prove(name: str, options: argparse.Namespace) -> dict[str, Any]:
     struck = sum((outcome.struck for outcome in outcomes), Counter[str]())
     twice = sum((outcome.credited - outcome.truth).total() for outcome in outcomes)
     lost = sum((outcome.truth - outcome.credited).total() for outcome in outcomes)
-    silently = sum((each.truth - each.credited).total() for each in outcomes if any("lost" in text for text in each.wrong))
+    silently = sum(
+        (each.truth - each.credited).total()
+        for each in outcomes
+        if any("lost" in text for text in each.wrong)
+    )
     result = {
-        "driver": name, "histories": len(outcomes), "pieces": sum(each.truth.total() for each in outcomes),
+        "driver": name, "histories": len(outcomes),
+        "pieces": sum(each.truth.total() for each in outcomes),
         "twice": twice, "lost_silently": silently, "missing_and_said": lost - silently,
-        "explicit": sum(each.explicit for each in outcomes), "restarts": sum(each.restarts for each in outcomes),
-        "faults": dict(sorted(struck.items())), "per_minute": int(len(outcomes) * 60 / seconds), "failed": len(wrong),
+        "explicit": sum(each.explicit for each in outcomes),
+        "restarts": sum(each.restarts for each in outcomes),
+        "faults": dict(sorted(struck.items())), "per_minute": int(len(outcomes) * 60 / seconds),
+        "failed": len(wrong),
     }  # fmt: skip
     if not options.json:
         print(
-            "{driver}: {histories} histories, {pieces} pieces, twice {twice}, lost silently {lost_silently}, missing and "
-            "said {missing_and_said}, {restarts} restarts, {failed} failed, {per_minute} a minute".format(**result)
+            "{driver}: {histories} histories, {pieces} pieces, twice {twice}, lost silently"
+            " {lost_silently}, missing and said {missing_and_said}, {restarts} restarts, {failed}"
+            " failed, {per_minute} a minute".format(**result)
         )
-        print("  faults: " + " ".join(f"{knob} {count}" for knob, count in result["faults"].items()))
+        print(
+            "  faults: " + " ".join(f"{knob} {count}" for knob, count in result["faults"].items())
+        )
         for outcome in wrong[:10]:
             print(f"  seed {outcome.seed}: {'; '.join(outcome.wrong)}")
-            print(f"    ./run proof instruments --driver {name} --seed {outcome.seed} --histories 1 --trace")
+            print(
+                f"    ./run proof instruments --driver {name} --seed {outcome.seed} --histories 1"
+                " --trace"
+            )
     if options.trace:
         for outcome in outcomes:
-            print(f"seed {outcome.seed}: truth {rows_text(outcome.truth)}, credited {rows_text(outcome.credited)}")
+            print(
+                f"seed {outcome.seed}: truth {rows_text(outcome.truth)}, credited"
+                f" {rows_text(outcome.credited)}"
+            )
             for event in outcome.events:
-                print("  ", {key: value for key, value in event.items() if key not in ("instrument", "currency", "digest")})
+                print(
+                    "  ",
+                    {
+                        key: value
+                        for key, value in event.items()
+                        if key not in ("instrument", "currency", "digest")
+                    },
+                )
     return result
 
 
@@ -126,5 +173,9 @@ def _plant(name: str) -> dict[str, Any]:
     for title, old, new, *only in _planted(driver).PLANTED:
         if not only or name in only:
             found[title] = found_at(name, old, new)
-            print(f"{name}: {title}: " + (f"found at history {found[title]}" if found[title] else "NOT FOUND"), flush=True)
+            print(
+                f"{name}: {title}: "
+                + (f"found at history {found[title]}" if found[title] else "NOT FOUND"),
+                flush=True,
+            )
     return {"driver": name, "planted": found, "failed": sum(not seed for seed in found.values())}

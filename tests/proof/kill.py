@@ -1,18 +1,21 @@
-"""./run proof kill: SIGKILL of gateway, broker and firmware at random moments under load; what was heard is in the ledger once.
+"""./run proof kill: SIGKILL of gateway, broker and firmware at random moments under load; what was
+heard is in the ledger once.
 
     --kills N   how many, over all victims (default 1000)     --seed S     --offices N   at once (default 2)
     --control   instead: a gateway that answers before COMMIT and a board that beeps before its flash, which must both lose
     --json      machine-readable
 
-An office is a broker (iotcore; mosquitto in every second one when it is on PATH), a gateway process with its ledger file, and
-two windows whose boards run the shipped firmware on real MicroPython with 190 KB of heap. The windows count without a pause.
-The killer waits for a report or a beep, then up to 30 ms more, kills one process by its id and starts it again at once. In the
-end all is left alone until the heartbeats say that everything is acknowledged.
+An office is a broker (iotcore; mosquitto in every second one when it is on PATH), a gateway process
+with its ledger file, and two windows whose boards run the shipped firmware on real MicroPython with
+190 KB of heap. The windows count without a pause. The killer waits for a report or a beep, then up
+to 30 ms more, kills one process by its id and starts it again at once. In the end all is left alone
+until the heartbeats say that everything is acknowledged.
 
 The seed draws victims and pauses; what each process is doing at that moment, the machine decides.
 
-The hasty gateway's boards have the smallest ring there is: a board keeps acknowledged records until it needs their space, and
-its heartbeat makes a gateway that fell back ask for them again, so that a short haste alone is healed and shows nothing.
+The hasty gateway's boards have the smallest ring there is: a board keeps acknowledged records until
+it needs their space, and its heartbeat makes a gateway that fell back ask for them again, so that a
+short haste alone is healed and shows nothing.
 """
 
 import argparse
@@ -49,11 +52,16 @@ AIM_MS = 30  # a report is on flash, published, committed and acknowledged withi
 HASTE_ONE_IN = 4  # kills that do not wait until the victim has recovered from the one before
 SECTORS, SECTORS_CONTROL = 8, 3  # few, so that the ring goes round many times
 CONTROL_RECORDS = 150  # acknowledged and not committed: more than a ring of three sectors keeps
-AIM_CONTROL_MS = 3  # well inside the time for which the planted bug of a board is open behind its beep
-ERASE_MS = (
-    45  # what a sector of NOR flash takes to be erased (W25Q datasheet, typical): a board that beeps first is exposed so long
+AIM_CONTROL_MS = (
+    3  # well inside the time for which the planted bug of a board is open behind its beep
 )
-HASTY_GATEWAY, HASTY_BOARD = "a gateway that answers before COMMIT", "a board that beeps before its flash"
+# what a sector of NOR flash takes to be erased (W25Q datasheet, typical): a board that beeps first
+# is exposed so long
+ERASE_MS = 45
+HASTY_GATEWAY, HASTY_BOARD = (
+    "a gateway that answers before COMMIT",
+    "a board that beeps before its flash",
+)
 CONTROLS = {HASTY_GATEWAY: 2, HASTY_BOARD: 60}  # and how many kills show it
 _TAKEN = "                self._pending.append(event)"
 _HEARD = "                signals.append((beep_of(event), text_of(event)))"
@@ -62,21 +70,30 @@ PLANTED = {
     "firmware/controller.py": {
         "else:\n" + _HEARD: "else:\n                pass",
         _TAKEN: _TAKEN + "\n" + _HEARD,
-        _WRITE: f"        import time\n        if pending:\n            time.sleep_ms({ERASE_MS})\n" + _WRITE,
+        _WRITE: (
+            f"        import time\n        if pending:\n            time.sleep_ms({ERASE_MS})\n"
+            + _WRITE
+        ),
     }
 }
-TABLES = {"budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}}  # quick, as kills are
+TABLES = {
+    "budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}
+}  # quick, as kills are
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof kill", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof kill", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--offices", type=int, default=2)
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends this leaves no broker and no board behind
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # whoever ends this leaves no broker and no board behind
     if options.control:
         results = [control(name, options.seed) for name in CONTROLS]
     else:
@@ -88,7 +105,10 @@ def main(arguments: list[str]) -> int:
     if options.control:
         return int(not all(result["lost"] for result in results))
     if results[0]["failed"]:
-        print(f"again: ./run proof kill --kills {options.kills} --seed {options.seed} --offices {options.offices}")
+        print(
+            f"again: ./run proof kill --kills {options.kills} --seed {options.seed} --offices"
+            f" {options.offices}"
+        )
     return int(bool(results[0]["failed"]))
 
 
@@ -98,21 +118,22 @@ def told(result: dict[str, Any]) -> str:
     return "\n".join(
         (
             (f"control, {result['control']}: " if result["control"] else "")
-            + f"{result['kills']} kills ({victims}), {result['ms_per_kill']} ms each, seed {result['seed']}",
-            "{heard} batches heard, {records} records in the ledgers: lost {lost}, twice {twice}, foreign {foreign}".format(
-                **result
-            ),
-            "kills of a board in the middle of work: {behind} with records not acknowledged, {mute} between flash and beep; "
-            "{unheard} batches recorded once without their beep, {duplicates} records came again and added nothing".format(
-                **result
-            ),
+            + f"{result['kills']} kills ({victims}), {result['ms_per_kill']} ms each, seed"
+            f" {result['seed']}",
+            "{heard} batches heard, {records} records in the ledgers: lost {lost}, twice {twice},"
+            " foreign {foreign}".format(**result),
+            "kills of a board in the middle of work: {behind} with records not acknowledged, {mute}"
+            " between flash and beep; {unheard} batches recorded once without their beep,"
+            " {duplicates} records came again and added nothing".format(**result),
             f"unsound {result['unsound']}" + "".join(f"\n  {line}" for line in result["troubles"]),
         )
     )
 
 
 def prove(kills: int, seed: int, offices: int = 2) -> dict[str, Any]:
-    """{seed, kills, victims, heard, records, lost, twice, foreign, unheard, duplicates, behind, mute, unsound, ...}."""
+    """{seed, kills, victims, heard, records, lost, twice, foreign, unheard, duplicates, behind,
+    mute, unsound, ...}.
+    """
     return asyncio.run(_prove(kills, seed, offices, ""))
 
 
@@ -130,9 +151,14 @@ async def _prove(kills: int, seed: int, count: int, bug: str) -> dict[str, Any]:
             offices.append(_Office(place, random.Random(f"{seed} {number}"), number, bug))
         try:
             await asyncio.gather(*(each.open() for each in offices))
-            shares = [kills // len(offices) + (number < kills % len(offices)) for number in range(len(offices))]
+            shares = [
+                kills // len(offices) + (number < kills % len(offices))
+                for number in range(len(offices))
+            ]
             killing = time.perf_counter()
-            await asyncio.gather(*(each.suffer(share) for each, share in zip(offices, shares, strict=True)))
+            await asyncio.gather(
+                *(each.suffer(share) for each, share in zip(offices, shares, strict=True))
+            )
             killed_ms = round(1000 * (time.perf_counter() - killing))
             await asyncio.gather(*(each.drain() for each in offices))
         finally:
@@ -143,20 +169,38 @@ async def _prove(kills: int, seed: int, count: int, bug: str) -> dict[str, Any]:
             total.update(each.verdict())
         victims = sum((each.victims for each in offices), Counter[str]())
         troubles = [line for each in offices for line in each.troubles]
-    result: dict[str, Any] = {"seed": seed, "control": bug, "kills": sum(victims.values()), "victims": dict(victims)}
+    result: dict[str, Any] = {
+        "seed": seed,
+        "control": bug,
+        "kills": sum(victims.values()),
+        "victims": dict(victims),
+    }
     for name in (
-        "heard", "records", "lost", "twice", "foreign", "unheard", "duplicates", "behind", "mute", "unsound",
+        "heard", "records", "lost", "twice", "foreign", "unheard", "duplicates", "behind", "mute",
+        "unsound",
     ):  # fmt: skip
         result[name] = total[name]
-    failed = sum(result[name] for name in ("lost", "twice", "foreign", "unsound")) + len(troubles) + (result["kills"] != kills)
+    failed = (
+        sum(result[name] for name in ("lost", "twice", "foreign", "unsound"))
+        + len(troubles)
+        + (result["kills"] != kills)
+    )
     seconds = round(time.perf_counter() - started, 1)
-    return {**result, "troubles": troubles, "failed": failed, "ms_per_kill": killed_ms // max(kills, 1), "seconds": seconds}
+    return {
+        **result,
+        "troubles": troubles,
+        "failed": failed,
+        "ms_per_kill": killed_ms // max(kills, 1),
+        "seconds": seconds,
+    }
 
 
 class ColumnCounter(BillCounter):
     """A note counter that prints the layout of the profile `columns`."""
 
-    def compose(self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int) -> tuple[bytes, int]:
+    def compose(
+        self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
+    ) -> tuple[bytes, int]:
         lines = ["COUNT REPORT", f"BATCH {batch}"]
         lines += [f"{dollars(cents)} {pieces} {dollars(cents * pieces)}" for cents, pieces in rows]
         lines.append(f"TOTAL {sum(pieces for _, pieces in rows)} {dollars(value_cents(rows))}")
@@ -196,7 +240,9 @@ class _Gateway:
 class _Till:
     """One window whose cashier counts without a pause, each time another sum."""
 
-    def __init__(self, name: str, folder: Path, tree: Path, tick: Any, byte_rate: int | None) -> None:
+    def __init__(
+        self, name: str, folder: Path, tree: Path, tick: Any, byte_rate: int | None
+    ) -> None:
         self.name = name
         self.flash = folder / "flash.img"
         self.counted: set[int] = set()
@@ -208,8 +254,10 @@ class _Till:
         self._clean = True  # nothing else was said since the last count
         self._last = 0
         self.window = Window(
-            name, [MICROPYTHON, "-X", HEAP, "main.py"], tree, {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"},
-            bills=ColumnCounter(), byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear, console=folder / "console.txt",
+            name, [MICROPYTHON, "-X", HEAP, "main.py"], tree,
+            {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"},
+            bills=ColumnCounter(), byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear,
+            console=folder / "console.txt",
         )  # fmt: skip
 
     def _hear(self, line: str) -> None:
@@ -234,7 +282,9 @@ class _Till:
             self._tick(self, False)
             await self.window.count_bills(rows)
             await self.window.wait_beep(2)
-            while self._ok and not self.is_closing:  # the display names the count right behind its beep
+            while (
+                self._ok and not self.is_closing
+            ):  # the display names the count right behind its beep
                 await asyncio.sleep(1 / 1000)
 
     def cut(self) -> None:
@@ -259,8 +309,12 @@ class _Office:
         self._waiting: list[tuple[_Till | None, asyncio.Future[None]]] = []
         port = quiet_port()
         use_mosquitto = number % 2 == 1 and MosquittoBroker.is_installed()
-        self._broker: Broker = MosquittoBroker(folder / "mosquitto", port) if use_mosquitto else EmbeddedBroker(port)
-        self._tills = [self._till(f"w{number}", port) for number in range(1, 2 if bug else WINDOWS + 1)]
+        self._broker: Broker = (
+            MosquittoBroker(folder / "mosquitto", port) if use_mosquitto else EmbeddedBroker(port)
+        )
+        self._tills = [
+            self._till(f"w{number}", port) for number in range(1, 2 if bug else WINDOWS + 1)
+        ]
         self._tasks: list[asyncio.Task[None]] = []
         self._work: list[asyncio.Task[None]] = []
         self._gateway: _Gateway | None = None
@@ -268,8 +322,18 @@ class _Office:
     def _till(self, name: str, port: int) -> _Till:
         (place := self._folder / name).mkdir()
         key = create_key(self._folder / "keys", name)
-        tables = {**TABLES, "journal": {"sectors": SECTORS_CONTROL if self._bug == HASTY_GATEWAY else SECTORS}}
-        tree = staged(place, name, port, key.secret.hex(), tables, PLANTED if self._bug == HASTY_BOARD else None)
+        tables = {
+            **TABLES,
+            "journal": {"sectors": SECTORS_CONTROL if self._bug == HASTY_GATEWAY else SECTORS},
+        }
+        tree = staged(
+            place,
+            name,
+            port,
+            key.secret.hex(),
+            tables,
+            PLANTED if self._bug == HASTY_BOARD else None,
+        )
         return _Till(name, place, tree, self._ticked, None if name == "w1" else 20_000)
 
     async def open(self) -> None:
@@ -301,9 +365,13 @@ class _Office:
                 elif not is_hasty:
                     await self._recovered(till)
                 await self._moment(till if victim == "board" else None, pause_ms)
-                self.victims[self._broker.name if victim == "broker" else victim] += await self._strike(victim, till)
+                self.victims[
+                    self._broker.name if victim == "broker" else victim
+                ] += await self._strike(victim, till)
             except (TimeoutError, GatewayError, AssertionError) as error:
-                self.troubles.append(f"{victim} of office {self._folder.name}: {type(error).__name__} {error}")
+                self.troubles.append(
+                    f"{victim} of office {self._folder.name}: {type(error).__name__} {error}"
+                )
                 return
 
     async def _strike(self, victim: str, till: _Till) -> bool:
@@ -325,12 +393,16 @@ class _Office:
         return killed
 
     def _look(self, till: _Till) -> None:
-        """What the kill interrupted: records without an acknowledgement, and a count on flash whose beep never came."""
+        """What the kill interrupted: records without an acknowledgement, and a count on flash whose
+        beep never came.
+        """
         journal = Journal(Flash(till.flash.read_bytes()))
         raw = journal.read(journal.last_seq)
         newest = decode_record(raw) if raw else {}
         self.counts["behind"] += journal.last_seq > journal.acked
-        self.counts["mute"] += newest.get("kind") == "tally" and newest["total_minor"] not in till.heard
+        self.counts["mute"] += (
+            newest.get("kind") == "tally" and newest["total_minor"] not in till.heard
+        )
 
     async def _recovered(self, till: _Till) -> None:
         assert self._gateway is not None
@@ -365,7 +437,9 @@ class _Office:
                 future.set_result(None)
 
     async def drain(self) -> None:
-        """No more counts, no more kills: until ledger and boards agree. The control's last gateway is an honest one."""
+        """No more counts, no more kills: until ledger and boards agree. The control's last gateway
+        is an honest one.
+        """
         for till in self._tills:
             till.is_closing = True
         if self._bug == HASTY_GATEWAY and self._gateway is not None:
@@ -378,7 +452,10 @@ class _Office:
                 while not self._is_drained(stopped_ms):
                     await asyncio.sleep(1 / 20)
         except TimeoutError:
-            self.troubles.append(f"office {self._folder.name} did not drain; boards: {[till.name for till in self._tills]}")
+            self.troubles.append(
+                f"office {self._folder.name} did not drain; boards:"
+                f" {[till.name for till in self._tills]}"
+            )
 
     def _is_drained(self, since_ms: int) -> bool:
         db = sqlite3.connect(self._folder / "ledger.db", timeout=5)
@@ -411,5 +488,7 @@ class _Office:
 
     def verdict(self) -> dict[str, int]:
         heard = {till.name: till.heard for till in self._tills}
-        found = judge(self._folder / "ledger.db", heard, {till.name: till.counted for till in self._tills})
+        found = judge(
+            self._folder / "ledger.db", heard, {till.name: till.counted for till in self._tills}
+        )
         return {**found, "heard": sum(len(each) for each in heard.values())}

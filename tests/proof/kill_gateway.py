@@ -1,9 +1,11 @@
-"""The gateway of `./run proof kill`: a warm process that forks one Service after the other, each of them to be killed.
+"""The gateway of `./run proof kill`: a warm process that forks one Service after the other, each of
+them to be killed.
 
     kill_gateway.py FOLDER PORT     standard input: start, start hasty, kill     standard output: started PID, killed, up
 
-A fork saves the half second of imports; what runs in it is the gateway, with a ledger file, a socket and threads of its own.
-What ends it is SIGKILL. `up` is said whenever the broker has it subscribed.
+A fork saves the half second of imports; what runs in it is the gateway, with a ledger file, a
+socket and threads of its own. What ends it is SIGKILL. `up` is said whenever the broker has it
+subscribed.
 """
 
 import logging
@@ -53,7 +55,9 @@ def main() -> None:
             child = os.fork()
             if not child:
                 os.close(theirs)
-                threading.Thread(target=lambda: (os.read(ours, 1), os._exit(0)), daemon=True).start()
+                threading.Thread(
+                    target=lambda: (os.read(ours, 1), os._exit(0)), daemon=True
+                ).start()
                 _serve(folder, port, "hasty" in line)
             _say(f"started {child}")
         elif child:

@@ -1,8 +1,9 @@
 """./run proof powercut --files: the power goes while a device rewrites its key on a real littlefs.
 
-The very functions of firmware/commands.py run over littlefs with the sizes that MicroPython gives an RP2040's file system. At
-every program and erase the flash is copied and struck, mounted afresh, and read by the device's own reader: the old key or the
-new one, never neither, never mixed, and the staged site.json whole. Then the rotation is done again on what the cut left.
+The very functions of firmware/commands.py run over littlefs with the sizes that MicroPython gives
+an RP2040's file system. At every program and erase the flash is copied and struck, mounted afresh,
+and read by the device's own reader: the old key or the new one, never neither, never mixed, and the
+staged site.json whole. Then the rotation is done again on what the cut left.
 """
 
 import contextlib
@@ -20,7 +21,13 @@ from firmware import commands
 BLOCK_BYTES = 4096
 BLOCKS = 16
 ROTATIONS = 400
-SIZES = {"block_size": BLOCK_BYTES, "read_size": 32, "prog_size": 256, "cache_size": 1024, "lookahead_size": 32}
+SIZES = {
+    "block_size": BLOCK_BYTES,
+    "read_size": 32,
+    "prog_size": 256,
+    "cache_size": 1024,
+    "lookahead_size": 32,
+}
 SITE = b'{"site": "city", "device": "w1"}' * 40
 FIRST = bytes(32)
 TEARS = ("nothing", "whole", "prefix", "bits")
@@ -28,7 +35,9 @@ Rotation = Callable[[dict[str, Any], int, bytes], None]
 
 
 class Nor(UserContext):
-    """Flash that only clears bits; `before` is called before every program (its data) and erase (None)."""
+    """Flash that only clears bits; `before` is called before every program (its data) and erase
+    (None).
+    """
 
     def __init__(self, image: bytes | None = None) -> None:
         super().__init__(buffer=bytearray(image or b"\xff" * BLOCK_BYTES * BLOCKS))
@@ -65,7 +74,9 @@ def struck(image: bytearray, at: int, data: bytes | None, tear: str, dice: rando
         end = dice.randrange(size + 1)
         image[at : at + end] = after[:end]
     elif tear == "bits":
-        image[at : at + size] = bytes(old ^ ((old ^ new) & dice.getrandbits(8)) for old, new in zip(now, after, strict=True))
+        image[at : at + size] = bytes(
+            old ^ ((old ^ new) & dice.getrandbits(8)) for old, new in zip(now, after, strict=True)
+        )
     return bytes(image)
 
 
@@ -112,7 +123,9 @@ def judge(image: bytes, allowed: dict[int, bytes], rotate: Rotation, nonce: byte
 
 
 def every_cut(seed: int, rotations: int, rotate: Rotation) -> tuple[Counter[str], list[str]]:
-    """(cuts by kind, what was wrong) over `rotations` rotations, struck at every program and erase in every way."""
+    """(cuts by kind, what was wrong) over `rotations` rotations, struck at every program and erase
+    in every way.
+    """
     dice = random.Random(seed)
     flash, counts, wrong = Nor(), Counter[str](), []
     images: list[tuple[bytes, str]] = []
@@ -141,7 +154,10 @@ def every_cut(seed: int, rotations: int, rotate: Rotation) -> tuple[Counter[str]
             except (LittleFSError, OSError, io.UnsupportedOperation) as error:
                 problem = repr(error)
             if problem:
-                wrong.append(f"rotation to key {number}, {kind}: {problem}\n  ./run proof powercut --files --seed {seed}")
+                wrong.append(
+                    f"rotation to key {number}, {kind}: {problem}\n  ./run proof powercut --files"
+                    f" --seed {seed}"
+                )
     return counts, wrong
 
 
@@ -153,15 +169,18 @@ def in_two_steps(held: dict[str, Any], number: int, nonce: bytes) -> None:
 
 
 def prove(seed: int, rotations: int = ROTATIONS) -> dict[str, Any]:
-    """{cuts, wrong, control, failed, text}: `control` is how often the two steps lose the key, which must happen."""
+    """{cuts, wrong, control, failed, text}: `control` is how often the two steps lose the key,
+    which must happen.
+    """
     counts, wrong = every_cut(seed, rotations, commands.rotated_key)
     control = len(every_cut(seed, 4, in_two_steps)[1])
     lines = [f"  {kind}: {count}" for kind, count in sorted(counts.items())] + wrong[:10]
     lines.append(
-        f"littlefs: {counts.total()} power cuts in {rotations} key rotations: {len(wrong)} neither old nor new; "
-        f"control (remove, then rename): {control}"
+        f"littlefs: {counts.total()} power cuts in {rotations} key rotations: {len(wrong)} neither"
+        f" old nor new; control (remove, then rename): {control}"
     )
     return {
-        "cuts": dict(counts), "wrong": len(wrong), "control": control, "failed": int(bool(wrong) or not control),
+        "cuts": dict(counts), "wrong": len(wrong), "control": control,
+        "failed": int(bool(wrong) or not control),
         "text": "\n".join(lines),
     }  # fmt: skip

@@ -1,4 +1,6 @@
-"""Histories of the ccTalk driver with a coin acceptor and with a bill validator, and the bugs that they must find."""
+"""Histories of the ccTalk driver with a coin acceptor and with a bill validator, and the bugs that
+they must find.
+"""
 
 import contextlib
 import random
@@ -11,17 +13,37 @@ from simulators.instruments.machine import MachineError
 def coin_hands(rng: random.Random, machine: Any, now_ms: int) -> int:
     """Mostly coins; now and then a handful, a lever, a power cut, a busy device."""
     lot = _lot(rng, machine)
-    rare = {0: "power off", 1: "power on", 2: "clear", 3: "lever", 4: "handful 4", 5: "busy 1", 6: "nak 1", 7: "insert token"}
+    rare = {
+        0: "power off",
+        1: "power on",
+        2: "clear",
+        3: "lever",
+        4: "handful 4",
+        5: "busy 1",
+        6: "nak 1",
+        7: "insert token",
+    }
     if lot == 0 and rng.random() < 0.6:
         lot = 1
-    machine.do(rare.get(lot, "insert " + rng.choice(("1c", "5c", "10c", "25c", "0.50", "1.00"))), now_ms)
+    machine.do(
+        rare.get(lot, "insert " + rng.choice(("1c", "5c", "10c", "25c", "0.50", "1.00"))), now_ms
+    )
     return now_ms + rng.choice((150, 300, 700, 1500))
 
 
 def bill_hands(rng: random.Random, machine: Any, now_ms: int) -> int:
     """Mostly notes; now and then one pulled back, a power cut, the box taken away."""
     lot = _lot(rng, machine)
-    rare = {0: "power off", 1: "power on", 2: "clear", 3: "pull", 4: "stacker out", 5: "stacker in", 6: "busy 1", 7: "nak 1"}
+    rare = {
+        0: "power off",
+        1: "power on",
+        2: "clear",
+        3: "pull",
+        4: "stacker out",
+        5: "stacker in",
+        6: "busy 1",
+        7: "nak 1",
+    }
     machine.do(rare.get(lot, "insert " + rng.choice(("1.00", "5.00", "10.00", "20.00"))), now_ms)
     return now_ms + rng.choice((300, 700, 1500, 2500))
 
@@ -43,14 +65,23 @@ CASES = [
     Case(profile="cctalk-bill", hands=bill_hands, settle=settle),
 ]
 PLANTED = [
-    ("keeps overwritten events silent", "elif step > 5 and self._mask:", "elif False:", "cctalk-coin"),
+    (
+        "keeps overwritten events silent",
+        "elif step > 5 and self._mask:",
+        "elif False:",
+        "cctalk-coin",
+    ),
     ("credits the whole window", "fresh = min(step, 5)", "fresh = 5"),
     (
         "credits the event before as well",
         "range(2 * fresh - 2, -1, -2)",
         "range(2 * min(5, fresh + 1) - 2 if fresh else -2, -1, -2)",
     ),
-    ("resets silently", 'self._lose("restarted: what it counted last is not known")', "self._epoch += 1"),
+    (
+        "resets silently",
+        'self._lose("restarted: what it counted last is not known")',
+        "self._epoch += 1",
+    ),
     ("forgets where it was", "self._base = self._batch, packed", "self._base = None"),
     (
         "moves on only with a credit",

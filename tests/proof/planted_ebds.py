@@ -17,7 +17,9 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
         return now_ms + 500
     if machine.transport.phase == "jammed":
         machine.do("clear", now_ms)
-    elif not machine.transport.told and (machine.transport.in_box >= machine.box_max or rng.random() < 0.03):
+    elif not machine.transport.told and (
+        machine.transport.in_box >= machine.box_max or rng.random() < 0.03
+    ):
         machine.do("cassette out", now_ms)
     if machine.transport.told:  # the cassette is locked until the host has heard of the note
         return now_ms + 300
@@ -37,15 +39,39 @@ def settle(machine: Any, now_ms: int) -> None:
 CASES = [Case(profile="ebds", hands=hands, settle=settle)]
 PLANTED = [
     ("credits in escrow", "if d0 & _STACKED:", "if d0 & (_STACKED | _ESCROW):"),
-    ("takes any toggle for an answer", "elif not self._is_asking or frame[2] & 1 != self._toggle:", "elif False:"),
-    ("a new toggle though no answer came", "            else:\n                self._compose()", "            self._compose()"),
+    (
+        "takes any toggle for an answer",
+        "elif not self._is_asking or frame[2] & 1 != self._toggle:",
+        "elif False:",
+    ),
+    (
+        "a new toggle though no answer came",
+        "            else:\n                self._compose()",
+        "            self._compose()",
+    ),
     (
         "tells to stack before flash knows",
         "                self._begin(value)\n",
         "                self._note = value\n                return\n",
     ),
-    ("forgets after our restart what flash knew", "self._note = int(note) if note.isdigit() else 0", "self._note = 0"),
-    ("counts a note in escrow after our restart as the one on flash", "not self._is_met and not d0 & _STACKING:", "False:"),
-    ("forgets the note that vanished", 'self._lost("told to stack, and no word of it", events)', "self._settle(events)"),
-    ("first question under the stated toggle", "self._toggle = int(batch_id[1])", "self._toggle = int(batch_id[1]) ^ 1"),
+    (
+        "forgets after our restart what flash knew",
+        "self._note = int(note) if note.isdigit() else 0",
+        "self._note = 0",
+    ),
+    (
+        "counts a note in escrow after our restart as the one on flash",
+        "not self._is_met and not d0 & _STACKING:",
+        "False:",
+    ),
+    (
+        "forgets the note that vanished",
+        'self._lost("told to stack, and no word of it", events)',
+        "self._settle(events)",
+    ),
+    (
+        "first question under the stated toggle",
+        "self._toggle = int(batch_id[1])",
+        "self._toggle = int(batch_id[1]) ^ 1",
+    ),
 ]

@@ -1,8 +1,10 @@
-"""Histories of the frame reader with the note counter that sends one frame a note, and the bugs that they must find.
+"""Histories of the frame reader with the note counter that sends one frame a note, and the bugs
+that they must find.
 
-Our own restarts are left out: this machine numbers nothing, so a whole count that passes while nobody listens leaves no trace.
-A count without its end frame is not stated, so what it held has to be told of as money that may have passed. The display stream
-has no case: its profile knows no field and credits nothing.
+Our own restarts are left out: this machine numbers nothing, so a whole count that passes while
+nobody listens leaves no trace. A count without its end frame is not stated, so what it held has to
+be told of as money that may have passed. The display stream has no case: its profile knows no field
+and credits nothing.
 """
 
 from proof.history import Case
@@ -10,13 +12,16 @@ from proof.planted_report_stream import handed, hands, settle
 
 LINE = ("noise", "drop_reply", "wrong_baud", "drop", "flip")
 KNOBS = (
-    "jam", "reject", "suspect", "double", "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty",
-    "door_mid_count", "clear_silent", "power_loss", "truncate", "garble", "noise", "nuls", "wrong_baud", "gap",
+    "jam", "reject", "suspect", "double", "chain", "denomination_change", "batch_full",
+    "stacker_full", "hopper_empty",
+    "door_mid_count", "clear_silent", "power_loss", "truncate", "garble", "noise", "nuls",
+    "wrong_baud", "gap",
 )  # fmt: skip
 
 CASES = [
     Case(
-        profile="fddf", hands=hands, settle=settle, knobs=KNOBS, line_knobs=LINE, line_rate_max=40, make_simulator=handed,
+        profile="fddf", hands=hands, settle=settle, knobs=KNOBS, line_knobs=LINE, line_rate_max=40,
+        make_simulator=handed,
         quiet_ms=3500, restarts=False,
     ),
 ]  # fmt: skip
@@ -33,8 +38,15 @@ PLANTED = [
     ),
     (
         "forgets an open count at the next start",
-        'batch.refuse("a second start without an end; recount")\n                self._close(events)',
+        (
+            'batch.refuse("a second start without an end; recount")\n               '
+            " self._close(events)"
+        ),
         "pass",
     ),
-    ("takes whole units for cents", 'values["denomination"] * self._grammar["unit"]', 'values["denomination"]'),
+    (
+        "takes whole units for cents",
+        'values["denomination"] * self._grammar["unit"]',
+        'values["denomination"]',
+    ),
 ]

@@ -1,9 +1,10 @@
 """Histories of the report reader with every machine that prints, and the bugs that they must find.
 
-Left out: `garble` and `flip`. One changed digit of a batch number, or of a coin's name where a tape prints no pieces, is
-covered by no arithmetic of these reports; nobody could tell. `double_unseen` and `door_mid_count` make the machine's own count
-wrong, which is the count that the ledger holds. `wrap` is a state to start in here. The first batches meet no fault: what was
-lost before the reader ever heard a number, it cannot know.
+Left out: `garble` and `flip`. One changed digit of a batch number, or of a coin's name where a tape
+prints no pieces, is covered by no arithmetic of these reports; nobody could tell. `double_unseen`
+and `door_mid_count` make the machine's own count wrong, which is the count that the ledger holds.
+`wrap` is a state to start in here. The first batches meet no fault: what was lost before the reader
+ever heard a number, it cannot know.
 """
 
 import random
@@ -35,7 +36,9 @@ def handed(simulator_class: Any, faults: Faults, rng: random.Random) -> Any:
 
 
 def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
-    """Batches of a few pieces; stops are cleared, power comes back; now and then a copy, a sub-batch, the clear key."""
+    """Batches of a few pieces; stops are cleared, power comes back; now and then a copy, a
+    sub-batch, the clear key.
+    """
     if machine.state == "off":
         machine.do("power on", now_ms)
         machine.take_back(now_ms)
@@ -60,7 +63,9 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
 
 
 def tidy(machine: Any, now_ms: int) -> bool:
-    """One step towards batches that are done and reported; False when a report has just gone out and wants its time."""
+    """One step towards batches that are done and reported; False when a report has just gone out
+    and wants its time.
+    """
     if getattr(machine, "display", ""):
         machine.do("clear error", now_ms)
         return False
@@ -72,7 +77,9 @@ def tidy(machine: Any, now_ms: int) -> bool:
     elif machine.state == "waiting":
         machine.do("end", now_ms)
         return False
-    elif machine.is_starved or (machine.state == "idle" and machine.batches_left and now_ms < machine.last_ms):
+    elif machine.is_starved or (
+        machine.state == "idle" and machine.batches_left and now_ms < machine.last_ms
+    ):
         machine.batches_left -= machine.state == "idle"
         machine.pour([(machine.denominations[-1], 1 + machine.batches_left)], now_ms)
     return True
@@ -105,9 +112,23 @@ PLANTED = [
     ("sums sub-batches and their batch", "flags |= FLAG_SUB_BATCH", "flags |= 0", "jetscan"),
     ("sums sub-batches and their batch", "flags |= FLAG_SUB_BATCH", "flags |= 0", "jetsort"),
     ("counts a copy", "(FLAG_REPRINT if is_reprint else 0)", "0"),
-    ("states a cut report", 'self.refuse("report was cut short before its total", True)', "self.total = self._sum", "mach"),
-    ("takes the customer's total", "if value + self._fee != self.total:", "self.total = value\n            if False:", "mach"),
+    (
+        "states a cut report",
+        'self.refuse("report was cut short before its total", True)',
+        "self.total = self._sum",
+        "mach",
+    ),
+    (
+        "takes the customer's total",
+        "if value + self._fee != self.total:",
+        "self.total = value\n            if False:",
+        "mach",
+    ),
     ("forgets the answer", 'self._out = self._grammar["answer"]', 'self._out = b""', "jetsort"),
-    ("sees no gap in the numbers", "elif 0 <= self._batch < batch - 1:", "elif 0 <= self._batch < batch - 90:"),
+    (
+        "sees no gap in the numbers",
+        "elif 0 <= self._batch < batch - 1:",
+        "elif 0 <= self._batch < batch - 90:",
+    ),
     ("forgets the last batch over a restart", "self._memory.resume(batch_id)", "pass"),
 ]

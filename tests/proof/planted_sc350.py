@@ -12,7 +12,9 @@ FIRST_MS = 3000  # what was moved before anybody asked, nobody can know
 
 
 def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
-    """Coins run through, then M; a stop is dealt with. By fault: the clear key, or two batches moved between two questions."""
+    """Coins run through, then M; a stop is dealt with. By fault: the clear key, or two batches
+    moved between two questions.
+    """
     if now_ms < FIRST_MS:
         return FIRST_MS
     if machine.state == "off":
@@ -41,14 +43,36 @@ def settle(machine: Any, now_ms: int) -> None:
             machine.do(line, now_ms)
 
 
-# Left out: another machine on the cable while the controller is off. It has no serial number; a memory that rose by what people
-# can count in that time is taken for theirs. Without restarts a swap is seen, which tests/test_instruments_duties.py shows.
+# Left out: another machine on the cable while the controller is off. It has no serial number; a
+# memory that rose by what people can count in that time is taken for theirs. Without restarts a
+# swap is seen, which tests/test_instruments_duties.py shows.
 KNOBS = tuple(knob for knob in Sc350.supported if knob != "swap")
-CASES = [Case(profile="sc350", hands=hands, settle=settle, settings={"coin_minor": 25}, knobs=KNOBS, quiet_ms=FIRST_MS + 500)]
+CASES = [
+    Case(
+        profile="sc350",
+        hands=hands,
+        settle=settle,
+        settings={"coin_minor": 25},
+        knobs=KNOBS,
+        quiet_ms=FIRST_MS + 500,
+    )
+]
 PLANTED: list[Any] = [
-    ("states what memory holds, not its rise", "self._state_transfer(events, rise)", "self._state_transfer(events, value)"),
-    ("credits the display too", "self._state_transfer(events, rise)", "self._state_transfer(events, rise + self._count_read)"),
-    ("states a transfer again and again", "before, self._memory = self._memory, value", "before = self._memory"),
+    (
+        "states what memory holds, not its rise",
+        "self._state_transfer(events, rise)",
+        "self._state_transfer(events, value)",
+    ),
+    (
+        "credits the display too",
+        "self._state_transfer(events, rise)",
+        "self._state_transfer(events, rise + self._count_read)",
+    ),
+    (
+        "states a transfer again and again",
+        "before, self._memory = self._memory, value",
+        "before = self._memory",
+    ),
     (
         "counts memory again after a restart",
         "self._epoch, self._memory, self._revision = epoch, memory, revision",

@@ -1,4 +1,5 @@
-"""./run proof powercut: the power goes at any program or erase of the journal's flash, and no confirmed record is missing.
+"""./run proof powercut: the power goes at any program or erase of the journal's flash, and no
+confirmed record is missing.
 
 --cuts N      how many cuts in random histories, several in a row (default 20000), behind those of the shift
 --seed S      the first of these histories          --shift-only / --only-cut N   every cut, or cut N, of the scripted shift
@@ -6,9 +7,10 @@
 --files       the power goes at every program and erase of a real littlefs, in which a key is rotated
 --wear        what each board of boards.toml holds, and for how long      --json   machine-readable
 
-The shift is one of a window through the real Controller and Journal: starts, tallies, marks, commands, acknowledgements, an
-outage until the journal is full, the ring going round several times. At every program and erase the flash is copied, struck in
-every way of tests/proof/flash_model.py, started twice, and held against the truth.
+The shift is one of a window through the real Controller and Journal: starts, tallies, marks,
+commands, acknowledgements, an outage until the journal is full, the ring going round several times.
+At every program and erase the flash is copied, struck in every way of tests/proof/flash_model.py,
+started twice, and held against the truth.
 """
 
 import argparse
@@ -27,7 +29,9 @@ from proof.planted_journal import PLANTED, mutant
 
 SHIFT_SECTORS = 5
 SHIFT_RECORDS = 700
-PLANTED_CUTS = 20_000  # random ones behind those of the shift; a bug that these do not find is not found
+PLANTED_CUTS = (
+    20_000  # random ones behind those of the shift; a bug that these do not find is not found
+)
 
 
 class Broken(Exception):
@@ -78,7 +82,9 @@ class Truth:
         if journal.boot < self.boot + (not self.boot_full) or journal.boot <= self.used_boot:
             raise Broken("boot", f"boot {journal.boot} after {self.boot}")
         self.epoch, self.boot = journal.epoch, journal.boot
-        self.boot_full = not journal.room()  # then there may have been no place for the boot number, nor for a record of it
+        self.boot_full = (
+            not journal.room()
+        )  # then there may have been no place for the boot number, nor for a record of it
         self.command, self.command_doubt = journal.command, 0
 
     def _judge_records(self, journal: Any) -> None:
@@ -90,7 +96,10 @@ class Truth:
         for seq in range(min(lowest, self.released + 1), self.last + 1):
             body = journal.read(seq)
             if body is None and seq > self.released:
-                raise Broken("lost", f"record {seq} of {self.last} is lost, {self.released} were acknowledged")
+                raise Broken(
+                    "lost",
+                    f"record {seq} of {self.last} is lost, {self.released} were acknowledged",
+                )
             if body is not None and body != self.kept.get(seq):
                 raise Broken("other bytes", f"record {seq} has other bytes")
         if journal.last_seq != self.last:
@@ -167,7 +176,9 @@ def shift(flash: Flash, truth: Truth, made: Any) -> None:
             flash.power_on("coin")
             journal = Witness(made, flash, truth)
             controller = Controller(journal, 16)
-            controller.take([boot_event(board, "power_on", "0.1.0", journal, dice.randbytes(4))], number, 0)
+            controller.take(
+                [boot_event(board, "power_on", "0.1.0", journal, dice.randbytes(4))], number, 0
+            )
         if number % 25 == 0:
             journal.note_command(truth.command + 1) if journal.room() else None
         controller.take(list(_events(dice, number)), number * 2000, 0)
@@ -184,7 +195,12 @@ def shift(flash: Flash, truth: Truth, made: Any) -> None:
 class _Board:
     NAME, HASH = "unix rev a", bytes(8)
     INSTRUMENTS = [
-        {"name": name, "driver": "report_stream", "profile": name, "settings": {"evidence": "manual"}}
+        {
+            "name": name,
+            "driver": "report_stream",
+            "profile": name,
+            "settings": {"evidence": "manual"},
+        }
         for name in ("bills", "coins")
     ]
 
@@ -194,13 +210,20 @@ def _events(dice: random.Random, number: int) -> Any:
     values = [10000, 5000, 2000, 1000, 500, 100, 50, 25, 10, 5, 1][: dice.randrange(1, 12)]
     rows = [(value, dice.randrange(1, 200)) for value in values]
     yield {
-        "kind": "tally", "instrument": "bills", "batch_id": str(number), "currency": "USD", "rows": rows,
-        "total_minor": sum(value * pieces for value, pieces in rows), "flags": 0, "digest": dice.randbytes(8),
+        "kind": "tally", "instrument": "bills", "batch_id": str(number), "currency": "USD",
+        "rows": rows,
+        "total_minor": sum(value * pieces for value, pieces in rows), "flags": 0,
+        "digest": dice.randbytes(8),
         "evidence": "manual", "machine_time": "x" * dice.randrange(8, 32),
     }  # fmt: skip
     if number % 2:
         yield {"kind": "drawer", "state": "open", "instrument": "drawer", "cause": "kick"}
-        yield {"kind": "drawer", "state": "closed", "instrument": "drawer", "dwell_ms": dice.randrange(60000)}
+        yield {
+            "kind": "drawer",
+            "state": "closed",
+            "instrument": "drawer",
+            "dwell_ms": dice.randrange(60000),
+        }
     if number % 5 == 0:
         yield {
             "kind": "quarantine",
@@ -213,7 +236,9 @@ def _events(dice: random.Random, number: int) -> Any:
 
 
 def every_cut(made: Any, counts: Counter[str], only: int = 0) -> str:
-    """Strike the shift at every program and erase in every way (or at cut `only`); "" or what was wrong first."""
+    """Strike the shift at every program and erase in every way (or at cut `only`); "" or what was
+    wrong first.
+    """
     flash, truth = Flash(SHIFT_SECTORS, random.Random(1)), Truth()
     number = 0
 
@@ -244,7 +269,9 @@ def survive(flash: Flash, truth: Truth, made: Any) -> None:
         flash.power_on()
         try:
             Witness(made, flash, truth).works(flash.dice)
-        except shipped.JournalError as error:  # not the shift's own, which its controller would take for a refusal
+        except (
+            shipped.JournalError
+        ) as error:  # not the shift's own, which its controller would take for a refusal
             raise Broken("full", str(error)) from None
 
 
@@ -252,11 +279,19 @@ def survive(flash: Flash, truth: Truth, made: Any) -> None:
 
 
 def history(seed: int, made: Any, counts: Counter[str], cuts: int = 60) -> str:
-    """Up to `cuts` cuts in a history of its own; "" or what was wrong. Some start again in the middle of a start."""
+    """Up to `cuts` cuts in a history of its own; "" or what was wrong. Some start again in the
+    middle of a start.
+    """
     dice = random.Random(seed)
     flash, truth = Flash(dice.choice((3, 4, 6)), dice), Truth()
-    if dice.random() < 0.2:  # a place that does not keep what is written; what is weak is another matter
-        flash.worn = (dice.randrange(len(flash.content)), _worn_place(dice), dice.choice((0, 0xFF, dice.getrandbits(8))))
+    if (
+        dice.random() < 0.2
+    ):  # a place that does not keep what is written; what is weak is another matter
+        flash.worn = (
+            dice.randrange(len(flash.content)),
+            _worn_place(dice),
+            dice.choice((0, 0xFF, dice.getrandbits(8))),
+        )
     try:
         while cuts:
             flash.power_on()
@@ -309,7 +344,9 @@ def _count(counts: Counter[str], error: Exception) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof powercut", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof powercut", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--cuts", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only-cut", type=int, default=0)
@@ -343,22 +380,29 @@ def prove(cuts: int, seed: int = 1, shift_only: bool = False, only: int = 0) -> 
         failures.append(history(seed, shipped.Journal, counts))
         seed += 1
     failures = [failure for failure in failures if failure]
-    kinds = {kind: count for kind, count in sorted(counts.items()) if kind.startswith(("program", "erase"))}
+    kinds = {
+        kind: count
+        for kind, count in sorted(counts.items())
+        if kind.startswith(("program", "erase"))
+    }
     total, seconds = sum(kinds.values()), time.perf_counter() - started
     lost, twice = counts["lost"] + counts["fell over"], counts["seq"] + counts["other bytes"]
     lines = [f"  {kind}: {count}" for kind, count in kinds.items()] + failures[:10]
     lines.append(
-        f"{total} power cuts ({in_shift} in one shift, at every program and erase): lost {lost}, duplicates {twice}, "
-        f"{len(failures)} failed, {int(total / seconds)} cuts a second"
+        f"{total} power cuts ({in_shift} in one shift, at every program and erase): lost {lost},"
+        f" duplicates {twice}, {len(failures)} failed, {int(total / seconds)} cuts a second"
     )
     return {
-        "cuts": kinds, "total": total, "in_shift": in_shift, "lost": lost, "duplicates": twice, "failed": len(failures),
+        "cuts": kinds, "total": total, "in_shift": in_shift, "lost": lost, "duplicates": twice,
+        "failed": len(failures),
         "seconds": round(seconds, 1), "text": "\n".join(lines),
     }  # fmt: skip
 
 
 def found_at(old: str, new: str, within: int = PLANTED_CUTS) -> str:
-    """Where a bug in the journal's source is found first: "cut 12 of 34: ..."; "" when it is not."""
+    """Where a bug in the journal's source is found first: "cut 12 of 34: ..."; "" when it is
+    not.
+    """
     made = mutant(old, new)
     counts: Counter[str] = Counter()
     for seed in range(1, 1 + within // 60):
@@ -380,4 +424,8 @@ def plant() -> dict[str, Any]:
         found[title] = found_at(old, new)
         print(f"{title}: {found[title] or 'NOT FOUND'}", flush=True)
     missed = sum(not place for place in found.values())
-    return {"planted": found, "failed": missed, "text": f"{len(found)} planted bugs, {missed} not found"}
+    return {
+        "planted": found,
+        "failed": missed,
+        "text": f"{len(found)} planted bugs, {missed} not found",
+    }

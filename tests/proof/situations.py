@@ -1,4 +1,6 @@
-"""The nine situations of `./run proof broker`: what mosquitto is told and what happens to it. None is a bug of mosquitto."""
+"""The nine situations of `./run proof broker`: what mosquitto is told and what happens to it. None
+is a bug of mosquitto.
+"""
 
 import getpass
 import resource
@@ -20,7 +22,12 @@ class Mosquitto(MosquittoBroker):
         self.lines = lines
 
     def config(self) -> str:
-        base = (f"listener {self.port} {HOST}", "allow_anonymous true", f"user {getpass.getuser()}", "log_type all")
+        base = (
+            f"listener {self.port} {HOST}",
+            "allow_anonymous true",
+            f"user {getpass.getuser()}",
+            "log_type all",
+        )
         return "\n".join((*base, *self.lines, ""))
 
     def keep(self) -> tuple[str, ...]:
@@ -43,12 +50,17 @@ class Mosquitto(MosquittoBroker):
         (self.folder / "mosquitto.conf").write_text(self.config(), "utf-8")
         command = [str(shutil.which("mosquitto")), "-c", str(self.folder / "mosquitto.conf")]
         with (self.folder / "mosquitto.log").open("ab") as log:
-            # restore_signals: a file that may not grow shall be an error of write(), as a full disk is, and not a signal
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, restore_signals=False)
+            # restore_signals: a file that may not grow shall be an error of write(), as a full disk
+            # is, and not a signal
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, restore_signals=False
+            )
 
 
 class Situation:
-    """`broker`: where both senders are. `behind`: where both receivers are, the same but for a bridge."""
+    """`broker`: where both senders are. `behind`: where both receivers are, the same but for a
+    bridge.
+    """
 
     title = ""
     times = 1  # messages are so many times as many
@@ -111,7 +123,9 @@ class Denied(Situation):
     def open(self) -> None:
         self._list = self.broker.folder / "access"
         self.broker.folder.mkdir()
-        self._list.write_text("topic read #\ntopic write till/1/+/+/state\ntopic write till/1/+/+/ack\n", "utf-8")
+        self._list.write_text(
+            "topic read #\ntopic write till/1/+/+/state\ntopic write till/1/+/+/ack\n", "utf-8"
+        )
         self.broker.lines = (f"acl_file {self._list}",)
         super().open()
 
@@ -159,7 +173,9 @@ class NoRoom(Situation):
         super().open()
 
     def strike(self) -> None:
-        resource.prlimit(self.broker.pid, resource.RLIMIT_FSIZE, (4096, 4096))  # of mosquitto alone; the next one is free of it
+        resource.prlimit(
+            self.broker.pid, resource.RLIMIT_FSIZE, (4096, 4096)
+        )  # of mosquitto alone; the next one is free of it
         self._restart()
 
 
@@ -173,7 +189,9 @@ class Bridge(Situation):
         self.broker = Mosquitto(folder / "near", near)
 
     def open(self) -> None:
-        self.behind.lines = self.behind.keep()  # it keeps its sessions: what is lost, the bridge lost
+        self.behind.lines = (
+            self.behind.keep()
+        )  # it keeps its sessions: what is lost, the bridge lost
         self.behind.start()
         self.broker.start()
 
@@ -184,4 +202,14 @@ class Bridge(Situation):
         self.behind.start()
 
 
-SITUATIONS: tuple[type[Situation], ...] = (Restart, Killed, Overflow, Denied, TooLong, NoSession, LostFile, NoRoom, Bridge)
+SITUATIONS: tuple[type[Situation], ...] = (
+    Restart,
+    Killed,
+    Overflow,
+    Denied,
+    TooLong,
+    NoSession,
+    LostFile,
+    NoRoom,
+    Bridge,
+)

@@ -1,18 +1,21 @@
-"""./run proof soak: real firmware, a real broker and a real gateway on a bad network, and every count is in the ledger once.
+"""./run proof soak: real firmware, a real broker and a real gateway on a bad network, and every
+count is in the ledger once.
 
     --messages N    until so many records are in the ledger (default 100000)      --windows N    default 8
     --seed S        of machines, weather, partitions and kills                    --minutes M    give up after so long
     --partition-s S one partition of all about every S seconds, 2 to 6 s long     --kills-s S    gateway or broker, 0 = never
     --broker NAME   mosquitto (when it is on PATH) or iotcore                     --json         machine-readable
 
-Each window is the staged firmware in MicroPython with a board's heap; its counters print report after report onto
-pseudo-terminals as fast as the beeps allow. Boards and gateway reach the broker through proof/chaos.py. The gateway is a
-process of its own, ended by SIGKILL only. A message of --messages is one record that a window stated; what MQTT carried is
-counted beside it.
-The control is a gateway that acknowledges before it commits: with kills, and a journal of three sectors, it must lose records.
+Each window is the staged firmware in MicroPython with a board's heap; its counters print report
+after report onto pseudo-terminals as fast as the beeps allow. Boards and gateway reach the broker
+through proof/chaos.py. The gateway is a process of its own, ended by SIGKILL only. A message of
+--messages is one record that a window stated; what MQTT carried is counted beside it. The control
+is a gateway that acknowledges before it commits: with kills, and a journal of three sectors, it
+must lose records.
 
-The judge compares three witnesses: what machines printed and the board confirmed by beep and display, what the boards' flash
-images held (read every few seconds by a second reader of the layout), and the ledger, record by record and byte by byte.
+The judge compares three witnesses: what machines printed and the board confirmed by beep and
+display, what the boards' flash images held (read every few seconds by a second reader of the
+layout), and the ledger, record by record and byte by byte.
 """
 
 import argparse
@@ -38,14 +41,20 @@ from proof.chaos import CALM, PARTITIONS, ChaosProxy
 from proof.soak_parts import COUNTS, Gateway, Plan, Window
 
 TICK_S = 1 / 250
-WITNESS_MS = 4_000  # how often the flash images are read: the ring holds many times what is stated meanwhile
-SETTLE_S = 60  # once the network is whole: every board's longest pause between two tries of a connection is 38 s
+WITNESS_MS = (
+    4_000  # how often the flash images are read: the ring holds many times what is stated meanwhile
+)
+# once the network is whole: every board's longest pause between two tries of a connection is 38 s
+SETTLE_S = 60
 WARM_ONE_IN = 4  # the heap is looked at first when a quarter of the records is there
-HEAP_DRIFT_BYTES = 4_096  # lowest free heap may sink so much between begin and end; a leak of a byte a record would be more
+# lowest free heap may sink so much between begin and end; a leak of a byte a record would be more
+HEAP_DRIFT_BYTES = 4_096
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof soak", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof soak", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--windows", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
@@ -64,25 +73,34 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
     control, opposite = soak(CONTROL), soak(replace(CONTROL, is_late=False))
     caught = bool(control["lost"] and control["gaps"]) and is_sound(opposite)
-    result["control"] = {name: [each[name] for each in (control, opposite)] for name in ("records", "kills", "lost", "gaps")}
+    result["control"] = {
+        name: [each[name] for each in (control, opposite)]
+        for name in ("records", "kills", "lost", "gaps")
+    }
     if o.json:
         print(json.dumps(result, indent=1))
     else:
-        text = "records {records}, kills {kills}, lost {lost}, gaps {gaps}".format(**result["control"])
+        text = "records {records}, kills {kills}, lost {lost}, gaps {gaps}".format(
+            **result["control"]
+        )
         print(f"control, acknowledged [before, behind] COMMIT: {text}")
     if not is_sound(result) or not caught:
         kills = f" --kills-s {o.kills_s}" if o.kills_s else ""
         print(
-            f"replay: ./run proof soak --messages {o.messages} --windows {o.windows} --seed {o.seed} --minutes {o.minutes}"
-            f" --partition-s {o.partition_s} --broker {result['broker']}{kills}"
+            f"replay: ./run proof soak --messages {o.messages} --windows {o.windows} --seed"
+            f" {o.seed} --minutes {o.minutes} --partition-s {o.partition_s} --broker"
+            f" {result['broker']}{kills}"
         )
         return 1
     return 0
 
 
 SOON = {"heartbeat_ms": 300, "resend_ms": 500, "backoff_ms": 100}
-CONTROL = Plan(  # killed when nearly LATE_COMMIT_S of acknowledged records are not committed: more than three sectors keep
-    1_200, windows=1, seconds_max=60, partition_ms=1 << 30, kills_ms=4_000, instruments=1, sectors=3, budget=SOON, is_late=True,
+# killed when nearly LATE_COMMIT_S of acknowledged records are not committed: more than three
+# sectors keep
+CONTROL = Plan(
+    1_200, windows=1, seconds_max=60, partition_ms=1 << 30, kills_ms=4_000, instruments=1,
+    sectors=3, budget=SOON, is_late=True,
     board_weather=CALM, gateway_weather=CALM,
 )  # fmt: skip
 
@@ -94,9 +112,27 @@ def soak(plan: Plan, say: Any = None) -> dict[str, Any]:
 
 
 def is_sound(result: Mapping[str, Any]) -> bool:
-    """Enough records, none lost, twice, foreign or changed, no gap, a ledger that verifies, and a heap that stays."""
-    wrong = ("lost", "twice", "foreign", "unprinted", "stated_lost", "stated_changed", "gaps", "findings", "incidents", "ended")
-    return not any(result[name] for name in wrong) and result["settled"] and result["enough"] and result["heap_flat"]
+    """Enough records, none lost, twice, foreign or changed, no gap, a ledger that verifies, and a
+    heap that stays.
+    """
+    wrong = (
+        "lost",
+        "twice",
+        "foreign",
+        "unprinted",
+        "stated_lost",
+        "stated_changed",
+        "gaps",
+        "findings",
+        "incidents",
+        "ended",
+    )
+    return (
+        not any(result[name] for name in wrong)
+        and result["settled"]
+        and result["enough"]
+        and result["heap_flat"]
+    )
 
 
 # ---- the soak
@@ -113,19 +149,27 @@ class _Soak:
         self._prints = True
         self._converged_ms: list[int] = []
         self._partitions = self._healed = self._kills = 0
-        self._heap: list[dict[str, int]] = []  # lowest free heap by window, at the begin and at the end
+        self._heap: list[
+            dict[str, int]
+        ] = []  # lowest free heap by window, at the begin and at the end
 
     async def run(self) -> dict[str, Any]:
         plan, folder = self._plan, self._folder
         Ledger.open(folder / "ledger.db").close()
-        self._db = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True, isolation_level=None)
+        self._db = sqlite3.connect(
+            f"file:{folder / 'ledger.db'}?mode=ro", uri=True, isolation_level=None
+        )
         wanted = plan.broker or ("mosquitto" if MosquittoBroker.is_installed() else "iotcore")
-        self.broker: Broker = MosquittoBroker(folder / "mosquitto") if wanted == "mosquitto" else EmbeddedBroker()
+        self.broker: Broker = (
+            MosquittoBroker(folder / "mosquitto") if wanted == "mosquitto" else EmbeddedBroker()
+        )
         self.broker.start()
         self.near = ChaosProxy(self.broker.port, f"{plan.seed} boards", plan.board_weather)
         self.far = ChaosProxy(self.broker.port, f"{plan.seed} gateway", plan.gateway_weather)
         ports = [await proxy.start() for proxy in (self.near, self.far)]
-        self.windows = [Window(folder, plan, f"w{number + 1}", ports[0]) for number in range(plan.windows)]
+        self.windows = [
+            Window(folder, plan, f"w{number + 1}", ports[0]) for number in range(plan.windows)
+        ]
         self.gateway = Gateway(folder, ports[1], plan.is_late)
         began = time.monotonic()
         turning = asyncio.create_task(self._turn())
@@ -150,7 +194,13 @@ class _Soak:
             await self.near.close()
             await self.far.close()
             self.broker.stop()
-        return {**self._figures(seconds), "enough": enough, "settled": settled, "ended": ended, **self._judge()}
+        return {
+            **self._figures(seconds),
+            "enough": enough,
+            "settled": settled,
+            "ended": ended,
+            **self._judge(),
+        }
 
     async def _turn(self) -> None:
         while True:
@@ -174,7 +224,10 @@ class _Soak:
                 told = now
                 sys.stdout.flush()
                 rate = records / (now - began)
-                self._say(f"{int(now - began)} s: {records} records, {int(rate)}/s, {self._partitions} partitions")
+                self._say(
+                    f"{int(now - began)} s: {records} records, {int(rate)}/s, {self._partitions}"
+                    " partitions"
+                )
             if records >= self._plan.messages and self._healed >= self._plan.partitions:
                 return True
             if now - began > self._plan.seconds_max:
@@ -216,7 +269,9 @@ class _Soak:
             self._healed += 1
 
     async def _converge(self, held: dict[str, int]) -> None:
-        """Note for each window how long it takes until what it held at the end of the partition is durable."""
+        """Note for each window how long it takes until what it held at the end of the partition is
+        durable.
+        """
         healed = time.monotonic()
         while held:
             await asyncio.sleep(1 / 50)
@@ -245,23 +300,36 @@ class _Soak:
     # ---- what the ledger says
 
     def _high_water(self) -> dict[str, int]:
-        return dict(self._db.execute("SELECT device, sum(high_water) FROM cursor GROUP BY device").fetchall())
+        return dict(
+            self._db.execute(
+                "SELECT device, sum(high_water) FROM cursor GROUP BY device"
+            ).fetchall()
+        )
 
     def _heap_low(self) -> dict[str, int]:
-        return dict(self._db.execute("SELECT device, heap_low FROM heartbeat WHERE heap_low > 0").fetchall())
+        return dict(
+            self._db.execute("SELECT device, heap_low FROM heartbeat WHERE heap_low > 0").fetchall()
+        )
 
     def _figures(self, seconds: float) -> dict[str, Any]:
         faults = self.near.counts + self.far.counts
         converged = sorted(self._converged_ms)
         cuts = quantiles(converged, n=100, method="inclusive") if len(converged) > 1 else [0] * 99
-        drift = [begin - self._heap[-1].get(name, 0) for name, begin in self._heap[0].items()] if len(self._heap) > 1 else []
+        drift = (
+            [begin - self._heap[-1].get(name, 0) for name, begin in self._heap[0].items()]
+            if len(self._heap) > 1
+            else []
+        )
         return {
-            "broker": self.broker.name, "windows": self._plan.windows, "seed": self._plan.seed, "seconds": round(seconds, 1),
+            "broker": self.broker.name, "windows": self._plan.windows, "seed": self._plan.seed,
+            "seconds": round(seconds, 1),
             "mqtt": dict(zip(COUNTS, self.gateway.counts, strict=True)),
-            "partitions": self._partitions, "kills": self._kills, "faults": dict(sorted(faults.items())),
+            "partitions": self._partitions, "kills": self._kills,
+            "faults": dict(sorted(faults.items())),
             "reconnects": faults["connections"] - self._plan.windows - 1,
             "converged_ms": {
-                "count": len(converged), "p50": int(cuts[49]), "p99": int(cuts[98]), "max": max(converged, default=0)
+                "count": len(converged), "p50": int(cuts[49]), "p99": int(cuts[98]),
+                "max": max(converged, default=0)
             },
             "heap_low_begin": min(self._heap[0].values(), default=0) if self._heap else 0,
             "heap_low_end": min(self._heap[-1].values(), default=0) if self._heap else 0,
@@ -274,15 +342,21 @@ class _Soak:
             for window in self.windows:
                 counts.update(_judge_window(ledger, window))
             ours = {window.name for window in self.windows}
-            rows = ledger.db.execute("SELECT device, count(*) FROM record GROUP BY device").fetchall()
+            rows = ledger.db.execute(
+                "SELECT device, count(*) FROM record GROUP BY device"
+            ).fetchall()
             counts["foreign"] += sum(number for name, number in rows if name not in ours)
             counted = ledger.counters()
             findings = ledger.verify()
             return {
                 **counts,
                 "records": sum(number for _, number in rows),
-                "kinds": dict(ledger.db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall()),
-                "duplicates": sum(value for (_, name), value in counted.items() if name == "duplicates"),
+                "kinds": dict(
+                    ledger.db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall()
+                ),
+                "duplicates": sum(
+                    value for (_, name), value in counted.items() if name == "duplicates"
+                ),
                 "quarantined": len(ledger.quarantine()),
                 "gaps": len(ledger.gaps()),
                 "findings": [str(each) for each in findings[:5]],
@@ -297,14 +371,21 @@ def _judge_window(ledger: Ledger, window: Window) -> dict[str, int]:
     for record in ledger.records(device=window.name):
         if record.kind == "tally":
             fields = record.fields
-            told.append(" ".join((fields["instrument"], fields["batch_id"], format_minor(fields["total_minor"]))))
+            told.append(
+                " ".join(
+                    (fields["instrument"], fields["batch_id"], format_minor(fields["total_minor"]))
+                )
+            )
             rows[fields["instrument"]].append(fields["rows"])
     printed = {
-        name: [sorted(each.rows, reverse=True) for each in m.printer.truth.printed] for name, m in window.machines.items()
+        name: [sorted(each.rows, reverse=True) for each in m.printer.truth.printed]
+        for name, m in window.machines.items()
     }
     kept = {
         (epoch, seq): body
-        for epoch, seq, body in ledger.db.execute("SELECT epoch, seq, body FROM record WHERE device = ?", (window.name,))
+        for epoch, seq, body in ledger.db.execute(
+            "SELECT epoch, seq, body FROM record WHERE device = ?", (window.name,)
+        )
     }
     in_ledger, heard = Counter(told), Counter(window.beeped)
     return {
@@ -312,30 +393,56 @@ def _judge_window(ledger: Ledger, window: Window) -> dict[str, int]:
         "refused": window.refused,
         "lost": sum((heard - in_ledger).values()),
         "twice": sum(number - 1 for number in in_ledger.values()),
-        "foreign": sum((in_ledger - heard).values()) - sum(number - 1 for number in in_ledger.values()),
+        "foreign": (
+            sum((in_ledger - heard).values()) - sum(number - 1 for number in in_ledger.values())
+        ),
         "unprinted": int(rows != printed) if not window.refused else int(told != window.beeped),
         "stated": len(window.stated),
         "stated_lost": sum(identity not in kept for identity in window.stated),
-        "stated_changed": window.changed + sum(kept.get(each, raw) != raw for each, raw in window.stated.items()),
+        "stated_changed": (
+            window.changed + sum(kept.get(each, raw) != raw for each, raw in window.stated.items())
+        ),
         "unwitnessed": sum(identity not in window.stated for identity in kept),
     }
 
 
 def _tell(r: Mapping[str, Any]) -> None:
     faults, mqtt, converged = r["faults"], r["mqtt"], r["converged_ms"]
-    partitions = ", ".join(f"{name[10:]} {number}" for name, number in faults.items() if name.startswith("partition_"))
-    others = ", ".join(
-        f"{name} {number}" for name, number in faults.items() if not name.startswith("partition_") and name != "bytes"
+    partitions = ", ".join(
+        f"{name[10:]} {number}" for name, number in faults.items() if name.startswith("partition_")
     )
-    print(f"{r['windows']} windows, {r['broker']}, seed {r['seed']}: {r['records']} records in {r['seconds']} s")
+    others = ", ".join(
+        f"{name} {number}"
+        for name, number in faults.items()
+        if not name.startswith("partition_") and name != "bytes"
+    )
+    print(
+        f"{r['windows']} windows, {r['broker']}, seed {r['seed']}: {r['records']} records in"
+        f" {r['seconds']} s"
+    )
     print(f"{r['beeped']} counts beeped ok, {r['refused']} not taken; in the ledger {r['kinds']}")
-    print(f"MQTT: {mqtt['ev']} messages of records, {mqtt['state']} heartbeats, {mqtt['refused']} refused, {faults['bytes']} B")
-    print(f"records sent again: {r['duplicates']}; reconnects {r['reconnects']}; kills {r['kills']}")
+    print(
+        f"MQTT: {mqtt['ev']} messages of records, {mqtt['state']} heartbeats, {mqtt['refused']}"
+        f" refused, {faults['bytes']} B"
+    )
+    print(
+        f"records sent again: {r['duplicates']}; reconnects {r['reconnects']}; kills {r['kills']}"
+    )
     print(f"{r['partitions']} partitions (of two lines each: {partitions}); faults: {others}")
-    print(f"converged after a partition: p50 {converged['p50']} ms, p99 {converged['p99']} ms, max {converged['max']} ms")
-    print(f"lowest free heap {r['heap_low_begin']} bytes at the begin, {r['heap_low_end']} at the end")
+    print(
+        f"converged after a partition: p50 {converged['p50']} ms, p99 {converged['p99']} ms, max"
+        f" {converged['max']} ms"
+    )
+    print(
+        f"lowest free heap {r['heap_low_begin']} bytes at the begin, {r['heap_low_end']} at the end"
+    )
     print(f"records seen on flash: {r['stated']}, in the ledger only: {r['unwitnessed']}")
     names = ("lost", "twice", "foreign", "unprinted", "stated_lost", "stated_changed", "gaps")
     print(", ".join(f"{name} {r[name]}" for name in names))
     if not is_sound(r):
-        print({name: r[name] for name in ("enough", "settled", "ended", "findings", "incidents", "heap_flat")})
+        print(
+            {
+                name: r[name]
+                for name in ("enough", "settled", "ended", "findings", "incidents", "heap_flat")
+            }
+        )

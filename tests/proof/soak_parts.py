@@ -1,4 +1,6 @@
-"""The processes of ./run proof soak: the gateway, and windows of real firmware with their counters."""
+"""The processes of ./run proof soak: the gateway, and windows of real firmware with their
+counters.
+"""
 
 import logging
 import multiprocessing
@@ -55,8 +57,11 @@ class Plan:
     sectors: int = 64  # of each journal
     budget: Mapping[str, int] = field(default_factory=dict)  # other than the board's own
     report_ms: int = 0  # at least so long between two reports of one machine
-    is_late: bool = False  # the control: the gateway acknowledges up to LATE_COMMIT_S before it commits
-    # every second fault ends its connection; closer together they, and not the machines, set the pace
+    is_late: bool = (
+        False  # the control: the gateway acknowledges up to LATE_COMMIT_S before it commits
+    )
+    # every second fault ends its connection; closer together they, and not the machines, set the
+    # pace
     board_weather: Weather = Weather(60_000)
     gateway_weather: Weather = Weather(1_500_000)
 
@@ -76,7 +81,9 @@ def _serve(folder: str, port: int, is_late: bool, counts: Any) -> None:
 
         def counted(topic: str, payload: bytes, retained: bool) -> Any:
             outcome = accept(topic, payload, retained)
-            name = {"AcceptedEvents": "ev", "AcceptedState": "state"}.get(type(outcome).__name__, "refused")
+            name = {"AcceptedEvents": "ev", "AcceptedState": "state"}.get(
+                type(outcome).__name__, "refused"
+            )
             counts[COUNTS.index(name)] += 1
             return outcome
 
@@ -139,8 +146,15 @@ class _Machine:
         return len(self.printer.truth.printed) - self.heard
 
     def print_on(self, may_print: bool, report_ms: int) -> None:
-        """Send what the line takes, and print the next report when few enough wait for their beep."""
-        if not self.unsent and may_print and self.unheard < UNHEARD_MAX and time.monotonic() >= self.ready_at:
+        """Send what the line takes, and print the next report when few enough wait for their
+        beep.
+        """
+        if (
+            not self.unsent
+            and may_print
+            and self.unheard < UNHEARD_MAX
+            and time.monotonic() >= self.ready_at
+        ):
             self.ready_at = time.monotonic() + report_ms / 1000
             rows = [(self.rng.choice(self.printer.denominations), self.rng.randint(1, 9))]
             self.now_ms = count_batch(self.printer, rows, self.now_ms + 1_000)
@@ -163,14 +177,25 @@ class Window:
             "journal": {"sectors": plan.sectors},
         }
         key = create_key(folder / "keys", name)
-        tree = stage(replace(board, tables=tables), None, place / "tree", site_of(name, port, key.secret.hex())).folder
+        tree = stage(
+            replace(board, tables=tables),
+            None,
+            place / "tree",
+            site_of(name, port, key.secret.hex()),
+        ).folder
         self.name = name
         self.flash = place / "flash.img"
         self.console = place / "console.txt"
-        self.machines = {each: _Machine(each, random.Random(f"{plan.seed} {name} {each}")) for each in names}
-        self.beeped: list[str] = []  # "instrument batch amount" of every count behind its beep "ok", in order
+        self.machines = {
+            each: _Machine(each, random.Random(f"{plan.seed} {name} {each}")) for each in names
+        }
+        self.beeped: list[
+            str
+        ] = []  # "instrument batch amount" of every count behind its beep "ok", in order
         self.refused = 0  # beeps "full" or "error"
-        self.stated: dict[tuple[int, int], bytes] = {}  # (epoch, seq): record, all that was ever seen on flash
+        self.stated: dict[
+            tuple[int, int], bytes
+        ] = {}  # (epoch, seq): record, all that was ever seen on flash
         self.changed = 0  # records that flash told in two ways
         self._pins = PinLine()
         self._reader = gpio.LineReader()
@@ -180,10 +205,14 @@ class Window:
         channels = {each.upper(): machine.wire.theirs for each, machine in self.machines.items()}
         environment = {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"}
         argv = [MICROPYTHON, "-X", HEAP, "main.py"]
-        self.board = ProcessBoard(argv, tree, environment, {**channels, "GPIO": self._pins.theirs}, self.console)
+        self.board = ProcessBoard(
+            argv, tree, environment, {**channels, "GPIO": self._pins.theirs}, self.console
+        )
 
     def step(self, may_print: bool) -> None:
-        """Listen to the board, then let the machines print; behind a beep "full" nobody counts for a moment."""
+        """Listen to the board, then let the machines print; behind a beep "full" nobody counts for
+        a moment.
+        """
         may_print = may_print and time.monotonic() - self._full_at > FULL_S
         while data := self._pins.read():
             for event in self._reader.feed(data):
@@ -195,10 +224,15 @@ class Window:
     def _hear(self, event: gpio.FromBoard) -> None:
         if event.kind == "beep":
             self._was_ok = event.text == "ok"
-            if event.text in ("full", "error"):  # error: a report that paused too long, on a machine too busy; it is kept whole
+            if event.text in (
+                "full",
+                "error",
+            ):  # error: a report that paused too long, on a machine too busy; it is kept whole
                 self.refused += 1
                 self._full_at = time.monotonic()
-                max(self.machines.values(), key=lambda each: each.unheard).heard += 1  # the beep does not say whose it is
+                max(
+                    self.machines.values(), key=lambda each: each.unheard
+                ).heard += 1  # the beep does not say whose it is
         elif event.kind == "print" and self._was_ok:
             self._was_ok = False
             self.beeped.append(event.text)
@@ -209,7 +243,9 @@ class Window:
         if not self.flash.exists():
             return 0
         found = records_on_flash(self.flash)
-        self.changed += sum(self.stated.setdefault(identity, raw) != raw for identity, raw in found.items())
+        self.changed += sum(
+            self.stated.setdefault(identity, raw) != raw for identity, raw in found.items()
+        )
         return max((seq for _, seq in found), default=0)
 
     @property

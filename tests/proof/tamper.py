@@ -5,10 +5,12 @@
     --rebuilt     instead: each edit with every head behind it computed anew, against one printed checkpoint
     --json        machine-readable
 
-Edited are the rows that state facts: messages, records, gaps and the high-water marks. The verification of a tampered ledger is
-limited to the messages around the edit, and to every stream and witness; every hundredth time it is the whole one.
-With --rebuilt the insider holds the database and makes the chain fit again; the control: the chain alone then finds none.
-What the auditor computes goes on from the last whole state before the edit; every thousandth time it is the whole `till audit`.
+Edited are the rows that state facts: messages, records, gaps and the high-water marks. The
+verification of a tampered ledger is limited to the messages around the edit, and to every stream
+and witness; every hundredth time it is the whole one. With --rebuilt the insider holds the database
+and makes the chain fit again; the control: the chain alone then finds none. What the auditor
+computes goes on from the last whole state before the edit; every thousandth time it is the whole
+`till audit`.
 """
 
 import argparse
@@ -35,11 +37,16 @@ BATCH_MAX = 12
 GAP_ONE_IN = 40
 STEP = 16  # messages between two saved states
 AUDIT_EVERY = 1000
-UNRELATED = ("schema", "list")  # this ledger has no triggers, and its list does not hold the printed checkpoint
+UNRELATED = (
+    "schema",
+    "list",
+)  # this ledger has no triggers, and its list does not hold the printed checkpoint
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof tamper", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof tamper", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--tampers", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -60,7 +67,10 @@ def main(arguments: list[str]) -> int:
             print("  not found:", missed)
     if result.get("missed"):
         variant = " --rebuilt" if options.rebuilt else ""
-        print(f"again: ./run proof tamper{variant} --tampers {options.tampers} --rows {options.rows} --seed {options.seed}")
+        print(
+            f"again: ./run proof tamper{variant} --tampers {options.tampers} --rows {options.rows}"
+            f" --seed {options.seed}"
+        )
     return int(bool(result["failed"]))
 
 
@@ -77,20 +87,25 @@ def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         db.execute("BEGIN")
         kind, n = tamper(db, rng, messages)
         kinds[kind] += 1
-        window = (1, messages + 1) if number % WHOLE_EVERY == 0 else (max(1, n - WINDOW), n + WINDOW)
+        window = (
+            (1, messages + 1) if number % WHOLE_EVERY == 0 else (max(1, n - WINDOW), n + WINDOW)
+        )
         if next(findings(db, *window), None) is None:
             missed.append(f"{kind} at message {n}")
         db.execute("ROLLBACK")
     seconds = time.perf_counter() - started
     return {
-        "rows": db.execute("SELECT count(*) FROM record").fetchone()[0], "messages": messages, "tampers": options.tampers,
+        "rows": db.execute("SELECT count(*) FROM record").fetchone()[0], "messages": messages,
+        "tampers": options.tampers,
         "found": options.tampers - len(missed), "failed": len(missed), "seconds": round(seconds, 1),
         "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 
 
 def built(folder: Path, rows: int, seed: int) -> sqlite3.Connection:
-    """A ledger of three windows with gaps in it, in memory, without the triggers that an insider would drop first."""
+    """A ledger of three windows with gaps in it, in memory, without the triggers that an insider
+    would drop first.
+    """
     rng = random.Random(seed)
     office = Office(folder)
     devices = [office.device(f"w{number}", epoch=10 + number) for number in (1, 2, 3)]
@@ -115,7 +130,9 @@ def built(folder: Path, rows: int, seed: int) -> sqlite3.Connection:
     with sqlite3.connect(folder / "ledger.db") as stored:
         stored.backup(db)
     stored.close()
-    for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+    for (trigger,) in db.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    ).fetchall():
         db.execute(f"DROP TRIGGER {trigger}")
     return db
 
@@ -131,9 +148,10 @@ def tamper(db: sqlite3.Connection, rng: random.Random, messages: int) -> tuple[s
     """Edit one row; (what was done, the message that it concerns)."""
     n = rng.randrange(1, messages + 1)
     table = rng.choice(("message", "message", "record", "record", "record", "gap", "cursor"))
-    rows = {"message": "SELECT * FROM message WHERE n = ?", "record": "SELECT * FROM record WHERE message_n = ?"}.get(
-        table, f"SELECT * FROM {table}"
-    )
+    rows = {
+        "message": "SELECT * FROM message WHERE n = ?",
+        "record": "SELECT * FROM record WHERE message_n = ?",
+    }.get(table, f"SELECT * FROM {table}")
     found = db.execute(rows, (n,) if "?" in rows else ())
     columns = [each[0] for each in found.description]
     some = found.fetchall()
@@ -141,7 +159,12 @@ def tamper(db: sqlite3.Connection, rng: random.Random, messages: int) -> tuple[s
         return tamper(db, rng, messages)
     row = dict(zip(columns, rng.choice(some), strict=True))
     at = row.get("n", row.get("message_n", n))
-    key = {"message": ("n",), "record": ("device", "epoch", "seq"), "gap": ("device", "epoch", "from_seq"), "cursor": ("id",)}
+    key = {
+        "message": ("n",),
+        "record": ("device", "epoch", "seq"),
+        "gap": ("device", "epoch", "from_seq"),
+        "cursor": ("id",),
+    }
     where = " AND ".join(f"{name} = ?" for name in key[table])
     values = [row[name] for name in key[table]]
     if table != "cursor" and rng.random() < 0.2:
@@ -149,7 +172,10 @@ def tamper(db: sqlite3.Connection, rng: random.Random, messages: int) -> tuple[s
         return f"{table} deleted", at
     fields = ["high_water", "device", "epoch"] if table == "cursor" else columns
     name = rng.choice(fields)
-    db.execute(f"UPDATE OR IGNORE {table} SET {name} = ? WHERE {where}", (other(row[name], name, rng), *values))
+    db.execute(
+        f"UPDATE OR IGNORE {table} SET {name} = ? WHERE {where}",
+        (other(row[name], name, rng), *values),
+    )
     if not db.execute("SELECT changes()").fetchone()[0]:
         return tamper(db, rng, messages)
     return f"{table}.{name}", at
@@ -173,14 +199,20 @@ Row = tuple[int, str, int, bytes, bytes]  # of MESSAGES: n, topic, received_ms, 
 
 
 def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Edit, make every head fit again, audit against one checkpoint; `control` is what the chain alone found of it."""
+    """Edit, make every head fit again, audit against one checkpoint; `control` is what the chain
+    alone found of it.
+    """
     db = built(folder, options.rows, options.seed)
     rows: list[Row] = db.execute(MESSAGES).fetchall()
     key = SignerKey.new("till/city")
     whole = Scan().walk(rows, ())
     note = key.sign(str(TreeHead("till/city", whole.tree.size, whole.tree.root())))
     printed = [("printed", TreeHead.parse(open_note(note, key.verifier)))]
-    assert not [item for item in audit(db, [key.verifier], [("printed", [note])]).findings if item.kind not in UNRELATED]
+    assert not [
+        item
+        for item in audit(db, [key.verifier], [("printed", [note])]).findings
+        if item.kind not in UNRELATED
+    ]
     states = saved_states(rows)
     rng = random.Random(options.seed)
     kinds: Counter[str] = Counter()
@@ -200,8 +232,10 @@ def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             missed.append(f"{kind} at message {n}")
     seconds = time.perf_counter() - started
     return {
-        "messages": len(rows), "tampers": options.tampers, "found": options.tampers - len(missed), "control": control,
-        "failed": len(missed) + control, "seconds": round(seconds, 1), "kinds": dict(sorted(kinds.items())), "missed": missed,
+        "messages": len(rows), "tampers": options.tampers, "found": options.tampers - len(missed),
+        "control": control,
+        "failed": len(missed) + control, "seconds": round(seconds, 1),
+        "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 
 
@@ -214,8 +248,12 @@ def saved_states(rows: list[Row]) -> list[Scan]:
     return states
 
 
-def insider(rows: list[Row], states: list[Scan], rng: random.Random) -> tuple[str, int, list[Row], Scan]:
-    """(what was done, the message, all rows behind the saved state with numbers and heads that fit again, that state)"""
+def insider(
+    rows: list[Row], states: list[Scan], rng: random.Random
+) -> tuple[str, int, list[Row], Scan]:
+    """(what was done, the message, all rows behind the saved state with numbers and heads that fit
+    again, that state)
+    """
     at = rng.randrange(len(rows))
     state = states[at // STEP]
     tail, at = rows[state.tree.size :], at % STEP
@@ -245,12 +283,17 @@ def insider(rows: list[Row], states: list[Scan], rng: random.Random) -> tuple[st
     return kind, n, chained, state
 
 
-def audited(db: sqlite3.Connection, kept: int, tail: list[Row], keys: list[VerifierKey], note: str) -> set[str]:
+def audited(
+    db: sqlite3.Connection, kept: int, tail: list[Row], keys: list[VerifierKey], note: str
+) -> set[str]:
     """Kinds of findings of the whole audit, with the rebuilt messages in the database."""
     db.execute("BEGIN")
     try:
         db.execute("DELETE FROM message WHERE n > ?", (kept,))
-        values = ((n, topic.split("/")[3], topic, received_ms, sealed, head) for n, topic, received_ms, sealed, head in tail)
+        values = (
+            (n, topic.split("/")[3], topic, received_ms, sealed, head)
+            for n, topic, received_ms, sealed, head in tail
+        )
         db.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)", values)
         scan = Scan().walk(db.execute(MESSAGES), ())
         assert scan.broken_at == 0, "the insider made the chain fit"
@@ -269,7 +312,10 @@ def chain(folder: Path, messages: int) -> dict[str, Any]:
         for n in range(1, messages + 1):
             topic, body = f"till/1/city/w{n % 8}/ev", n.to_bytes(8, "big") + sealed
             head = next_head(head, topic, NOW_MS + n, body)
-            db.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)", (n, f"w{n % 8}", topic, NOW_MS + n, body, head))
+            db.execute(
+                "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
+                (n, f"w{n % 8}", topic, NOW_MS + n, body, head),
+            )
         db.execute("COMMIT")
         started = time.perf_counter()
         broken = chain_break(db)
@@ -279,6 +325,7 @@ def chain(folder: Path, messages: int) -> dict[str, Any]:
         root_seconds = time.perf_counter() - started
     db.close()
     return {
-        "messages": messages, "seconds": round(seconds, 2), "broken_at": broken, "checkpoint_seconds": round(root_seconds, 2),
+        "messages": messages, "seconds": round(seconds, 2), "broken_at": broken,
+        "checkpoint_seconds": round(root_seconds, 2),
         "failed": int(broken != 0 or scan.broken_at != 0),
     }  # fmt: skip

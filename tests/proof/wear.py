@@ -1,7 +1,9 @@
-"""./run proof powercut --wear: what each board's journal holds, for how long, and when its flash is worn out.
+"""./run proof powercut --wear: what each board's journal holds, for how long, and when its flash is
+worn out.
 
-Counted, not calculated: a journal of that many sectors takes records for a month, its erases are counted sector by sector. The
-cycles are the data sheet's: Winbond W25Q128JV, "min. 100,000 program-erase cycles per sector". No board was worn out for this.
+Counted, not calculated: a journal of that many sectors takes records for a month, its erases are
+counted sector by sector. The cycles are the data sheet's: Winbond W25Q128JV, "min. 100,000
+program-erase cycles per sector". No board was worn out for this.
 """
 
 import random
@@ -12,7 +14,8 @@ from gateway.fleet.boards import load_boards
 from proof.flash_model import Flash
 
 CYCLES = 100_000
-DAY_RECORD_BYTES = 38  # mean of the 217 records of the three windows of `./run demo --once` (37.5; the longest has 118)
+# mean of the 217 records of the three windows of `./run demo --once` (37.5; the longest has 118)
+DAY_RECORD_BYTES = 38
 LONG_RECORD_BYTES = 110  # a day of nothing but tallies of eight denominations
 PER_DAY, BUSY_DAY = 500, 5000
 STARTS_A_DAY = 2
@@ -20,27 +23,36 @@ STARTS_A_DAY = 2
 
 def figures() -> dict[str, Any]:
     """{boards: {name: as `of_ring` says}, failed, text}."""
-    boards = {name: board.tables["journal"]["sectors"] for name, board in sorted(load_boards().items())}
+    boards = {
+        name: board.tables["journal"]["sectors"] for name, board in sorted(load_boards().items())
+    }
     rows = {name: of_ring(sectors) for name, sectors in boards.items()}
-    lines = [f"records of {DAY_RECORD_BYTES} bytes (in brackets: of {LONG_RECORD_BYTES}), {STARTS_A_DAY} starts a day"]
+    lines = [
+        f"records of {DAY_RECORD_BYTES} bytes (in brackets: of {LONG_RECORD_BYTES}), {STARTS_A_DAY}"
+        " starts a day"
+    ]
     for name, row in rows.items():
         lines.append(
-            f"{name}: {row['sectors']} sectors hold {row['records']} ({row['records_long']}) records, {row['days']} days at "
-            f"{PER_DAY} a day, {row['busy_days']} at {BUSY_DAY}; at {BUSY_DAY} a day "
-            f"{row['erases_a_year']} erases per sector and year, "
-            f"{row['years']} years to {CYCLES} cycles, spread {row['spread']}"
+            f"{name}: {row['sectors']} sectors hold {row['records']} ({row['records_long']})"
+            f" records, {row['days']} days at {PER_DAY} a day, {row['busy_days']} at {BUSY_DAY}; at"
+            f" {BUSY_DAY} a day {row['erases_a_year']} erases per sector and year, {row['years']}"
+            f" years to {CYCLES} cycles, spread {row['spread']}"
         )
     return {"boards": rows, "failed": 0, "text": "\n".join(lines)}
 
 
 def of_ring(sectors: int) -> dict[str, Any]:
-    """What a ring of that many sectors holds when nobody acknowledges, and its wear in a month of busy days."""
+    """What a ring of that many sectors holds when nobody acknowledges, and its wear in a month of
+    busy days.
+    """
     records, records_long = held(sectors, DAY_RECORD_BYTES), held(sectors, LONG_RECORD_BYTES)
     erases = month(sectors)
     a_year = sum(erases) * 365 / (30 * sectors)
     return {
-        "sectors": sectors, "records": records, "records_long": records_long, "days": records // PER_DAY,
-        "busy_days": round(records / BUSY_DAY, 1), "erases_a_year": round(a_year), "years": int(CYCLES / a_year),
+        "sectors": sectors, "records": records, "records_long": records_long,
+        "days": records // PER_DAY,
+        "busy_days": round(records / BUSY_DAY, 1), "erases_a_year": round(a_year),
+        "years": int(CYCLES / a_year),
         "spread": f"{max(erases)}/{min(erases)}",
     }  # fmt: skip
 
@@ -54,7 +66,9 @@ def held(sectors: int, size: int) -> int:
 
 
 def month(sectors: int) -> list[int]:
-    """Erases of each sector in thirty busy days with a start every half day and a gateway that answers."""
+    """Erases of each sector in thirty busy days with a start every half day and a gateway that
+    answers.
+    """
     flash = Flash(sectors, random.Random(1))
     body = bytes(DAY_RECORD_BYTES)
     for _ in range(30 * STARTS_A_DAY):

@@ -1,4 +1,5 @@
-"""./run proof world: everything that ships but the wires, in virtual time, against everything that can go wrong.
+"""./run proof world: everything that ships but the wires, in virtual time, against everything that
+can go wrong.
 
     --histories N    how many (default 2000)          --seed S        the first one (default 1)
     --jobs J         processes (default 1)            --json          machine-readable
@@ -36,7 +37,9 @@ SHM = Path("/dev/shm")
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./run proof world", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run proof world", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--histories", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
@@ -51,7 +54,9 @@ def main(arguments: list[str]) -> int:
         return planted(options.jobs, options.json)
     if options.plant:
         plant(options.plant)
-        found = first_failure(range(options.seed, options.seed + options.histories), focus_of(options.plant))
+        found = first_failure(
+            range(options.seed, options.seed + options.histories), focus_of(options.plant)
+        )
         print(json.dumps(found))
         return int(found[0] == 0)
     result = prove(range(options.seed, options.seed + options.histories), options)
@@ -66,8 +71,12 @@ def main(arguments: list[str]) -> int:
 
 
 def folder_for_worlds() -> Any:
-    """In memory where there is such a folder: the disk's own promises are proven elsewhere (crash, kill)."""
-    return tempfile.TemporaryDirectory(prefix="till-world-", dir=SHM if os.access(SHM, os.W_OK) else None)
+    """In memory where there is such a folder: the disk's own promises are proven elsewhere (crash,
+    kill).
+    """
+    return tempfile.TemporaryDirectory(
+        prefix="till-world-", dir=SHM if os.access(SHM, os.W_OK) else None
+    )
 
 
 def template_in(folder: Path) -> Path:
@@ -82,7 +91,11 @@ def template_in(folder: Path) -> Path:
 
 
 def play(
-    seed: int, folder: Path, only: list[int] | None = None, trace: bool = False, focus: Sequence[str] = ()
+    seed: int,
+    folder: Path,
+    only: list[int] | None = None,
+    trace: bool = False,
+    focus: Sequence[str] = (),
 ) -> tuple[Any, list[str]]:
     """(the world, what is wrong with it)"""
     from world.world import World
@@ -152,12 +165,16 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
             again += part["again"]
     seconds = time.perf_counter() - started
     return {
-        "histories": len(seeds), "seconds": round(seconds, 1), "per_minute": int(len(seeds) * 60 / seconds),
-        "per_minute_per_process": int(len(seeds) * 60 / seconds / options.jobs), "counts": dict(counts),
+        "histories": len(seeds), "seconds": round(seconds, 1),
+        "per_minute": int(len(seeds) * 60 / seconds),
+        "per_minute_per_process": int(len(seeds) * 60 / seconds / options.jobs),
+        "counts": dict(counts),
         "faults": dict(sorted(struck.items())), "lost": counts["lost"], "twice": counts["twice"],
-        "foreign": counts["foreign"], "gap_records": counts["gap records"], "micropython_histories": again,
+        "foreign": counts["foreign"], "gap_records": counts["gap records"],
+        "micropython_histories": again,
         "micropython_calls": calls,
-        "failed": {seed: {"wrong": wrong[:5], **shrunk(seed)} for seed, wrong in list(failed.items())[:10]},
+        "failed": {seed: {"wrong": wrong[:5], **shrunk(seed)} for seed,
+         wrong in list(failed.items())[:10]},
         "failed_in_all": len(failed),
     }  # fmt: skip
 
@@ -170,18 +187,31 @@ def traced(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
             print("\n".join(world.trace or ()))
             if wrong:
                 failed[seed] = {"wrong": wrong, "replay": "", "faults": []}
-    empty = {"histories": len(seeds), "seconds": 0, "per_minute": 0, "per_minute_per_process": 0, "faults": {}, "counts": {}}
-    return {**empty, "lost": 0, "twice": 0, "foreign": 0, "gap_records": 0, "micropython_histories": 0, "micropython_calls": 0,
+    empty = {
+        "histories": len(seeds),
+        "seconds": 0,
+        "per_minute": 0,
+        "per_minute_per_process": 0,
+        "faults": {},
+        "counts": {},
+    }
+    return {**empty, "lost": 0, "twice": 0, "foreign": 0, "gap_records": 0,
+     "micropython_histories": 0, "micropython_calls": 0,
             "failed": failed, "failed_in_all": len(failed)}  # fmt: skip
 
 
 def shrunk(seed: int) -> dict[str, Any]:
-    """{"replay": the command that plays a failing history with as few of its faults as it takes, "faults": their names}"""
+    """{"replay": the command that plays a failing history with as few of its faults as it takes,
+    "faults": their names}
+    """
     with folder_for_worlds() as name:
         folder = Path(name)
         world, wrong = play(seed, folder)
         if not wrong:  # it only fails in MicroPython, which is not tried again for each fault
-            return {"replay": f"./run proof world --seed {seed} --histories 1 --micropython", "faults": []}
+            return {
+                "replay": f"./run proof world --seed {seed} --histories 1 --micropython",
+                "faults": [],
+            }
         keep = list(range(len(world.plan)))
         names = [name for _, name, _ in world.plan]
         for each in keep[:SHRINKS_MAX]:
@@ -189,7 +219,10 @@ def shrunk(seed: int) -> dict[str, Any]:
             if play(seed, folder, fewer)[1]:
                 keep = fewer
     return {
-        "replay": f"./run proof world --seed {seed} --histories 1 --trace --only {','.join(map(str, keep)) or ','}",
+        "replay": (
+            f"./run proof world --seed {seed} --histories 1 --trace --only"
+            f" {','.join(map(str, keep)) or ','}"
+        ),
         "faults": [names[number] for number in keep],
     }
 
@@ -202,11 +235,22 @@ def replay(script: list[list[Any]], folder: Path) -> str:
     lines = []
     for name, arguments, *answer in script:
         arguments = [plain_limits(each) for each in arguments]
-        lines.append(json.dumps([name, arguments, plain(answer[0], ANSWER_BYTES) if answer else None]))
+        lines.append(
+            json.dumps([name, arguments, plain(answer[0], ANSWER_BYTES) if answer else None])
+        )
     path.write_text("\n".join(lines) + "\n")
-    command = [str(Path(sys.executable).with_name("micropython")), "-X", HEAP, "-m", "world.replay", str(path)]
+    command = [
+        str(Path(sys.executable).with_name("micropython")),
+        "-X",
+        HEAP,
+        "-m",
+        "world.replay",
+        str(path),
+    ]
     here = {"MICROPYPATH": f"{ROOT}:{ROOT / 'tests'}:.frozen", "PATH": os.environ["PATH"]}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here, cwd=folder)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=here, cwd=folder
+    )
     return (done.stdout + done.stderr[-500:]).strip()
 
 
@@ -219,18 +263,22 @@ def plain_limits(value: Any) -> Any:
 def show(result: dict[str, Any]) -> None:
     counts = Counter(result["counts"])
     print(
-        f"{result['histories']} histories in {result['seconds']} s ({result['per_minute']} a minute,"
-        f" {result['per_minute_per_process']} a process): {counts['piles']} piles on {counts['boards']} boards,"
-        f" {counts['commits']} commits, {counts['acks']} acknowledgements"
+        f"{result['histories']} histories in {result['seconds']} s ({result['per_minute']} a"
+        f" minute, {result['per_minute_per_process']} a process): {counts['piles']} piles on"
+        f" {counts['boards']} boards, {counts['commits']} commits, {counts['acks']}"
+        " acknowledgements"
     )
     print("faults: " + ", ".join(f"{name} {count}" for name, count in result["faults"].items()))
     print(
-        f"lost silently {result['lost']}, twice {result['twice']}, foreign {result['foreign']}; missing and said"
-        f" {counts['missing and said']}, in gap rows {result['gap_records']}, on boards that nobody ever heard of"
-        f" {counts['unheard']}"
+        f"lost silently {result['lost']}, twice {result['twice']}, foreign {result['foreign']};"
+        f" missing and said {counts['missing and said']}, in gap rows {result['gap_records']}, on"
+        f" boards that nobody ever heard of {counts['unheard']}"
     )
     if result["micropython_calls"]:
-        print(f"MicroPython: {result['micropython_histories']} histories again, {result['micropython_calls']} calls compared")
+        print(
+            f"MicroPython: {result['micropython_histories']} histories again,"
+            f" {result['micropython_calls']} calls compared"
+        )
     for seed, failure in result["failed"].items():
         print(f"seed {seed}: {'; '.join(failure['wrong'])}\n  {failure['replay']}")
         print(f"  what it takes: {', '.join(failure['faults']) or 'no fault at all'}")
@@ -266,17 +314,40 @@ def plant(title: str) -> None:
             module.__file__ = str(ROOT / file)
             exec(compile(source.replace(old, new), str(ROOT / file), "exec"), module.__dict__)
 
-    for name in [each for each in sys.modules if each.partition(".")[0] in ("firmware", "gateway", "protocol")]:
+    for name in [
+        each
+        for each in sys.modules
+        if each.partition(".")[0] in ("firmware", "gateway", "protocol")
+    ]:
         del sys.modules[name]
     sys.meta_path.insert(0, Planter())
 
 
 def found_at(title: str) -> tuple[int, str]:
-    """(history at which a planted bug shows, how), 0 for not within PLANTED_HISTORIES or for one that fails without the bug."""
-    command = [sys.executable, "-m", "proof", "world", "--plant", title, "--histories", str(PLANTED_HISTORIES)]
+    """(history at which a planted bug shows, how), 0 for not within PLANTED_HISTORIES or for one
+    that fails without the bug.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "proof",
+        "world",
+        "--plant",
+        title,
+        "--histories",
+        str(PLANTED_HISTORIES),
+    ]
     here = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "tests"), str(ROOT)))}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=here, cwd=ROOT, timeout=PLANTED_S)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=here,
+            cwd=ROOT,
+            timeout=PLANTED_S,
+        )
     except subprocess.TimeoutExpired:
         return 0, f"no end within {PLANTED_S} s"
     if not done.stdout.strip():
@@ -295,10 +366,17 @@ def planted(jobs: int, as_json: bool) -> int:
         for title, (number, why) in zip(titles, pool.map(found_at, titles), strict=True):
             results[title] = number
             if not as_json:
-                print(f"{title}: " + (f"history {number} ({why[:100]})" if number else f"NOT FOUND {why}"), flush=True)
+                print(
+                    f"{title}: "
+                    + (f"history {number} ({why[:100]})" if number else f"NOT FOUND {why}"),
+                    flush=True,
+                )
     missed = [title for title, number in results.items() if not number]
     if as_json:
         print(json.dumps(results, indent=1))
     else:
-        print(f"{len(results) - len(missed)} of {len(results)} found, the last at history {max(results.values())}")
+        print(
+            f"{len(results) - len(missed)} of {len(results)} found, the last at history"
+            f" {max(results.values())}"
+        )
     return int(bool(missed))

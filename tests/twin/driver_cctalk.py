@@ -1,4 +1,6 @@
-"""The ccTalk driver on both interpreters: coins, lost events, a reset, a restart of ours, a note in escrow, CRC."""
+"""The ccTalk driver on both interpreters: coins, lost events, a reset, a restart of ours, a note in
+escrow, CRC.
+"""
 
 from firmware.drivers.base import ticks_add
 from firmware.drivers.cctalk import Cctalk
@@ -40,8 +42,16 @@ class Window:
             return self.names.get(data[0], b"......" + b"." * (header == 157))
         if header == 154:
             print("   route", data)
-        fixed = {245: self.settings["category"], 242: b"\x4e\x61\xbc", 156: b"\x64\0\2", 230: self.mask, 227: self.master}
-        return fixed.get(header, b"x" if header in (246, 244, 241, 192) else b"\1\4\2" if header == 4 else b"")
+        fixed = {
+            245: self.settings["category"],
+            242: b"\x4e\x61\xbc",
+            156: b"\x64\0\2",
+            230: self.mask,
+            227: self.master,
+        }
+        return fixed.get(
+            header, b"x" if header in (246, 244, 241, 192) else b"\1\4\2" if header == 4 else b""
+        )
 
     def run(self, ms, title):
         print(title)
@@ -50,7 +60,9 @@ class Window:
             self.show(self.driver.poll(self.now_ms))
             asked = self.driver.take_output()
             if asked and asked[3] not in self.mute:
-                answer = encode(1, 0, self.reply(asked[3], asked[4:-1]), self.driver_has_crc(), asked[0])
+                answer = encode(
+                    1, 0, self.reply(asked[3], asked[4:-1]), self.driver_has_crc(), asked[0]
+                )
                 for part in (asked + b"\xff", answer[:4], answer[4:]):
                     self.show(self.driver.feed(part, self.now_ms))
         snapshot = self.driver.snapshot()
@@ -101,4 +113,6 @@ box.run(1000, "a one in escrow while the journal is full")
 box.happens((0, 1), (0, 14))
 box.run(1000, "returned; full")
 print(sorted(box.driver.faults().items()), box.driver.busy)
-print([code_of(code, is_bill) for code in (0, 20, 40, 41, 130, 253, 255) for is_bill in (False, True)])
+print(
+    [code_of(code, is_bill) for code in (0, 20, 40, 41, 130, 253, 255) for is_bill in (False, True)]
+)

@@ -1,4 +1,6 @@
-"""The EBDS driver on both interpreters: a five in escrow, stacked, repeated; a wrong frame; restarts."""
+"""The EBDS driver on both interpreters: a five in escrow, stacked, repeated; a wrong frame;
+restarts.
+"""
 
 from firmware.drivers.ebds import Ebds
 from firmware.drivers.ebds_frames import frame_of
@@ -30,8 +32,19 @@ def run(batch_id, states, end_ms):
             print(now_ms, [hex(byte) for byte in out])
             if states:
                 state = states.pop(0)
-                show(driver.feed(b"\x00\x02\x99" + frame_of(bytes((0x20 | out[2] & 1,) + state + (0, 84, 1)), True), now_ms))
-    print(sorted(driver.faults().items()), driver.snapshot()["state"], driver.snapshot()["number"], driver.busy)
+                show(
+                    driver.feed(
+                        b"\x00\x02\x99"
+                        + frame_of(bytes((0x20 | out[2] & 1,) + state + (0, 84, 1)), True),
+                        now_ms,
+                    )
+                )
+    print(
+        sorted(driver.faults().items()),
+        driver.snapshot()["state"],
+        driver.snapshot()["number"],
+        driver.busy,
+    )
 
 
 IDLE, ESCROW, STACKING, STACKED = (1, 0x10, 0), (4, 0x10, 0x18), (8, 0x10, 0), (0x11, 0x10, 0x18)

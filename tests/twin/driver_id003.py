@@ -3,11 +3,19 @@
 from firmware.drivers.id003 import Id003
 from firmware.drivers.id003_frames import frame
 
-SETTINGS = {"poll_ms": 150, "denominations": [], "unit_minor": 100, "country": 0, "evidence": "specification"}
+SETTINGS = {
+    "poll_ms": 150,
+    "denominations": [],
+    "unit_minor": 100,
+    "country": 0,
+    "evidence": "specification",
+}
 ASSIGNMENT = b"\x61\x01\x01\x00\x62\x01\x02\x00\x63\x01\x05\x00\x64\x01\x01\x01"
 STATUSES = (
-    b"\x42", b"\x1b", b"\x11", b"\x11", b"\x13\x64", b"\x14", b"\x15", b"\x15", b"\x16", b"\x11", b"\x17\x73", b"\x43", b"\x11",
-    b"\x13\x63", b"\x14", b"\x46", b"\x40", b"\x1b", b"\x11", b"\x48", b"\x11", b"\x49\xa2", b"\x13\x68", b"\x18",
+    b"\x42", b"\x1b", b"\x11", b"\x11", b"\x13\x64", b"\x14", b"\x15", b"\x15", b"\x16", b"\x11",
+    b"\x17\x73", b"\x43", b"\x11",
+    b"\x13\x63", b"\x14", b"\x46", b"\x40", b"\x1b", b"\x11", b"\x48", b"\x11", b"\x49\xa2",
+    b"\x13\x68", b"\x18",
 )  # fmt: skip
 
 

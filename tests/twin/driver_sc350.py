@@ -1,10 +1,13 @@
-"""The SC-350's driver against answers by hand: log on, transfers, a clear, a reset, silence, a restart, wrapping ticks."""
+"""The SC-350's driver against answers by hand: log on, transfers, a clear, a reset, silence, a
+restart, wrapping ticks.
+"""
 
 from firmware.drivers.base import ticks_add
 from firmware.drivers.sc350 import Sc350
 
 SETTINGS = {
-    "coin_minor": 25, "pieces_per_s_max": 100, "resume_pieces_max": 5000, "read_checksum": False, "evidence": "manual",
+    "coin_minor": 25, "pieces_per_s_max": 100, "resume_pieces_max": 5000, "read_checksum": False,
+    "evidence": "manual",
 }  # fmt: skip
 REVISIONS = b"\x0a\x0f\x02\x09\x24\x06"
 
@@ -29,10 +32,15 @@ class Desk:
             self.show(self.driver.poll(self.now_ms))
             asked = self.driver.take_output()
             if asked and self.is_on:
-                said = {b"QF": b"\x06", b"PR": REVISIONS, b"RS": reply(self.status, 1)}.get(asked[1:3])
+                said = {b"QF": b"\x06", b"PR": REVISIONS, b"RS": reply(self.status, 1)}.get(
+                    asked[1:3]
+                )
                 if said is None:
                     said = reply(self.memory if asked[1:3] == b"RA" else self.count, 4)
-                self.show(self.driver.feed(said[:2], self.now_ms) + self.driver.feed(said[2:], self.now_ms))
+                self.show(
+                    self.driver.feed(said[:2], self.now_ms)
+                    + self.driver.feed(said[2:], self.now_ms)
+                )
         snapshot = self.driver.snapshot()
         print("  ", [(name, snapshot[name]) for name in sorted(snapshot)])
 

@@ -3,14 +3,22 @@
 from firmware.drivers.ssp import Ssp
 from firmware.drivers.ssp_frames import Reader, frame
 
-SETTINGS = {"address": 0, "poll_ms": 200, "protocol": 6, "unit_minor": 0, "evidence": "specification"}
+SETTINGS = {
+    "address": 0,
+    "poll_ms": 200,
+    "protocol": 6,
+    "unit_minor": 0,
+    "evidence": "specification",
+}
 SETUP = (
     b"\xf0\x000333USD\x00\x00\x01\x03\x01\x05\x0a\x02\x02\x02\x00\x00\x64\x06USDUSDEUR"
     b"\x01\x00\x00\x00\x05\x00\x00\x00\x0a\x00\x00\x00"
 )
 POLLS = (
-    b"\xf1\xe8", b"\xee\x02", b"\xef\x00", b"\xef\x01", b"\xcc", b"\xcc\xee\x01", b"\xeb", b"\xed", b"\xec", b"\xe9", b"\xe9",
-    b"", b"\xe7", b"\xe4", b"\xee\x03", b"\x77\xee\x01", b"", b"\xef\x02", b"\xf1\xe2\x02", b"\xe6\x01", b"",
+    b"\xf1\xe8", b"\xee\x02", b"\xef\x00", b"\xef\x01", b"\xcc", b"\xcc\xee\x01", b"\xeb", b"\xed",
+    b"\xec", b"\xe9", b"\xe9",
+    b"", b"\xe7", b"\xe4", b"\xee\x03", b"\x77\xee\x01", b"", b"\xef\x02", b"\xf1\xe2\x02",
+    b"\xe6\x01", b"",
 )  # fmt: skip
 
 

@@ -1,4 +1,6 @@
-"""The drawer and the pad: a short shift, typed on the matrix with bounces, a ghost and a stuck key."""
+"""The drawer and the pad: a short shift, typed on the matrix with bounces, a ghost and a stuck
+key.
+"""
 
 from firmware.drivers.base import cut_text, format_minor, ticks_add, ticks_diff
 from firmware.drivers.cash_drawer import CashDrawer
@@ -36,7 +38,14 @@ class Bench:
         print(text)
         events = []
         for label in text.split():
-            for labels, ms in (((label,), 10), ((), 5), ((label,), 60), ((), 5), ((label,), 5), ((), 60)):
+            for labels, ms in (
+                ((label,), 10),
+                ((), 5),
+                ((label,), 60),
+                ((), 5),
+                ((label,), 5),
+                ((), 60),
+            ):
                 events.extend(self.hold(labels, ms))
         show(events)
 
@@ -59,4 +68,9 @@ drawer.commanded(10000)
 show(drawer.poll(11400) + drawer.poll(11600))
 drawer.commanded(20000)
 show(drawer.level(1, 20200) + drawer.poll(20300) + drawer.poll(90000) + drawer.poll(95000))
-print(format_minor(-5), format_minor(123456), cut_text("abc\x01def", 5), ticks_diff(ticks_add(7, 5), 7))
+print(
+    format_minor(-5),
+    format_minor(123456),
+    cut_text("abc\x01def", 5),
+    ticks_diff(ticks_add(7, 5), 7),
+)

@@ -1,14 +1,20 @@
-"""Frames of a counter and of a display: whole counts, a lost frame, noise, a frame cut short, every kind of check and field."""
+"""Frames of a counter and of a display: whole counts, a lost frame, noise, a frame cut short, every
+kind of check and field.
+"""
 
 from firmware.drivers.frame_bytes import FrameReader, check_of, field_of
 from firmware.drivers.frame_stream import FrameStream
 
 ITEMS = {
-    "evidence": "guess", "mode": "items", "start": b"\xfd\xdf", "end": (b"\x03", -2), "size": 9, "size_min": 9, "size_max": 9,
-    "length": (), "check": ("xor", 8, 0, 8, "little", 0, 0, False), "unit": 100, "denominations": (500, 2000), "counts": True,
-    "fields": (("status", "little", 2, 1, 0), ("total", "big", 3, 2, 0), ("denomination", "bcd", 5, 1, 0),
+    "evidence": "guess", "mode": "items", "start": b"\xfd\xdf", "end": (b"\x03", -2), "size": 9,
+    "size_min": 9, "size_max": 9,
+    "length": (), "check": ("xor", 8, 0, 8, "little", 0, 0, False), "unit": 100,
+    "denominations": (500, 2000), "counts": True,
+    "fields": (("status", "little", 2, 1, 0), ("total", "big", 3, 2, 0),
+     ("denomination", "bcd", 5, 1, 0),
                ("error", "little", 6, 1, 0)),
-    "status": {0: "start", 1: "item", 2: "end", 3: "pause", 4: "idle"}, "gap_ms": 200, "batch_ms": 9000, "silent_ms": 0,
+    "status": {0: "start", 1: "item", 2: "end", 3: "pause", 4: "idle"}, "gap_ms": 200,
+    "batch_ms": 9000, "silent_ms": 0,
     "stable_ms": 500, "pieces_per_s": 25,
 }  # fmt: skip
 DISPLAY = dict(
@@ -17,7 +23,9 @@ DISPLAY = dict(
 
 
 def frame(status, pieces, note=0, error=0):
-    body = bytes((0xFD, 0xDF, status, pieces >> 8, pieces & 255, note // 10 * 16 + note % 10, error, 3))
+    body = bytes(
+        (0xFD, 0xDF, status, pieces >> 8, pieces & 255, note // 10 * 16 + note % 10, error, 3)
+    )
     return body + bytes((check_of(body, ITEMS["check"]),))
 
 
@@ -27,13 +35,21 @@ def play(driver, frames, now_ms=0):
             print("  ", [(name, event[name]) for name in sorted(event)])
         now_ms += 100
     state = driver.snapshot()
-    print("  ", [(name, state[name]) for name in sorted(state)], driver.busy, sorted(driver.faults().items()))
+    print(
+        "  ",
+        [(name, state[name]) for name in sorted(state)],
+        driver.busy,
+        sorted(driver.faults().items()),
+    )
 
 
 count = [frame(0, 0), frame(1, 1, 20), frame(1, 2, 5), frame(1, 3, 20), frame(2, 3)]
 stream = FrameStream("notes", ITEMS, "USD")
 stream.resume("n6")
-print("a count, the same with a frame lost, with noise, with a frame cut short, an error, a stacker that is full")
+print(
+    "a count, the same with a frame lost, with noise, with a frame cut short, an error, a stacker"
+    " that is full"
+)
 play(stream, count)
 play(stream, count[:2] + count[3:], 1000)
 play(stream, [bytes(range(40, 90))] + count, 3000)
@@ -52,12 +68,26 @@ play(display, [b"", frame(0, 0)], 9000)
 
 print("checks and fields")
 data = b"123456789"
-for check in (("sum", 0, 0, False), ("crc8", 0x31, 0, False), ("crc16", 0x1021, 0, False), ("crc16", 0x8408, 0, True)):
+for check in (
+    ("sum", 0, 0, False),
+    ("crc8", 0x31, 0, False),
+    ("crc16", 0x1021, 0, False),
+    ("crc16", 0x8408, 0, True),
+):
     print(check[0], check_of(data, (check[0], 0, 0, 0, "little") + check[1:]))
 for kind in ("little", "big", "ascii", "bcd", "text"):
-    print(kind, [field_of(each, kind, 0, 3) for each in (b"\x12\x34\x56", b" 42", b"USD", b"\x0a\x00\x00", b"12")])
+    print(
+        kind,
+        [
+            field_of(each, kind, 0, 3)
+            for each in (b"\x12\x34\x56", b" 42", b"USD", b"\x0a\x00\x00", b"12")
+        ],
+    )
 FREE = dict(ITEMS, size=0, size_min=5, size_max=12, length=(2, 1, "little", 3), end=(b"", 0))
 FREE["check"] = ("sum", -1, 0, -1, "little", 0, 0, False)
 reader = FrameReader(FREE)
-found = [reader.push(byte) for byte in b"\xfd\xdf\xff\xfd\xdf\x03ab\x3e" + b"\xfd\xdf\x03ab" + bytes((0xA2,))]
+found = [
+    reader.push(byte)
+    for byte in b"\xfd\xdf\xff\xfd\xdf\x03ab\x3e" + b"\xfd\xdf\x03ab" + bytes((0xA2,))
+]
 print([each for each in found if each], reader.noise, reader.bad, reader.size)

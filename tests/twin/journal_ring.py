@@ -1,4 +1,6 @@
-"""The journal over a NOR model in RAM: fill, acknowledge, wrap, cut the power at every program and erase."""
+"""The journal over a NOR model in RAM: fill, acknowledge, wrap, cut the power at every program and
+erase.
+"""
 
 from firmware.journal import SECTOR_BYTES, Journal, JournalFull
 
@@ -8,7 +10,9 @@ class PowerCut(Exception):
 
 
 class Nor:
-    """Flash whose bits only fall until a sector is erased; `cuts` programs and erases until the power fails."""
+    """Flash whose bits only fall until a sector is erased; `cuts` programs and erases until the
+    power fails.
+    """
 
     def __init__(self, sectors):
         self.sectors = [bytearray(b"\xff" * SECTOR_BYTES) for _ in range(sectors)]
@@ -51,7 +55,9 @@ def body(seq):
 
 
 def shift(nor, confirmed, boots, appends):
-    """A shift that acknowledges with a lag of 30 and tidies; returns when the power fails or all is written."""
+    """A shift that acknowledges with a lag of 30 and tidies; returns when the power fails or all is
+    written.
+    """
     journal = Journal(nor, lambda: 77)
     boots.append(journal.boot)
     while journal.last_seq < appends:
@@ -78,7 +84,16 @@ def main():
     done = []
     journal = shift(nor, done, [], 400)
     total = nor.steps
-    print("steps", total, "last", journal.last_seq, "acked", journal.acked, "lowest", journal.lowest_kept)
+    print(
+        "steps",
+        total,
+        "last",
+        journal.last_seq,
+        "acked",
+        journal.acked,
+        "lowest",
+        journal.lowest_kept,
+    )
 
     lost = epochs = contiguous = 0
     for cut in range(1, total + 1, 3):
@@ -97,7 +112,16 @@ def main():
         first = journal.next_seq
         assert journal.append(body(first)) == first and journal.read(first) == body(first)
     cuts = (total + 2) // 3
-    print("cuts", cuts, "confirmed records lost", lost, "contiguous", contiguous == cuts, "old epoch kept", epochs >= cuts - 2)
+    print(
+        "cuts",
+        cuts,
+        "confirmed records lost",
+        lost,
+        "contiguous",
+        contiguous == cuts,
+        "old epoch kept",
+        epochs >= cuts - 2,
+    )
 
     nor = Nor(3)
     journal = Journal(nor, lambda: 5)

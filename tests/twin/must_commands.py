@@ -11,7 +11,13 @@ from protocol.topics import kid, topic
 
 
 def a_command(counter, **more):
-    fields = {"epoch": 9, "counter": counter, "nonce": b"n" * 16, "verb": "identify", "argument": ""}
+    fields = {
+        "epoch": 9,
+        "counter": counter,
+        "nonce": b"n" * 16,
+        "verb": "identify",
+        "argument": "",
+    }
     fields.update(more)
     return seal.seal(KEY, kid("w1", 1), CMD, messages.encode_command(fields))
 
@@ -70,7 +76,9 @@ class Refuses:
 def nothing_without_flash():
     done = []
     for error in (JournalFull("full"), JournalError("worn")):
-        answer = commands.obey({"counter": 1, "verb": "identify"}, Refuses(error), {"identify": done.append})
+        answer = commands.obey(
+            {"counter": 1, "verb": "identify"}, Refuses(error), {"identify": done.append}
+        )
         assert answer is None
     assert done == []
 
@@ -82,7 +90,12 @@ def answer_of(hand, verb="identify"):
 
 def answered():
     answer = answer_of(lambda command: ("done", "", ["a", "b"]))
-    assert (answer["kind"], answer["counter"], answer["verb"], answer["outcome"]) == ("command", 3, "identify", "done")
+    assert (answer["kind"], answer["counter"], answer["verb"], answer["outcome"]) == (
+        "command",
+        3,
+        "identify",
+        "done",
+    )
     assert answer["lines"] == ["a", "b"]
 
 
@@ -119,8 +132,10 @@ def forged():
     _, uplink = world()
     payload = seal.open_seal(a_command(1), CMD, lambda _: KEY)[1]
     for sealed in (
-        a_command(1)[:-1] + b"\0", payload, an_ack(0), seal.seal(b"x" * 32, kid("w1", 1), CMD, payload),
-        seal.seal(KEY, kid("w1", 2), CMD, payload), seal.seal(KEY, kid("w1", 1), topic("city", "w2", "cmd"), payload),
+        a_command(1)[:-1] + b"\0", payload, an_ack(0),
+        seal.seal(b"x" * 32, kid("w1", 1), CMD, payload),
+        seal.seal(KEY, kid("w1", 2), CMD, payload),
+        seal.seal(KEY, kid("w1", 1), topic("city", "w2", "cmd"), payload),
         seal.seal(KEY, kid("w1", 1), ACK, payload),
     ):  # fmt: skip
         assert not told(uplink, sealed) and uplink.command is None
@@ -131,16 +146,23 @@ def next_key():
     """The expected bytes were computed with another implementation (OpenSSL's HMAC)."""
     key = seal.next_key(bytes(range(32)), b"w1.2", b"n" * 16)
     assert key == seal.hmac_sha256(bytes(range(32)), b"till rotatew1.2nnnnnnnnnnnnnnnn")
-    assert binascii.hexlify(key) == b"e33f8dc9b754c9c0f4afc9a00aa007afa90c6b5f286a1ea699e0ad56c25ddbfb", binascii.hexlify(key)
-    others = [seal.next_key(bytes(32), b"w1.2", b"n" * 16), seal.next_key(bytes(range(32)), b"w1.3", b"n" * 16)]
+    assert (
+        binascii.hexlify(key) == b"e33f8dc9b754c9c0f4afc9a00aa007afa90c6b5f286a1ea699e0ad56c25ddbfb"
+    ), binascii.hexlify(key)
+    others = [
+        seal.next_key(bytes(32), b"w1.2", b"n" * 16),
+        seal.next_key(bytes(range(32)), b"w1.3", b"n" * 16),
+    ]
     others.append(seal.next_key(bytes(range(32)), b"w1.2", b"m" * 16))
     assert key not in others
 
 
 run(
     (
-        ("CMD-6", other_epoch), ("CMD-7", not_above), ("CMD-10", on_flash_first), ("CMD-11", nothing_without_flash),
-        ("CMD-12", answered), ("CMD-13", cannot), ("CMD-14", no_file_system), ("CMD-16", in_the_heartbeat),
+        ("CMD-6", other_epoch), ("CMD-7", not_above), ("CMD-10", on_flash_first),
+        ("CMD-11", nothing_without_flash),
+        ("CMD-12", answered), ("CMD-13", cannot), ("CMD-14", no_file_system),
+        ("CMD-16", in_the_heartbeat),
         ("CMD-17", new_epoch), ("SEAL-20", forged), ("SEAL-21", forged), ("ROT-1", next_key),
     )
 )  # fmt: skip

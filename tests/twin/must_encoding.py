@@ -1,4 +1,6 @@
-"""Topics, Seal and Encoding of docs/protocol.md, one by one: what is inside is taken, what is outside is refused."""
+"""Topics, Seal and Encoding of docs/protocol.md, one by one: what is inside is taken, what is
+outside is refused.
+"""
 
 import binascii
 import sys
@@ -18,7 +20,9 @@ def unhex(text):
 
 
 def codec(taken, hostile, reason):
-    """Every hex string of `taken` is a value and its only encoding; every one of `hostile` is refused for `reason`."""
+    """Every hex string of `taken` is a value and its only encoding; every one of `hostile` is
+    refused for `reason`.
+    """
     for text in taken:
         raw = unhex(text)
         assert cbor.encode(cbor.decode(raw)) == raw, text
@@ -65,7 +69,9 @@ def keys_in_any_order():
     for key in keys:
         value[key] = key
     raw = cbor.encode(value)
-    assert raw == unhex("a600000303171718181818" + "19012c19012c" + "1a000111701a00011170"), binascii.hexlify(raw)
+    assert raw == unhex("a600000303171718181818" + "19012c19012c" + "1a000111701a00011170"), (
+        binascii.hexlify(raw)
+    )
 
 
 def encoder_limits():
@@ -124,30 +130,47 @@ def no_place(*values):
 
 
 ENCODING = (
-    ("ENC-1", codec, ("00",), ("c100", "c249010000000000000000", "d818410a", "d81c80", "dbffffffffffffffff00"), "major type 6"),
-    ("ENC-2", codec, ("00",), ("f93c00", "fa3f800000", "fb3ff0000000000000", "fb7ff8000000000000"), "major type 7"),
+    ("ENC-1", codec, ("00",), ("c100", "c249010000000000000000", "d818410a", "d81c80",
+      "dbffffffffffffffff00"), "major type 6"),
+    ("ENC-2", codec, ("00",), ("f93c00", "fa3f800000", "fb3ff0000000000000", "fb7ff8000000000000"),
+     "major type 7"),
     ("ENC-3", codec, ("00",), ("f4", "f5", "f6", "f7", "ff", "f8ff", "81f5"), "major type 7"),
-    ("ENC-4", codec, ("80", "a0", "40", "60"), ("9f00ff", "bf0000ff", "5f4100ff", "7f6161ff", "1f", "3f"), "indefinite or"),
-    ("ENC-5", codec, ("17", "1818"), ("1c", "1d", "1e", "3c", "5d", "7e", "9c", "bd"), "reserved length"),
+    ("ENC-4", codec, ("80", "a0", "40", "60"),
+     ("9f00ff", "bf0000ff", "5f4100ff", "7f6161ff", "1f", "3f"), "indefinite or"),
+    ("ENC-5", codec, ("17", "1818"), ("1c", "1d", "1e", "3c", "5d", "7e", "9c", "bd"),
+     "reserved length"),
     ("ENC-6", codec, ("17", "1818", "18ff", "190100", "1a00010000", "1b0000000100000000"),
      ("1817", "1900ff", "1a0000ffff", "1b00000000ffffffff", "1800"), "not in its shortest form"),
     ("ENC-7", codec, ("37", "3818", "38ff", "390100", "3a00010000", "3b0000000100000000"),
      ("3817", "3900ff", "3a0000ffff", "3b00000000ffffffff", "3800"), "not in its shortest form"),
-    ("ENC-8", codec, ("4141", "6141", "5818" + "00" * 24), ("580141", "780141", "59000141", "7a0000000141"), "shortest form"),
-    ("ENC-9", codec, ("8100", "a10000", "9818" + "00" * 24), ("980100", "b8010000", "99000100", "ba000000010000"),
+    ("ENC-8", codec, ("4141", "6141", "5818" + "00" * 24),
+     ("580141", "780141", "59000141", "7a0000000141"), "shortest form"),
+    ("ENC-9", codec, ("8100", "a10000", "9818" + "00" * 24),
+     ("980100", "b8010000", "99000100", "ba000000010000"),
      "shortest form"),
-    ("ENC-10", codec, ("a10100", "a1181800"), ("a1180100", "a119001800", "a11a0000ffff00"), "shortest form"),
-    ("ENC-11", codec, ("a10000",), ("a12000", "a1616100", "a1416100", "a18000", "a1a000"), "is not an unsigned integer"),
-    ("ENC-12", codec, ("a201000200",), ("a202000100", "a21818001700", "a3000002000100"), "is not ascending"),
-    ("ENC-13", codec, ("a200000100",), ("a200000000", "a2181800181800", "a3000001000100"), "is not ascending"),
-    ("ENC-14", codec, ("6161", "62c3a9", "63e282ac", "64f09f92b5"), ("6180", "61ff", "62e282", "64f09f92", "62c328"), ""),
-    ("ENC-15", codec, ("612f", "6100"), ("62c0af", "62c080", "63e08080", "64f0808080", "63e09fbf"), "text is not UTF-8"),
-    ("ENC-16", codec, ("63ed9fbf", "63ee8080"), ("63eda080", "63edbfbf", "66eda080edb080"), "text is not UTF-8"),
-    ("ENC-17", codec, ("64f48fbfbf",), ("64f4908080", "64f5808080", "64f7bfbfbf"), "text is not UTF-8"),
+    ("ENC-10", codec, ("a10100", "a1181800"), ("a1180100", "a119001800", "a11a0000ffff00"),
+     "shortest form"),
+    ("ENC-11", codec, ("a10000",), ("a12000", "a1616100", "a1416100", "a18000", "a1a000"),
+     "is not an unsigned integer"),
+    ("ENC-12", codec, ("a201000200",), ("a202000100", "a21818001700", "a3000002000100"),
+     "is not ascending"),
+    ("ENC-13", codec, ("a200000100",), ("a200000000", "a2181800181800", "a3000001000100"),
+     "is not ascending"),
+    ("ENC-14", codec, ("6161", "62c3a9", "63e282ac", "64f09f92b5"),
+     ("6180", "61ff", "62e282", "64f09f92", "62c328"), ""),
+    ("ENC-15", codec, ("612f", "6100"), ("62c0af", "62c080", "63e08080", "64f0808080", "63e09fbf"),
+     "text is not UTF-8"),
+    ("ENC-16", codec, ("63ed9fbf", "63ee8080"), ("63eda080", "63edbfbf", "66eda080edb080"),
+     "text is not UTF-8"),
+    ("ENC-17", codec, ("64f48fbfbf",), ("64f4908080", "64f5808080", "64f7bfbfbf"),
+     "text is not UTF-8"),
     ("ENC-18", depth),
-    ("ENC-19", codec, ("9840" + "00" * 64,), ("9841" + "00" * 65,), "65 items in one container, limit 64"),
-    ("ENC-20", codec, ("b840" + "".join("%02x00" % k if k < 24 else "18%02x00" % k for k in range(64)),),
-     ("b841" + "".join("%02x00" % k if k < 24 else "18%02x00" % k for k in range(65)),), "65 items in one container"),
+    ("ENC-19", codec, ("9840" + "00" * 64,), ("9841" + "00" * 65,),
+     "65 items in one container, limit 64"),
+    ("ENC-20", codec,
+     ("b840" + "".join("%02x00" % k if k < 24 else "18%02x00" % k for k in range(64)),),
+     ("b841" + "".join("%02x00" % k if k < 24 else "18%02x00" % k for k in range(65)),),
+     "65 items in one container"),
     ("ENC-21", bytes_max),
     ("ENC-22", codec, ("00", "80"), ("0000", "80ff", "410000", "a000"), "1 trailing bytes"),
     ("ENC-23", cut_short),
@@ -184,7 +207,15 @@ def no_tag():
 
 
 def protected_only():
-    for header in (b"\xa1\x01\x04", b"\xa1\x01\x06", b"\xa0", b"", b"\xa1\x01\x18\x05", b"\xa2\x01\x05\x02\x00", [1, 5]):
+    for header in (
+        b"\xa1\x01\x04",
+        b"\xa1\x01\x06",
+        b"\xa0",
+        b"",
+        b"\xa1\x01\x18\x05",
+        b"\xa2\x01\x05\x02\x00",
+        [1, 5],
+    ):
         shape("protected header is not HMAC 256/256", protected=header)
 
 
@@ -195,7 +226,14 @@ def algorithm_unprotected():
 
 
 def unprotected():
-    for header in ({}, {5: b"w1.1"}, {4: b"w1.1", 5: b"iv"}, {0: 0, 4: b"w1.1"}, [4, b"w1.1"], b"w1.1"):
+    for header in (
+        {},
+        {5: b"w1.1"},
+        {4: b"w1.1", 5: b"iv"},
+        {0: 0, 4: b"w1.1"},
+        [4, b"w1.1"],
+        b"w1.1",
+    ):
         shape("unprotected header is not {4: kid}", unprotected=header)
 
 
@@ -216,18 +254,36 @@ def whole_tag():
 
 
 def mac_structure():
-    """Put together here by RFC 9052, 6.3, with the RFC's own words, and not by the code under test."""
+    """Put together here by RFC 9052, 6.3, with the RFC's own words, and not by the code under
+    test.
+    """
     text = EV.encode()
-    to_be_maced = b"\x84" + b"\x64MAC0" + b"\x43\xa1\x01\x05" + bytes((0x40 | len(text),)) + text + b"\x47payload"
+    to_be_maced = (
+        b"\x84"
+        + b"\x64MAC0"
+        + b"\x43\xa1\x01\x05"
+        + bytes((0x40 | len(text),))
+        + text
+        + b"\x47payload"
+    )
     assert len(text) < 24
     assert cbor.decode(SEALED)[3] == seal.hmac_sha256(KEY, to_be_maced)
     # RFC 4231, test case 2
     tag = seal.hmac_sha256(b"Jefe", b"what do ya want for nothing?")
-    assert binascii.hexlify(tag) == b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    assert (
+        binascii.hexlify(tag) == b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    )
 
 
 def for_its_topic():
-    for name in ("till/1/hall/w2/ev", "till/1/hal/w1/ev", "till/1/hall/w1/ack", "till/1/hall/w1/e", EV + "v", ""):
+    for name in (
+        "till/1/hall/w2/ev",
+        "till/1/hal/w1/ev",
+        "till/1/hall/w1/ack",
+        "till/1/hall/w1/e",
+        EV + "v",
+        "",
+    ):
         refused("wrong tag", seal.open_seal, SEALED, name, KEYS.get)
 
 
@@ -274,7 +330,10 @@ class Counted:
 
 def constant_time():
     if sys.implementation.name == "cpython":
-        assert seal._same.__name__ == "compare_digest" and seal._same.__module__ in ("_operator", "_hashlib")
+        assert seal._same.__name__ == "compare_digest" and seal._same.__module__ in (
+            "_operator",
+            "_hashlib",
+        )
         return
     for left in (b"\1" + bytes(31), bytes(31) + b"\1", bytes(32)):
         counted = Counted(left)
@@ -283,7 +342,16 @@ def constant_time():
 
 def topic_levels():
     assert topics.parse_topic(EV) == ("hall", "w1", "ev")
-    for name in ("till/1/hall/w1", EV + "/x", EV + "/", "/" + EV, "tell/1/hall/w1/ev", "till//hall/w1/ev", "", "ev"):
+    for name in (
+        "till/1/hall/w1",
+        EV + "/x",
+        EV + "/",
+        "/" + EV,
+        "tell/1/hall/w1/ev",
+        "till//hall/w1/ev",
+        "",
+        "ev",
+    ):
         refused("is not till/1/<site>/<device>/<leaf>", topics.parse_topic, name)
 
 
@@ -307,7 +375,12 @@ def leaves():
 
 
 def version():
-    for name in ("till/2/hall/w1/ev", "till/0/hall/w1/ev", "till/01/hall/w1/ev", "till/v1/hall/w1/ev"):
+    for name in (
+        "till/2/hall/w1/ev",
+        "till/0/hall/w1/ev",
+        "till/01/hall/w1/ev",
+        "till/v1/hall/w1/ev",
+    ):
         refused("is not till/1/", topics.parse_topic, name)
 
 
@@ -326,10 +399,13 @@ def lengths():
 
 
 SEAL = (
-    ("SEAL-1", not_four), ("SEAL-2", no_tag), ("SEAL-3", protected_only), ("SEAL-4", algorithm_unprotected),
+    ("SEAL-1", not_four), ("SEAL-2", no_tag), ("SEAL-3", protected_only),
+    ("SEAL-4", algorithm_unprotected),
     ("SEAL-5", unprotected), ("SEAL-6", kid_is_bytes), ("SEAL-8", key_bytes), ("SEAL-9", whole_tag),
-    ("SEAL-10", mac_structure), ("SEAL-11", for_its_topic), ("SEAL-12", not_detached), ("SEAL-13", payload_bytes),
-    ("SEAL-14", message_bytes), ("SEAL-16", every_bit), ("SEAL-17", unknown_kid), ("SEAL-23", constant_time),
+    ("SEAL-10", mac_structure), ("SEAL-11", for_its_topic), ("SEAL-12", not_detached),
+    ("SEAL-13", payload_bytes),
+    ("SEAL-14", message_bytes), ("SEAL-16", every_bit), ("SEAL-17", unknown_kid),
+    ("SEAL-23", constant_time),
 )  # fmt: skip
 
 TOPICS = (

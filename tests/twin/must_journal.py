@@ -1,4 +1,6 @@
-"""Identity and Sequence of docs/protocol.md on a device: the journal over flash in RAM, with the power going at every step."""
+"""Identity and Sequence of docs/protocol.md on a device: the journal over flash in RAM, with the
+power going at every step.
+"""
 
 from firmware.journal import SECTOR_BYTES, Journal, JournalError, JournalFull
 from must import PowerCut, Ram, run
@@ -13,7 +15,9 @@ def a_journal(flash, epoch=9):
 
 
 def random_epoch():
-    """Without a source of its own the journal takes the system's random numbers: 40 lives have 40 epochs of 32 bits."""
+    """Without a source of its own the journal takes the system's random numbers: 40 lives have 40
+    epochs of 32 bits.
+    """
     epochs = {Journal(Ram(3)).epoch for _ in range(40)}
     assert len(epochs) == 40 and max(epochs) < 2**32 and max(epochs) > 2**24
 
@@ -35,7 +39,9 @@ def blank_flash_begins_an_epoch():
 
 
 def through_every_cut(check, appends=150, every=5, sectors=4):
-    """Append and acknowledge until the power goes at step 1, 6, 11, ...; `check` judges what the next start finds."""
+    """Append and acknowledge until the power goes at step 1, 6, 11, ...; `check` judges what the
+    next start finds.
+    """
     flash = Ram(sectors)
     shift(flash, [], appends)
     for cut in range(1, flash.steps, every):
@@ -85,7 +91,9 @@ def boot_rises():
 
 
 def boot_rises_when_sectors_turn():
-    flash = Ram(8)  # a start uses at least a page, and the mark of an acknowledgement is written every 64 records
+    flash = Ram(
+        8
+    )  # a start uses at least a page, and the mark of an acknowledgement is written every 64 records
     boots = []
     for _ in range(300):
         journal = a_journal(flash)
@@ -112,7 +120,9 @@ def none_left_out():
 
 
 def never_the_same_seq():
-    """The record that was cut off is either there whole or its seq is free; what follows never takes a seq that is there."""
+    """The record that was cut off is either there whole or its seq is free; what follows never
+    takes a seq that is there.
+    """
 
     def check(flash, confirmed):
         journal = a_journal(flash)
@@ -172,7 +182,9 @@ def torn_is_no_record():
 
 
 def never_behind_a_torn_tail():
-    """Bits of a torn write stay in their sector: what comes next is in another one, and readable."""
+    """Bits of a torn write stay in their sector: what comes next is in another one, and
+    readable.
+    """
     flash = Ram()
     journal = a_journal(flash)
     journal.append(b"first")
@@ -276,7 +288,9 @@ def sizes():
 
 
 def witness_after_a_start():
-    """The pair comes back when its mark is on flash; when it does not, the device claims to have seen nothing."""
+    """The pair comes back when its mark is on flash; when it does not, the device claims to have
+    seen nothing.
+    """
     flash = Ram(6)
     journal = a_journal(flash)
     seen = set()
@@ -310,7 +324,9 @@ def command_survives():
 
 
 def command_before_the_act():
-    """At whatever step the power goes while a counter is noted: once note_command has returned, it is never below again."""
+    """At whatever step the power goes while a counter is noted: once note_command has returned, it
+    is never below again.
+    """
     for step in range(1, 40):
         flash = Ram(3)
         journal = a_journal(flash)
@@ -330,12 +346,18 @@ def command_before_the_act():
 
 run(
     (
-        ("IDENT-2", random_epoch), ("IDENT-3", never_zero), ("IDENT-4", blank_flash_begins_an_epoch), ("IDENT-5", epoch_stays),
-        ("IDENT-6", epoch_is_on_flash), ("IDENT-7", boot_rises), ("IDENT-7", boot_rises_when_sectors_turn),
-        ("SEQ-1", counts_from_one), ("SEQ-2", none_left_out), ("SEQ-3", never_the_same_seq), ("SEQ-4", read_back),
-        ("SEQ-8", confirmed_survive), ("SEQ-9", torn_is_no_record), ("SEQ-10", never_behind_a_torn_tail),
-        ("SEQ-11", never_overwritten), ("SEQ-12", full_uses_no_seq), ("SEQ-14", worn_place), ("SEQ-15", next_seq_from_flash),
-        ("SEQ-16", acked_is_no_more_than_was), ("SEQ-17", sizes), ("CHAIN-22", witness_after_a_start),
+        ("IDENT-2", random_epoch), ("IDENT-3", never_zero),
+        ("IDENT-4", blank_flash_begins_an_epoch), ("IDENT-5", epoch_stays),
+        ("IDENT-6", epoch_is_on_flash), ("IDENT-7", boot_rises),
+        ("IDENT-7", boot_rises_when_sectors_turn),
+        ("SEQ-1", counts_from_one), ("SEQ-2", none_left_out), ("SEQ-3", never_the_same_seq),
+        ("SEQ-4", read_back),
+        ("SEQ-8", confirmed_survive), ("SEQ-9", torn_is_no_record),
+        ("SEQ-10", never_behind_a_torn_tail),
+        ("SEQ-11", never_overwritten), ("SEQ-12", full_uses_no_seq), ("SEQ-14", worn_place),
+        ("SEQ-15", next_seq_from_flash),
+        ("SEQ-16", acked_is_no_more_than_was), ("SEQ-17", sizes),
+        ("CHAIN-22", witness_after_a_start),
         ("CMD-8", command_survives), ("CMD-9", command_before_the_act),
     )
 )  # fmt: skip

@@ -1,4 +1,6 @@
-"""The broker's side of docs/protocol.md on a device: packets out as OASIS MQTT 3.1.1 has them, packets in at every split."""
+"""The broker's side of docs/protocol.md on a device: packets out as OASIS MQTT 3.1.1 has them,
+packets in at every split.
+"""
 
 from firmware import mqtt
 from must import run
@@ -31,8 +33,15 @@ def will_packet():
 def quality():
     for retain in (False, True):
         packet = mqtt.publish("t/e", b"x", 513, retain)
-        assert packet[0] >> 4 == 3 and packet[0] >> 1 & 3 == 1 and packet[0] & 1 == retain and packet[7:9] == b"\x02\x01"
-    assert mqtt.subscribe(1, ("t/a",))[0] == 0x82 and mqtt.subscribe(1, ("t/a",)).endswith(b"\x00\x03t/a\x01")
+        assert (
+            packet[0] >> 4 == 3
+            and packet[0] >> 1 & 3 == 1
+            and packet[0] & 1 == retain
+            and packet[7:9] == b"\x02\x01"
+        )
+    assert mqtt.subscribe(1, ("t/a",))[0] == 0x82 and mqtt.subscribe(1, ("t/a",)).endswith(
+        b"\x00\x03t/a\x01"
+    )
 
 
 def refused_connection():
@@ -64,7 +73,14 @@ def qos_2():
 
 
 def any_split():
-    stream = CONNACK + SUBACK + b"\x40\x02\x00\x01" + b"\xd0\x00" + b"\x32\xc9\x01\x00\x03t/a\x00\x07" + b"!" * 194
+    stream = (
+        CONNACK
+        + SUBACK
+        + b"\x40\x02\x00\x01"
+        + b"\xd0\x00"
+        + b"\x32\xc9\x01\x00\x03t/a\x00\x07"
+        + b"!" * 194
+    )
     for step in range(1, len(stream) + 1):
         decoder = mqtt.Decoder()
         found = []
@@ -84,7 +100,8 @@ def long_packet():
 run(
     (
         ("BROKER-1", clean_311), ("HB-4", will_packet), ("HB-7", will_packet), ("TOPIC-8", quality),
-        ("BROKER-3", refused_connection), ("BROKER-4", refused_subscription), ("BROKER-5", puback), ("BROKER-6", qos_2),
+        ("BROKER-3", refused_connection), ("BROKER-4", refused_subscription), ("BROKER-5", puback),
+        ("BROKER-6", qos_2),
         ("BROKER-7", any_split), ("LIM-1", long_packet),
     )
 )  # fmt: skip

@@ -1,4 +1,6 @@
-"""Records and Messages of docs/protocol.md, statement by statement: each limit from its inner and from its outer side."""
+"""Records and Messages of docs/protocol.md, statement by statement: each limit from its inner and
+from its outer side.
+"""
 
 from must import refused, run
 from protocol import cbor, messages, records
@@ -7,12 +9,14 @@ U32 = 2**32 - 1
 U48 = 2**48 - 1
 HEAD = bytes(range(32))
 TALLY = {
-    "kind": "tally", "boot": 1, "uptime_ms": 5, "instrument": "bills", "batch_id": "7", "currency": "USD",
+    "kind": "tally", "boot": 1, "uptime_ms": 5, "instrument": "bills", "batch_id": "7",
+    "currency": "USD",
     "rows": [(2000, 5)], "total_minor": 10000,
 }  # fmt: skip
 TAPE = {"kind": "tape", "boot": 1, "uptime_ms": 5, "line_no": 1, "amount_minor": -1, "symbol": "+"}
 BOOT = {
-    "kind": "boot", "boot": 1, "uptime_ms": 5, "reset_cause": "hard", "firmware": "1", "board": "b", "lowest_kept": 0,
+    "kind": "boot", "boot": 1, "uptime_ms": 5, "reset_cause": "hard", "firmware": "1", "board": "b",
+    "lowest_kept": 0,
     "acked": 0,
 }  # fmt: skip
 
@@ -37,12 +41,18 @@ def with_(values, more):
 
 
 def wire(reason, record, good, bad):
-    """On the wire each value of `good` is taken in its field, each of `bad` refused: pairs of field name and value."""
+    """On the wire each value of `good` is taken in its field, each of `bad` refused: pairs of field
+    name and value.
+    """
     base = wire_of(record)
     for name, value in good:
         records.decode_record(cbor.encode(with_(base, {records.number_of(name): value})))
     for name, value in bad:
-        refused(reason, records.decode_record, cbor.encode(with_(base, {records.number_of(name): value})))
+        refused(
+            reason,
+            records.decode_record,
+            cbor.encode(with_(base, {records.number_of(name): value})),
+        )
 
 
 def is_a_map():
@@ -52,11 +62,19 @@ def is_a_map():
 
 
 def bytes_max():
-    """No record of these tables comes near the limit, so what tells is which refusal answers 800 and which 801 bytes."""
+    """No record of these tables comes near the limit, so what tells is which refusal answers 800
+    and which 801 bytes.
+    """
     refused("limit 800", records.decode_record, bytes(801))
     refused("trailing bytes", records.decode_record, bytes(800))
     wide = with_(
-        TALLY, {"rows": [(U32, U32)] * 32, "rejects": [(U32, U32)] * 16, "batch_id": "b" * 40, "machine_time": "m" * 24}
+        TALLY,
+        {
+            "rows": [(U32, U32)] * 32,
+            "rejects": [(U32, U32)] * 16,
+            "batch_id": "b" * 40,
+            "machine_time": "m" * 24,
+        },
     )
     assert 500 < len(records.encode_record(wide)) <= 800
 
@@ -80,7 +98,9 @@ def a_value(name):
     _, type_name, limit = records.spec_of(records.number_of(name))
     if type_name == "choice":
         return limit[0]
-    return {"uint": 1, "int": -1, "text": "x", "bytes": b"x", "pairs": [(1, 1)], "texts": ["x"]}[type_name]
+    return {"uint": 1, "int": -1, "text": "x", "bytes": b"x", "pairs": [(1, 1)], "texts": ["x"]}[
+        type_name
+    ]
 
 
 def smallest(kind):
@@ -105,7 +125,9 @@ def no_such_number():
     known = records.fields()
     for number in (4, 9, 39, 99, 200, 2**32, 2**64 - 1):
         assert number not in known
-        refused("unknown field number", records.decode_record, cbor.encode(with_(base, {number: 0})))
+        refused(
+            "unknown field number", records.decode_record, cbor.encode(with_(base, {number: 0}))
+        )
     refused("has no field", records.encode_record, with_(TALLY, {"cents": 1}))
 
 
@@ -117,7 +139,11 @@ def not_of_this_kind():
             name = spec[0]
             if name in must or name in may or name in ("kind", "boot", "uptime_ms", "utc_ms"):
                 continue
-            refused("%s has no field" % kind, records.encode_record, with_(record, {name: a_value(name)}))
+            refused(
+                "%s has no field" % kind,
+                records.encode_record,
+                with_(record, {name: a_value(name)}),
+            )
 
 
 def unsigned():
@@ -128,7 +154,14 @@ def unsigned():
         kind = [
             k
             for k in records.kinds()
-            if name in records.kinds()[k][0] + records.kinds()[k][1] + ("boot", "uptime_ms", "utc_ms")
+            if name
+            in records.kinds()[k][0]
+            + records.kinds()[k][1]
+            + (
+                "boot",
+                "uptime_ms",
+                "utc_ms",
+            )
         ]
         record = smallest(sorted(kind)[0])
         wire("out of range", record, ((name, 0), (name, limit)), ((name, limit + 1), (name, -1)))
@@ -145,7 +178,9 @@ def strings(kind_wanted, other):
         one = "x" if kind_wanted == "text" else b"x"
         good, bad = [(name, one * limit), (name, one * 0)], [(name, one * (limit + 1))]
         if kind_wanted == "text":
-            bad.append((name, "\xe9" * (limit // 2 + 1)))  # fewer characters than the limit, more bytes
+            bad.append(
+                (name, "\xe9" * (limit // 2 + 1))
+            )  # fewer characters than the limit, more bytes
         wire("bytes, limit %d" % limit, record, good, bad)
         wire("is not " + kind_wanted, record, (), ((name, other), (name, 1), (name, [])))
 
@@ -157,7 +192,12 @@ def choices():
             continue
         kind = [k for k in records.kinds() if name in records.kinds()[k][0] + records.kinds()[k][1]]
         record = smallest(sorted(kind)[0])
-        wire("is not one of 1 to", record, ((name, 1), (name, len(limit))), ((name, 0), (name, len(limit) + 1), (name, -1)))
+        wire(
+            "is not one of 1 to",
+            record,
+            ((name, 1), (name, len(limit))),
+            ((name, 0), (name, len(limit) + 1), (name, -1)),
+        )
         wire("is not one of 1 to", record, (), ((name, limit[0]), (name, b"\1")))
         refused("is not one of", records.encode_record, with_(record, {name: "nonsense"}))
 
@@ -165,13 +205,27 @@ def choices():
 def pairs_max():
     for name in ("rows", "rejects"):
         limit = records.limit_of(name)
-        wire("not a list of at most", TALLY, ((name, [[1, 1]] * limit), (name, [])), ((name, [[1, 1]] * (limit + 1)),))
+        wire(
+            "not a list of at most",
+            TALLY,
+            ((name, [[1, 1]] * limit), (name, [])),
+            ((name, [[1, 1]] * (limit + 1)),),
+        )
         wire("not a list of at most", TALLY, (), ((name, {1: 1}), (name, 1), (name, b"")))
 
 
 def pair_of_two():
     wire(
-        "want a pair", TALLY, (), (("rows", [[1]]), ("rows", [[1, 1, 1]]), ("rows", [1]), ("rejects", [[]]), ("rows", [{1: 1}]))
+        "want a pair",
+        TALLY,
+        (),
+        (
+            ("rows", [[1]]),
+            ("rows", [[1, 1, 1]]),
+            ("rows", [1]),
+            ("rejects", [[]]),
+            ("rows", [{1: 1}]),
+        ),
     )
 
 
@@ -190,39 +244,64 @@ def pair_of_u32():
 def texts_max():
     for kind, name in (("boot", "instruments"),):
         limit = records.limit_of(name)
-        wire("not a list of at most", smallest(kind), ((name, ["x"] * limit),), ((name, ["x"] * (limit + 1)), (name, "x")))
+        wire(
+            "not a list of at most",
+            smallest(kind),
+            ((name, ["x"] * limit),),
+            ((name, ["x"] * (limit + 1)), (name, "x")),
+        )
 
 
 def text_of_list():
-    bad = (("instruments", ["x" * 49]), ("instruments", [1]), ("instruments", [b"x"]), ("instruments", ["\xe9" * 25]))
-    wire("want a text of at most 48 bytes", BOOT, (("instruments", ["x" * 48]), ("instruments", [""])), bad)
+    bad = (
+        ("instruments", ["x" * 49]),
+        ("instruments", [1]),
+        ("instruments", [b"x"]),
+        ("instruments", ["\xe9" * 25]),
+    )
+    wire(
+        "want a text of at most 48 bytes",
+        BOOT,
+        (("instruments", ["x" * 48]), ("instruments", [""])),
+        bad,
+    )
 
 
 def encoder_refuses():
     for record, name, value in (
-        (TALLY, "total_minor", -1), (TALLY, "total_minor", 2**40), (TALLY, "total_minor", "1"), (TALLY, "currency", "EURO"),
-        (TALLY, "rows", [(1, 2, 3)]), (TALLY, "rows", [(1, True)]), (TALLY, "rows", [(-1, 1)]), (TALLY, "digest", bytes(9)),
-        (TALLY, "flags", 256), (TALLY, "flags", True), (TALLY, "evidence", "hope"), (TAPE, "amount_minor", -(2**40)),
-        (TALLY, "currency", b"USD"), (BOOT, "instruments", ["x" * 49]), (TALLY, "rows", [(1, 1)] * 33),
+        (TALLY, "total_minor", -1), (TALLY, "total_minor", 2**40), (TALLY, "total_minor", "1"),
+        (TALLY, "currency", "EURO"),
+        (TALLY, "rows", [(1, 2, 3)]), (TALLY, "rows", [(1, True)]), (TALLY, "rows", [(-1, 1)]),
+        (TALLY, "digest", bytes(9)),
+        (TALLY, "flags", 256), (TALLY, "flags", True), (TALLY, "evidence", "hope"),
+        (TAPE, "amount_minor", -(2**40)),
+        (TALLY, "currency", b"USD"), (BOOT, "instruments", ["x" * 49]),
+        (TALLY, "rows", [(1, 1)] * 33),
         (TALLY, "boot", True), (TALLY, "uptime_ms", 2**48),
     ):  # fmt: skip
         refused("record: ", records.encode_record, with_(record, {name: value}))
 
 
 def fits_alone():
-    sealed = 8 + 24 + 12 + 32  # the seal around it: test_full_event_message_fits_under_the_seal counts the whole
+    sealed = (
+        8 + 24 + 12 + 32
+    )  # the seal around it: test_full_event_message_fits_under_the_seal counts the whole
     assert records.RECORD_BYTES_MAX + 3 <= messages.EVENT_BYTES_MAX
     raw = messages.encode_events(U32, U32, U48, U32 - 1, [bytes(records.RECORD_BYTES_MAX)])
     assert len(raw) + sealed <= 1024 and messages.decode_events(raw)["records"] == [bytes(800)]
 
 
 RECORDS = (
-    ("REC-1", is_a_map), ("REC-2", bytes_max), ("REC-3", kind_known), ("REC-4", boot_and_uptime), ("REC-5", musts),
+    ("REC-1", is_a_map), ("REC-2", bytes_max), ("REC-3", kind_known), ("REC-4", boot_and_uptime),
+    ("REC-5", musts),
     ("REC-6", no_such_number), ("REC-7", not_of_this_kind), ("REC-8", unsigned),
-    ("REC-9", wire, "out of range", TAPE, (("amount_minor", 2**40 - 1), ("amount_minor", 1 - 2**40), ("amount_minor", 0)),
+    ("REC-9", wire, "out of range", TAPE,
+     (("amount_minor", 2**40 - 1), ("amount_minor", 1 - 2**40), ("amount_minor", 0)),
      (("amount_minor", 2**40), ("amount_minor", -(2**40)))),
-    ("REC-10", strings, "text", b"x"), ("REC-11", strings, "bytes", "x"), ("REC-12", choices), ("REC-13", pairs_max),
-    ("REC-14", pair_of_two), ("REC-15", pair_of_u32), ("REC-16", texts_max), ("REC-17", text_of_list),
+    ("REC-10", strings, "text", b"x"), ("REC-11", strings, "bytes", "x"), ("REC-12", choices),
+    ("REC-13", pairs_max),
+    ("REC-14", pair_of_two), ("REC-15", pair_of_u32), ("REC-16", texts_max),
+    ("REC-17", text_of_list),
     ("REC-18", encoder_refuses), ("REC-19", fits_alone),
 )  # fmt: skip
 
@@ -234,19 +313,31 @@ GOOD = {
 }
 NAMES = {
     "ev": "epoch boot sent_uptime_ms first_seq records before",
-    "state": "epoch boot uptime_ms status last_seq lowest_kept acked ledger_n ledger_head heap_free heap_low command",
-    "ack": "epoch high_water want_from want_to ledger_n ledger_head utc_ms echo_boot echo_uptime_ms mark",
+    "state": (
+        "epoch boot uptime_ms status last_seq lowest_kept acked ledger_n ledger_head heap_free"
+        " heap_low command"
+    ),
+    "ack": (
+        "epoch high_water want_from want_to ledger_n ledger_head utc_ms echo_boot echo_uptime_ms"
+        " mark"
+    ),
     "cmd": "epoch counter nonce verb argument",
 }
 
 
 def decode(leaf, parts):
-    function = {"ev": messages.decode_events, "state": messages.decode_state, "ack": messages.decode_ack}.get(leaf)
+    function = {
+        "ev": messages.decode_events,
+        "state": messages.decode_state,
+        "ack": messages.decode_ack,
+    }.get(leaf)
     return (function or messages.decode_command)(cbor.encode(parts))
 
 
 def element(leaf, names, good, bad):
-    """Each named element of a payload takes each value of `good` and gives it back under its name; none of `bad` is taken."""
+    """Each named element of a payload takes each value of `good` and gives it back under its name;
+    none of `bad` is taken.
+    """
     for name in names.split():
         at = NAMES[leaf].split().index(name)
         for value in good:
@@ -295,7 +386,14 @@ MESSAGES = (
     ("EV-8", last_seq),
     ("EV-13", element, "ev", "before", (bytes(8), b"m" * 8), (bytes(7), bytes(9), b"", "m" * 8, 0)),
     ("STATE-1", array_of, "state"),
-    ("STATE-2", element, "state", "epoch boot last_seq lowest_kept acked heap_free heap_low command", (0, U32), NOT_U32),
+    (
+        "STATE-2",
+        element,
+        "state",
+        "epoch boot last_seq lowest_kept acked heap_free heap_low command",
+        (0, U32),
+        NOT_U32,
+    ),
     ("STATE-3", element, "state", "uptime_ms ledger_n", (0, U48), NOT_U48),
     ("STATE-4", words, "state", "status", ("alive", "lost", "journal_full", "locked")),
     ("STATE-5", element, "state", "ledger_head", (HEAD,), NOT_HEAD),
@@ -306,9 +404,23 @@ MESSAGES = (
     ("ACK-11", element, "ack", "mark", (bytes(8), b"m" * 8), (bytes(7), bytes(9), b"", "m" * 8, 0)),
     ("CMD-1", array_of, "cmd"),
     ("CMD-2", element, "cmd", "epoch counter", (1, U32), (0,) + NOT_U32),
-    ("CMD-3", element, "cmd", "nonce", (bytes(16), b"n" * 16), (bytes(15), bytes(17), b"", "n" * 16, 0)),
+    (
+        "CMD-3",
+        element,
+        "cmd",
+        "nonce",
+        (bytes(16), b"n" * 16),
+        (bytes(15), bytes(17), b"", "n" * 16, 0),
+    ),
     ("CMD-4", words, "cmd", "verb", ("identify", "restart", "log", "rotate")),
-    ("CMD-5", element, "cmd", "argument", ("", "x" * 64, "\xe9" * 32), ("x" * 65, "\xe9" * 33, b"x", 0)),
+    (
+        "CMD-5",
+        element,
+        "cmd",
+        "argument",
+        ("", "x" * 64, "\xe9" * 32),
+        ("x" * 65, "\xe9" * 33, b"x", 0),
+    ),
 )
 
 run(RECORDS)

@@ -1,4 +1,6 @@
-"""Window, acknowledgement, heartbeat and clock of docs/protocol.md on a device: the uplink against single messages."""
+"""Window, acknowledgement, heartbeat and clock of docs/protocol.md on a device: the uplink against
+single messages.
+"""
 
 from firmware.journal import Journal
 from firmware.uplink import Uplink
@@ -156,12 +158,19 @@ def last_and_lowest():
         journal.mark_acked(seq, 1, bytes(32))
     state = beat(uplink)
     assert state["last_seq"] == 899 and state["lowest_kept"] > 100
-    assert journal.read(state["lowest_kept"]) is not None and journal.read(state["lowest_kept"] - 1) is None
+    assert (
+        journal.read(state["lowest_kept"]) is not None
+        and journal.read(state["lowest_kept"] - 1) is None
+    )
 
 
 def acked_and_witness():
     journal, uplink = world(9)
-    assert (beat(uplink)["acked"], beat(uplink)["ledger_n"], beat(uplink)["ledger_head"]) == (0, 0, bytes(32))
+    assert (beat(uplink)["acked"], beat(uplink)["ledger_n"], beat(uplink)["ledger_head"]) == (
+        0,
+        0,
+        bytes(32),
+    )
     uplink.message(ACK, an_ack(4, ledger_n=70, ledger_head=b"h" * 32), 0, 0)
     uplink.message(ACK, an_ack(3, ledger_n=80, ledger_head=b"x" * 32), 0, 0)  # older: not believed
     state = beat(uplink)
@@ -194,7 +203,11 @@ def in_order():
 
 def all_again():
     _, uplink = world(5)
-    assert (sent(uplink), sent(uplink, 799), sent(uplink, 800)) == ([1, 2, 3, 4, 5], [], [1, 2, 3, 4, 5])
+    assert (sent(uplink), sent(uplink, 799), sent(uplink, 800)) == (
+        [1, 2, 3, 4, 5],
+        [],
+        [1, 2, 3, 4, 5],
+    )
     uplink.message(ACK, an_ack(2), 800, 800)
     assert sent(uplink, 3000) == [3, 4, 5]
 
@@ -212,7 +225,19 @@ def pauses(until):
 
 
 def doubled():
-    assert pauses(400000) == [800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000, 60000, 60000]
+    assert pauses(400000) == [
+        800,
+        1600,
+        3200,
+        6400,
+        12800,
+        25600,
+        51200,
+        60000,
+        60000,
+        60000,
+        60000,
+    ]
 
 
 def for_ever():
@@ -279,7 +304,11 @@ def status_of(uplink, now):
 
 def of_our_record():
     """The mark of our own record is taken, that of another one is not; eight zeros say nothing."""
-    for mark, is_ours in ((messages.mark_of(record(4)), True), (messages.mark_of(b"another"), False), (bytes(8), True)):
+    for mark, is_ours in (
+        (messages.mark_of(record(4)), True),
+        (messages.mark_of(b"another"), False),
+        (bytes(8), True),
+    ):
         journal, uplink = world(6)
         assert uplink.message(ACK, an_ack(4, mark=mark), 0, 0) == is_ours
         assert journal.acked == (4 if is_ours else 0)
@@ -337,7 +366,9 @@ def want_of_the_gone():
     uplink.poll(0, 0)
     lowest = journal.lowest_kept
     back = lowest - 5
-    assert uplink.message(ACK, an_ack(back, want_from=back + 1, want_to=899, echo_boot=1, echo_uptime_ms=0), 0, 0)
+    assert uplink.message(
+        ACK, an_ack(back, want_from=back + 1, want_to=899, echo_boot=1, echo_uptime_ms=0), 0, 0
+    )
     assert lowest > 100 and sent(uplink) == list(range(lowest, back + 17))
 
 
@@ -345,9 +376,13 @@ def want_of_the_gone():
 
 
 def judged(acked, taken, high_water, **more):
-    """Of 9 records 6 are acknowledged, by an echo of uptime 200: is this ack taken at uptime 400, and the mark then."""
+    """Of 9 records 6 are acknowledged, by an echo of uptime 200: is this ack taken at uptime 400,
+    and the mark then.
+    """
     journal, uplink = world(9)
-    assert uplink.message(ACK, an_ack(6, echo_boot=journal.boot, echo_uptime_ms=200, utc_ms=5000), 0, 300)
+    assert uplink.message(
+        ACK, an_ack(6, echo_boot=journal.boot, echo_uptime_ms=200, utc_ms=5000), 0, 300
+    )
     refusals = uplink.refused
     assert uplink.message(ACK, an_ack(high_water, **more), 0, 400) == taken
     assert journal.acked == acked and uplink.refused == refusals + (not taken)
@@ -402,21 +437,33 @@ def above_the_mark_is_kept():
         if seq % 50 == 0:
             uplink.message(ACK, an_ack(seq - 30), 0, 0)
         journal.tidy()
-    assert [seq for seq in range(journal.acked + 1, 400) if journal.read(seq) != record(seq, 50)] == []
+    assert [
+        seq for seq in range(journal.acked + 1, 400) if journal.read(seq) != record(seq, 50)
+    ] == []
     assert journal.acked == 320
 
 
 def only_a_sealed_ack():
     journal, uplink = world(9)
     sent(uplink)
-    for sealed in (b"", b"\x00", payload_of(9), an_ack(9)[:-1], an_ack(9) + b"\0", bytes(1100), uplink.will(5)):
+    for sealed in (
+        b"",
+        b"\x00",
+        payload_of(9),
+        an_ack(9)[:-1],
+        an_ack(9) + b"\0",
+        bytes(1100),
+        uplink.will(5),
+    ):
         assert not uplink.message(ACK, sealed, 0, 0)
     assert journal.acked == 0
 
 
 def refusals_are_counted():
     _, uplink = world(3)
-    for number, (name, sealed) in enumerate(((ACK, b""), (EV, an_ack(1)), (ACK, an_ack(9)), (CMD, b"x"), (CMD, an_ack(1))), 1):
+    for number, (name, sealed) in enumerate(
+        ((ACK, b""), (EV, an_ack(1)), (ACK, an_ack(9)), (CMD, b"x"), (CMD, an_ack(1))), 1
+    ):
         uplink.message(name, sealed, 0, 0)
         assert uplink.refused == number
 
@@ -448,7 +495,12 @@ def will():
     _, uplink = world(2)
     payload = seal.open_seal(uplink.will(33), STATE, {kid("w1", 1): KEY}.get)[1]
     state = messages.decode_state(payload)
-    assert (state["status"], state["epoch"], state["uptime_ms"], state["last_seq"]) == ("lost", 9, 33, 2)
+    assert (state["status"], state["epoch"], state["uptime_ms"], state["last_seq"]) == (
+        "lost",
+        9,
+        33,
+        2,
+    )
     assert beat(uplink)["status"] == "alive"
 
 
@@ -456,15 +508,24 @@ def will():
 
 
 def clock(*samples):
-    """The estimate at uptime 0 behind samples of (utc, echo boot, echo uptime, uptime at arrival)."""
+    """The estimate at uptime 0 behind samples of (utc, echo boot, echo uptime, uptime at
+    arrival).
+    """
     journal, uplink = world(1)
     for utc_ms, boot, echo_ms, uptime_ms in samples:
-        uplink.message(ACK, an_ack(1, utc_ms=utc_ms, echo_boot=boot, echo_uptime_ms=echo_ms), 0, uptime_ms)
+        uplink.message(
+            ACK, an_ack(1, utc_ms=utc_ms, echo_boot=boot, echo_uptime_ms=echo_ms), 0, uptime_ms
+        )
     return uplink.utc_ms(0)
 
 
 def no_echo_no_time():
-    assert (clock(), clock((9000, 0, 0, 50)), clock((9000, 2, 10, 50)), clock((9000, 7, 10, 50))) == (0, 0, 0, 0)
+    assert (
+        clock(),
+        clock((9000, 0, 0, 50)),
+        clock((9000, 2, 10, 50)),
+        clock((9000, 7, 10, 50)),
+    ) == (0, 0, 0, 0)
     assert clock((9000, 1, 10, 50)) > 0
 
 
@@ -490,22 +551,33 @@ def echo_of_the_future():
 
 
 UPLINK = (
-    ("TOPIC-5", own_topics), ("TOPIC-6", retained, EV, False), ("TOPIC-7", retained, STATE, True), ("TOPIC-10", other_topics),
-    ("SEAL-20", current_kid_alone), ("SEAL-21", refused_seal, KEY, kid("w1", 1), topic("city", "w2", "ack")),
-    ("SEAL-22", own_words_back), ("EV-9", bytes_of_a_message), ("EV-10", seqs_of_a_message), ("EV-11", uptime_of_this_copy),
-    ("EV-12", boot_that_sends), ("STATE-6", last_and_lowest), ("STATE-7", last_and_lowest), ("STATE-8", acked_and_witness),
+    ("TOPIC-5", own_topics), ("TOPIC-6", retained, EV, False), ("TOPIC-7", retained, STATE, True),
+    ("TOPIC-10", other_topics),
+    ("SEAL-20", current_kid_alone), ("SEAL-21", refused_seal, KEY, kid("w1", 1), topic("city", "w2",
+      "ack")),
+    ("SEAL-22", own_words_back), ("EV-9", bytes_of_a_message), ("EV-10", seqs_of_a_message),
+    ("EV-11", uptime_of_this_copy),
+    ("EV-12", boot_that_sends), ("STATE-6", last_and_lowest), ("STATE-7", last_and_lowest),
+    ("STATE-8", acked_and_witness),
     ("STATE-9", acked_and_witness), ("STATE-10", uptime_of_the_heartbeat),
-    ("WIN-1", never_beyond_the_window), ("WIN-2", in_order), ("WIN-3", all_again), ("WIN-4", not_before), ("WIN-5", doubled),
-    ("WIN-6", for_ever), ("WIN-7", short_again), ("WIN-8", anew), ("WIN-9", same_bytes), ("WIN-10", silent_until_subscribed),
+    ("WIN-1", never_beyond_the_window), ("WIN-2", in_order), ("WIN-3", all_again),
+    ("WIN-4", not_before), ("WIN-5", doubled),
+    ("WIN-6", for_ever), ("WIN-7", short_again), ("WIN-8", anew), ("WIN-9", same_bytes),
+    ("WIN-10", silent_until_subscribed),
     ("WIN-12", without_waiting), ("WIN-13", not_what_is_acknowledged),
     ("WANT-4", from_want), ("WANT-5", want_once), ("WANT-6", want_of_the_gone),
-    ("ACK-28", other_epoch), ("ACK-29", above_the_last), ("ACK-30", higher_always), ("ACK-31", lower_with_fresh_echo),
+    ("ACK-28", other_epoch), ("ACK-29", above_the_last), ("ACK-30", higher_always),
+    ("ACK-31", lower_with_fresh_echo),
     ("ACK-32", judged, 6, False, 3), ("ACK-33", another_boot), ("ACK-34", an_older_echo),
-    ("ACK-35", lower_is_sent_again), ("ACK-36", above_the_mark_is_kept), ("ACK-37", only_a_sealed_ack),
+    ("ACK-35", lower_is_sent_again), ("ACK-36", above_the_mark_is_kept),
+    ("ACK-37", only_a_sealed_ack),
     ("ACK-38", refusals_are_counted),
-    ("EV-14", names_the_one_before), ("EQUIV-14", of_our_record), ("EQUIV-15", says_locked), ("EQUIV-16", says_it_no_more),
-    ("HB-1", first_of_all), ("HB-2", every_period), ("HB-3", before_records), ("HB-5", will), ("HB-6", will),
-    ("CLOCK-1", no_echo_no_time), ("CLOCK-2", half_the_trip), ("CLOCK-3", shortest_counts), ("CLOCK-4", old_gives_way),
+    ("EV-14", names_the_one_before), ("EQUIV-14", of_our_record), ("EQUIV-15", says_locked),
+    ("EQUIV-16", says_it_no_more),
+    ("HB-1", first_of_all), ("HB-2", every_period), ("HB-3", before_records), ("HB-5", will),
+    ("HB-6", will),
+    ("CLOCK-1", no_echo_no_time), ("CLOCK-2", half_the_trip), ("CLOCK-3", shortest_counts),
+    ("CLOCK-4", old_gives_way),
     ("CLOCK-5", echo_of_the_future),
 )  # fmt: skip
 

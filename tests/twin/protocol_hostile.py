@@ -22,7 +22,9 @@ TAKE = {
 def main():
     folder = __file__[: __file__.rindex("/")] + "/../../protocol/vectors/"
     with open(folder + "hostile.json") as rows:
-        for line in rows:  # one row a line: the whole table would not fit beside the rest on a board
+        for (
+            line
+        ) in rows:  # one row a line: the whole table would not fit beside the rest on a board
             if not line.startswith("{"):
                 continue
             row = json.loads(line.rstrip().rstrip(","))

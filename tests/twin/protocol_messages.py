@@ -19,8 +19,20 @@ def events(source: Seeded) -> bytes:
 
 
 def state(source: Seeded) -> bytes:
-    heartbeat = {"status": source.one_of(messages.STATUS), "ledger_head": bytes(source.below(256) for _ in range(32))}
-    for name in ("epoch", "boot", "last_seq", "lowest_kept", "acked", "heap_free", "heap_low", "command"):
+    heartbeat = {
+        "status": source.one_of(messages.STATUS),
+        "ledger_head": bytes(source.below(256) for _ in range(32)),
+    }
+    for name in (
+        "epoch",
+        "boot",
+        "last_seq",
+        "lowest_kept",
+        "acked",
+        "heap_free",
+        "heap_low",
+        "command",
+    ):
         heartbeat[name] = source.number(U32)
     for name in ("uptime_ms", "ledger_n"):
         heartbeat[name] = source.number(U48)
@@ -30,7 +42,10 @@ def state(source: Seeded) -> bytes:
 
 
 def ack(source: Seeded) -> bytes:
-    receipt = {"ledger_head": bytes(source.below(256) for _ in range(32)), "mark": bytes(source.below(256) for _ in range(8))}
+    receipt = {
+        "ledger_head": bytes(source.below(256) for _ in range(32)),
+        "mark": bytes(source.below(256) for _ in range(8)),
+    }
     for name in ("epoch", "high_water", "want_from", "want_to", "echo_boot"):
         receipt[name] = source.number(U32)
     for name in ("ledger_n", "utc_ms", "echo_uptime_ms"):
@@ -41,7 +56,10 @@ def ack(source: Seeded) -> bytes:
 
 
 def command(source: Seeded) -> bytes:
-    order = {"verb": source.one_of(messages.VERBS), "nonce": bytes(source.below(256) for _ in range(16))}
+    order = {
+        "verb": source.one_of(messages.VERBS),
+        "nonce": bytes(source.below(256) for _ in range(16)),
+    }
     for name in ("epoch", "counter"):
         order[name] = 1 + source.number(U32 - 1)
     order["argument"] = "x" * source.below(65)

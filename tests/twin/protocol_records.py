@@ -18,7 +18,10 @@ def field_value(source: Seeded, type_name: str, limit):
         return source.data(limit)
     if type_name == "texts":
         return [source.text(48) for _ in range(source.below(limit + 1))]
-    return [(source.number(0xFFFFFFFF), source.number(0xFFFFFFFF)) for _ in range(source.below(limit + 1))]
+    return [
+        (source.number(0xFFFFFFFF), source.number(0xFFFFFFFF))
+        for _ in range(source.below(limit + 1))
+    ]
 
 
 def record(source: Seeded, kind: str) -> dict:

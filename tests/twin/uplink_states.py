@@ -1,4 +1,6 @@
-"""The uplink against a gateway of ten lines, over a line that drops, repeats and reorders: all arrives, in order, once."""
+"""The uplink against a gateway of ten lines, over a line that drops, repeats and reorders: all
+arrives, in order, once.
+"""
 
 from firmware.journal import SECTOR_BYTES, Journal
 from firmware.uplink import Uplink
@@ -67,8 +69,10 @@ class Gateway:
     def ack(self, epoch, want, boot, uptime_ms):
         payload = messages.encode_ack(
             {
-                "epoch": epoch, "high_water": self.high_water, "want_from": want, "want_to": want, "ledger_n": 1,
-                "ledger_head": bytes(32), "utc_ms": self.utc_ms, "echo_boot": boot, "echo_uptime_ms": uptime_ms,
+                "epoch": epoch, "high_water": self.high_water, "want_from": want, "want_to": want,
+                "ledger_n": 1,
+                "ledger_head": bytes(32), "utc_ms": self.utc_ms, "echo_boot": boot,
+                "echo_uptime_ms": uptime_ms,
                 "mark": bytes(8),
             }
         )  # fmt: skip
@@ -117,7 +121,9 @@ def hostile():
     gateway.high_water = 1
     good = gateway.ack(9, 0, 1, 0)
     forged = good[:-1] + bytes([good[-1] ^ 1])
-    other_topic = seal.seal(KEY, kid("w1", 1), topic("city", "w2", "ack"), seal.open_seal(good, ACK, lambda _: KEY)[1])
+    other_topic = seal.seal(
+        KEY, kid("w1", 1), topic("city", "w2", "ack"), seal.open_seal(good, ACK, lambda _: KEY)[1]
+    )
     gateway.high_water = 7
     ahead = gateway.ack(9, 0, 1, 0)
     other_epoch = gateway.ack(10, 0, 1, 0)
@@ -134,7 +140,9 @@ def hostile():
 
 
 def freshness():
-    """No clock of the gateway's decides what is new: our own uptime does, echoed, where an ack takes something back."""
+    """No clock of the gateway's decides what is new: our own uptime does, echoed, where an ack
+    takes something back.
+    """
     journal = Journal(Ram(3), lambda: 9)
     for number in range(9):
         journal.append(b"record %d" % number)
@@ -156,7 +164,9 @@ def freshness():
     ):
         gateway.utc_ms = utc_ms
         gateway.high_water = high_water
-        print(name, uplink.message(ACK, gateway.ack(9, 0, echo_boot, echo_ms), 0, 400), journal.acked)
+        print(
+            name, uplink.message(ACK, gateway.ack(9, 0, echo_boot, echo_ms), 0, 400), journal.acked
+        )
     print("refused", uplink.refused)
 
 

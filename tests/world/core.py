@@ -1,7 +1,8 @@
-"""A device's core: controller, journal, uplink and commands over a flash in RAM. Runs on both interpreters.
+"""A device's core: controller, journal, uplink and commands over a flash in RAM. Runs on both
+interpreters.
 
-Every call is plain values in and out, so that a history that was played on CPython can be played again on MicroPython and
-compared call by call (tests/world/replay.py).
+Every call is plain values in and out, so that a history that was played on CPython can be played
+again on MicroPython and compared call by call (tests/world/replay.py).
 """
 
 from firmware import commands
@@ -23,8 +24,9 @@ class Cut(Exception):
 class Flash:
     """NOR flash: programming clears bits. `cut_in` operations from now (0: never) the power goes.
 
-    `torn` up to 256: so much of 256 is done, from the front. Above: any bits are, a pattern drawn from it. Bits that read
-    either way are the matter of the proof of power cuts, which cuts at every operation (tests/proof/powercut.py).
+    `torn` up to 256: so much of 256 is done, from the front. Above: any bits are, a pattern drawn
+    from it. Bits that read either way are the matter of the proof of power cuts, which cuts at
+    every operation (tests/proof/powercut.py).
     """
 
     def __init__(self, sectors):
@@ -73,7 +75,9 @@ class Flash:
 
 
 class Core:
-    """One board. `power_on` first, and again after every Cut; what is not on flash or in `stored` is gone then."""
+    """One board. `power_on` first, and again after every Cut; what is not on flash or in `stored`
+    is gone then.
+    """
 
     def __init__(self, site, device, key, key_number, limits, sectors, pending):
         self.flash = Flash(sectors)
@@ -84,7 +88,8 @@ class Core:
         self.pending = pending
 
     def power_on(self, epoch, cut_in, torn):
-        """[epoch, boot, last seq, last count on the display]; the flash will fail `cut_in` operations from now (0: never).
+        """[epoch, boot, last seq, last count on the display]; the flash will fail `cut_in`
+        operations from now (0: never).
 
         epoch  32 random bits: the life's number on blank flash, and this start's nonce
         """
@@ -108,7 +113,12 @@ class Core:
             0,
         )  # fmt: skip
         self.controller.commit()
-        return [self.journal.epoch, self.journal.boot, self.journal.last_seq, self.controller.last_count()]
+        return [
+            self.journal.epoch,
+            self.journal.boot,
+            self.journal.last_seq,
+            self.controller.last_count(),
+        ]
 
     def plan_cut(self, cut_in, torn):
         self.flash.cut_in = cut_in
@@ -117,7 +127,9 @@ class Core:
     def wipe(self):
         """Another board, or this one with blank flash."""
         self.flash.cut_in = 0
-        for sector in self.flash.content:  # in place: MicroPython's heap has no room for another one
+        for (
+            sector
+        ) in self.flash.content:  # in place: MicroPython's heap has no room for another one
             sector[:] = BLANK
 
     def flash_key(self, key, key_number):
@@ -127,8 +139,10 @@ class Core:
     def count(self, batch_id, cents, pieces, uptime_ms):
         """The beeps of one batch."""
         event = {
-            "kind": "tally", "instrument": "coins", "batch_id": batch_id, "currency": "USD", "rows": [(cents, pieces)],
-            "total_minor": cents * pieces, "machine_time": "2026-11-23 09:14:59.9999", "digest": b"digested",
+            "kind": "tally", "instrument": "coins", "batch_id": batch_id, "currency": "USD",
+            "rows": [(cents, pieces)],
+            "total_minor": cents * pieces, "machine_time": "2026-11-23 09:14:59.9999",
+            "digest": b"digested",
             "evidence": "guess", "rejects": [(1, 1), (2, 1), (3, 1), (6, 1)],
         }  # fmt: skip
         signals = self.controller.take([event], uptime_ms, self.uplink.utc_ms(uptime_ms))
@@ -139,7 +153,8 @@ class Core:
         """Several instruments at once, faster than flash: [how many waited, beep or "" of each]."""
         events = [
             {
-                "kind": "tally", "instrument": "notes", "batch_id": batch_id, "currency": "USD", "rows": [(cents, 1)],
+                "kind": "tally", "instrument": "notes", "batch_id": batch_id, "currency": "USD",
+                "rows": [(cents, 1)],
                 "total_minor": cents, "evidence": "guess",
             }
             for batch_id in batch_ids
@@ -172,7 +187,9 @@ class Core:
         number = int(command["argument"])
         if number != self.identity["key_number"] + 1:
             return "refused", "", ()
-        key = seal.next_key(self.identity["key"], kid(self.identity["device"], number), command["nonce"])
+        key = seal.next_key(
+            self.identity["key"], kid(self.identity["device"], number), command["nonce"]
+        )
         self.stored = {"key": key, "key_number": number}
         self.identity.update(self.stored)
         self.uplink.use_key(key, number)

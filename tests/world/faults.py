@@ -1,4 +1,6 @@
-"""What can happen, each a function (world, dice) -> whether it did; and how a person mends what only a person can."""
+"""What can happen, each a function (world, dice) -> whether it did; and how a person mends what
+only a person can.
+"""
 
 import random
 import shutil
@@ -13,7 +15,8 @@ from world.core import Core
 from world.parts import Board
 from world.world import PENDING, SITE, World
 
-COPY_MS = 800_000  # a copy under an older key is reported once nothing of that key can be merely late (600 s)
+# a copy under an older key is reported once nothing of that key can be merely late (600 s)
+COPY_MS = 800_000
 SPOKEN_MS = 60_000  # a few heartbeats
 Fault = Callable[[World, random.Random], bool]
 BoardFault = Callable[[World, random.Random, Board], bool]
@@ -94,7 +97,9 @@ def crowded(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_board)
 def stalled(world: World, dice: random.Random, board: Board) -> bool:
-    """The line is there and nothing moves; then all of it comes at once, if the connection is still there."""
+    """The line is there and nothing moves; then all of it comes at once, if the connection is still
+    there.
+    """
     if not board.is_connected:
         return False
     board.stalled_ms = world.now + dice.choice((3000, 30_000))
@@ -200,7 +205,9 @@ def backup(world: World, _: random.Random) -> bool:
 
 
 def restored(world: World, dice: random.Random) -> bool:
-    """The newest backup, or an empty ledger, takes the ledger's place: what was acknowledged since is not there."""
+    """The newest backup, or an empty ledger, takes the ledger's place: what was acknowledged since
+    is not there.
+    """
     if not world.gateway_up:
         return False
     world.read += [(row["kind"], row["device"]) for row in world.ledger.incidents()]
@@ -218,7 +225,9 @@ def restored(world: World, dice: random.Random) -> bool:
 
 @_on(_ours)
 def wiped(world: World, dice: random.Random, board: Board) -> bool:
-    """Blank flash: a new board under the old name, or an old one that was erased. What it held is gone: that must be said."""
+    """Blank flash: a new board under the old name, or an old one that was erased. What it held is
+    gone: that must be said.
+    """
     _wipe(world, board)
     return True
 
@@ -232,7 +241,9 @@ def replaced(world: World, dice: random.Random, board: Board) -> bool:
 
 
 def _wipe(world: World, board: Board) -> None:
-    """What the board held is gone; where this ledger has not heard of that life, nobody can know of it."""
+    """What the board held is gone; where this ledger has not heard of that life, nobody can know of
+    it.
+    """
     world.power_off(board)
     epoch = board.core.journal.epoch
     if not oracle.is_known(world, board.name, epoch):
@@ -260,8 +271,12 @@ def rekeyed(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_ours)
 def revoked(world: World, dice: random.Random, board: Board) -> bool:
-    """till device revoke: what it still says is refused, until somebody lets it in again (`supervise`)."""
-    world.numbers[board.name] = max((key.number for key in world.keys.all(board.name)), default=world.numbers[board.name])
+    """till device revoke: what it still says is refused, until somebody lets it in again
+    (`supervise`).
+    """
+    world.numbers[board.name] = max(
+        (key.number for key in world.keys.all(board.name)), default=world.numbers[board.name]
+    )
     destroy_keys(world.folder / "keys", board.name)
     return True
 
@@ -271,7 +286,9 @@ def cloned(world: World, dice: random.Random, board: Board) -> bool:
     """Somebody copies a board, flash and key, and puts both to work."""
     if len(world.boards) > 3:
         return False
-    core = Core(SITE, board.name, b"", 0, world.limits, len(board.core.flash.content), board.core.pending)
+    core = Core(
+        SITE, board.name, b"", 0, world.limits, len(board.core.flash.content), board.core.pending
+    )
     core.flash.content = [bytearray(sector) for sector in board.core.flash.content]
     core.staged, core.stored = dict(board.core.staged), board.core.stored
     clone = Board(board.name, core, len(world.boards), is_clone=True)
@@ -279,7 +296,9 @@ def cloned(world: World, dice: random.Random, board: Board) -> bool:
     world.boards.append(clone)
     world.clones.add(board.name)
     for speakers in (speakers for bodies in world.said.values() for speakers in bodies.values()):
-        if board.number in speakers:  # until now the two are one, also in what their flash no longer holds
+        if (
+            board.number in speakers
+        ):  # until now the two are one, also in what their flash no longer holds
             speakers.add(clone.number)
     world.power_on(clone)
     world.at(dice.randrange(1000), world.cashier, clone)
@@ -331,7 +350,9 @@ def cross_topic(world: World, dice: random.Random) -> bool:
         return False
     for topic, sealed in dice.sample(world.heard, min(len(world.heard), 5)):
         parts = topic.split("/")
-        parts[dice.choice((2, 3, 4))] = dice.choice(("w1", "w2", "town", "ev", "ack", "state", "cmd"))
+        parts[dice.choice((2, 3, 4))] = dice.choice(
+            ("w1", "w2", "town", "ev", "ack", "state", "cmd")
+        )
         other = "/".join(parts)
         if parts[4] in ("ack", "cmd"):
             world.answer(other, sealed)
@@ -342,7 +363,9 @@ def cross_topic(world: World, dice: random.Random) -> bool:
 
 @_on(_powered)
 def forged(world: World, dice: random.Random, board: Board) -> bool:
-    """Well-formed messages under keys that nobody gave: to the gateway as a device, to the devices as the gateway."""
+    """Well-formed messages under keys that nobody gave: to the gateway as a device, to the devices
+    as the gateway.
+    """
     key, kid = dice.randbytes(32), topics.kid(board.name, dice.choice((1, 1, 2)))
     epoch, last = board.core.journal.epoch, board.core.journal.last_seq
     events = topics.topic(SITE, board.name, "ev")
@@ -350,13 +373,20 @@ def forged(world: World, dice: random.Random, board: Board) -> bool:
     world.queue.append((events, seal.seal(key, kid, events, body), False))
     acks = topics.topic(SITE, board.name, "ack")
     ack = {
-        "epoch": epoch, "high_water": last, "want_from": 0, "want_to": 0, "ledger_n": 1, "ledger_head": bytes(32), "utc_ms": 1,
+        "epoch": epoch, "high_water": last, "want_from": 0, "want_to": 0, "ledger_n": 1,
+        "ledger_head": bytes(32), "utc_ms": 1,
         "echo_boot": board.core.journal.boot, "echo_uptime_ms": board.uptime(world.now),
         "mark": bytes(8),
     }  # fmt: skip
     world.answer(acks, seal.seal(key, kid, acks, messages.encode_ack(ack)))
     orders = topics.topic(SITE, board.name, "cmd")
-    order = {"epoch": epoch, "counter": 1 << 31, "nonce": bytes(16), "verb": "rotate", "argument": "2"}
+    order = {
+        "epoch": epoch,
+        "counter": 1 << 31,
+        "nonce": bytes(16),
+        "verb": "rotate",
+        "argument": "2",
+    }
     world.answer(orders, seal.seal(key, kid, orders, messages.encode_command(order)))
     world.wake()
     return True
@@ -366,9 +396,15 @@ def forged(world: World, dice: random.Random, board: Board) -> bool:
 def another_device(world: World, dice: random.Random, board: Board) -> bool:
     """A device with a good key of its own speaks as another one."""
     key = _rogue(world)
-    for name, kid in ((board.name, key.kid), (board.name, topics.kid(board.name, 1)), (key.device, topics.kid(board.name, 1))):
+    for name, kid in (
+        (board.name, key.kid),
+        (board.name, topics.kid(board.name, 1)),
+        (key.device, topics.kid(board.name, 1)),
+    ):
         topic = topics.topic(SITE, name, "ev")
-        body = messages.encode_events(board.core.journal.epoch, 1, 1, board.core.journal.last_seq + 1, [b"\xa0"])
+        body = messages.encode_events(
+            board.core.journal.epoch, 1, 1, board.core.journal.last_seq + 1, [b"\xa0"]
+        )
         world.queue.append((topic, seal.seal(key.secret, kid, topic, body), False))
     world.wake()
     return True
@@ -388,7 +424,9 @@ def noise(world: World, dice: random.Random) -> bool:
         board = _board(world, dice)
         name = board.name if board else "w1"
         raw = dice.randbytes(dice.randrange(1200))
-        world.queue.append((f"till/1/{SITE}/{name}/{dice.choice(('ev', 'state', 'x'))}", raw, False))
+        world.queue.append(
+            (f"till/1/{SITE}/{name}/{dice.choice(('ev', 'state', 'x'))}", raw, False)
+        )
         world.answer(f"till/1/{SITE}/{name}/{dice.choice(('ack', 'cmd'))}", raw[:1000])
     world.wake()
     return True
@@ -422,11 +460,15 @@ def heal(world: World) -> None:
 
 
 def supervise(world: World) -> None:
-    """A person reads the incidents: where two boards spoke with one key, the window gets another board and counts its money."""
+    """A person reads the incidents: where two boards spoke with one key, the window gets another
+    board and counts its money.
+    """
     if world.gateway_up:
         incidents = world.read + [(row["kind"], row["device"]) for row in world.ledger.incidents()]
         called = {device for kind, device in incidents if kind == "retired_key"}
-        _take_copies_away(world, {device for kind, device in incidents if kind in oracle.COPY_KINDS})
+        _take_copies_away(
+            world, {device for kind, device in incidents if kind in oracle.COPY_KINDS}
+        )
         for board in world.boards:
             if board.is_clone:
                 continue
@@ -436,7 +478,10 @@ def supervise(world: World) -> None:
                 world.power_off(board)
                 _flash_key(world, board, world.rng)
         for row in world.ledger.cursors():
-            board = next((each for each in world.boards if each.name == row["device"] and not each.is_gone), None)
+            board = next(
+                (each for each in world.boards if each.name == row["device"] and not each.is_gone),
+                None,
+            )
             if row["locked"] and board and board.core.journal.epoch == row["epoch"]:
                 world.excused.add((board.name, row["epoch"]))
                 if board.is_powered:
@@ -447,14 +492,18 @@ def supervise(world: World) -> None:
 
 
 def _take_copies_away(world: World, called: set[str]) -> None:
-    """A copy works on until a person is called, or all that it counted is acknowledged, or it is too late to notice it.
+    """A copy works on until a person is called, or all that it counted is acknowledged, or it is
+    too late to notice it.
 
-    What was acknowledged to it and is not in a restored ledger shows when it speaks to that: then it stays for some heartbeats.
+    What was acknowledged to it and is not in a restored ledger shows when it speaks to that: then
+    it stays for some heartbeats.
     """
     for board in world.boards:
         if not board.is_clone or board.is_gone or not board.is_powered:
             continue
-        is_done = board.core.journal.acked == board.core.journal.last_seq and (not board.piles or board.piles[-1].taken)
+        is_done = board.core.journal.acked == board.core.journal.last_seq and (
+            not board.piles or board.piles[-1].taken
+        )
         if world.counts["restored"]:
             is_done = is_done and board.is_connected and world.now > world.healed_ms + SPOKEN_MS
         if board.name in called or is_done or world.now > world.healed_ms + COPY_MS:
@@ -463,15 +512,21 @@ def _take_copies_away(world: World, called: set[str]) -> None:
 
 
 FAULTS: dict[str, Fault] = {
-    "power cut": power_cut, "power cut in a flash write": power_cut_in_flash, "partition": partition,
+    "power cut": power_cut, "power cut in a flash write": power_cut_in_flash,
+    "partition": partition,
     "outage until the flash is full": long_outage, "connection lost": connection_lost, "busy": busy,
     "all instruments at once": crowded, "stalled": stalled, "key revoked": revoked, "flood": flood,
     "broker killed": broker_killed,
-    "broker restarted": broker_restarted, "broker loses some": broker_loses_some, "broker shuffles": broker_shuffles,
-    "gateway killed before commit": gateway_killed_before_commit, "gateway killed behind commit": gateway_killed_behind_commit,
+    "broker restarted": broker_restarted, "broker loses some": broker_loses_some,
+    "broker shuffles": broker_shuffles,
+    "gateway killed before commit": gateway_killed_before_commit,
+    "gateway killed behind commit": gateway_killed_behind_commit,
     "gateway killed inside the transaction": gateway_killed_inside, "gateway hangs": gateway_hangs,
-    "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup, "ledger restored": restored,
-    "flash wiped": wiped, "board replaced": replaced, "board flashed with a new key": rekeyed, "board cloned": cloned,
-    "key rotated": rotated, "command": commanded, "gateway clock jumps": gateway_clock_jumps, "replay": replay,
+    "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup,
+    "ledger restored": restored,
+    "flash wiped": wiped, "board replaced": replaced, "board flashed with a new key": rekeyed,
+    "board cloned": cloned,
+    "key rotated": rotated, "command": commanded, "gateway clock jumps": gateway_clock_jumps,
+    "replay": replay,
     "cross-topic": cross_topic, "forged": forged, "another device": another_device, "noise": noise,
 }  # fmt: skip

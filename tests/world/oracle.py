@@ -17,10 +17,21 @@ if TYPE_CHECKING:
 
 _RECORDS = "SELECT count(*), ifnull(max(seq), 0) FROM record WHERE device = ? AND epoch = ?"
 _BODIES = "SELECT device, epoch, seq, body FROM record ORDER BY device, epoch, seq"
-_GAPS = "SELECT ifnull(sum(to_seq - from_seq + 1), 0), ifnull(max(to_seq), 0) FROM gap WHERE device = ? AND epoch = ?"
+_GAPS = (
+    "SELECT ifnull(sum(to_seq - from_seq + 1), 0), ifnull(max(to_seq), 0) FROM gap WHERE device = ?"
+    " AND epoch = ?"
+)
 
-LATE = ("replay", "cross-topic", "broker shuffles")  # faults behind which an old message comes as a new one
-COPY_KINDS = ("equivocation", "closed_epoch", "retired_key")  # what a person reads when two boards have one name
+LATE = (
+    "replay",
+    "cross-topic",
+    "broker shuffles",
+)  # faults behind which an old message comes as a new one
+COPY_KINDS = (
+    "equivocation",
+    "closed_epoch",
+    "retired_key",
+)  # what a person reads when two boards have one name
 
 
 class Broken(AssertionError):
@@ -42,7 +53,9 @@ def is_known(world: "World", device: str, epoch: int) -> bool:
 
 
 def let_in(world: "World", arrived: list[tuple[str, bytes, bool]], batch: list[Any]) -> None:
-    """I3: a message is accepted when a board said it, to the byte, on that topic; events never from the broker's memory."""
+    """I3: a message is accepted when a board said it, to the byte, on that topic; events never from
+    the broker's memory.
+    """
     for (topic, sealed, is_retained), outcome in zip(arrived, batch, strict=True):
         if isinstance(outcome, Rejected):
             continue
@@ -53,15 +66,22 @@ def let_in(world: "World", arrived: list[tuple[str, bytes, bool]], batch: list[A
 
 
 def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) -> None:
-    """I5: what an answer promises is committed, as another connection sees it; I4 and I7 of what the batch touched."""
-    for device, epoch in {_stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)}:
+    """I5: what an answer promises is committed, as another connection sees it; I4 and I7 of what
+    the batch touched.
+    """
+    for device, epoch in {
+        _stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)
+    }:
         have = committed(world, device, epoch)
         key = (device, epoch)
         world.promised[key] = max(world.promised.get(key, 0), have)
         count, last = world.witness.execute(_RECORDS, key).fetchone()
         missing, gap_end = world.witness.execute(_GAPS, key).fetchone()
         if max(last, gap_end) > have or count + missing < have:
-            raise Broken(f"I4: {device} epoch {epoch}: mark {have}, {count} records up to {last}, {missing} in gaps")
+            raise Broken(
+                f"I4: {device} epoch {epoch}: mark {have}, {count} records up to {last}, {missing}"
+                " in gaps"
+            )
     rows = world.witness.execute("SELECT count(*) FROM quarantine").fetchone()[0]
     if rows > recording.QUARANTINE_ROWS_SEALED:
         raise Broken(f"I7: {rows} rows in quarantine")
@@ -69,7 +89,9 @@ def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) 
         if not topic.endswith("/ack"):
             continue
         name = topic.split("/")[3]
-        ack = messages.decode_ack(cbor.decode(sealed)[2])  # whose key it is may have ended in this very commit
+        ack = messages.decode_ack(
+            cbor.decode(sealed)[2]
+        )  # whose key it is may have ended in this very commit
         have = committed(world, name, ack["epoch"])
         if ack["high_water"] > have:
             raise Broken(f"I5: {name} is told {ack['high_water']}, committed is {have}")
@@ -77,23 +99,36 @@ def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) 
 
 
 def _stream(outcome: Any) -> tuple[str, int]:
-    return outcome.device, outcome.epoch if isinstance(outcome, AcceptedEvents) else outcome.state["epoch"]
+    return outcome.device, (
+        outcome.epoch if isinstance(outcome, AcceptedEvents) else outcome.state["epoch"]
+    )
 
 
 def believed(world: "World", board: "Board", acked: int) -> None:
-    """I5: what a device takes for safe was committed under its name; a restore may have taken it back since, nothing else."""
+    """I5: what a device takes for safe was committed under its name; a restore may have taken it
+    back since, nothing else.
+    """
     epoch = board.core.journal.epoch
     if acked > world.promised.get((board.name, epoch), 0):
         raise Broken(f"I5: {board.name} believes {acked}, which was never committed")
-    if world.gateway_up and not world.counts["restored"] and acked > (have := committed(world, board.name, epoch)):
+    if (
+        world.gateway_up
+        and not world.counts["restored"]
+        and acked > (have := committed(world, board.name, epoch))
+    ):
         raise Broken(f"I5: {board.name} believes {acked}, the ledger holds {have}")
 
 
 def started(board: "Board") -> None:
-    """A start knows no more than was known, and is counted, as long as the journal has room for a word."""
+    """A start knows no more than was known, and is counted, as long as the journal has room for a
+    word.
+    """
     journal = board.core.journal
     if journal.acked > board.marks.get(journal.epoch, 0):
-        raise Broken(f"I5: {board.name} starts with mark {journal.acked}, was told {board.marks.get(journal.epoch, 0)}")
+        raise Broken(
+            f"I5: {board.name} starts with mark {journal.acked}, was told"
+            f" {board.marks.get(journal.epoch, 0)}"
+        )
     boot, room = board.boots.get(journal.epoch, (0, 1))
     if journal.boot <= boot and room and journal.room():
         raise Broken(f"start {journal.boot} of {board.name} was there before")
@@ -114,7 +149,8 @@ def recorded(world: "World", record: Any) -> None:
     """I3: the ledger takes only what a board of that name said."""
     bodies = world.said.get((record.device, record.epoch, record.seq), ())
     row = world.ledger.db.execute(
-        "SELECT body FROM record WHERE device = ? AND epoch = ? AND seq = ?", (record.device, record.epoch, record.seq)
+        "SELECT body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
+        (record.device, record.epoch, record.seq),
     ).fetchone()
     if row is None or bytes(row[0]) not in bodies:
         world.counts["foreign"] += 1
@@ -135,7 +171,11 @@ def is_calm(world: "World") -> bool:
         journal = board.core.journal
         if board.piles and not board.piles[-1].taken:
             return False
-        if journal.acked != journal.last_seq or board.core.controller.refused or len(world.keys.all(board.name)) != 1:
+        if (
+            journal.acked != journal.last_seq
+            or board.core.controller.refused
+            or len(world.keys.all(board.name)) != 1
+        ):
             return False
         if world.ledger.high_water(board.name, journal.epoch) != journal.last_seq:
             return False
@@ -145,10 +185,11 @@ def is_calm(world: "World") -> bool:
 def where(world: "World") -> str:
     """How far each board is, for whoever reads that it did not converge."""
     return "; ".join(
-        f"{board.name} powered {board.is_powered} connected {board.is_connected} last {board.core.journal.last_seq}"
-        f" acked {board.core.journal.acked} ledger {world.ledger.high_water(board.name, board.core.journal.epoch)}"
-        f" keys {[key.number for key in world.keys.all(board.name)]} piles {len(board.piles)}"
-        f" open {sum(not pile.taken for pile in board.piles)}"
+        f"{board.name} powered {board.is_powered} connected {board.is_connected} last"
+        f" {board.core.journal.last_seq} acked {board.core.journal.acked} ledger"
+        f" {world.ledger.high_water(board.name, board.core.journal.epoch)} keys"
+        f" {[key.number for key in world.keys.all(board.name)]} piles {len(board.piles)} open"
+        f" {sum(not pile.taken for pile in board.piles)}"
         for board in world.boards
         if not board.is_gone
     )
@@ -168,22 +209,33 @@ def judge(world: "World") -> list[str]:
     wrong += _judge_lives(world, gone, read)
     wrong += _judge_calls(world, read)
     findings = [finding.text for finding in ledger.verify()]
-    if world.counts["restored"]:  # a board that was acked by a ledger that is gone says so, and is right
+    if world.counts[
+        "restored"
+    ]:  # a board that was acked by a ledger that is gone says so, and is right
         findings = [text for text in findings if " was acked with " not in text]
     wrong += [f"I4: {text}" for text in findings[:3]]
     if gaps and not world.counts["restored"]:
-        wrong.append(f"I1: {len(gaps)} gaps though no ledger ever forgot anything: what was not acknowledged is gone")
+        wrong.append(
+            f"I1: {len(gaps)} gaps though no ledger ever forgot anything: what was not acknowledged"
+            " is gone"
+        )
     world.counts["gap records"] += sum(gap["to_seq"] - gap["from_seq"] + 1 for gap in gaps)
     return wrong
 
 
-def _judge_piles(world: "World", gaps: list[dict[str, Any]], read: set[tuple[str, str]]) -> list[str]:
-    """I1 and I2: what a cashier heard confirmed is in the ledger once, or a person was told that it cannot be known."""
+def _judge_piles(
+    world: "World", gaps: list[dict[str, Any]], read: set[tuple[str, str]]
+) -> list[str]:
+    """I1 and I2: what a cashier heard confirmed is in the ledger once, or a person was told that it
+    cannot be known.
+    """
     wrong = []
     found: dict[str, list[tuple[str, int, int]]] = {}
     for record in world.ledger.records():
         if record.kind == "tally":
-            found.setdefault(record.fields["batch_id"], []).append((record.device, record.epoch, record.seq))
+            found.setdefault(record.fields["batch_id"], []).append(
+                (record.device, record.epoch, record.seq)
+            )
     epochs = {(row["device"], row["epoch"]) for row in world.ledger.cursors()}
     for board in world.boards:
         for pile in board.piles:
@@ -199,26 +251,46 @@ def _judge_piles(world: "World", gaps: list[dict[str, Any]], read: set[tuple[str
             elif (board.name, pile.epoch) in world.unheard or (
                 (board.name, pile.epoch) not in epochs and board.name in world.wiped
             ):
-                world.counts["unheard"] += 1  # the ledger knew nothing of that life when its flash was gone: nobody can know
+                world.counts["unheard"] += (
+                    # the ledger knew nothing of that life when its flash was gone: nobody can know
+                    1
+                )
             else:
                 world.counts["lost"] += 1
-                wrong.append(f"I1: pile {pile.taken} (epoch {pile.epoch} seq {pile.seq}) is nowhere and nobody said so")
+                wrong.append(
+                    f"I1: pile {pile.taken} (epoch {pile.epoch} seq {pile.seq}) is nowhere and"
+                    " nobody said so"
+                )
     return wrong
 
 
-def _is_told(world: "World", board: "Board", pile: "Pile", gaps: list[dict[str, Any]], read: set[tuple[str, str]]) -> bool:
+def _is_told(
+    world: "World",
+    board: "Board",
+    pile: "Pile",
+    gaps: list[dict[str, Any]],
+    read: set[tuple[str, str]],
+) -> bool:
     """Whether a person knows that this pile is missing."""
     stream = (board.name, pile.epoch)
     if stream in world.excused:
         return True
-    if any((gap["device"], gap["epoch"]) == stream and gap["from_seq"] <= pile.seq <= gap["to_seq"] for gap in gaps):
+    if any(
+        (gap["device"], gap["epoch"]) == stream and gap["from_seq"] <= pile.seq <= gap["to_seq"]
+        for gap in gaps
+    ):
         return True
     ended = world.closed | tails(world.ledger)
-    # a ledger that hears an older life later takes it for the newer one, and calls a person when both speak
+    # a ledger that hears an older life later takes it for the newer one, and calls a person when
+    # both speak
     if board.name in world.wiped and ("closed_epoch", board.name) in read:
         return True
-    if board.name in world.clones:  # where the tail began is anybody's guess then: that a person was called is enough
-        return stream in ended or any((kind, board.name) in read for kind in (*COPY_KINDS, "tail_unknown"))
+    if (
+        board.name in world.clones
+    ):  # where the tail began is anybody's guess then: that a person was called is enough
+        return stream in ended or any(
+            (kind, board.name) in read for kind in (*COPY_KINDS, "tail_unknown")
+        )
     return ("tail_unknown", board.name) in read and pile.seq > ended.get(stream, 1 << 32)
 
 
@@ -228,7 +300,11 @@ def _judge_calls(world: "World", read: set[tuple[str, str]]) -> list[str]:
     kinds = {kind for kind, _ in read}
     if {"ledger_differs", "chain_broken"} & kinds and not world.counts["restored"]:
         wrong.append("a witness disagrees though nobody touched the ledger")
-    lives = {device for kind, device in read if kind in ("tail_unknown", "closed_epoch")} - world.wiped - world.clones
+    lives = (
+        {device for kind, device in read if kind in ("tail_unknown", "closed_epoch")}
+        - world.wiped
+        - world.clones
+    )
     if lives:
         wrong.append(f"another life is claimed of {lives}, which had one")
     copies = {device for kind, device in read if kind == "equivocation"} - world.clones
@@ -238,17 +314,31 @@ def _judge_calls(world: "World", read: set[tuple[str, str]]) -> list[str]:
 
 
 def tails(ledger: Ledger) -> dict[tuple[str, int], int]:
-    """{(device, epoch): high water} of lives that a newer one has closed: what came behind is unknown, and was said to be."""
-    return {(row["device"], row["epoch"]): row["high_water"] for row in ledger.cursors() if not row["current"]}
+    """{(device, epoch): high water} of lives that a newer one has closed: what came behind is
+    unknown, and was said to be.
+    """
+    return {
+        (row["device"], row["epoch"]): row["high_water"]
+        for row in ledger.cursors()
+        if not row["current"]
+    }
 
 
-def _judge_lives(world: "World", gone: set[tuple[str, int]], read: set[tuple[str, str]]) -> list[str]:
-    """A board that refused counts said how many; and the ledger knows which life of a board goes on."""
+def _judge_lives(
+    world: "World", gone: set[tuple[str, int]], read: set[tuple[str, str]]
+) -> list[str]:
+    """A board that refused counts said how many; and the ledger knows which life of a board goes
+    on.
+    """
     wrong = []
-    refused: Counter[tuple[str, int, int]] = Counter()  # (device, epoch, boot): refusals that it told of
+    refused: Counter[tuple[str, int, int]] = (
+        Counter()
+    )  # (device, epoch, boot): refusals that it told of
     for record in world.ledger.records():
         if record.kind == "instrument" and record.fields["condition"] == "full":
-            refused[record.device, record.epoch, record.fields["boot"]] += int(record.fields["detail"].split()[0])
+            refused[record.device, record.epoch, record.fields["boot"]] += int(
+                record.fields["detail"].split()[0]
+            )
     current = {(row["device"], row["epoch"]) for row in world.ledger.cursors() if row["current"]}
     for board in world.boards:
         if board.is_gone:
@@ -259,11 +349,15 @@ def _judge_lives(world: "World", gone: set[tuple[str, int]], read: set[tuple[str
             wrong.append(f"{board.name} refused {board.refused} counts and told of {told}")
         if (board.name, journal.epoch) in current or world.counts["restored"]:
             continue
-        # an older life that comes late, or lives on in a copy, is news to who never heard of it: then a person is called
+        # an older life that comes late, or lives on in a copy, is news to who never heard of it:
+        # then a person is called
         is_told = bool({("tail_unknown", board.name), ("closed_epoch", board.name)} & read)
         is_late = any(world.struck[fault] for fault in LATE) or board.name in world.clones
         if not (is_told and is_late):
-            wrong.append(f"{board.name} lives in epoch {journal.epoch}, the ledger takes another one for the current")
+            wrong.append(
+                f"{board.name} lives in epoch {journal.epoch}, the ledger takes another one for the"
+                " current"
+            )
     return wrong
 
 
@@ -276,7 +370,10 @@ def _judge_speakers(world: "World", gone: set[tuple[str, int]]) -> list[str]:
         key = (device, epoch)
         if key in gone or not (left := speakers.get(key, boards) & boards):
             if key not in gone:
-                wrong.append(f"I3: {device} epoch {epoch} is of one board up to seq {seq - 1} and of its copy from there on")
+                wrong.append(
+                    f"I3: {device} epoch {epoch} is of one board up to seq {seq - 1} and of its"
+                    " copy from there on"
+                )
                 gone = gone | {key}
             continue
         speakers[key] = left
@@ -284,16 +381,23 @@ def _judge_speakers(world: "World", gone: set[tuple[str, int]]) -> list[str]:
 
 
 def _judge_gaps(world: "World", gaps: list[dict[str, Any]]) -> list[str]:
-    """A gap is claimed only for what no board holds any more when it is written: else the money is there and disowned."""
+    """A gap is claimed only for what no board holds any more when it is written: else the money is
+    there and disowned.
+    """
     wrong = []
     for gap in gaps:
         held = {
             seq
             for board in world.boards
-            if board.name == gap["device"] and not board.is_gone and board.core.journal.epoch == gap["epoch"]
+            if board.name == gap["device"]
+            and not board.is_gone
+            and board.core.journal.epoch == gap["epoch"]
             for seq in range(gap["from_seq"], gap["to_seq"] + 1)
             if board.core.journal.read(seq) is not None
         }
         if held and (gap["device"], gap["epoch"]) not in world.excused:
-            wrong.append(f"gap {gap['from_seq']} to {gap['to_seq']} of {gap['device']} holds records that the board still has")
+            wrong.append(
+                f"gap {gap['from_seq']} to {gap['to_seq']} of {gap['device']} holds records that"
+                " the board still has"
+            )
     return wrong

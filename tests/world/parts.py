@@ -20,7 +20,9 @@ class WorldClock(Clock):
 
 @dataclass
 class Pile:
-    """Money on the table: `tries` are the batch numbers under which it was counted, `taken` the one that was confirmed."""
+    """Money on the table: `tries` are the batch numbers under which it was counted, `taken` the one
+    that was confirmed.
+    """
 
     owner: int  # which board counted it
     cents: int
@@ -50,9 +52,15 @@ class Board:
     skew: int = 1000  # thousandths: its crystal against ours
     generation: int = 0  # of its connection: what was under way on an older one is lost
     backoff_ms: int = 500
-    boots: dict[int, tuple[int, int]] = field(default_factory=dict)  # epoch: (last boot number, room at that start)
-    marks: dict[int, int] = field(default_factory=dict)  # epoch: the highest mark that it ever believed
-    obeyed: set[tuple[int, int]] = field(default_factory=set)  # (epoch, counter) of the commands it has done
+    boots: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # epoch: (last boot number, room at that start)
+    marks: dict[int, int] = field(
+        default_factory=dict
+    )  # epoch: the highest mark that it ever believed
+    obeyed: set[tuple[int, int]] = field(
+        default_factory=set
+    )  # (epoch, counter) of the commands it has done
     learnt: tuple[int, int] = (0, 0)  # (epoch, seq) up to which `World.said` knows its journal
     piles: list[Pile] = field(default_factory=list)
 

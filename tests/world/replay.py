@@ -1,7 +1,9 @@
-"""Plays a recorded history's calls into a device's core and compares every answer. For MicroPython: replay.py SCRIPT
+"""Plays a recorded history's calls into a device's core and compares every answer. For MicroPython:
+replay.py SCRIPT
 
-SCRIPT has one call a line, as JSON: [name, arguments, answer]; bytes are {"b": hex}, in answers the long ones {"sha256": hex}
-(a heap of 190 KB holds the core, its flash and one call). Prints "same N calls" or what differs.
+SCRIPT has one call a line, as JSON: [name, arguments, answer]; bytes are {"b": hex}, in answers the
+long ones {"sha256": hex} (a heap of 190 KB holds the core, its flash and one call). Prints "same N
+calls" or what differs.
 """
 
 import binascii
@@ -28,7 +30,11 @@ def plain(value, bytes_max=1 << 20):
 def real(value):
     """What `plain` made, back again."""
     if isinstance(value, dict):
-        return binascii.unhexlify(value["b"]) if list(value) == ["b"] else {key: real(item) for key, item in value.items()}
+        return (
+            binascii.unhexlify(value["b"])
+            if list(value) == ["b"]
+            else {key: real(item) for key, item in value.items()}
+        )
     if isinstance(value, list):
         return [real(item) for item in value]
     return value

@@ -1,8 +1,10 @@
-"""One history: windows that count, a broker, a gateway, an attacker and faults, in virtual milliseconds, all from one seed.
+"""One history: windows that count, a broker, a gateway, an attacker and faults, in virtual
+milliseconds, all from one seed.
 
-Truth is the piles of money: each is counted until a beep (or the display after a power cut) says that it is taken. The oracle
-looks at every answer that the gateway gives (is it durable?) and at every record that it takes (did that device say it?), and
-at the end, when all is mended: each pile once in the ledger, or inside something that was said, and never twice.
+Truth is the piles of money: each is counted until a beep (or the display after a power cut) says
+that it is taken. The oracle looks at every answer that the gateway gives (is it durable?) and at
+every record that it takes (did that device say it?), and at the end, when all is mended: each pile
+once in the ledger, or inside something that was said, and never twice.
 """
 
 import heapq
@@ -26,7 +28,8 @@ from world.parts import Board, Pile, WorldClock
 
 SITE = "city"
 KEPT_S = 20  # when a broker says that a device is lost
-HEAL_MS = 900_000  # how long it may take until everything is in the ledger, once nothing is broken any more
+# how long it may take until everything is in the ledger, once nothing is broken any more
+HEAL_MS = 900_000
 PENDING = 16
 DST_UTC_MS = 1_793_516_340_000  # 2026-11-01 06:59 UTC: a minute before Chicago's clocks go back
 SPRING_UTC_MS = 1_772_956_740_000  # 2026-03-08 07:59 UTC: a minute before they go forward
@@ -36,10 +39,13 @@ TURN_MS = 400  # the firmware takes one every 10 ms; the delays of a line hide t
 
 
 class World:
-    """`run` plays the history of a seed; `faults` (drawn from it) may be cut down to a part for a smaller example."""
+    """`run` plays the history of a seed; `faults` (drawn from it) may be cut down to a part for a
+    smaller example.
+    """
 
     def __init__(
-        self, seed: int, folder: Path, template: Path, keep: list[int] | None = None, trace: bool = False,
+        self, seed: int, folder: Path, template: Path, keep: list[int] | None = None,
+        trace: bool = False,
         focus: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.seed = seed
@@ -61,11 +67,19 @@ class World:
         self.script: list[list[Any]] = []  # of the first board, for the other interpreter
         self.healed = False
         self.healed_ms = 0
-        self.excused: set[tuple[str, int]] = set()  # (device, epoch) of which a person was told that two boards spoke
-        self.unheard: set[tuple[str, int]] = set()  # (device, epoch) of lives that were wiped before the ledger knew of them
+        self.excused: set[tuple[str, int]] = (
+            set()
+        )  # (device, epoch) of which a person was told that two boards spoke
+        self.unheard: set[tuple[str, int]] = (
+            set()
+        )  # (device, epoch) of lives that were wiped before the ledger knew of them
         self.sealed: set[tuple[str, bytes]] = set()  # (topic, message) that a board said
-        self.promised: dict[tuple[str, int], int] = {}  # (device, epoch): the highest mark that any ledger ever committed
-        self.numbers: Counter[str] = Counter()  # device: number of the newest key that it was ever given
+        self.promised: dict[
+            tuple[str, int], int
+        ] = {}  # (device, epoch): the highest mark that any ledger ever committed
+        self.numbers: Counter[str] = (
+            Counter()
+        )  # device: number of the newest key that it was ever given
         self.heard: list[tuple[str, bytes]] = []  # what an attacker on the line has recorded
         self.queue: list[tuple[str, bytes, bool]] = []  # of the broker, for the gateway's session
         self.retained: dict[str, bytes] = {}
@@ -77,8 +91,12 @@ class World:
         self.crash = ""  # where the gateway dies in its next turn
         self.wiped: set[str] = set()
         self.clones: set[str] = set()
-        self.read: list[tuple[str, str]] = []  # (kind, device) of incidents that a person read in a ledger that is gone
-        self.closed: dict[tuple[str, int], int] = {}  # (device, epoch): high water of tails that such a ledger told of
+        self.read: list[
+            tuple[str, str]
+        ] = []  # (kind, device) of incidents that a person read in a ledger that is gone
+        self.closed: dict[
+            tuple[str, int], int
+        ] = {}  # (device, epoch): high water of tails that such a ledger told of
 
     # ---- set-up
 
@@ -91,7 +109,8 @@ class World:
         if self.focus:
             self.drop, self.delay = rng.choice((20, 40)), rng.choice((5, 500))
         self.limits = {
-            "window_records": rng.choice((4, 16, 64)), "heartbeat_ms": rng.choice((2000, 5000, 15000)),
+            "window_records": rng.choice((4, 16, 64)),
+            "heartbeat_ms": rng.choice((2000, 5000, 15000)),
             "resend_ms": rng.choice((800, 4000)),
         }  # fmt: skip
         self.clock.base_ms = rng.choice((1_790_000_000_000, DST_UTC_MS, SPRING_UTC_MS))
@@ -118,14 +137,18 @@ class World:
         core = Core(SITE, name, secret, 1, self.limits, self.rng.choice((3, 4, 4, 8)), PENDING)
         board = Board(name, core, len(self.boards), skew=self.rng.choice((1000, 999, 1001)))
         if not self.boards:
-            self.script.append(["new", [SITE, name, secret, 1, self.limits, len(core.flash.content), PENDING]])
+            self.script.append(
+                ["new", [SITE, name, secret, 1, self.limits, len(core.flash.content), PENDING]]
+            )
         self.boards.append(board)
         return board
 
     def open_gateway(self) -> None:
         self.ledger = Ledger.open(self.path, create=False)
         self.ingest = Ingest(self.ledger, self.keys, self.clock, SITE)
-        self.witness = sqlite3.connect(self.path, isolation_level=None)  # it sees what is committed, and nothing else
+        self.witness = sqlite3.connect(
+            self.path, isolation_level=None
+        )  # it sees what is committed, and nothing else
         self.ingest.observers.append(lambda record: oracle.recorded(self, record))
         self.gateway_up = True
 
@@ -163,7 +186,9 @@ class World:
     # ---- a board
 
     def do(self, board: Board, name: str, *args: Any) -> Any:
-        """Call the device's core; what it answered goes into the script of the first board. A cut takes its power."""
+        """Call the device's core; what it answered goes into the script of the first board. A cut
+        takes its power.
+        """
         logged = board.number == 0
         try:
             answer = getattr(board.core, name)(*args)
@@ -181,7 +206,9 @@ class World:
         return answer
 
     def learn(self, board: Board) -> None:
-        """Note what the journal holds now: whatever it ever held may reach the ledger, and nothing else."""
+        """Note what the journal holds now: whatever it ever held may reach the ledger, and nothing
+        else.
+        """
         journal = board.core.journal
         if journal is None:
             return
@@ -191,7 +218,9 @@ class World:
         for seq in range(max(known + 1, journal.lowest_kept), journal.last_seq + 1):
             body = journal.read(seq)
             if body is not None:
-                self.said.setdefault((board.name, journal.epoch, seq), {}).setdefault(body, set()).add(board.number)
+                self.said.setdefault((board.name, journal.epoch, seq), {}).setdefault(
+                    body, set()
+                ).add(board.number)
         board.learnt = (journal.epoch, journal.last_seq)
 
     def power_on(self, board: Board) -> None:
@@ -199,7 +228,9 @@ class World:
             return
         epoch = self.rng.randrange(1, 1 << 32)
         cut_in, torn = (
-            (self.rng.randrange(1, 6), self.rng.randrange(513)) if self.rng.random() < 0.05 and not self.healed else (0, 0)
+            (self.rng.randrange(1, 6), self.rng.randrange(513))
+            if self.rng.random() < 0.05 and not self.healed
+            else (0, 0)
         )
         board.booted_ms = self.now
         try:
@@ -236,13 +267,17 @@ class World:
             if pile is None or pile.taken:
                 if self.healed:
                     return
-                pile = Pile(board.number, self.rng.choice((1, 25, 100, 2000)), self.rng.randrange(1, 99))
+                pile = Pile(
+                    board.number, self.rng.choice((1, 25, 100, 2000)), self.rng.randrange(1, 99)
+                )
                 board.piles.append(pile)
             batch = f"{board.number}-{len(board.piles)}-{len(pile.tries)}"
             pile.tries.append(batch)
             self.counts["counts"] += 1
             try:
-                beeps = self.do(board, "count", batch, pile.cents, pile.pieces, board.uptime(self.now))
+                beeps = self.do(
+                    board, "count", batch, pile.cents, pile.pieces, board.uptime(self.now)
+                )
             except Cut:
                 beeps = []
             if "ok" in beeps:
@@ -252,17 +287,26 @@ class World:
                 board.refused += 1
 
     def crowd(self, board: Board, many: int) -> None:
-        """So many small piles on so many instruments at the same time; what is refused is counted by hand."""
+        """So many small piles on so many instruments at the same time; what is refused is counted
+        by hand.
+        """
         if not board.is_powered or board.is_gone or not board.piles:
             return
-        piles = [Pile(board.number, 25, 1, [f"{board.number}-{len(board.piles) + number}-c"]) for number in range(many)]
+        piles = [
+            Pile(board.number, 25, 1, [f"{board.number}-{len(board.piles) + number}-c"])
+            for number in range(many)
+        ]
         board.piles[:0] = piles
         try:
-            waited, beeps = self.do(board, "crowd", [pile.tries[0] for pile in piles], 25, board.uptime(self.now))
+            waited, beeps = self.do(
+                board, "crowd", [pile.tries[0] for pile in piles], 25, board.uptime(self.now)
+            )
         except Cut:
             return
         if waited > PENDING:
-            raise oracle.Broken(f"I7: {waited} records wait on {board.name}, the limit is {PENDING}")
+            raise oracle.Broken(
+                f"I7: {waited} records wait on {board.name}, the limit is {PENDING}"
+            )
         journal = board.core.journal
         taken = [pile for pile, beep in zip(piles, beeps, strict=True) if beep == "ok"]
         for seq, pile in enumerate(taken, journal.last_seq - len(taken) + 1):
@@ -291,15 +335,22 @@ class World:
         if not board.is_connected:
             return
         uplink = board.core.uplink
-        for topic, sealed, retain in self.do(board, "poll", self.now & 0x3FFFFFFF, board.uptime(self.now)):
+        for topic, sealed, retain in self.do(
+            board, "poll", self.now & 0x3FFFFFFF, board.uptime(self.now)
+        ):
             self.sealed.add((topic, sealed))
             self.line(board, self.publish, topic, sealed, retain)
-        # twice: an answer that came late may lower the mark for a moment, and one for its copy for longer
+        # twice: an answer that came late may lower the mark for a moment, and one for its copy for
+        # longer
         is_exact = not self.counts["restored"] and board.name not in self.clones
         if is_exact and uplink._sent - board.core.journal.acked > 2 * self.limits["window_records"]:
-            raise oracle.Broken(f"I7: {board.name} has {uplink._sent - board.core.journal.acked} records under way")
+            raise oracle.Broken(
+                f"I7: {board.name} has {uplink._sent - board.core.journal.acked} records under way"
+            )
 
-    def line(self, board: Board, act: Callable[..., None], topic: str, sealed: bytes, *more: Any) -> None:
+    def line(
+        self, board: Board, act: Callable[..., None], topic: str, sealed: bytes, *more: Any
+    ) -> None:
         """One message on a board's line, which may lose, double, change or delay it."""
         rng = self.rng
         if len(self.heard) < 200:
@@ -315,9 +366,20 @@ class World:
                 sealed = bytes(broken)
         still = max(0, board.stalled_ms - self.now)
         for _ in range(2 if not self.healed and rng.randrange(100) < self.double else 1):
-            self.at(still + rng.randrange(1, self.delay + 1), self.arrive, board, board.generation, act, topic, sealed, *more)
+            self.at(
+                still + rng.randrange(1, self.delay + 1),
+                self.arrive,
+                board,
+                board.generation,
+                act,
+                topic,
+                sealed,
+                *more,
+            )
 
-    def arrive(self, board: Board, generation: int, act: Callable[..., None], *message: Any) -> None:
+    def arrive(
+        self, board: Board, generation: int, act: Callable[..., None], *message: Any
+    ) -> None:
         if generation == board.generation and board.is_connected:
             act(*message)
 
@@ -343,7 +405,9 @@ class World:
         if board.is_powered:
             self.do(board, "connect", False, 0)
             self.at(500, self.connect, board)
-        found_out_ms = self.rng.choice((10, KEPT_S * 1500))  # when the line closes, or when nothing came for so long
+        found_out_ms = self.rng.choice(
+            (10, KEPT_S * 1500)
+        )  # when the line closes, or when nothing came for so long
         self.at(found_out_ms, self.publish, board.core.uplink.state_topic, board.will, True)
 
     def deliver(self, board: Board, topic: str, sealed: bytes) -> None:
@@ -351,7 +415,9 @@ class World:
         if not board.is_powered:
             return
         before = board.core.journal.acked
-        taken, acked, _ = self.do(board, "message", topic, sealed, self.now & 0x3FFFFFFF, board.uptime(self.now))
+        taken, acked, _ = self.do(
+            board, "message", topic, sealed, self.now & 0x3FFFFFFF, board.uptime(self.now)
+        )
         epoch = board.core.journal.epoch
         board.marks[epoch] = max(board.marks.get(epoch, 0), acked)
         if acked > before:
@@ -370,12 +436,19 @@ class World:
         self.wake()
 
     def answer(self, topic: str, sealed: bytes) -> None:
-        """The gateway (or somebody who passes for it) publishes to a device's topic: every board of that name hears it."""
+        """The gateway (or somebody who passes for it) publishes to a device's topic: every board of
+        that name hears it.
+        """
         if not self.broker_up:
             return
         for board in self.boards:
             if topic.split("/")[3] == board.name and board.is_connected:
-                self.line(board, lambda topic, sealed, board=board: self.deliver(board, topic, sealed), topic, sealed)
+                self.line(
+                    board,
+                    lambda topic, sealed, board=board: self.deliver(board, topic, sealed),
+                    topic,
+                    sealed,
+                )
 
     def lose_connections(self) -> None:
         for board in self.boards:
@@ -449,7 +522,9 @@ class World:
         from world.faults import heal
 
         caps = recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED
-        recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = QUARANTINE_ROWS  # so that a short history gets there
+        recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = (
+            QUARANTINE_ROWS  # so that a short history gets there
+        )
         try:
             return self.history(heal)
         except Exception as error:  # whatever falls over is a failure with a seed
@@ -481,8 +556,13 @@ class World:
 
         rng = self.rng
         many = rng.choice((0, rng.randrange(1, 8), rng.randrange(1, 8), rng.randrange(40)))
-        plan = [(rng.randrange(self.ends), rng.choice(tuple(faults)), rng.getrandbits(32)) for _ in range(many)]
-        kinds = rng.sample(tuple(faults), rng.choice((3, 6, 10, len(faults))))  # few kinds meet each other more often
+        plan = [
+            (rng.randrange(self.ends), rng.choice(tuple(faults)), rng.getrandbits(32))
+            for _ in range(many)
+        ]
+        kinds = rng.sample(
+            tuple(faults), rng.choice((3, 6, 10, len(faults)))
+        )  # few kinds meet each other more often
         kinds = self.focus or kinds
         plan = [(at_ms, rng.choice(kinds), dice) for at_ms, _, dice in plan]
         self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan

@@ -1,4 +1,6 @@
-"""What the scripts share that prove statements of docs/protocol.md: a runner, a refusal, flash in RAM, sealed messages."""
+"""What the scripts share that prove statements of docs/protocol.md: a runner, a refusal, flash in
+RAM, sealed messages.
+"""
 
 from firmware.journal import SECTOR_BYTES
 from protocol import messages, seal
@@ -12,7 +14,9 @@ EV, STATE, ACK, CMD = [topic("city", "w1", leaf) for leaf in ("ev", "state", "ac
 
 
 def run(statements):
-    """One line for each (id, function, arguments ...); a function that raises breaks its statement."""
+    """One line for each (id, function, arguments ...); a function that raises breaks its
+    statement.
+    """
     for row in statements:
         try:
             row[1](*row[2:])
@@ -36,7 +40,9 @@ class PowerCut(Exception):
 
 
 class Ram:
-    """NOR flash: bits only fall until an erase. At step `cut_at` (a program or erase) half is done and power fails."""
+    """NOR flash: bits only fall until an erase. At step `cut_at` (a program or erase) half is done
+    and power fails.
+    """
 
     def __init__(self, sectors=4):
         self.sectors = [bytearray(b"\xff" * SECTOR_BYTES) for _ in range(sectors)]
@@ -74,7 +80,8 @@ class Ram:
 def an_ack(high_water, **more):
     """A sealed acknowledgement of epoch 9 for w1."""
     fields = {
-        "epoch": 9, "high_water": high_water, "want_from": 0, "want_to": 0, "ledger_n": 1, "ledger_head": bytes(32),
+        "epoch": 9, "high_water": high_water, "want_from": 0, "want_to": 0, "ledger_n": 1,
+        "ledger_head": bytes(32),
         "utc_ms": 1000, "echo_boot": 0, "echo_uptime_ms": 0, "mark": bytes(8),
     }  # fmt: skip
     fields.update(more)

@@ -1,6 +1,8 @@
-"""Feeds a driver what it heard in a history, and prints its events, its heap and its speed; on both interpreters.
+"""Feeds a driver what it heard in a history, and prints its events, its heap and its speed; on both
+interpreters.
 
-play_driver.py FOLDER [GARBAGE_BYTES]: played.py there has DRIVER, SETTINGS, END_MS; heard.txt a line `<ms> <hex>` a burst.
+play_driver.py FOLDER [GARBAGE_BYTES]: played.py there has DRIVER, SETTINGS, END_MS; heard.txt a
+line `<ms> <hex>` a burst.
 """
 
 import binascii
@@ -44,11 +46,15 @@ def main(folder, garbage):
     print("faults", sorted(driver.faults().items()))
     print("snapshot", sorted(driver.snapshot().items()))
     for number in range(garbage // 64):
-        chunk = bytes([(number * 167 + index * 73 + (number >> 6) * 31) & 0xFF for index in range(64)])
+        chunk = bytes(
+            [(number * 167 + index * 73 + (number >> 6) * 31) & 0xFF for index in range(64)]
+        )
         driver.feed(chunk, played.END_MS + number * STEP_MS)
         driver.poll(played.END_MS + number * STEP_MS)
         driver.take_output()
-    print("#", after_import - at_start, steady - after_import, heap() - after_import, spent_us, size)
+    print(
+        "#", after_import - at_start, steady - after_import, heap() - after_import, spent_us, size
+    )
 
 
 def play(driver, name, end_ms):

@@ -1,4 +1,6 @@
-"""Values from a seed, the same on both interpreters: neither their random modules nor their dict order are."""
+"""Values from a seed, the same on both interpreters: neither their random modules nor their dict
+order are.
+"""
 
 import binascii
 import hashlib
@@ -34,7 +36,11 @@ class Seeded:
         """A text of at most so many bytes; one character in eight takes 2 to 4."""
         out = ""
         while True:
-            char = chr(self.one_of((0xE9, 0x20AC, 0x1F4B5))) if self.below(8) == 0 else chr(32 + self.below(95))
+            char = (
+                chr(self.one_of((0xE9, 0x20AC, 0x1F4B5)))
+                if self.below(8) == 0
+                else chr(32 + self.below(95))
+            )
             if len((out + char).encode()) > bytes_max or self.below(bytes_max + 1) == 0:
                 return out
             out += char

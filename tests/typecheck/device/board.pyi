@@ -1,4 +1,6 @@
-"""The constants that staging renders from boards.toml: the one module of the firmware that the repository does not hold."""
+"""The constants that staging renders from boards.toml: the one module of the firmware that the
+repository does not hold.
+"""
 
 from typing import Any
 
