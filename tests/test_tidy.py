@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "simulators": {"simulators", "protocol"},
 }
 TOP_LEVEL = {
-    ".ci", ".git", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md",
+    ".ci", ".git", ".git-blame-ignore-revs", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md",
     "SECURITY.md", "benchmarks",
     "boards.toml", "docs", "examples", "firmware", "gateway", "protocol", "pyproject.toml",
     "requirements-stubs.lock",
