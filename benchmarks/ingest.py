@@ -24,12 +24,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.broker import Broker, EmbeddedBroker, MosquittoBroker
+from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
 from gateway.clock import Clock
-from gateway.ingest import Ingest
-from gateway.keys import DeviceKey, KeyStore, create_key
-from gateway.ledger import Ledger
-from gateway.service import Service, ServiceSettings
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.service import Service, ServiceSettings
+from gateway.devices.keys import DeviceKey, KeyStore, create_key
+from gateway.store.ledger import Ledger
 from protocol import messages, records, seal, topics
 
 SITE = "bench"

@@ -1,7 +1,7 @@
 """till.toml: what the site is. Read whole, checked whole, every error at once with
 file:line:column.
 
-tomllib reads the values; it gives no positions. `_locate` finds them by scanning the lines for
+tomllib reads the values; it gives no positions. `locate` finds them by scanning the lines for
 `[table]` and `key =`, which is all of TOML that this file needs. Where a key is written in another
 way (quoted or dotted keys, inline tables), an error points at the table or at line 1 instead: less
 exact, never wrong about the value.
@@ -12,7 +12,6 @@ Secrets are files: `keys` is a folder, and no key of this file holds a secret.
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
 import tomllib
 import types
@@ -24,6 +23,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.errors import ConfigError, PermissionDenied
+from gateway.toml_problems import did_you_mean, locate, pointed
 from protocol import topics
 from protocol.compat import ProtocolError
 
@@ -31,8 +31,6 @@ FILE_BYTES_MAX = 1_000_000
 ERRORS_SHOWN_MAX = 50
 TLS_PORT = 8883  # registered with IANA for MQTT over TLS
 
-_TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
-_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=\s*")
 _TOML_PLACE = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
 
 
@@ -50,7 +48,7 @@ class Broker(_Strict):
     embedded: bool = (
         True  # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
     )
-    # certificates on both sides (gateway/pki.py); till broker config writes mosquitto's half
+    # certificates on both sides (gateway/broker/pki.py); till broker config writes mosquitto's half
     tls: bool = False
     server_name: Annotated[str, Field(max_length=253)] = (
         ""  # what boards find in the broker's certificate; empty: host
@@ -140,7 +138,7 @@ class Config(_Strict):
         try:
             zoneinfo.ZoneInfo(value)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            near = _nearest(value, zoneinfo.available_timezones())
+            near = did_you_mean(value, zoneinfo.available_timezones())
             raise ValueError("not a time zone such as America/Chicago" + near) from None
         return value
 
@@ -178,9 +176,10 @@ class Site:
         return self.data / "broker"
 
     @property
-    def boards(self) -> Path:
-        """The boards file."""
-        return self.path.parent / self.config.boards
+    def boards_file(self) -> Path | None:
+        """The site's own boards file; None: it has none, those of the program count."""
+        path = self.path.parent / self.config.boards
+        return path if path.is_file() else None
 
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
@@ -270,24 +269,24 @@ def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
     match = _TOML_PLACE.match(str(error))
     if match is None:  # "at end of document"
         lines = text.splitlines() or [""]
-        return _pointed(path, text, len(lines), len(lines[-1]) + 1, str(error))
-    return _pointed(path, text, int(match.group(2)), int(match.group(3)), match.group(1))
+        return pointed(path, text, len(lines), len(lines[-1]) + 1, str(error))
+    return pointed(path, text, int(match.group(2)), int(match.group(3)), match.group(1))
 
 
 def _fault(path: Path, text: str, item: Any) -> tuple[tuple[int, int], str]:
     """((line, column), text) of one pydantic error."""
     place = [str(part) for part in item["loc"] if isinstance(part, str)]
     name = ".".join(place)
-    at_key, at_value = _locate(text, place)
+    at_key, at_value = locate(text, place)
     kind, said = item["type"], str(item["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
         known = _known_keys(place[:-1])
-        message, at = f"unknown key '{name}'" + _nearest(place[-1], known), at_key
+        message, at = f"unknown key '{name}'" + did_you_mean(place[-1], known), at_key
     elif kind == "missing":
         message, at = f"'{name}' is missing and has no default", at_key
     else:
         message, at = f"{name}: {said[:1].lower() + said[1:]}", at_value
-    return at, _pointed(path, text, *at, message)
+    return at, pointed(path, text, *at, message)
 
 
 def _known_keys(table: list[str]) -> list[str]:
@@ -302,37 +301,6 @@ def _known_keys(table: list[str]) -> list[str]:
             return []
         model = inner
     return list(model.model_fields)
-
-
-def _nearest(word: str, known: Any) -> str:
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=3 / 5)
-    return f"; did you mean '{found[0]}'?" if found else ""
-
-
-def _locate(text: str, place: list[str]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(line, column) of a key and of its value, both from 1; of its table, or (1, 1), when the key
-    is not found.
-    """
-    table: list[str] = []
-    nearest = (1, 1)
-    for number, line in enumerate(text.splitlines(), 1):
-        if match := _TABLE.match(line):
-            table = match.group(1).split(".")
-            if table == place:
-                return (number, match.start(1) + 1), (number, match.start(1) + 1)
-            if table == place[:-1]:
-                nearest = (number, match.start(1) + 1)
-        elif (match := _KEY.match(line)) and [*table, match.group(1)] == place:
-            return (number, match.start(1) + 1), (number, match.end() + 1)
-        elif match and [*table, match.group(1)] == place[:-1]:
-            nearest = (number, match.start(1) + 1)
-    return nearest, nearest
-
-
-def _pointed(path: Path, text: str, line: int, column: int, message: str) -> str:
-    lines = text.splitlines() or [""]
-    shown = lines[min(line, len(lines)) - 1].replace("\t", " ")
-    return f"{path}:{line}:{column}: {message}\n  {shown}\n  {' ' * (column - 1)}^"
 
 
 def _name(value: str) -> str:

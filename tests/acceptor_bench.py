@@ -18,11 +18,11 @@ from typing import Any
 
 from firmware_support import HEAP, MICROPYTHON, PATIENCE, SITE, Office
 
-from gateway.broker import HOST
+from gateway.broker.process import HOST
+from gateway.devices.keys import create_key
 from gateway.fleet.boards import Board, boards_file, load_board
 from gateway.fleet.stage import stage
-from gateway.keys import create_key
-from gateway.ledger import Ledger
+from gateway.store.ledger import Ledger
 from protocol.records import FLAG_REPRINT
 from simulators import gpio
 from simulators.bench_board import ProcessBoard

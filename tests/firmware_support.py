@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from firmware.journal import SECTOR_BYTES, Journal, JournalFull
-from gateway.broker import HOST, EmbeddedBroker
+from gateway.broker.process import HOST, EmbeddedBroker
 from gateway.clock import Clock
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.service import Service, ServiceSettings
+from gateway.devices.keys import KeyStore, create_key
+from gateway.facts.records import SeenRecord
 from gateway.fleet.boards import load_board
 from gateway.fleet.stage import stage
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore, create_key
-from gateway.ledger import Ledger
-from gateway.rows import SeenRecord
-from gateway.service import Service, ServiceSettings
+from gateway.store.ledger import Ledger
 from protocol.records import encode_record
 from simulators.window import Window
 

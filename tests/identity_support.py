@@ -15,11 +15,12 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway import broker_config, config
-from gateway.broker import HOST, Broker, free_port
+from gateway import config
+from gateway.broker import mosquitto as broker_config
+from gateway.broker.process import HOST, Broker, free_port
 from gateway.config import Site
-from gateway.enrolment import Enrolment
-from gateway.ledger import Ledger
+from gateway.devices.enrolment import Enrolment
+from gateway.store.ledger import Ledger
 from tests.cli_support import ROOT, command, environment
 from tests.ingest_support import NOW_MS, SITE
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.ingest import Ingest
-from gateway.keys import DeviceKey, KeyStore, create_key
-from gateway.ledger import Ledger
+from gateway.delivery.ingest import Ingest
+from gateway.devices.keys import DeviceKey, KeyStore, create_key
+from gateway.store.ledger import Ledger
 from protocol import messages, records, seal, topics
 
 SITE = "city"

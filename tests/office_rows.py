@@ -4,7 +4,7 @@ day's start.
 
 from dataclasses import dataclass, field
 
-from gateway.posted_row import Posting
+from gateway.facts.postings import Posting
 
 DAY = "2026-11-20"
 DAY_MS = 1_795_154_400_000  # 2026-11-20T00:00-06:00
@@ -13,7 +13,7 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True)
 class Seen:
-    """The shape of gateway.ledger.SeenRecord that sessions read."""
+    """The shape of gateway.facts.records.SeenRecord that sessions read."""
 
     device: str
     epoch: int

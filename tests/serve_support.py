@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.broker import HOST, free_port
+from gateway.broker.process import HOST, free_port
 from tests.cli_support import ROOT, command, environment
 
 LISTEN, ESTABLISHED = "0A", "01"  # of /proc/net/tcp

@@ -13,27 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.checkpoint import (
-    MESSAGES,
-    QUIET_MS,
-    Checkpoint,
-    Keeper,
-    Scan,
-    due,
-    ended_date,
-    make,
-    new_key,
-    signer,
-    stored,
-)
+from gateway.audit.keeper import QUIET_MS, Keeper, due
+from gateway.audit.signed_note import TreeHead, VerifierKey, find_notes, open_note
+from gateway.audit.tree_head import MESSAGES, Checkpoint, Scan, make, new_key, signer, stored
+from gateway.business_day import ended_business_date
 from gateway.clock import Clock
 from gateway.config import Config
-from gateway.day import prove_day
+from gateway.day.prove import prove_day
 from gateway.errors import ConfigError, DataError, PermissionDenied
-from gateway.ledger import Ledger
-from gateway.recording import message_bytes
-from gateway.report import day_report, to_csv, to_html, to_json
-from gateway.signed_note import TreeHead, VerifierKey, find_notes, open_note
+from gateway.facts.chain import message_bytes
+from gateway.reports.day_csv import to_csv
+from gateway.reports.day_html import to_html
+from gateway.reports.day_report import day_report, to_json
+from gateway.store.ledger import Ledger
 from tests.cli_support import till
 from tests.ingest_support import SITE, Office
 from tests.test_audit_vectors import merkle_tree_hash
@@ -292,12 +284,12 @@ def test_both_nights_of_the_clock_change_have_their_dates() -> None:
     )
 
     assert ("2026-10-31", "2026-11-01") == (
-        ended_date(november, ZONE, CUT_OFF),
-        ended_date(november + 60_000, ZONE, CUT_OFF),
+        ended_business_date(november, ZONE, CUT_OFF),
+        ended_business_date(november + 60_000, ZONE, CUT_OFF),
     )
     assert ("2026-03-07", "2026-03-08") == (
-        ended_date(march - 1, ZONE, CUT_OFF),
-        ended_date(march, ZONE, CUT_OFF),
+        ended_business_date(march - 1, ZONE, CUT_OFF),
+        ended_business_date(march, ZONE, CUT_OFF),
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit import audit
-from gateway.broker import free_port
+from gateway.audit.offline import audit
+from gateway.audit.signed_note import SignerKey, find_notes
+from gateway.broker.process import free_port
 from gateway.clock import Clock
-from gateway.signed_note import SignerKey, find_notes
 from tests.cli_support import command, environment, till
 from tests.flash_support import wait_until
 from tests.ingest_support import SITE, Office

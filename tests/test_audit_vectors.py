@@ -8,8 +8,8 @@ import random
 
 import pytest
 
-from gateway.merkle import Tree
-from gateway.signed_note import (
+from gateway.audit.merkle import Tree
+from gateway.audit.signed_note import (
     NoteError,
     SignerKey,
     TreeHead,

@@ -11,17 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit import Audit, audit, opened_read_only
-from gateway.backup import back_up
-from gateway.checkpoint import MESSAGES, Scan, make, new_key, signer
+from gateway.audit.offline import Audit, audit, opened_read_only
+from gateway.audit.signed_note import SignerKey, TreeHead, VerifierKey
+from gateway.audit.tree_head import MESSAGES, Scan, make, new_key, signer
 from gateway.config import Config
-from gateway.day import prove_day
+from gateway.day.prove import prove_day
 from gateway.errors import DataError, TryAgain
-from gateway.ledger import Ledger
-from gateway.posted_row import Posting
-from gateway.postings import import_posted
-from gateway.report import day_report, to_csv, to_html, to_json
-from gateway.signed_note import SignerKey, TreeHead, VerifierKey
+from gateway.facts.postings import Posting
+from gateway.incoming.posted_file import import_posted
+from gateway.reports.day_csv import to_csv
+from gateway.reports.day_html import to_html
+from gateway.reports.day_report import day_report, to_json
+from gateway.store.backup import back_up
+from gateway.store.ledger import Ledger
 from tests.cli_support import ROOT, environment, till, without_privilege
 from tests.ingest_support import SITE, Office
 from tests.test_audit_checkpoint import DAY, ZONE, at

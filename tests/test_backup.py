@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backup import back_up, inspect, restore
 from gateway.errors import ConfigError, DataError, TryAgain
-from gateway.ledger import Ledger
+from gateway.store.backup import back_up, inspect, restore
+from gateway.store.ledger import Ledger
 from tests.cli_support import till
 from tests.ingest_support import Office
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import EmbeddedBroker, free_port
+from gateway.broker.process import EmbeddedBroker, free_port
 from tests.cli_support import ROOT, command, environment, till, without_privilege
 from tests.flash_support import wait_until
 from tests.test_postings_import import control, row, text_of

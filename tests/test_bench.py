@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import EmbeddedBroker
+from gateway.broker.process import EmbeddedBroker
 from simulators.bench import BenchError, act, rows_of
 from simulators.window import Window
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from firmware.drivers import registry
+from gateway.cli.boards_table import show_boards
 from gateway.errors import ConfigError, UsageError
-from gateway.fleet.boards import boards_file, load_board, load_boards, load_revisions, show_boards
+from gateway.fleet.boards import boards_file, load_board, load_boards, load_revisions
 from gateway.fleet.check import KICK_MS_MAX, expand
-from gateway.fleet.sources import package_folder
 from gateway.instruments.profiles import DRIVERS, profile_names, profiles_folder
+from gateway.packages import package_folder
 
 GOOD = """\
 [board.base]

@@ -16,11 +16,11 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.broker import Broker, EmbeddedBroker, MosquittoBroker, answers, free_port
+from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker, answers, free_port
+from gateway.delivery.service import Service, ServiceSettings, follow_line
 from gateway.errors import Unavailable
-from gateway.ledger import Ledger
-from gateway.rows import SeenRecord
-from gateway.service import Service, ServiceSettings, follow_line
+from gateway.facts.records import SeenRecord
+from gateway.store.ledger import Ledger
 from tests.ingest_support import SITE, Device, Office
 
 PATIENCE_S = 20  # far more than needed: a test that waits this long has failed
@@ -233,10 +233,10 @@ GATEWAY = """
 import os, signal, sys, threading
 from pathlib import Path
 from gateway.clock import Clock
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore
-from gateway.ledger import Ledger
-from gateway.service import Service, ServiceSettings
+from gateway.delivery.ingest import Ingest
+from gateway.devices.keys import KeyStore
+from gateway.store.ledger import Ledger
+from gateway.delivery.service import Service, ServiceSettings
 folder, port, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 def between_commit_and_ack(record):
     if record.seq == last:

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from gateway import config
-from gateway.broker import free_port
+from gateway.broker.process import free_port
 from gateway.cli import AREAS
 from gateway.cli.app import app
 from tests.cli_support import ROOT, command, environment, till

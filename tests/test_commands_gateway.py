@@ -12,7 +12,7 @@ from ingest_support import NOW_MS, SITE, Device, Office
 from firmware import commands as on_device
 from firmware.journal import SECTOR_BYTES, Journal
 from firmware.uplink import Uplink
-from gateway import commands
+from gateway.devices import commands
 from gateway.errors import ConfigError, UsageError
 from protocol import messages, seal, topics
 

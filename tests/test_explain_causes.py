@@ -1,8 +1,8 @@
 """Causes: the right one with its evidence, and no receipt named on amounts alone."""
 
-from gateway.explain import explain
-from gateway.reconcile import reconcile
-from gateway.sessions import drawer_sessions
+from gateway.explain.rank import explain
+from gateway.office.reconcile import reconcile
+from gateway.office.sessions import drawer_sessions
 from tests.office_rows import DAY, Tape, posting
 
 SALES = [(10, 4321), (25, 8765), (40, 2599), (55, 12049)]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from firmware_support import DEVICE, PATIENCE, Office, bench, staged, until
 
-from gateway import commands
 from gateway.clock import Clock
-from gateway.keys import KeyStore
-from gateway.ledger import Ledger
+from gateway.devices import commands
+from gateway.devices.keys import KeyStore
+from gateway.store.ledger import Ledger
 from simulators.window import Window
 
 SOON = {"budget": {"heartbeat_ms": 200, "resend_ms": 300, "backoff_ms": 100}}

@@ -14,7 +14,7 @@ import pytest
 from acceptor_bench import AcceptorBench, Clock, board_with
 from firmware_support import DEVICE, HEAP, MICROPYTHON, SITE, Office, bench, fill, staged, until
 
-from gateway.broker import EmbeddedBroker
+from gateway.broker.process import EmbeddedBroker
 from gateway.fleet.boards import Board, load_board
 from gateway.instruments.profiles import load_profile
 from protocol import messages, seal

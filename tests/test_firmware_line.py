@@ -12,7 +12,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from firmware_support import DEVICE, HEAP, PATIENCE, SITE, Office, bench, fill, staged, until
 
-from gateway.ledger import Ledger
+from gateway.store.ledger import Ledger
 from protocol import messages, seal
 from protocol.topics import kid, topic
 from simulators.window import Window

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from firmware_support import DEVICE, PATIENCE, SITE, bench, staged, until
 
-from gateway.broker import HOST, MosquittoBroker
+from gateway.broker.pki import Authority, board_files, write_issued
+from gateway.broker.process import HOST, MosquittoBroker
 from gateway.clock import Clock
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore, create_key
-from gateway.ledger import Ledger
-from gateway.pki import Authority, board_files, write_issued
-from gateway.rows import SeenRecord
-from gateway.service import Service, ServiceSettings
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.service import Service, ServiceSettings
+from gateway.devices.keys import KeyStore, create_key
+from gateway.facts.records import SeenRecord
+from gateway.store.ledger import Ledger
 from simulators.window import Window
 
 pytestmark = pytest.mark.skipif(

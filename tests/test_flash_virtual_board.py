@@ -18,16 +18,17 @@ from typing import Any
 
 import pytest
 
-from gateway.broker import EmbeddedBroker
+from gateway.broker.process import EmbeddedBroker
+from gateway.cli.flashing import flash_command
+from gateway.devices.keys import DeviceKey
 from gateway.errors import ConfigError, DataError, TryAgain, Unavailable, UsageError
 from gateway.fleet import ports, remote
 from gateway.fleet.boards import load_board, load_revisions
 from gateway.fleet.boot_watch import BootWatch
-from gateway.fleet.flash import check_survey, flash, flash_command, site_of
+from gateway.fleet.flash import check_survey, flash, site_of
 from gateway.fleet.ports import SerialPort, listed_ports, recognise
 from gateway.fleet.remote import Remote, Survey
 from gateway.fleet.stage import board_hash, stage
-from gateway.keys import DeviceKey
 from simulators.channels import PinLine, SerialLine
 from simulators.virtual_board import USB_ID, VirtualBoard
 from simulators.window import Window

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import MosquittoBroker
+from gateway.broker.process import MosquittoBroker
 from gateway.config import Site
 from tests.cli_support import command, environment, till
 from tests.flash_support import wait_until

@@ -21,15 +21,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from gateway import pki
-from gateway.broker import PACKET_BYTES_MAX, MosquittoBroker
+from gateway.broker import pki
+from gateway.broker.process import PACKET_BYTES_MAX, MosquittoBroker
 from gateway.clock import Clock
 from gateway.config import Site
-from gateway.enrolment import Enrolment
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore
-from gateway.ledger import Ledger
-from gateway.rows import Rejected
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.outcomes import Rejected
+from gateway.devices.enrolment import Enrolment
+from gateway.devices.keys import KeyStore
+from gateway.store.ledger import Ledger
 from protocol import topics
 from tests.identity_support import Client, ConfiguredBroker, a_site, connack, context, context_of
 from tests.ingest_support import NOW_MS, SITE, Device

@@ -13,20 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from gateway import keys as key_files
-from gateway import pki
-from gateway.broker import MosquittoBroker
+from gateway.broker import pki
+from gateway.broker.process import MosquittoBroker
 from gateway.clock import Clock
 from gateway.config import Site, load
-from gateway.enrolment import Enrolment, events, os_user, revoked
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.outcomes import Rejected
+from gateway.devices import keys as key_files
+from gateway.devices.enrolment import Enrolment, events, os_user, revoked
+from gateway.devices.keys import KeyStore
 from gateway.errors import ConfigError, DataError, TryAgain, UsageError
 from gateway.fleet.flash import Plan
 from gateway.fleet.remote import Survey
 from gateway.fleet.stage import stage
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore
-from gateway.ledger import Ledger
-from gateway.rows import Rejected
+from gateway.store.ledger import Ledger
 from tests.cli_support import ROOT, till
 from tests.identity_support import Client, ConfiguredBroker, a_site, serving
 from tests.ingest_support import NOW_MS, SITE, Device

@@ -15,8 +15,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway import pki
-from gateway.broker import HOST
+from gateway.broker import pki
+from gateway.broker.process import HOST
 from gateway.errors import ConfigError, DataError, PermissionDenied
 
 MICROPYTHON = Path(sys.executable).with_name("micropython")

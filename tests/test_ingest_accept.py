@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.delivery.outcomes import Rejected
+from gateway.devices.keys import DeviceKey, create_key
 from gateway.errors import ConfigError, PermissionDenied, TryAgain
-from gateway.keys import DeviceKey, create_key
-from gateway.rows import Rejected
 from protocol import messages, records, seal
 from tests.ingest_support import NOW_MS, Device, Office, a_tally
 

@@ -10,8 +10,8 @@ import pytest
 from layouts import Layout
 
 from firmware.drivers.report_stream import ReportStream
-from gateway.instruments.learn import learn, settings_of
-from gateway.instruments.learn_lines import LearnRefusal
+from gateway.instruments.learn.learning import learn, settings_of
+from gateway.instruments.learn.lines import LearnRefusal
 
 LAYOUTS = int(os.environ.get("TILL_LAYOUTS", "500"))
 CHANGES_MAX = 24  # changed digits tried for each layout here; a technician's run tries all of them

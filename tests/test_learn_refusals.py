@@ -4,9 +4,9 @@ import pytest
 from test_learn_layouts import money, replay, stated
 
 from gateway.instruments.capture import Burst
-from gateway.instruments.learn import learn, profile_text, settings_of
-from gateway.instruments.learn_lines import LearnRefusal, heard
-from gateway.instruments.learn_read import Told
+from gateway.instruments.learn.learning import learn, profile_text, settings_of
+from gateway.instruments.learn.lines import LearnRefusal, heard
+from gateway.instruments.learn.read import Told
 
 
 def tape(

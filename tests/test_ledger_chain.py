@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.delivery.recording import QUARANTINE_ROWS
 from gateway.errors import ConfigError, DataError, PermissionDenied
-from gateway.ledger import Ledger
-from gateway.ledger_file import migrations
-from gateway.recording import GENESIS, QUARANTINE_ROWS, next_head, occurred_ms
+from gateway.facts.chain import GENESIS, next_head, occurred_ms
+from gateway.store.ledger import Ledger
+from gateway.store.ledger_file import migrations
 from protocol import records
 from tests.cli_support import environment, without_privilege
 from tests.ingest_support import NOW_MS, Office, a_tally
@@ -347,7 +348,7 @@ def test_a_command_that_only_reads_creates_nothing(tmp_path: Path) -> None:
 def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     code = (
-        "from pathlib import Path; from gateway.ledger import Ledger;"
+        "from pathlib import Path; from gateway.store.ledger import Ledger;"
         f" Ledger.open(Path({str(tmp_path / 'ledger.db')!r}))"
     )
     done = subprocess.run(

@@ -17,8 +17,9 @@ import pytest
 from must_support import proves
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway import broker_config, pki
-from gateway.broker import MosquittoBroker
+from gateway.broker import mosquitto as broker_config
+from gateway.broker import pki
+from gateway.broker.process import MosquittoBroker
 
 SITE = "city"
 PATIENCE_S = 20

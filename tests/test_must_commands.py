@@ -13,8 +13,8 @@ from test_commands_gateway import Board, ask, board, commands_in, office  # noqa
 from test_firmware_refusal import app_with
 
 from firmware import commands as on_device
-from gateway import commands
-from gateway.keys import KeyStore
+from gateway.devices import commands
+from gateway.devices.keys import KeyStore
 from protocol import messages, seal, topics
 
 # ruff: noqa: F811

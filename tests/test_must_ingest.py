@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.delivery.outcomes import Accepted, Rejected
+from gateway.devices.keys import DeviceKey, KeyStore
 from gateway.errors import TryAgain
-from gateway.keys import DeviceKey, KeyStore
-from gateway.rows import Accepted, Rejected
 from protocol import messages, seal
 from tests.ingest_support import NOW_MS, Device, Office
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from must_support import proves
 
-from gateway import recording
-from gateway.ledger import Ledger
-from gateway.recording import GENESIS, QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED, occurred_ms
+from gateway.delivery import recording
+from gateway.delivery.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
+from gateway.facts.chain import GENESIS, occurred_ms
+from gateway.store.ledger import Ledger
 from protocol import messages, records
 from tests.ingest_support import NOW_MS, Device, Office, a_tally
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import TryAgain
-from gateway.service import (
+from gateway.delivery.service import (
     BATCH_MESSAGES_MAX,
     INBOX_MESSAGES_MAX,
     Service,
     ServiceSettings,
     _Arrived,
 )
+from gateway.errors import TryAgain
 from protocol.topics import topic
 from tests.ingest_support import SITE, Device, Office
 

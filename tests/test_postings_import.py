@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import postings
 from gateway.errors import DataError, UsageError
-from gateway.ledger import Ledger
-from gateway.posted_row import COLUMNS, RowError, holds_card_number, parse_row
-from gateway.postings import import_posted, postings_between
+from gateway.facts.postings import COLUMNS
+from gateway.incoming import posted_file as postings
+from gateway.incoming.posted_file import import_posted, postings_between
+from gateway.incoming.posted_row import RowError, holds_card_number, parse_row
+from gateway.store.ledger import Ledger
 
 NOW_MS = 1_795_000_000_000
 CARD = "4111111111111111"  # the test number that every card scheme's documentation prints

@@ -5,7 +5,7 @@ reaches the ledger once.
 import pytest
 from proof.broker import prove
 
-from gateway.broker import MosquittoBroker
+from gateway.broker.process import MosquittoBroker
 
 
 @pytest.mark.parametrize("number", [1, 4, 9])

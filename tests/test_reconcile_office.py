@@ -6,11 +6,12 @@ import datetime
 
 import pytest
 
-from gateway.explain import explain
-from gateway.ledger import Ledger
-from gateway.postings import import_posted, postings_between
-from gateway.reconcile import deposit_of, reconcile
-from gateway.sessions import drawer_sessions
+from gateway.explain.rank import explain
+from gateway.incoming.posted_file import import_posted, postings_between
+from gateway.office.deposit import deposit_of
+from gateway.office.reconcile import reconcile
+from gateway.office.sessions import drawer_sessions
+from gateway.store.ledger import Ledger
 from simulators.office.day import generate
 from tests.office_rows import Seen
 

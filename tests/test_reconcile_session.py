@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.reconcile import deposit_of, reconcile, tenders_of
-from gateway.sessions import drawer_sessions
+from gateway.office.deposit import deposit_of
+from gateway.office.reconcile import reconcile
+from gateway.office.sessions import drawer_sessions
+from gateway.office.tenders import tenders_of
 from tests.office_rows import DAY, Tape, posting
 
 

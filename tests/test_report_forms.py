@@ -9,12 +9,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
+from gateway.business_day import business_date_of, day_bounds
 from gateway.config import Config
-from gateway.day import Day, Proof, business_date_of, day_bounds
-from gateway.explain import explain
-from gateway.reconcile import deposit_of, reconcile
-from gateway.report import day_report, print_day, to_csv, to_html, to_json, wanted
-from gateway.sessions import drawer_sessions
+from gateway.day.prove import Day, Proof
+from gateway.explain.rank import explain
+from gateway.office.deposit import deposit_of
+from gateway.office.policy import wanted
+from gateway.office.reconcile import reconcile
+from gateway.office.sessions import drawer_sessions
+from gateway.reports.day_csv import to_csv
+from gateway.reports.day_html import to_html
+from gateway.reports.day_report import day_report, to_json
+from gateway.reports.day_terminal import print_day
 from tests.office_rows import DAY, DAY_MS, MINUTE_MS, Tape, posting
 
 CONFIG = Config(site="city-hall", zone="America/Chicago", windows=["w1"])

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.devices.keys import KeyStore, create_key
 from gateway.errors import ConfigError, PermissionDenied, TryAgain
 from gateway.fleet.stage import stage
-from gateway.keys import KeyStore, create_key
-from gateway.ledger import Ledger
+from gateway.store.ledger import Ledger
 from tests.cli_support import till
 from tests.ingest_support import Office
 from tests.serve_support import serving
@@ -72,7 +72,7 @@ def test_a_restored_ledger_is_never_readable_by_others_not_for_a_moment(tmp_path
     with Ledger.open(tmp_path / "ledger.db"):
         pass
     modes = []
-    from gateway import backup
+    from gateway.store import backup
 
     def copyfile(source, target):
         modes.append(stat.S_IMODE(Path(target).stat().st_mode) if Path(target).exists() else None)
@@ -171,7 +171,7 @@ def test_a_ledger_a_backup_and_a_staged_key_are_not_written_through_a_link(tmp_p
         f"third.db.restored-{os.getpid()}",
     ):
         (tmp_path / name).symlink_to(elsewhere)
-    from gateway.backup import back_up, restore
+    from gateway.store.backup import back_up, restore
 
     with ledger, pytest.raises(TryAgain):
         back_up(ledger, tmp_path / "copy.db")

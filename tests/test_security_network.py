@@ -7,9 +7,9 @@ from pathlib import Path
 
 from firmware_support import PATIENCE, Office, bench, staged
 
-from gateway.broker import HOST
+from gateway.broker.process import HOST
 from gateway.config import Config
-from gateway.keys import KeyStore
+from gateway.devices.keys import KeyStore
 from tests.cli_support import till
 from tests.serve_support import ESTABLISHED, LISTEN, children_of, serving, sockets_of
 from tests.test_tidy import OURS, ROOT, name_of, sources, tree_of

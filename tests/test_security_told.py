@@ -13,12 +13,14 @@ import pytest
 from rich.console import Console
 
 from gateway.cli.app import tell
+from gateway.delivery.service import ServiceSettings
+from gateway.devices.keys import KeyStore, create_key
 from gateway.errors import DataError
+from gateway.facts.postings import COLUMNS
+from gateway.incoming.posted_row import RowError, parse_row
 from gateway.instruments.playback import as_text
-from gateway.keys import KeyStore, create_key
-from gateway.posted_row import COLUMNS, RowError, parse_row
-from gateway.report import print_day, to_html
-from gateway.service import ServiceSettings
+from gateway.reports.day_html import to_html
+from gateway.reports.day_terminal import print_day
 from gateway.terminal import REPLACEMENT, printable
 from protocol import cbor, seal
 from tests.cli_support import till

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.sessions import drawer_sessions
+from gateway.office.sessions import drawer_sessions
 from protocol.records import FLAG_REPRINT
 from tests.office_rows import Tape
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gateway.sessions import drawer_sessions
+from gateway.office.sessions import drawer_sessions
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
 from tests.office_rows import Tape
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit import opened_read_only
-from gateway.broker import free_port
+from gateway.audit.offline import opened_read_only
+from gateway.broker.process import free_port
+from gateway.delivery.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
+from gateway.delivery.service import trouble_line
+from gateway.devices.keys import KeyStore
 from gateway.errors import DataError, LedgerBroken, TryAgain
-from gateway.keys import KeyStore
-from gateway.ledger import Ledger
-from gateway.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
-from gateway.service import trouble_line
+from gateway.store.ledger import Ledger
 from protocol import records
 from tests.cli_support import command, environment, till
 from tests.flash_support import wait_until
@@ -180,9 +180,9 @@ def test_only_the_newest_messages_are_looked_at_by_a_start(
     office.ledger.db.execute("DROP TRIGGER message_no_update")
     office.ledger.db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")
 
-    monkeypatch.setattr("gateway.ledger.TAIL_MESSAGES", 3)
+    monkeypatch.setattr("gateway.store.ledger.TAIL_MESSAGES", 3)
     office.ledger.check_start(NOW_MS)
-    monkeypatch.setattr("gateway.ledger.TAIL_MESSAGES", 4)
+    monkeypatch.setattr("gateway.store.ledger.TAIL_MESSAGES", 4)
     with pytest.raises(LedgerBroken):
         office.ledger.check_start(NOW_MS)
 

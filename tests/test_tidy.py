@@ -130,8 +130,8 @@ def test_import_rule_sees_a_planted_import():
     at_top = ast.parse("import simulators\nfrom firmware.app import App\nfrom . import near\n")
 
     assert wrong_imports("gateway", "gateway/cli/demo.py", lazy) == []
-    assert wrong_imports("gateway", "gateway/service.py", lazy) == [
-        "gateway/service.py:2 imports simulators", "gateway/service.py:3 imports firmware",
+    assert wrong_imports("gateway", "gateway/delivery/service.py", lazy) == [
+        "gateway/delivery/service.py:2 imports simulators", "gateway/delivery/service.py:3 imports firmware",
     ]  # fmt: skip
     assert wrong_imports("gateway", "gateway/cli.py", at_top) == [
         "gateway/cli.py:1 imports simulators", "gateway/cli.py:2 imports firmware",

@@ -19,10 +19,10 @@ def test_wheel_holds_boards_schemas_and_templates(tmp_path):
 
     assert {
         "gateway/boards.toml",
-        "gateway/schema/0001.sql",
-        "gateway/schema/0002.sql",
-        "gateway/schema/0003.sql",
-        "gateway/templates/day.html",
+        "gateway/store/schema/0001.sql",
+        "gateway/store/schema/0002.sql",
+        "gateway/store/schema/0003.sql",
+        "gateway/reports/templates/day.html",
     } <= set(names)
     assert [
         name for name in names if name.startswith(("tests/", "protocol/vectors/", "docs/"))

@@ -17,7 +17,7 @@ from gateway.terminal import printable
 
 if TYPE_CHECKING:
     from gateway.config import Site
-    from gateway.ledger import Ledger
+    from gateway.store.ledger import Ledger
 
 FINDING = 1  # exit code: the command worked and found something that a person should look at
 
@@ -66,7 +66,7 @@ def _top(
 
 @contextmanager
 def opened(site: Site) -> Iterator[Ledger]:
-    from gateway.ledger import Ledger
+    from gateway.store.ledger import Ledger
 
     if not site.data.is_dir():
         raise PermissionDenied(
@@ -96,10 +96,6 @@ def tell(as_json: bool, result: dict[str, Any], text: str, compact: bool = False
         ),
         flush=True,
     )
-
-
-def boards_path(site: Site) -> Path | None:
-    return site.boards if site.boards.is_file() else None
 
 
 def bench_folder(site: Site) -> Path:

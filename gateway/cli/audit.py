@@ -18,8 +18,8 @@ from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, U
 from gateway.terminal import printable
 
 if TYPE_CHECKING:
-    from gateway.audit import Audit
-    from gateway.signed_note import VerifierKey
+    from gateway.audit.offline import Audit
+    from gateway.audit.signed_note import VerifierKey
 
 FILE_BYTES_MAX = 10_000_000  # of a report with a checkpoint in it
 audit_app = typer.Typer(help="The auditor's check of a ledger.", no_args_is_help=True)
@@ -41,16 +41,16 @@ def checkpoint(
     """Print the signed checkpoint of the business day that ended last (or of --date); it is made
     first when it is due.
     """
-    from gateway import checkpoint as checkpoints
     from gateway import config as configuration
+    from gateway.audit import keeper, tree_head
 
     site = configuration.load(config)
     now_ms = clock_from_env().utc_ms()
     with opened(site) as ledger:
         if new_key:
-            checkpoints.new_key(site.data, site.config.site, ledger, now_ms)
+            tree_head.new_key(site.data, site.config.site, ledger, now_ms)
         if date is not None:
-            there = checkpoints.stored(ledger.db, date)
+            there = tree_head.stored(ledger.db, date)
             if not there:
                 raise UsageError(
                     f"date {date}: no checkpoint was made for it; till checkpoint makes that of the"
@@ -58,10 +58,10 @@ def checkpoint(
                 )
             made = there[0]
         else:
-            wanted = checkpoints.due(ledger.db, now_ms, site.zone, site.config.cut_off, quiet_ms=0)
+            wanted = keeper.due(ledger.db, now_ms, site.zone, site.config.cut_off, quiet_ms=0)
             if wanted is not None:
-                made = checkpoints.make(ledger, site.data, site.config.site, wanted, now_ms)
-            elif there := checkpoints.stored(ledger.db):
+                made = tree_head.make(ledger, site.data, site.config.site, wanted, now_ms)
+            elif there := tree_head.stored(ledger.db):
                 made = there[-1]
             else:
                 until = site.config.cut_off.isoformat("minutes")
@@ -106,8 +106,8 @@ def verify(
     """Verify a ledger against what was printed: read-only and offline. Exit code 1 when something
     does not fit.
     """
-    from gateway import audit as auditing
     from gateway import config as configuration
+    from gateway.audit import offline as auditing
 
     path = ledger or configuration.load(config).ledger
     keys, own = _keys(vkey, path)
@@ -155,7 +155,7 @@ def _print(report: Audit, path: Path, is_printed: bool, own: bool) -> None:
 
 def _keys(files: list[Path] | None, ledger: Path) -> tuple[list[VerifierKey], bool]:
     """The verifier keys, and whether they are only those that lie beside the ledger."""
-    from gateway.signed_note import NoteError, VerifierKey
+    from gateway.audit.signed_note import NoteError, VerifierKey
 
     paths = files or [*ledger.parent.glob("checkpoint*.vkey")]
     if not paths:
@@ -176,7 +176,7 @@ def _keys(files: list[Path] | None, ledger: Path) -> tuple[list[VerifierKey], bo
 
 def _notes(path: Path) -> list[str]:
     """Every checkpoint in a file: a note, or a report in any of its forms."""
-    from gateway.signed_note import find_notes
+    from gateway.audit.signed_note import find_notes
 
     text = _text(path)
     try:

@@ -40,9 +40,9 @@ def device_tell(
     """Ask a device. The command goes out behind its next heartbeat; the answer is a record like any
     other.
     """
-    from gateway import commands
     from gateway import config as configuration
     from gateway.clock import Clock
+    from gateway.devices import commands
 
     site = configuration.load(config)
     known_window(site, device)

@@ -7,9 +7,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,7 +27,7 @@ from gateway.terminal import printable
 
 if TYPE_CHECKING:
     from gateway.config import Site
-    from gateway.enrolment import Enrolment, Identity
+    from gateway.devices.enrolment import Enrolment, Identity
 
 DeviceArgument = Annotated[str, typer.Argument(help="Which window, such as w4.")]
 WhoOption = Annotated[
@@ -42,7 +41,10 @@ def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> N
     """Every device: whether it may speak, key and certificate, when it was last heard, its records,
     what is missing.
     """
-    rows = _rows(config)
+    from gateway import config as configuration
+    from gateway.devices.status import device_rows
+
+    rows = device_rows(configuration.load(config))
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -57,50 +59,6 @@ def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> N
             f"{row[name]} {name}" for name in ("records", "duplicates", "rejected", "missing")
         ]
         print(printable(f"{row['device'] or '(unknown sender)'}: {', '.join(parts)}"))
-
-
-def _rows(config: Path) -> list[dict[str, Any]]:
-    from gateway import config as configuration
-    from gateway.enrolment import Enrolment, events
-    from gateway.keys import KeyStore
-
-    site = configuration.load(config)
-    with opened(site) as ledger:
-        stats = {item.device: item for item in ledger.stats()}
-        seen = {str(row["device"]): int(row["last_seen_ms"]) for row in ledger.cursors()}
-        seen.update(
-            {
-                str(row["device"]): int(row["seen_ms"])
-                for row in ledger.heartbeats()
-                if row["seen_ms"]
-            }
-        )
-        keys = KeyStore(site.keys)
-        names = {
-            *site.config.windows,
-            *keys.devices(),
-            *stats,
-            *(str(row["device"]) for row in events(ledger)),
-        }
-        enrolment = Enrolment(site, ledger, "", 0)
-        rows = []
-        for name in sorted(names):
-            item, identity = stats.get(name), enrolment.identity(name) if name else None
-            rows.append(
-                {
-                    "device": name, "state": identity.state if identity else "none",
-                    "configured": name in site.config.windows,
-                    # two while a rotation is under way
-                    "keys": list(identity.keys) if identity else [],
-                    "certificate": identity.certificate if identity else "",
-                    "last_seen": _moment(seen[name], site) if name in seen else "",
-                    "records": item.records if item else 0,
-                    "duplicates": item.duplicates if item else 0,
-                    "rejected": item.rejected if item else 0,
-                    "missing": item.missing if item else 0,
-                }
-            )  # fmt: skip
-    return rows
 
 
 @device_app.command("enrol")
@@ -160,10 +118,10 @@ def device_rotate(
     """Ask a device to take a new key. Both are good until it has; nothing secret crosses the
     line.
     """
-    from gateway import commands
     from gateway import config as configuration
-    from gateway.enrolment import os_user
-    from gateway.keys import KeyStore
+    from gateway.devices import commands
+    from gateway.devices.enrolment import os_user
+    from gateway.devices.keys import KeyStore
 
     site = configuration.load(config)
     keys = KeyStore(site.keys)
@@ -225,8 +183,8 @@ def broker_configure(
     """Write what mosquitto reads: configuration, ACL, certificates. Renews those of the office and
     makes what is missing.
     """
-    from gateway import broker_config
-    from gateway.enrolment import revoked
+    from gateway.broker import mosquitto as broker_config
+    from gateway.devices.enrolment import revoked
 
     with _enrolment(config, who) as (site, enrolment):
         broker_config.prepare(site)
@@ -242,7 +200,7 @@ def broker_configure(
 @contextmanager
 def _enrolment(config: Path, who: str) -> Iterator[tuple[Site, Enrolment]]:
     from gateway import config as configuration
-    from gateway.enrolment import Enrolment, os_user
+    from gateway.devices.enrolment import Enrolment, os_user
 
     site = configuration.load(config)
     with opened(site) as ledger:
@@ -271,7 +229,3 @@ def _reload(site: Site) -> str:
         f"\nnext: reload mosquitto (SIGHUP); where its files are not in {site.broker_folder}, first"
         " till broker config --folder DIR"
     )
-
-
-def _moment(utc_ms: int, site: Site) -> str:
-    return datetime.fromtimestamp(utc_ms // 1000, site.zone).isoformat(" ")

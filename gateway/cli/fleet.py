@@ -14,9 +14,7 @@ from gateway.cli.app import (
     app,
     bench_folder,
     boards_app,
-    boards_path,
     known_window,
-    opened,
     tell,
 )
 from gateway.clock import clock_from_env
@@ -49,13 +47,14 @@ def flash(
     open.
     """
     from gateway import config as configuration
-    from gateway.fleet.flash import flash_command
+    from gateway.cli.flashing import flash_command
+    from gateway.day.prove import open_session
 
     site = configuration.load(config)
     flash_command(
         _site_values(site, device, host), port, board, revision, serial_number, bench_folder(site),
-        boards_path(site),
-        refuse=lambda: _open_session(site, device), dry_run=dry_run, as_json=as_json,
+        site.boards_file,
+        refuse=lambda: open_session(site, device, clock_from_env().utc_ms()), dry_run=dry_run, as_json=as_json,
         certificates=_certificates(site, device), watcher=_watcher(site),
     )  # fmt: skip
 
@@ -83,7 +82,7 @@ def stage(
 
     site = configuration.load(config)
     values, certificates = _site_values(site, device, host), _certificates(site, device)
-    staged = stage_tree(board, revision, out, values, boards_path(site), certificates)
+    staged = stage_tree(board, revision, out, values, site.boards_file, certificates)
     result = {
         "board": staged.board.label,
         "out": str(out),
@@ -98,8 +97,8 @@ def stage(
 
 def _site_values(site: Site, device: str, host: str | None) -> dict[str, Any]:
     """What site.json on the board of a window says."""
+    from gateway.devices.keys import KeyStore
     from gateway.fleet.flash import site_of
-    from gateway.keys import KeyStore
 
     known_window(site, device)
     broker = site.config.broker
@@ -112,8 +111,8 @@ def _site_values(site: Site, device: str, host: str | None) -> dict[str, Any]:
 
 def _certificates(site: Site, device: str) -> dict[str, bytes] | None:
     """What the board of a window needs for TLS; None where the broker speaks none."""
-    from gateway import pki
-    from gateway.enrolment import pki_files
+    from gateway.broker import pki
+    from gateway.devices.enrolment import pki_files
 
     if not site.config.broker.tls:
         return None
@@ -124,7 +123,7 @@ def _certificates(site: Site, device: str) -> dict[str, bytes] | None:
 
 
 def _watcher(site: Site) -> Watcher | None:
-    from gateway import pki
+    from gateway.broker import pki
     from gateway.fleet.boot_watch import Watcher
 
     broker = site.config.broker
@@ -133,24 +132,6 @@ def _watcher(site: Site) -> Watcher | None:
         if broker.tls
         else None
     )
-
-
-def _open_session(site: Site, device: str) -> str | None:
-    """Why the board of a window must not be touched now; None when nothing speaks against it."""
-    from gateway.day import day_bounds, local_date, local_time
-    from gateway.sessions import drawer_sessions
-
-    if not site.ledger.exists():
-        return None
-    from_ms, until_ms = day_bounds(local_date(clock_from_env().utc_ms(), site.zone), site.zone)
-    with opened(site) as ledger:
-        sessions = drawer_sessions(ledger.records(from_ms, until_ms, device), site.config.currency)
-    if sessions and sessions[-1].groups and sessions[-1].close is None:
-        return (
-            f"its drawer session is open since {local_time(sessions[-1].started_ms, site.zone)};"
-            " close it first"
-        )
-    return None
 
 
 @boards_app.command("show")
@@ -162,6 +143,6 @@ def boards_show(
     as_json: JsonOption = False,
 ) -> None:
     """What boards.toml declares."""
-    from gateway.fleet.boards import show_boards
+    from gateway.cli.boards_table import show_boards
 
     show_boards(name, as_json, boards)

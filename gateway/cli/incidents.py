@@ -111,7 +111,7 @@ def device_release(
     the second board first.
     """
     from gateway import config as configuration
-    from gateway.enrolment import os_user
+    from gateway.devices.enrolment import os_user
 
     site = configuration.load(config)
     with opened(site) as ledger:

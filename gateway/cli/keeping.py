@@ -11,7 +11,7 @@ import typer
 from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, opened, tell
 
 if TYPE_CHECKING:
-    from gateway.backup import Copy
+    from gateway.store.backup import Copy
 
 
 @app.command()
@@ -29,7 +29,7 @@ def backup(
     compare.
     """
     from gateway import config as configuration
-    from gateway.backup import back_up
+    from gateway.store.backup import back_up
 
     with opened(configuration.load(config)) as ledger:
         made = back_up(ledger, file)
@@ -54,8 +54,8 @@ def restore(
     they still hold it.
     """
     from gateway import config as configuration
-    from gateway.backup import restore as put_back
-    from gateway.checkpoint import signed_size
+    from gateway.audit.tree_head import signed_size
+    from gateway.store.backup import restore as put_back
 
     site = configuration.load(config)
     made = put_back(file, site.ledger, replace)

@@ -18,8 +18,8 @@ from gateway.clock import clock_from_env
 from gateway.errors import GatewayError, PermissionDenied, Unavailable, UsageError
 
 if TYPE_CHECKING:
-    from gateway.instruments.learn import Learned
-    from gateway.instruments.learn_read import Told
+    from gateway.instruments.learn.learning import Learned
+    from gateway.instruments.learn.read import Told
 
 _ROLES = ("total", "subtotal", "pieces_total", "row", "batch", "ignore", "columns", "denominations")
 _SILENCE_S = 20  # a recording ends so long after the last byte
@@ -58,9 +58,9 @@ def learn(
     says which.
     """
     from gateway.instruments.capture import read_bursts
-    from gateway.instruments.learn import learn as learn_from
-    from gateway.instruments.learn import profile_text
-    from gateway.instruments.learn_lines import LearnRefusal, heard
+    from gateway.instruments.learn.learning import learn as learn_from
+    from gateway.instruments.learn.learning import profile_text
+    from gateway.instruments.learn.lines import LearnRefusal, heard
 
     if port:
         _record(port, baud, capture)
@@ -134,7 +134,7 @@ def _check_file(text: str, data: bytes, learned: Learned) -> None:
 
 
 def _told(corrections: list[str], counted: list[str]) -> Told:
-    from gateway.instruments.learn_read import KNOWN, Told
+    from gateway.instruments.learn.read import KNOWN, Told
 
     roles: list[tuple[str, str]] = []
     columns = ""
@@ -154,7 +154,7 @@ def _told(corrections: list[str], counted: list[str]) -> Told:
 
 
 def _row(part: str, text: str) -> tuple[int, int]:
-    from gateway.instruments.learn_words import amount_of
+    from gateway.instruments.learn.words import amount_of
 
     amount, _, pieces = part.strip().partition("x")
     if amount_of(amount) <= 0 or not pieces.isdigit():

@@ -25,7 +25,7 @@ def import_(
     nothing.
     """
     from gateway import config as configuration
-    from gateway.postings import import_posted
+    from gateway.incoming.posted_file import import_posted
 
     site = configuration.load(config)
     with opened(site) as ledger:
@@ -59,7 +59,8 @@ def reconcile(
     """
     from rich.console import Console
 
-    from gateway.report import print_day, to_json
+    from gateway.reports.day_report import to_json
+    from gateway.reports.day_terminal import print_day
 
     day = _day_report(config, date)
     if as_json:
@@ -82,7 +83,10 @@ def report(
     ] = None,
 ) -> None:
     """The report of a business day."""
-    from gateway import report as reports
+    from gateway.reports.day_csv import to_csv
+    from gateway.reports.day_html import to_html
+    from gateway.reports.day_report import to_json
+    from gateway.reports.day_terminal import print_day
 
     if html + as_csv + as_json > 1:
         raise UsageError("report: --html, --csv and --json exclude each other; choose one")
@@ -90,9 +94,9 @@ def report(
     if not (html or as_csv or as_json) and out is None:
         from rich.console import Console
 
-        reports.print_day(day, Console())
+        print_day(day, Console())
         return
-    text = reports.to_html(day) if html else reports.to_csv(day) if as_csv else reports.to_json(day)
+    text = to_html(day) if html else to_csv(day) if as_csv else to_json(day)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -109,8 +113,9 @@ def report(
 
 def _day_report(config: Path, date: str | None) -> dict[str, Any]:
     from gateway import config as configuration
-    from gateway.day import last_business_date, local_date, prove_day
-    from gateway.report import day_report
+    from gateway.business_day import local_date
+    from gateway.day.prove import last_business_date, prove_day
+    from gateway.reports.day_report import day_report
 
     site = configuration.load(config)
     with opened(site) as ledger:

@@ -15,7 +15,7 @@ from gateway.clock import clock_from_env
 
 if TYPE_CHECKING:
     from gateway.config import Site
-    from gateway.service import ServiceSettings
+    from gateway.delivery.service import ServiceSettings
 
 
 @app.command()
@@ -33,11 +33,11 @@ def serve(
     import logging
 
     from gateway import config as configuration
-    from gateway.broker import EmbeddedBroker
-    from gateway.checkpoint import Keeper
-    from gateway.ingest import Ingest
-    from gateway.keys import KeyStore
-    from gateway.service import Service, follow_line, trouble_line
+    from gateway.audit.keeper import Keeper
+    from gateway.broker.process import EmbeddedBroker
+    from gateway.delivery.ingest import Ingest
+    from gateway.delivery.service import Service, follow_line, trouble_line
+    from gateway.devices.keys import KeyStore
 
     site = configuration.load(config)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -96,8 +96,8 @@ def _settings(site: Site) -> ServiceSettings:
     """Where the broker is, and with TLS the gateway's own certificate. Raises ConfigError or
     PermissionDenied, not paho.
     """
-    from gateway import pki
-    from gateway.service import ServiceSettings
+    from gateway.broker import pki
+    from gateway.delivery.service import ServiceSettings
 
     broker = site.config.broker
     if not broker.tls:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,23 +15,17 @@ from gateway.cli.app import (
     ConfigOption,
     JsonOption,
     app,
-    boards_path,
     opened,
     tell,
 )
 from gateway.clock import clock_from_env
+from gateway.diagnostics.checks import checks
 from gateway.errors import (
     ConfigError,
-    DataError,
     GatewayError,
-    PermissionDenied,
-    Unavailable,
     UsageError,
 )
 from gateway.terminal import printable
-
-if TYPE_CHECKING:
-    from gateway.config import Site
 
 
 @app.command()
@@ -56,9 +47,10 @@ def init(
     """Write till.toml, the data folder and key and certificate for each window. Refuses to
     overwrite.
     """
-    from gateway import broker_config, config
-    from gateway.checkpoint import signer
-    from gateway.enrolment import Enrolment, os_user
+    from gateway import config
+    from gateway.audit.tree_head import signer
+    from gateway.broker import mosquitto as broker_config
+    from gateway.devices.enrolment import Enrolment, os_user
 
     path = folder / "till.toml"
     if path.exists():
@@ -120,7 +112,7 @@ def check(
         else:
             print(configuration.show(site), end="")
         return
-    results = [_checked(name, test) for name, test in _checks(site, all_)]
+    results = [_checked(name, test) for name, test in checks(site, all_)]
     if as_json:
         print(json.dumps({"checks": results, "ok": all(item["ok"] for item in results)}, indent=2))
     else:
@@ -135,105 +127,6 @@ def _checked(name: str, test: Callable[[], str]) -> dict[str, Any]:
         return {"check": name, "ok": True, "text": test()}
     except GatewayError as error:
         return {"check": name, "ok": False, "text": str(error)}
-
-
-def _checks(site: Site, thorough: bool) -> list[tuple[str, Callable[[], str]]]:
-    """What is checked, in order: a name, and a function that returns what it found or raises a
-    GatewayError.
-    """
-    tests: list[tuple[str, Callable[[], str]]] = [
-        ("python", _check_python),
-        ("data folder", lambda: _check_data(site)),
-        ("keys", lambda: _check_keys(site)),
-        ("ledger", lambda: _check_ledger(site, thorough)),
-        ("broker", lambda: _check_broker(site)),
-    ]
-    if site.config.broker.tls:
-        tests.insert(3, ("certificates", lambda: _check_certificates(site)))
-    return [*tests, ("boards", lambda: _check_boards(site))] if thorough else tests
-
-
-def _check_python() -> str:
-    ours = Path(__file__).resolve().parents[2]
-    for name in ("protocol", "simulators"):
-        spec = importlib.util.find_spec(name)
-        origin = Path(spec.origin).resolve() if spec is not None and spec.origin else None
-        if origin is not None and ours not in origin.parents:
-            raise ConfigError(
-                f"package {name} is another one ({origin}); reinstall tillstream in an environment"
-                " of its own"
-            )
-    return ".".join(str(part) for part in sys.version_info[:3])
-
-
-def _check_data(site: Site) -> str:
-    if site.path.stat().st_mode & 0o022:
-        raise PermissionDenied(f"{site.path}: others can write it; chmod go-w it")
-    if not site.data.is_dir():
-        raise ConfigError(f"folder {site.data} does not exist; make it, or run till init")
-    if not os.access(site.data, os.W_OK | os.X_OK):
-        raise PermissionDenied(
-            f"folder {site.data}: not writable; give it to the user that runs till serve"
-        )
-    if site.data.stat().st_mode & 0o022:
-        raise PermissionDenied(f"folder {site.data}: others can write there; chmod 700 it")
-    return str(site.data)
-
-
-def _check_keys(site: Site) -> str:
-    from gateway.keys import KeyStore
-
-    store = KeyStore(site.keys)
-    for window in site.config.windows:
-        store.current(window)
-    pending = [window for window in site.config.windows if store.is_pending(window)]
-    waiting = f"; not approved yet: {', '.join(pending)}" if pending else ""
-    return f"{len(site.config.windows)} windows, each with its key{waiting}"
-
-
-def _check_certificates(site: Site) -> str:
-    from gateway import broker_config
-
-    found = broker_config.problems(site)
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise ConfigError(found[0] + more)
-    return (
-        f"CA, broker, gateway and {len(site.config.windows)} windows in order, ACL in"
-        f" {site.broker_folder}"
-    )
-
-
-def _check_ledger(site: Site, thorough: bool) -> str:
-    if not site.ledger.exists():
-        return "not there yet; till serve makes it"
-    if site.ledger.stat().st_mode & 0o007:  # it holds account numbers
-        raise PermissionDenied(f"ledger {site.ledger}: open to everybody; chmod 600 it")
-    from gateway.ledger import Ledger
-
-    with Ledger(site.ledger) as ledger:
-        found = ledger.verify() if thorough else []
-        if found:
-            raise DataError(f"{len(found)} findings, first: {found[0].text}; run till verify")
-        return f"message {ledger.head()[0]}"
-
-
-def _check_broker(site: Site) -> str:
-    from gateway.broker import answers
-
-    broker = site.config.broker
-    where = f"{broker.host}:{broker.port}"
-    if answers(broker.host, broker.port):
-        return f"answers at {where}"
-    if broker.embedded:
-        return f"embedded; till serve starts it at {where}"
-    raise Unavailable(f"nothing answers at {where}; start the broker or correct [broker]")
-
-
-def _check_boards(site: Site) -> str:
-    from gateway.fleet.boards import load_boards
-
-    return f"{len(load_boards(boards_path(site)))} boards declared"
 
 
 @app.command()

@@ -6,21 +6,16 @@ where a name is close to a known one, "did you mean". docs/boards.md is the page
 
 import copy
 import importlib.util
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from gateway.errors import ConfigError, UsageError
 from gateway.fleet.check import check_board, check_tables
-from gateway.fleet.problems import Problems, did_you_mean
 from gateway.instruments.profiles import Profile
+from gateway.toml_problems import Problems, did_you_mean
 
 TITLE_CHARS_MAX = 32  # of name and revision together: the limit of the wire's field `board`
 
@@ -206,83 +201,3 @@ def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
             _merge(into[key], value)
         else:
             into[key] = copy.deepcopy(value)
-
-
-# ---- till boards show ----
-
-
-def show_boards(
-    name: str | None = None,
-    as_json: bool = False,
-    path: Path | None = None,
-    console: Console | None = None,
-) -> None:
-    """`till boards show [NAME] [--json]`: all boards as a table, or one with everything that is
-    known about it.
-    """
-    every = load_revisions(path)
-    if name is not None and name not in every:
-        raise UsageError(
-            f"board {name!r}: not declared{did_you_mean(name, every)}; `till boards show` lists"
-            " them"
-        )
-    wanted = every if name is None else {name: every[name]}
-    if as_json:
-        print(
-            json.dumps(
-                [_as_json(board) for boards in wanted.values() for board in boards], indent=2
-            )
-        )
-        return
-    console = console or Console()
-    if name is None:
-        console.print(_overview(every))
-    else:
-        for board in every[name]:
-            console.print(_details(board))
-
-
-def _as_json(board: Board) -> dict[str, Any]:
-    return {"name": board.name, "revision": board.revision, "tried": board.tried, **board.tables}
-
-
-def _overview(every: Mapping[str, list[Board]]) -> Table:
-    caption = "tried = no: staged and type-checked, nobody has run it on a board yet"
-    table = Table(title="Declared boards", caption=caption, box=box.SIMPLE_HEAD)
-    table.add_column("name", no_wrap=True)
-    table.add_column("what it is", overflow="fold")
-    for heading in ("revisions", "network", "tried", "USB"):
-        table.add_column(heading, no_wrap=True)
-    for boards in every.values():
-        board = boards[0]
-        table.add_row(
-            board.name,
-            str(board.tables["title"]),
-            ", ".join(board.revisions),
-            str(board.tables["network"]["kind"]),
-            "yes" if board.tried else "no",
-            " ".join(board.usb_ids),
-        )
-    return table
-
-
-def _details(board: Board) -> Table:
-    table = Table(title=f"{board.label}: {board.tables['title']}", show_header=False)
-    table.add_column("what")
-    table.add_column("value", overflow="fold")
-    for key, value in _flat("", board.tables):
-        if key != "title":
-            table.add_row(key, value)
-    return table
-
-
-def _flat(prefix: str, table: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in table.items():
-        if isinstance(value, dict):
-            rows += _flat(f"{prefix}{key}.", value)
-        else:
-            rows.append(
-                (prefix + key, " ".join(map(str, value)) if isinstance(value, list) else str(value))
-            )
-    return rows

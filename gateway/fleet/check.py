@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import ConfigError
-from gateway.fleet.problems import Problems, did_you_mean
 from gateway.instruments.profiles import Profile, load_profile
+from gateway.toml_problems import Problems, did_you_mean
 
 PLATFORMS = ("unix", "rp2", "esp32")
 PARITIES = ("none", "even", "odd")

@@ -6,23 +6,19 @@ version: main.py goes first and comes last, certificates and site.json after it.
 between ends a watchdog that the old program may have armed.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from gateway.errors import ConfigError, DataError, TryAgain, Unavailable, UsageError
-from gateway.fleet.boards import Board, load_revisions
-from gateway.fleet.boot_watch import BootWatch, Watcher
-from gateway.fleet.ports import SerialPort, recognise
+from gateway.devices.keys import DeviceKey
+from gateway.errors import ConfigError, DataError, Unavailable, UsageError
+from gateway.fleet.boards import Board
+from gateway.fleet.ports import SerialPort
 from gateway.fleet.remote import Remote, Survey
-from gateway.fleet.stage import SITE_FILES, Staged, board_hash, stage
-from gateway.keys import DeviceKey
+from gateway.fleet.stage import SITE_FILES, Staged, stage
 
 BOOT_MS = 30_000
 POLL_MS = 20
@@ -205,60 +201,8 @@ def _now_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
-# ---- till flash ----
-
-
-def flash_command(
-    site: Mapping[str, Any],
-    port: str | None = None,
-    board: str | None = None,
-    revision: str | None = None,
-    serial_number: str | None = None,
-    run_folder: Path | None = None,
-    boards: Path | None = None,
-    refuse: Callable[[], str | None] = lambda: None,
-    booted: Callable[[], bool] | None = None,
-    dry_run: bool = False,
-    as_json: bool = False,
-    console: Console | None = None,
-    certificates: Mapping[str, bytes] | None = None,
-    watcher: Watcher | None = None,
-) -> FlashResult:
-    """`till flash`: recognise the port, flash, and wait for the first sealed record.
-
-    site     what site.json shall say (`site_of`); refuse: why the device must not be flashed now, e.g. an open drawer session
-    booted   as for `flash`; without it the broker of `site` is watched for the record
-    certificates, watcher   where the broker speaks TLS: what the board gets, and how we look on
-    """
-    console = console or Console(stderr=as_json)
-    revisions = load_revisions(boards)
-    where, name = recognise(revisions, port, board, serial_number, run_folder)
-    chosen = _revision(revisions[name], revision)
-    reason = refuse()
-    if reason:
-        raise TryAgain(f"device {site.get('device')}: not flashed, {reason}")
-    console.print(f"{chosen.label} on {where.path}", highlight=False)
-
-    def say(text: str) -> None:
-        console.print(f"  {text}", highlight=False)
-
-    if booted is not None or dry_run:
-        result = flash(where, chosen, site, booted, say, dry_run, certificates)
-    else:
-        with BootWatch(site, board_hash(chosen), watcher) as watch:
-            result = flash(where, chosen, site, watch.seen, say, certificates=certificates)
-    if as_json:
-        print(json.dumps(asdict(result)))
-    else:
-        verb = "would copy" if dry_run else "copied"
-        console.print(
-            f"{verb} {len(result.copied)}, unchanged {result.unchanged}, {result.elapsed_ms} ms",
-            highlight=False,
-        )
-    return result
-
-
-def _revision(boards: list[Board], revision: str | None) -> Board:
+def revision_of(boards: list[Board], revision: str | None) -> Board:
+    """The declared board of that revision; None: the first. Raises UsageError."""
     for board in boards:
         if revision is None or board.revision == revision:
             return board

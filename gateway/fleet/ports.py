@@ -17,7 +17,7 @@ from serial.tools import list_ports  # type: ignore[import-untyped]
 
 from gateway.errors import Unavailable, UsageError
 from gateway.fleet.boards import Board
-from gateway.fleet.problems import did_you_mean
+from gateway.toml_problems import did_you_mean
 
 DESCRIPTORS = "*.board.json"
 DESCRIPTOR_BYTES_MAX = 4096

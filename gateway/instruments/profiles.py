@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import ConfigError
-from gateway.fleet.problems import did_you_mean
-from gateway.fleet.sources import package_folder
 from gateway.instruments.frame_grammar import compile_frame
 from gateway.instruments.grammar import compile_line
+from gateway.packages import package_folder
+from gateway.toml_problems import did_you_mean
 
 DRIVERS = {
     "report_stream": "line",

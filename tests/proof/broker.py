@@ -29,12 +29,12 @@ from firmware_support import fill
 from paho.mqtt.enums import CallbackAPIVersion
 
 from firmware.journal import Journal
-from gateway.broker import HOST, MosquittoBroker
+from gateway.broker.process import HOST, MosquittoBroker
 from gateway.clock import Clock
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore, create_key
-from gateway.ledger import Ledger
-from gateway.service import Service, ServiceSettings
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.service import Service, ServiceSettings
+from gateway.devices.keys import KeyStore, create_key
+from gateway.store.ledger import Ledger
 from proof.delivery import PATIENCE_S, SITE, Flash, judge, staged
 from proof.situations import SITUATIONS, Situation
 from simulators.bench_board import ProcessBoard

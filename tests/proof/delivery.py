@@ -12,11 +12,11 @@ from typing import Any
 from unittest import mock
 
 from firmware.journal import SECTOR_BYTES
-from gateway.broker import HOST
+from gateway.broker.process import HOST
 from gateway.fleet import stage as staging
 from gateway.fleet.boards import boards_file, load_board
 from gateway.fleet.stage import sources, stage
-from gateway.ledger import Ledger
+from gateway.store.ledger import Ledger
 
 SITE = "city"
 PATIENCE_S = 60  # far more than needed on a busy machine; what takes longer has failed

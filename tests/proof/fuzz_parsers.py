@@ -14,14 +14,15 @@ from typing import Any
 from firmware import mqtt
 from firmware.journal import SECTOR_BYTES, Journal
 from firmware.uplink import Uplink
+from gateway.audit.signed_note import NoteError, TreeHead, find_notes, split_note
 from gateway.errors import ConfigError, DataError
+from gateway.facts.postings import COLUMNS
+from gateway.incoming.posted_file import import_posted
+from gateway.incoming.posted_row import RowError, parse_row
 from gateway.instruments.capture import read_bursts
 from gateway.instruments.frame_grammar import compile_frame
 from gateway.instruments.grammar import compile_line
-from gateway.ledger_file import migrations
-from gateway.posted_row import COLUMNS, RowError, parse_row
-from gateway.postings import import_posted
-from gateway.signed_note import NoteError, TreeHead, find_notes, split_note
+from gateway.store.ledger_file import migrations
 from protocol import cbor, messages, records, seal, topics
 from protocol.compat import ProtocolError
 from tests.ingest_support import Office

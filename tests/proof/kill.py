@@ -34,9 +34,9 @@ from pathlib import Path
 from typing import Any
 
 from firmware.journal import Journal
-from gateway.broker import Broker, EmbeddedBroker, MosquittoBroker
+from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
+from gateway.devices.keys import create_key
 from gateway.errors import GatewayError
-from gateway.keys import create_key
 from proof import kill_gateway
 from proof.delivery import PATIENCE_S, Flash, judge, quiet_port, staged
 from protocol.records import decode_record

@@ -16,14 +16,14 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway import service
-from gateway.broker import HOST
+from gateway.broker.process import HOST
 from gateway.clock import Clock
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore
-from gateway.ledger import Ledger
-from gateway.recording import Recording
-from gateway.rows import Accepted, Recorded, Rejected
+from gateway.delivery import service
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.outcomes import Accepted, Recorded, Rejected
+from gateway.delivery.recording import Recording
+from gateway.devices.keys import KeyStore
+from gateway.store.ledger import Ledger
 
 SITE = "city"
 RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would be most of the time between two kills

@@ -9,7 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from gateway.broker import HOST, MosquittoBroker
+from gateway.broker.process import HOST, MosquittoBroker
 from proof.delivery import quiet_port
 
 

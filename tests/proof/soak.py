@@ -35,8 +35,8 @@ from statistics import quantiles
 from typing import Any
 
 from firmware.drivers.base import format_minor
-from gateway.broker import Broker, EmbeddedBroker, MosquittoBroker
-from gateway.ledger import Ledger
+from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
+from gateway.store.ledger import Ledger
 from proof.chaos import CALM, PARTITIONS, ChaosProxy
 from proof.soak_parts import COUNTS, Gateway, Plan, Window
 

@@ -18,14 +18,14 @@ from typing import Any
 from acceptor_bench import board_with, site_of
 from firmware_support import HEAP, MICROPYTHON, SITE
 
-from gateway.broker import HOST
+from gateway.broker.process import HOST
 from gateway.clock import Clock
+from gateway.delivery.ingest import Ingest
+from gateway.delivery.service import Service, ServiceSettings
+from gateway.devices.keys import KeyStore, create_key
 from gateway.fleet.boards import load_board
 from gateway.fleet.stage import stage
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore, create_key
-from gateway.ledger import Ledger
-from gateway.service import Service, ServiceSettings
+from gateway.store.ledger import Ledger
 from proof.chaos import Weather
 from simulators import gpio
 from simulators.bench_board import ProcessBoard

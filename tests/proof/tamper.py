@@ -23,12 +23,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gateway.audit import Audit, audit, check_heads
-from gateway.checkpoint import MESSAGES, Scan
-from gateway.ledger import Ledger
-from gateway.ledger_verify import chain_break, findings
-from gateway.recording import GENESIS, next_head
-from gateway.signed_note import SignerKey, TreeHead, VerifierKey, open_note
+from gateway.audit.offline import Audit, audit, check_heads
+from gateway.audit.signed_note import SignerKey, TreeHead, VerifierKey, open_note
+from gateway.audit.tree_head import MESSAGES, Scan
+from gateway.facts.chain import GENESIS, next_head
+from gateway.store.ledger import Ledger
+from gateway.store.verify import chain_break, findings
 from tests.ingest_support import NOW_MS, Device, Office
 
 WHOLE_EVERY = 100

@@ -81,7 +81,7 @@ def folder_for_worlds() -> Any:
 
 def template_in(folder: Path) -> Path:
     """An empty ledger, to be copied for each history."""
-    from gateway.ledger import Ledger
+    from gateway.store.ledger import Ledger
 
     path = folder / "template.db"
     if not path.exists():

@@ -6,9 +6,9 @@ import random
 import shutil
 from collections.abc import Callable
 
-from gateway import commands
+from gateway.devices import commands
+from gateway.devices.keys import DeviceKey, destroy_keys
 from gateway.errors import GatewayError
-from gateway.keys import DeviceKey, destroy_keys
 from protocol import messages, seal, topics
 from world import oracle
 from world.core import Core

@@ -5,9 +5,9 @@ from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from gateway import recording
-from gateway.ledger import Ledger
-from gateway.rows import AcceptedEvents, Rejected
+from gateway.delivery import recording
+from gateway.delivery.outcomes import AcceptedEvents, Rejected
+from gateway.store.ledger import Ledger
 from protocol import cbor, messages
 
 if TYPE_CHECKING:

@@ -7,12 +7,16 @@ histories draw from those.
 
 # ruff: noqa: E501  (a line of source that is cut in two is hard to compare with the source)
 UPLINK, JOURNAL, CONTROLLER = "firmware/uplink.py", "firmware/journal.py", "firmware/controller.py"
-RECORDING, INGEST, COMMANDS = "gateway/recording.py", "gateway/ingest.py", "gateway/commands.py"
+RECORDING, INGEST, COMMANDS = (
+    "gateway/delivery/recording.py",
+    "gateway/delivery/ingest.py",
+    "gateway/devices/commands.py",
+)
 LEDGER, SEAL, OBEY, KEYS = (
-    "gateway/ledger.py",
+    "gateway/store/ledger.py",
     "protocol/seal.py",
     "firmware/commands.py",
-    "gateway/keys.py",
+    "gateway/devices/keys.py",
 )
 
 PLANTED = [

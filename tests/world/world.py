@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway import recording
+from gateway.delivery import recording
+from gateway.delivery.ingest import Ingest
+from gateway.devices.keys import KeyStore, key_file, write_private
 from gateway.errors import TryAgain
-from gateway.ingest import Ingest
-from gateway.keys import KeyStore, key_file, write_private
-from gateway.ledger import Ledger
+from gateway.store.ledger import Ledger
 from world import oracle
 from world.core import Core, Cut
 from world.parts import Board, Pile, WorldClock

@@ -1,0 +1,99 @@
+"""When a business day's tree head is due, and the keeper that makes it beside a running gateway."""
+
+import datetime
+import logging
+import sqlite3
+import threading
+import zoneinfo
+from pathlib import Path
+
+from gateway.audit.tree_head import Checkpoint, make
+from gateway.business_day import ended_business_date, local_date, local_ms
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.store.ledger import Ledger
+
+log = logging.getLogger("till.checkpoint")
+
+# assumed: drawers are counted out after the cut-off; a quarter of an hour without a record ends
+# that
+QUIET_MS = 900_000
+LOOK_MS = 5_000  # how often a running gateway looks whether one is due: three small queries
+
+
+def due(
+    db: sqlite3.Connection,
+    now_ms: int,
+    zone: zoneinfo.ZoneInfo,
+    cut_off: datetime.time,
+    quiet_ms: int = QUIET_MS,
+) -> str | None:
+    """The business date that wants a checkpoint now, None when nothing does.
+
+    That is: its cut-off has passed, something was recorded before it that no checkpoint covers, and
+    nothing came for `quiet_ms` (or midnight has passed), so that the counts of the closing are in
+    it.
+    """
+    date = ended_business_date(now_ms, zone, cut_off)
+    newest_date, last_n = db.execute(
+        "SELECT ifnull(max(business_date), ''), ifnull(max(n), 0) FROM checkpoint"
+    ).fetchone()
+    if newest_date >= date:
+        return None
+    first = db.execute(
+        "SELECT received_ms FROM message WHERE n > ? ORDER BY n LIMIT 1", (last_n,)
+    ).fetchone()
+    if first is None or first[0] >= local_ms(datetime.date.fromisoformat(date), cut_off, zone):
+        return None
+    newest_ms = db.execute("SELECT received_ms FROM message ORDER BY n DESC LIMIT 1").fetchone()[0]
+    if local_date(now_ms, zone) == date and now_ms - newest_ms < quiet_ms:
+        return None
+    return date
+
+
+class Keeper:
+    """Makes each day's checkpoint beside a running gateway, with a connection of its own."""
+
+    def __init__(
+        self,
+        path: Path,
+        data: Path,
+        site: str,
+        zone: zoneinfo.ZoneInfo,
+        cut_off: datetime.time,
+        clock: Clock,
+    ) -> None:
+        self._path, self._data, self._site = path, data, site
+        self._zone, self._cut_off, self._clock = zone, cut_off, clock
+        self._said = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set. A failure is logged once and tried again: it never ends the
+        gateway.
+        """
+        try:
+            with Ledger(self._path, create=False) as ledger:
+                while not stop.is_set():
+                    self.look(ledger)
+                    stop.wait(LOOK_MS / 1000)
+        except GatewayError as error:
+            log.error('checkpoint_failed error="%s"', error)
+
+    def look(self, ledger: Ledger) -> Checkpoint | None:
+        """Make the one that is due, if one is."""
+        now_ms = self._clock.utc_ms()
+        try:
+            date = due(ledger.db, now_ms, self._zone, self._cut_off)
+            if date is None:
+                return None
+            made = make(ledger, self._data, self._site, date, now_ms)
+        except (GatewayError, sqlite3.Error, OSError) as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                log.error('checkpoint_failed error="%s"', error)
+            return None
+        self._said = ""
+        log.info(
+            "checkpoint_made date=%s n=%d root=%s", made.business_date, made.n, made.root.hex()
+        )
+        return made

@@ -1,0 +1,441 @@
+"""Is this ledger the one that was signed? Reads the file and nothing else: no write beside it, no
+network, no key that signs.
+
+Two kinds of evidence: what the file says about itself (chain, records, witnesses, postings), which
+whoever holds the file can forge, and checkpoints kept elsewhere, which nobody can. Each finding
+says what to do next. docs/audit.md is the auditor's page.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gateway.audit.signed_note import NoteError, TreeHead, UnknownSigner, VerifierKey, open_note
+from gateway.audit.tree_head import MESSAGES, Checkpoint, Scan, stored
+from gateway.errors import ConfigError, DataError, GatewayError, PermissionDenied, TryAgain
+from gateway.facts.postings import Posting
+from gateway.incoming.posted_file import import_posted
+from gateway.store import verify as ledger_verify
+from gateway.store.ledger_file import APPLICATION_ID, migrations
+
+FINDINGS_MAX = (
+    200  # of one kind of check: past that the ledger is another one, and more lines help nobody
+)
+COPY_ATTEMPTS = 5
+_SIDE_FILES = ("-wal", "-journal")
+
+NEXT = {
+    "damaged": "keep the file as it is, and audit the newest backup",
+    "schema": (
+        "compare with a ledger of the same program version; protection against edits was taken out"
+        " or put back by hand"
+    ),
+    "ledger": (
+        "keep the file, and compare the message with the newest backup that verifies; the board may"
+        " hold the record"
+    ),
+    "witness": (
+        "compare with backups of that day; ask who restored or replaced the ledger, and look for it"
+        " among the incidents"
+    ),
+    "rolled_back": (
+        "look for the incident of a restore; without one treat what is missing as taken away, and"
+        " count"
+    ),
+    "rewritten": (
+        "the signed messages are no longer these: keep the file, and compare with a backup of the"
+        " checkpoint's day"
+    ),
+    "other_key": (
+        "ask who made a new key and why (incident checkpoint_key); trust the key that you kept"
+        " alone"
+    ),
+    "altered": (
+        "the text was changed after it was signed, or was mistyped: compare it with the printed"
+        " page"
+    ),
+    "other_log": (
+        "this checkpoint belongs to another site: take it out, or name that site's key and ledger"
+    ),
+    "contradiction": (
+        "one key signed two different ledgers: treat the key as stolen, and compare the backups of"
+        " both days"
+    ),
+    "list": "the list of checkpoints inside the ledger was rewritten; trust the printed ones",
+    "posted": (
+        "compare with the file that the cashiering system exported (--posted FILE), and ask for it"
+        " there"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class AuditFinding:
+    """`where` names the message, window, file or business date; `next` says what to do."""
+
+    kind: str
+    where: str
+    text: str
+
+    @property
+    def next(self) -> str:
+        """What to do."""
+        return NEXT[self.kind]
+
+
+@dataclass
+class Audit:
+    """What was looked at, and what was found."""
+
+    n: int = 0
+    head: bytes = bytes(32)
+    root: bytes = bytes(32)
+    good: list[str] = field(default_factory=list)  # printed checkpoints that fit, by file
+    records: int = 0
+    witnesses: int = 0  # boards that remember a head of this ledger
+    postings: int = 0
+    findings: list[AuditFinding] = field(default_factory=list)
+
+    def add(self, kind: str, where: str, text: str) -> None:
+        """Note a finding."""
+        self.findings.append(AuditFinding(kind, where, text))
+
+
+@contextmanager
+def opened_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """The ledger, read without a lock and without a file beside it: works on read-only media, and
+    leaves no trace.
+
+    A ledger in use has its newest part in another file: both are then copied to a temporary folder
+    and read there. Raises ConfigError, PermissionDenied, DataError for what is no ledger, TryAgain
+    when it was written to meanwhile.
+    """
+    try:
+        before = _stamps(path)
+        if before[0] is None:
+            raise ConfigError(
+                f"ledger {path}: not there; name the ledger or a copy of it with --ledger"
+            )
+        if not any(before[1:]):
+            with closing(
+                sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+            ) as db:
+                yield _checked(db, path)
+            if _stamps(path) != before:
+                raise TryAgain(
+                    f"ledger {path}: a gateway wrote to it meanwhile; make a copy with till backup"
+                    " and audit that"
+                )
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "ledger.db"
+            _copy(path, copy)
+            with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as db:
+                yield _checked(db, path)
+    except PermissionError as error:
+        raise PermissionDenied(
+            f"ledger {path}: {error.strerror}; give the auditor read access, or a copy"
+        ) from error
+
+
+def audit(
+    db: sqlite3.Connection,
+    keys: list[VerifierKey],
+    printed: list[tuple[str, list[str]]],
+    posted: list[Path] | None = None,
+) -> Audit:
+    """Everything that does not fit. `printed`: (file, notes in it); `posted`: posted.csv files to
+    compare the postings with.
+    """
+    report = Audit()
+    try:
+        _file(db, report)
+        heads = _printed(keys, printed, report)
+        listed = stored(db)
+        scan = Scan().walk(
+            db.execute(MESSAGES), {head.size for _, head in heads} | {row.n for row in listed}
+        )
+        report.n, report.head, report.root = scan.tree.size, scan.head, scan.tree.root()
+        check_heads(scan, heads, report)
+        _listed(scan, keys, listed, [head for _, head in heads], report)
+        for found in islice(ledger_verify.findings(db), FINDINGS_MAX):
+            kind = "witness" if "was acked with" in found.text else "ledger"
+            report.add(
+                kind, f"message {found.message_n}" if found.message_n else found.device, found.text
+            )
+        report.records = db.execute("SELECT count(*) FROM record").fetchone()[0]
+        report.witnesses = db.execute(
+            "SELECT count(*) FROM heartbeat WHERE ledger_n > 0"
+        ).fetchone()[0]
+        _postings(db, posted or [], report)
+    except (sqlite3.Error, ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        # The last ones: a table that was made anew without its types, with values in it that the
+        # program never writes.
+        report.add("damaged", "file", f"it cannot be read to its end ({error})")
+    return report
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def _stamps(path: Path) -> list[tuple[int, int] | None]:
+    """(size, time of the last write) of the ledger and of each file beside it; None for one that is
+    not there or empty.
+    """
+    found: list[tuple[int, int] | None] = []
+    for name in (path.name, *(path.name + suffix for suffix in _SIDE_FILES)):
+        try:
+            status = path.with_name(name).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found.append(None)
+            continue
+        found.append(
+            (status.st_size, status.st_mtime_ns) if status.st_size or name == path.name else None
+        )
+    return found
+
+
+def _copy(path: Path, copy: Path) -> None:
+    for _ in range(COPY_ATTEMPTS):
+        before = _stamps(path)
+        for suffix, there in zip(("", *_SIDE_FILES), before, strict=True):
+            target = copy.with_name(copy.name + suffix)
+            target.unlink(missing_ok=True)
+            if there:
+                shutil.copyfile(path.with_name(path.name + suffix), target)
+        if _stamps(path) == before:
+            return
+    raise TryAgain(
+        f"ledger {path}: a gateway writes to it; make a copy with till backup and audit that"
+    )
+
+
+def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    try:
+        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise DataError(f"ledger {path}: a SQLite file of another program; name the right file")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != len(migrations()):
+            raise DataError(
+                f"ledger {path}: schema {version}, this program audits {len(migrations())}; use the"
+                " program it is of"
+            )
+    except sqlite3.DatabaseError as error:
+        raise DataError(
+            f"ledger {path}: no ledger, or its first page is damaged ({error}); audit the newest"
+            " backup"
+        ) from error
+    return db
+
+
+def _file(db: sqlite3.Connection, report: Audit) -> None:
+    """Pages whole, tables and triggers those of the program: who edits rows has to take the
+    triggers out first.
+    """
+    for (text,) in db.execute(f"PRAGMA quick_check({FINDINGS_MAX})"):
+        if text != "ok":
+            report.add("damaged", "file", text)
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for _, script in migrations():
+            fresh.executescript(script)
+        expected, found = _schema(fresh), _schema(db)
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            state = (
+                "missing"
+                if name not in found
+                else "not of this program"
+                if name not in expected
+                else "changed"
+            )
+            report.add("schema", name[1], f"{name[0]} {name[1]} is {state}")
+
+
+def _schema(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+    return {(kind, name): " ".join(str(sql).split()) for kind, name, sql in rows}
+
+
+# --- checkpoints ----------------------------------------------------------------------------------
+
+
+def _printed(
+    keys: list[VerifierKey], printed: list[tuple[str, list[str]]], report: Audit
+) -> list[tuple[str, TreeHead]]:
+    """(file, head) of every note whose signature is good."""
+    heads = []
+    for name, notes in printed:
+        if not notes:
+            report.add(
+                "altered",
+                name,
+                "holds no checkpoint: an origin, a size, a root, an empty line, a signature line",
+            )
+        for note in notes:
+            head = _opened(note, keys, name, report)
+            if head is not None:
+                heads.append((name, head))
+    return heads
+
+
+def _opened(note: str, keys: list[VerifierKey], where: str, report: Audit) -> TreeHead | None:
+    unknown = ""
+    for key in keys:
+        try:
+            head = TreeHead.parse(open_note(note, key))
+        except UnknownSigner as error:
+            unknown = unknown or str(error)
+            continue
+        except NoteError as error:
+            report.add("altered", where, str(error))
+            return None
+        if head.origin != key.name:
+            report.add(
+                "other_log", where, f"a checkpoint of {head.origin}, the key is {key.name}'s"
+            )
+            return None
+        return head
+    report.add("other_key", where, unknown)
+    return None
+
+
+def check_heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) -> None:
+    """Each printed checkpoint against the ledger, and against each other."""
+    size = scan.tree.size
+    fitting = [head.size for _, head in heads if scan.roots.get(head.size) == head.root]
+    seen: dict[int, tuple[str, bytes]] = {}
+    for name, head in sorted(heads, key=lambda item: item[1].size):
+        other, root = seen.setdefault(head.size, (name, head.root))
+        if root != head.root:
+            report.add(
+                "contradiction", name, f"signs another root over {head.size} messages than {other}"
+            )
+        if head.size > size:
+            report.add(
+                "rolled_back",
+                name,
+                f"covers {head.size} messages, the ledger has {size}: its end is gone",
+            )
+        elif scan.roots[head.size] != head.root:
+            later = next((fits for fits in fitting if fits > head.size), 0)
+            text = f"the first {head.size} messages are not those that were signed"
+            report.add("rewritten", name, text)
+            if later:
+                report.add(
+                    "contradiction", name, f"{text}, yet a checkpoint over {later} messages fits"
+                )
+        else:
+            report.good.append(name)
+
+
+def _listed(
+    scan: Scan,
+    keys: list[VerifierKey],
+    listed: list[Checkpoint],
+    heads: list[TreeHead],
+    report: Audit,
+) -> None:
+    """The ledger's own list: it must fit the ledger, carry our signatures, and hold the printed
+    ones.
+    """
+    stated = set()
+    for row in listed:
+        head = _opened(row.note, keys, f"list, {row.business_date}", report)
+        if head is None:
+            continue
+        stated.add((head.size, head.root))
+        if (head.size, head.root) != (row.n, row.root):
+            report.add("list", row.business_date, "size or root are not those of its signed text")
+        if scan.roots.get(row.n) != row.root:
+            report.add(
+                "list",
+                row.business_date,
+                f"its root over {row.n} messages is not that of the ledger",
+            )
+    for head in heads:
+        if (head.size, head.root) not in stated:
+            report.add(
+                "list", f"{head.size} messages", "a printed checkpoint is not in the ledger's list"
+            )
+
+
+# --- postings -------------------------------------------------------------------------------------
+
+
+def _postings(db: sqlite3.Connection, files: list[Path], report: Audit) -> None:
+    """Each posting is what its hash says, each file has the rows it says; files at hand are read
+    again and compared.
+    """
+    broken = 0
+    columns = ", ".join(Posting.__dataclass_fields__)
+    rows = (
+        f"SELECT {columns}, content, file_line, name FROM posting JOIN posted_file ON"
+        " posted_file.id = file_id"
+    )
+    for *values, content, file_line, name in db.execute(rows):
+        report.postings += 1
+        if Posting(*values).content() != content and (broken := broken + 1) <= FINDINGS_MAX:
+            report.add(
+                "posted",
+                f"{name}:{file_line}",
+                "its values are not those that were hashed when it was posted",
+            )
+    for name, added, found in db.execute(
+        "SELECT name, added, (SELECT count(*) FROM posting WHERE file_id = posted_file.id) AS"
+        " rows_found FROM posted_file WHERE added <> rows_found"
+    ):
+        report.add("posted", name, f"{added} rows were posted from it, {found} are here")
+    for path in files:
+        _compare(db, path, report)
+
+
+def _compare(db: sqlite3.Connection, path: Path, report: Audit) -> None:
+    """Read a posted.csv into a ledger in memory: the same keys with the same content must be in the
+    audited one.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        for _, script in migrations():
+            fresh.executescript(script)
+        try:
+            result = import_posted(fresh, path, 0)
+        except GatewayError as error:
+            report.add("posted", path.name, str(error))
+            return
+        file = db.execute(
+            "SELECT id FROM posted_file WHERE sha256 = ?",
+            fresh.execute("SELECT sha256 FROM posted_file").fetchone(),
+        ).fetchone()
+        if file is None:
+            report.add("posted", path.name, "this very file was never imported here")
+        if result.state != "posted":
+            return
+        ours = _by_key(fresh, 1)
+    here = _by_key(db)
+    differing = [
+        f"{key[1]} line {key[2]}: {'changed' if key in here else 'missing'} here"
+        for key in ours
+        if here.get(key) != ours[key]
+    ]
+    if file is not None:
+        differing += [
+            f"{key[1]} line {key[2]}: is not in the file"
+            for key in _by_key(db, file[0]).keys() - ours.keys()
+        ]
+    for text in differing[:FINDINGS_MAX]:
+        report.add("posted", path.name, f"receipt {text}")
+
+
+def _by_key(db: sqlite3.Connection, file_id: int | None = None) -> dict[tuple[Any, ...], bytes]:
+    where = "" if file_id is None else f"WHERE file_id = {file_id:d}"
+    return {
+        tuple(row[:3]): row[3]
+        for row in db.execute(
+            f"SELECT source_system, receipt_no, line_no, content FROM posting {where}"
+        )
+    }

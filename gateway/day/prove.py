@@ -1,0 +1,167 @@
+"""A business day out of the ledger: which records and postings belong together, and the proof of
+every drawer session.
+
+This is the one step between the ledger and the pure functions (sessions, reconcile, explain).
+Records: those of the calendar day in the office's zone; postings are those whose business date is
+this day, and those of another date that were posted on it.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.business_day import day_bounds, local_date, local_time
+from gateway.config import Site
+from gateway.explain.causes import Variance
+from gateway.explain.rank import explain
+from gateway.incoming.posted_file import postings_between, quarantined
+from gateway.office.deposit import Deposit, deposit_of
+from gateway.office.drawer import DrawerSession
+from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
+from gateway.office.sessions import drawer_sessions
+from gateway.store.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One session, its reconciliation and what may explain its differences."""
+
+    reconciliation: Reconciliation
+    variances: list[Variance]
+
+
+@dataclass(frozen=True)
+class Day:
+    """Everything the report of a business day says."""
+
+    business_date: str
+    from_ms: int
+    until_ms: int
+    proofs: list[Proof]
+    deposit: Deposit
+    idle_windows: list[str]  # declared, without a session and without postings
+    quarantined: list[dict[str, str | int]]
+    gaps: list[dict[str, Any]]
+    incidents: list[dict[str, Any]]
+    ledger_n: int
+    ledger_head: bytes
+    unassigned: list[str] = field(
+        default_factory=list
+    )  # windows with postings that the configuration does not name
+    checkpoint: dict[str, Any] | None = (
+        None  # n, root, made_ms and note of the day's signed checkpoint, once there is one
+    )
+
+    @property
+    def is_balanced(self) -> bool:
+        """True when every tender of every session is balanced and the totals tie."""
+        return self.deposit.ties and all(
+            proof.reconciliation.status == BALANCED for proof in self.proofs
+        )
+
+
+def last_business_date(ledger: Ledger) -> str | None:
+    """The newest business date that anything was posted for."""
+    row = ledger.db.execute("SELECT max(business_date) FROM posting").fetchone()
+    return None if row[0] is None else str(row[0])
+
+
+def prove_day(
+    ledger: Ledger,
+    windows: Iterable[str],
+    business_date: str,
+    zone: zoneinfo.ZoneInfo,
+    currency: str = "USD",
+) -> Day:
+    """The proofs of all drawer sessions of a business day. Raises UsageError for a date that is
+    none.
+    """
+    from_ms, until_ms = day_bounds(business_date, zone)
+    declared = list(windows)
+    rows = ledger.db.execute(
+        "SELECT DISTINCT window_id FROM posting WHERE business_date = ? ORDER BY 1",
+        (business_date,),
+    )
+    unassigned = [str(row[0]) for row in rows if row[0] not in declared]
+    proofs: list[Proof] = []
+    idle: list[str] = []
+    for window in [*declared, *unassigned]:
+        found = _prove_window(ledger, window, business_date, from_ms, until_ms, zone, currency)
+        proofs += found
+        if not found:
+            idle.append(window)
+    n, head = ledger.head()
+    return Day(
+        business_date=business_date,
+        from_ms=from_ms,
+        until_ms=until_ms,
+        proofs=proofs,
+        deposit=deposit_of([proof.reconciliation for proof in proofs]),
+        idle_windows=idle,
+        quarantined=quarantined(ledger.db, from_ms),
+        gaps=[gap for gap in ledger.gaps() if gap["noted_ms"] >= from_ms],
+        incidents=[incident for incident in ledger.incidents() if incident["at_ms"] >= from_ms],
+        ledger_n=n,
+        ledger_head=head,
+        unassigned=unassigned,
+        checkpoint=_checkpoint(ledger, business_date),
+    )
+
+
+def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:
+    row = ledger.db.execute(
+        "SELECT n, root, made_ms, note FROM checkpoint WHERE business_date = ?", (business_date,)
+    ).fetchone()
+    return (
+        None
+        if row is None
+        else {"n": row[0], "root": row[1].hex(), "made_ms": row[2], "note": row[3]}
+    )
+
+
+def _prove_window(
+    ledger: Ledger,
+    window: str,
+    business_date: str,
+    from_ms: int,
+    until_ms: int,
+    zone: zoneinfo.ZoneInfo,
+    currency: str,
+) -> list[Proof]:
+    epochs = [cursor["epoch"] for cursor in ledger.cursors() if cursor["device"] == window]
+    sessions = drawer_sessions(ledger.records(from_ms, until_ms, window), currency, epochs)
+    postings = postings_between(ledger.db, window, business_date, from_ms, until_ms)
+    if not sessions:
+        if not any(posting.business_date == business_date for posting in postings):
+            return []
+        sessions = [DrawerSession(window, 1, from_ms)]
+        sessions[0].note(
+            "no_session", from_ms, f"payments were posted at {window} and nothing was counted there"
+        )
+    proofs = []
+    for index, session in enumerate(sessions):
+        starts = None if index == 0 else session.started_ms
+        ends = sessions[index + 1].started_ms if index + 1 < len(sessions) else None
+        reconciliation = reconcile(session, postings, business_date, starts, ends)
+        proofs.append(
+            Proof(reconciliation, explain(reconciliation, lambda at_ms: local_time(at_ms, zone)))
+        )
+    return proofs
+
+
+def open_session(site: Site, device: str, now_ms: int) -> str | None:
+    """Why the board of a window must not be touched now; None when nothing speaks against it."""
+    if not site.ledger.exists():
+        return None
+    from_ms, until_ms = day_bounds(local_date(now_ms, site.zone), site.zone)
+    with Ledger(site.ledger) as ledger:
+        sessions = drawer_sessions(ledger.records(from_ms, until_ms, device), site.config.currency)
+    if sessions and sessions[-1].groups and sessions[-1].close is None:
+        return (
+            f"its drawer session is open since {local_time(sessions[-1].started_ms, site.zone)};"
+            " close it first"
+        )
+    return None

@@ -1,0 +1,301 @@
+"""From bytes of the broker to durable records and sealed answers. Sans-IO but for the ledger: no
+socket, no thread.
+
+`accept` judges one message (size, topic, seal, whose key, decode) and changes nothing. `commit`
+makes a batch durable in one transaction and only then hands out the acknowledgements: what a device
+may forget is on disk. One answer a stream and commit.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from gateway.clock import Clock
+from gateway.delivery.outcomes import (
+    Accepted,
+    AcceptedEvents,
+    AcceptedState,
+    Body,
+    Recorded,
+    Rejected,
+    Stream,
+)
+from gateway.devices.commands import after_heartbeat
+from gateway.devices.keys import KeyStore
+from gateway.errors import GatewayError, LedgerBroken, TryAgain
+from gateway.facts.records import SeenRecord
+from gateway.store.ledger import Ledger
+from protocol import messages, seal, topics
+from protocol import records as wire
+from protocol.compat import ProtocolError
+
+log = logging.getLogger("till.ingest")
+
+_PRIMARY_CODE = 0xFF  # of an extended SQLite result code
+
+
+class Ingest:
+    """The gate in front of the ledger of one site."""
+
+    def __init__(self, ledger: Ledger, keys: KeyStore, clock: Clock, site: str) -> None:
+        self._ledger = ledger
+        self._keys = keys
+        self._clock = clock
+        self._site = site
+        self._failing_since_ms = 0
+        self.troubles: list[
+            Callable[[str, str, int], None]
+        ] = []  # (kind, text, at_ms) of trouble with the storage, each once
+        self.observers: list[Callable[[SeenRecord], None]] = []
+
+    def accept(self, topic: str, payload: bytes, retained: bool) -> Accepted | Rejected:
+        """What a message of the broker is. Changes nothing: pass the outcome to `commit`, the
+        rejected ones too.
+        """
+        now_ms = self._clock.utc_ms()
+        device = ""
+        try:
+            site, named, leaf = topics.parse_topic(topic)
+            if site != self._site or leaf not in ("ev", "state"):
+                return Rejected(
+                    f"topic: {topic[:80]!r} is not ev or state of site {self._site}",
+                    topic,
+                    payload,
+                    now_ms,
+                )
+            if (
+                retained and leaf == "ev"
+            ):  # an event is stated once; a copy that the broker kept is nobody's statement
+                return Rejected("ev: retained", topic, payload, now_ms, keep=False)
+            kid, content = seal.open_seal(payload, topic, _KeysOf(self._keys, named))
+            device = named
+            if leaf == "ev":
+                return self._events(topic, device, kid, payload, content, now_ms)
+            return AcceptedState(
+                topic, device, kid, payload, now_ms, messages.decode_state(content), retained
+            )
+        except _Retired as error:
+            return Rejected(
+                str(error), topic, payload, now_ms, retired_kid="" if retained else error.kid
+            )
+        except ProtocolError as error:
+            return Rejected(str(error), topic, payload, now_ms, device)
+
+    def commit(self, batch: Sequence[Accepted | Rejected]) -> list[tuple[str, bytes]]:
+        """Make the batch durable; (topic, sealed) of an acknowledgement for every stream that
+        spoke, then of commands due.
+
+        Raises TryAgain when the storage failed: nothing is durable, nothing may be acknowledged,
+        the same batch may come again. Raises LedgerBroken when the ledger is damaged or contradicts
+        itself: trying again would not help, a person must look.
+        """
+        now_ms = self._clock.utc_ms()
+        try:
+            recorded = self._ledger.record(batch, now_ms)
+        except (
+            sqlite3.IntegrityError
+        ):  # not the disk's fault: trying the same again would hold up every device for ever
+            raise
+        except LedgerBroken as error:
+            self._broken(str(error), now_ms)
+            raise
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE in (
+                sqlite3.SQLITE_CORRUPT,
+                sqlite3.SQLITE_NOTADB,
+            ):
+                text = (
+                    f"ledger {self._ledger.path}: damaged ({error}); keep the file, put a backup"
+                    " back with till restore"
+                )
+                self._broken(text, now_ms)
+                raise LedgerBroken(text) from error
+            if not self._failing_since_ms:
+                self._failing_since_ms = now_ms
+                log.error(
+                    'storage_failed messages=%d error="%s" next="free the disk"', len(batch), error
+                )
+                self._tell(
+                    "storage_failed",
+                    f"{error}; free the disk, counts are held at the windows",
+                    now_ms,
+                )
+            raise TryAgain(
+                f"ledger {self._ledger.path}: {error}; free the disk, counts are held at the"
+                " windows"
+            ) from error
+        self._note_recovery(now_ms)
+        for outcome in batch:
+            if isinstance(outcome, Rejected):
+                log.warning(
+                    'message_refused topic=%r reason="%s"', outcome.topic[:80], outcome.reason[:200]
+                )
+        for record in recorded.records:
+            self._observe(record)
+        acks = [
+            ack for stream in recorded.streams if (ack := self._ack(stream, recorded)) is not None
+        ]
+        return acks + self._commands(batch, now_ms)
+
+    def _events(
+        self, topic: str, device: str, kid: bytes, sealed: bytes, content: bytes, now_ms: int
+    ) -> AcceptedEvents:
+        event = messages.decode_events(content)
+        return AcceptedEvents(
+            topic, device, kid, sealed, now_ms, event["epoch"], event["boot"],
+            event["sent_uptime_ms"], event["first_seq"],
+            tuple(_body(raw) for raw in event["records"]), event["before"],
+        )  # fmt: skip
+
+    def _ack(self, stream: Stream, recorded: Recorded) -> tuple[str, bytes] | None:
+        key = self._keys.key_of(stream.kid) if stream.kid else None
+        if key is None:  # nobody to answer, or the key was withdrawn meanwhile
+            return None
+        if stream.taken:
+            log.info(
+                "records_taken device=%s epoch=%d high_water=%d new=%d n=%d",
+                stream.device, stream.epoch, stream.high_water, stream.taken, recorded.ledger_n,
+            )  # fmt: skip
+        topic = topics.topic(self._site, stream.device, "ack")
+        payload = messages.encode_ack(
+            {
+                "epoch": stream.epoch,
+                "high_water": stream.high_water,
+                "want_from": stream.high_water + 1 if stream.want_to else 0,
+                "want_to": stream.want_to,
+                "ledger_n": recorded.ledger_n,
+                "ledger_head": recorded.ledger_head,
+                "utc_ms": self._clock.utc_ms(),
+                "echo_boot": stream.echo_boot,
+                "echo_uptime_ms": stream.echo_uptime_ms,
+                "mark": stream.mark,
+            }
+        )
+        return topic, seal.seal(key, stream.kid, topic, payload)
+
+    def _commands(
+        self, batch: Sequence[Accepted | Rejected], now_ms: int
+    ) -> list[tuple[str, bytes]]:
+        """What devices that are there are asked to do. A storage that fails here costs the command
+        one heartbeat, no more.
+        """
+        due = []
+        for outcome in batch:
+            if (
+                isinstance(outcome, AcceptedState)
+                and not outcome.retained
+                and outcome.state["status"] != "lost"
+            ):
+                try:
+                    command = after_heartbeat(
+                        self._ledger,
+                        self._keys,
+                        self._site,
+                        outcome.device,
+                        outcome.kid,
+                        outcome.state,
+                        now_ms,
+                    )
+                except (sqlite3.Error, GatewayError) as error:
+                    log.error('command_not_sent device=%s error="%s"', outcome.device, error)
+                    continue
+                if command is not None:
+                    due.append(command)
+        return due
+
+    def _observe(self, record: SeenRecord) -> None:
+        for observer in self.observers:
+            try:
+                observer(record)
+            except Exception:  # a view that breaks must not stop the money
+                log.exception("observer_failed device=%s seq=%d", record.device, record.seq)
+
+    def _broken(self, text: str, now_ms: int) -> None:
+        """Said in the log, to whoever follows, and as an incident, as far as the file still takes
+        one.
+        """
+        log.error(
+            'ledger_broken error="%s" next="nothing is acknowledged; the counts are held at the'
+            ' windows"',
+            text,
+        )
+        self._tell("ledger_broken", text, now_ms)
+        with contextlib.suppress(sqlite3.Error):
+            self._ledger.incident("ledger_broken", "", text, now_ms)
+
+    def _tell(self, kind: str, text: str, now_ms: int) -> None:
+        for trouble in self.troubles:
+            try:
+                trouble(kind, text, now_ms)
+            except Exception:  # a view that breaks must not stop the money
+                log.exception("observer_failed kind=%s", kind)
+
+    def _note_recovery(self, now_ms: int) -> None:
+        if not self._failing_since_ms:
+            return
+        since_ms, self._failing_since_ms = self._failing_since_ms, 0
+        log.warning("storage_back after_ms=%d", now_ms - since_ms)
+        self._tell(
+            "storage_back",
+            f"after {now_ms - since_ms} ms; the devices state again what they held",
+            now_ms,
+        )
+        try:
+            text = (
+                f"the ledger could not be written from {since_ms} to {now_ms} (Unix ms); the"
+                " devices kept their counts"
+            )
+            self._ledger.incident("storage_failed", "", text, now_ms)
+        except sqlite3.Error as error:
+            self._failing_since_ms = since_ms  # said with the next batch that works
+            log.error('incident_not_written error="%s"', error)
+
+
+class _KeysOf:
+    """The keys of one device: a kid of another device is refused by name before any key is
+    tried.
+    """
+
+    def __init__(self, keys: KeyStore, device: str) -> None:
+        self._keys = keys
+        self._device = device
+
+    def __call__(self, kid: bytes) -> bytes | None:
+        if kid.rpartition(b".")[0] != self._device.encode():
+            raise seal.SealError(f"seal: kid {kid[:48]!r} does not belong to device {self._device}")
+        key = self._keys.key_of(kid)
+        if key is None and self._keys.is_pending(self._device):
+            raise seal.SealError(
+                f"seal: {self._device} is enrolled and not approved yet; till device approve"
+                f" {self._device}"
+            )
+        if key is None and self._is_retired(kid):
+            raise _Retired(f"seal: unknown kid {kid!r}: retired", kid.decode())
+        return key
+
+    def _is_retired(self, kid: bytes) -> bool:
+        number = kid.rpartition(b".")[2]
+        with suppress(
+            GatewayError
+        ):  # a key file that is not fit for use opens nothing, and was complained about
+            return number.isdigit() and 0 < int(number) < max(
+                (key.number for key in self._keys.all(self._device)), default=0
+            )
+        return False
+
+
+class _Retired(seal.SealError):
+    """A message that names a key which this device had once."""
+
+    def __init__(self, text: str, kid: str) -> None:
+        super().__init__(text)
+        self.kid = kid
+
+
+def _body(raw: bytes) -> Body:
+    try:
+        return Body(raw, wire.decode_record(raw))
+    except ProtocolError as error:
+        return Body(raw, None, str(error))

@@ -1,0 +1,62 @@
+"""Every difference of a session with its candidate causes, the decisive ones first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gateway.explain.cash import cash_causes
+from gateway.explain.causes import CAUSES_MAX, POSSIBLE, STRONG, Cause, Clock, Variance
+from gateway.explain.other_tenders import check_causes, other_causes
+from gateway.office.reconcile import Reconciliation
+
+_TITLES = {  # where the decisive title would name a receipt and may not
+    "void_cash_kept": "A voided receipt's cash still in the drawer",
+    "not_posted": "A payment taken and not posted",
+    "posted_twice": "One payment posted twice",
+    "wrong_tender": "A payment posted as another tender",
+}
+
+
+def explain(proof: Reconciliation, clock: Clock = str) -> list[Variance]:
+    """Every difference of a session with its candidate causes: cash by interval, the other tenders
+    for the session.
+    """
+    variances = []
+    for interval in proof.intervals:
+        cents = interval.over_short_cents
+        if cents:
+            causes = cash_causes(proof, interval, cents, clock)
+            variances.append(Variance("cash", interval.number, cents, _limited(causes)))
+    for line in proof.lines:
+        cents = line.over_short_cents or 0
+        if cents and line.tender_type != "cash":
+            causes = (
+                check_causes(proof, cents)
+                if line.tender_type == "check"
+                else other_causes(proof, line.tender_type, cents)
+            )
+            variances.append(Variance(line.tender_type, 0, cents, _limited(causes)))
+    return variances
+
+
+def _limited(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The first CAUSES_MAX, strong ones first. Two strong ones cannot both be decisive: then none
+    names a receipt.
+    """
+    found = sorted(causes, key=lambda cause: cause.strength != STRONG)
+    if sum(cause.strength == STRONG for cause in found) > 1:
+        found = [
+            (
+                replace(
+                    cause,
+                    strength=POSSIBLE,
+                    receipt_no="",
+                    title=_TITLES.get(cause.kind, cause.title),
+                )
+                if cause.strength == STRONG
+                else cause
+            )
+            for cause in found
+        ]
+    return tuple(found[:CAUSES_MAX])

@@ -1,0 +1,455 @@
+"""Records of one window on one day -> its drawer sessions. Pure: no clock, no database, no amounts
+from elsewhere.
+
+A device states facts; here they get their meaning. Order is (epoch, seq), never a clock. What each
+mark means:
+
+sign_on          who works from here on                opening_float, drop, checkpoint, close  start a group of that kind
+recount          replaces the group before it          done                            ends the group
+void_last_batch  the last tally not yet void is void   checks_tape                     the tape lines up to `*` are checks
+card_total       declared total of the card terminal
+
+A tally belongs to the group that is open. A tally outside any group is listed and is in no sum:
+nobody said what it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway.facts.records import SeenRecord
+from gateway.money import format_cents
+from gateway.office.drawer import (
+    GROUP_MARKS,
+    CheckTape,
+    CountGroup,
+    DrawerOpening,
+    DrawerSession,
+    Rows,
+    Tally,
+)
+from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
+
+
+def drawer_sessions(
+    records: Iterable[SeenRecord], currency: str = "USD", epochs: Sequence[int] = ()
+) -> list[DrawerSession]:
+    """The drawer sessions in the records of one device and one day, in order.
+
+    `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without
+    it by number. Duplicates of a record are taken once and the order of the input is irrelevant.
+    Raises ValueError when the records are of more than one device.
+    """
+    rank = {epoch: index for index, epoch in enumerate(epochs)}
+    unique = {
+        (rank.get(record.epoch, len(rank)), record.epoch, record.seq): record for record in records
+    }
+    ordered = [unique[key] for key in sorted(unique)]
+    if len({record.device for record in ordered}) > 1:
+        raise ValueError("records of more than one device")
+    reader = _Reader(currency)
+    last: tuple[int, int] | None = None
+    for record in ordered:
+        if last is not None and last[0] == record.epoch and record.seq > last[1] + 1:
+            text = f"records {last[1] + 1} to {record.seq - 1} of epoch {record.epoch} are missing"
+            reader.session(record).note("records_missing", record.occurred_ms, text)
+        last = (record.epoch, record.seq)
+        reader.take(record)
+    return reader.finish()
+
+
+class _Reader:
+    """Walks the records and builds the sessions. One instance a day and device."""
+
+    def __init__(self, currency: str) -> None:
+        self._currency = currency
+        self._sessions: list[DrawerSession] = []
+        self._group: CountGroup | None = None  # the open one
+        self._tape: CheckTape | None = None  # the open one
+        self._instruments: dict[str, str] = {}
+        self._running: dict[str, Rows] = {}  # instrument: what it printed last
+        self._cashier: int | None = None
+
+    def session(self, record: SeenRecord) -> DrawerSession:
+        """The current session; a new one when there is none."""
+        return self._sessions[-1] if self._sessions else self._start(record)
+
+    def take(self, record: SeenRecord) -> None:
+        """One record, in order."""
+        step = getattr(self, "_take_" + record.kind, None)
+        if step is None:
+            self.session(record).note(
+                "unknown_record", record.occurred_ms, f"a record of unknown kind {record.kind!r}"
+            )
+        else:
+            step(record)
+
+    def finish(self) -> list[DrawerSession]:
+        """The sessions, with what only the end of the records shows."""
+        self._end_group()
+        for session in self._sessions:
+            _check_session(session)
+        return [
+            session
+            for session in self._sessions
+            if session.groups or session.findings or session.tapes or session.openings
+        ]
+
+    def _start(self, record: SeenRecord) -> DrawerSession:
+        session = DrawerSession(
+            record.device, len(self._sessions) + 1, record.occurred_ms, self._cashier
+        )
+        session.instruments = self._instruments
+        self._sessions.append(session)
+        self._tape = None
+        return session
+
+    def _end_group(self) -> None:
+        if self._group is not None:
+            _settle_sub_batches(self._group, self._sessions[-1])
+        self._group = None
+
+    # --- marks ------------------------------------------------------------------------------------
+
+    def _take_mark(self, record: SeenRecord) -> None:
+        mark, value = record.fields["mark"], record.fields.get("value")
+        if mark == "sign_on":
+            self._sign_on(record, value)
+        elif mark in GROUP_MARKS:
+            self._start_group(record, mark, value)
+        elif mark == "recount":
+            self._recount(record, value)
+        elif mark == "done":
+            self._end_group()
+        elif mark == "void_last_batch":
+            self._void_last_batch(record)
+        elif mark == "checks_tape":
+            self._tape = CheckTape(record.occurred_ms)
+            self.session(record).tapes.append(self._tape)
+            return
+        elif mark == "card_total":
+            self._card_total(record, value)
+        self._tape = None
+
+    def _sign_on(self, record: SeenRecord, cashier: int | None) -> None:
+        session = self.session(record)
+        if session.close is not None:
+            self._end_group()
+            session = self._start(record)
+        elif session.cashier is not None and session.cashier != cashier and session.groups:
+            text = (
+                f"cashier {cashier} signed on in the session of cashier {session.cashier} without a"
+                " closing count"
+            )
+            session.note("handover_without_count", record.occurred_ms, text)
+            return
+        self._cashier = session.cashier = cashier
+
+    def _start_group(self, record: SeenRecord, kind: str, declared_cents: int | None) -> None:
+        self._end_group()
+        session = self.session(record)
+        if kind == "opening_float" and (session.opening is not None or session.close is not None):
+            session = self._start(record)
+        elif session.close is not None:
+            session.note(
+                f"{kind}_after_close",
+                record.occurred_ms,
+                f"{kind} was keyed after the closing count",
+            )
+        self._group = CountGroup(kind, record.occurred_ms, declared_cents)
+        session.groups.append(self._group)
+
+    def _recount(self, record: SeenRecord, declared_cents: int | None) -> None:
+        self._end_group()
+        session = self.session(record)
+        if not session.groups:
+            session.note(
+                "recount_of_nothing", record.occurred_ms, "recount was keyed before any count"
+            )
+            return
+        before = session.groups[-1]
+        if declared_cents is None:
+            declared_cents = before.declared_cents
+        self._group = CountGroup(before.kind, record.occurred_ms, declared_cents, is_recount=True)
+        session.groups.append(self._group)
+
+    def _void_last_batch(self, record: SeenRecord) -> None:
+        for session in reversed(self._sessions):
+            for group in reversed(session.groups):
+                for tally in reversed(group.tallies):
+                    if not tally.out:
+                        tally.out = "void"
+                        return
+        self.session(record).note(
+            "void_of_nothing",
+            record.occurred_ms,
+            "void_last_batch was keyed and no batch was left to void",
+        )
+
+    def _card_total(self, record: SeenRecord, value: int | None) -> None:
+        session = self.session(record)
+        if value is None:
+            session.note(
+                "card_total_without_amount",
+                record.occurred_ms,
+                "card_total was keyed without an amount",
+            )
+            return
+        if session.card_cents is not None and session.card_cents != value:
+            text = (
+                f"card total keyed again: {format_cents(session.card_cents)}, then"
+                f" {format_cents(value)}; the last one stands"
+            )
+            session.note("card_total_again", record.occurred_ms, text)
+        session.card_cents = value
+
+    # --- tallies, tape, drawer, the rest ----------------------------------------------------------
+
+    def _take_tally(self, record: SeenRecord) -> None:
+        fields = record.fields
+        session = self.session(record)
+        if fields.get("evidence"):
+            self._instruments[fields["instrument"]] = fields["evidence"]
+        if not fields["rows"] and not fields["total_minor"]:
+            # a driver's bookmark, where its machine's counter stood: no money, and nobody counted
+            return
+        tally = Tally(
+            at_ms=record.occurred_ms,
+            instrument=fields["instrument"],
+            batch_id=fields["batch_id"],
+            rows=tuple((row[0], row[1]) for row in fields["rows"]),
+            total_cents=fields["total_minor"],
+            flags=fields.get("flags", 0),
+            digest=fields.get("digest", b""),
+        )
+        what = f"{tally.instrument} batch {tally.batch_id} of {format_cents(tally.total_cents)}"
+        if fields["currency"] != self._currency:
+            session.note(
+                "foreign_currency",
+                record.occurred_ms,
+                f"{what} is in {fields['currency']}, not counted",
+            )
+            return
+        if sum(denomination * pieces for denomination, pieces in tally.rows) != tally.total_cents:
+            session.note(
+                "tally_does_not_add_up",
+                record.occurred_ms,
+                f"{what}: its rows have another sum, not counted",
+            )
+            return
+        if not tally.flags & (FLAG_REPRINT | FLAG_SUB_BATCH):
+            self._grown(tally)
+        if self._group is None:
+            if not tally.flags & FLAG_REPRINT:
+                session.note(
+                    "tally_outside_count",
+                    record.occurred_ms,
+                    f"{what} outside a count, not counted",
+                )
+            return
+        if tally.flags & FLAG_DISCREPANCY:
+            session.note(
+                "machine_discrepancy",
+                record.occurred_ms,
+                f"{what}: the machine says that it left cash out; recount",
+            )
+        _add_tally(self._group, tally)
+
+    def _grown(self, tally: Tally) -> None:
+        """A machine that accumulates prints its running sum: the batch is what that grew by since
+        its last report.
+        """
+        printed = tally.rows
+        grown = _without(printed, self._running.get(tally.instrument, ()))
+        if grown is not None and tally.flags & FLAG_ACCUMULATE:
+            tally.rows = grown
+            tally.total_cents = sum(denomination * pieces for denomination, pieces in grown)
+        self._running[tally.instrument] = printed
+
+    def _take_tape(self, record: SeenRecord) -> None:
+        tape, symbol, cents = self._tape, record.fields["symbol"], record.fields["amount_minor"]
+        if tape is None:
+            return
+        if symbol == "+":
+            tape.lines_cents.append(cents)
+        elif symbol == "-":
+            self._take_back(record, tape, cents)
+        elif symbol == "C":
+            tape.lines_cents.clear()
+        elif symbol == "*":
+            tape.declared_cents = cents
+            self._tape = None
+            if cents != sum(tape.lines_cents):
+                text = (
+                    f"check tape: total {format_cents(cents)}, its lines sum"
+                    f" {format_cents(sum(tape.lines_cents))}"
+                )
+                self.session(record).note("check_tape_total", record.occurred_ms, text)
+
+    def _take_back(self, record: SeenRecord, tape: CheckTape, cents: int) -> None:
+        cents = abs(cents)
+        for index in range(len(tape.lines_cents) - 1, -1, -1):
+            if tape.lines_cents[index] == cents:
+                del tape.lines_cents[index]
+                return
+        tape.lines_cents.append(-cents)
+        text = f"check tape: {format_cents(cents)} taken back that was not on it"
+        self.session(record).note("check_tape_minus", record.occurred_ms, text)
+
+    def _take_drawer(self, record: SeenRecord) -> None:
+        state, session = record.fields["state"], self.session(record)
+        if state == "opened":
+            session.openings.append(
+                DrawerOpening(record.occurred_ms, record.fields.get("cause", "unknown"))
+            )
+        elif state == "closed":
+            if session.openings and session.openings[-1].dwell_ms is None:
+                opening = session.openings[-1]
+                opening.dwell_ms = record.fields.get(
+                    "dwell_ms", max(0, record.occurred_ms - opening.opened_ms)
+                )
+        else:
+            session.note("drawer_" + state, record.occurred_ms, "drawer " + state.replace("_", " "))
+
+    def _take_quarantine(self, record: SeenRecord) -> None:
+        text = f"report of {record.fields['instrument']} not counted: {record.fields['reason']}"
+        self.session(record).note("quarantined_report", record.occurred_ms, text)
+
+    def _take_instrument(self, record: SeenRecord) -> None:
+        name, condition = record.fields["instrument"], record.fields["condition"]
+        if record.fields.get("evidence"):
+            self._instruments[name] = record.fields["evidence"]
+        if condition in ("back", "day_clear"):
+            return
+        pieces = record.fields.get("pieces")
+        said = [
+            record.fields.get("detail", ""),
+            "" if pieces is None else f"{pieces} piece{'s' * (pieces != 1)}",
+        ]
+        detail = "; ".join(part for part in said if part)
+        text = f"{name}: {condition.replace('_', ' ')}" + (f" ({detail})" if detail else "")
+        self.session(record).note("instrument_" + condition, record.occurred_ms, text)
+
+    def _take_boot(self, record: SeenRecord) -> None:
+        for line in record.fields.get("instruments", ()):
+            name, _, rest = line.partition("=")
+            self._instruments[name] = rest.rpartition(":")[2] or "unknown"
+        if self._sessions and self._sessions[-1].close is None:
+            cause = record.fields["reset_cause"].replace("_", " ")
+            self._sessions[-1].note(
+                "restarted",
+                record.occurred_ms,
+                f"the controller restarted during the session ({cause})",
+            )
+
+
+# --- within one count group -----------------------------------------------------------------------
+
+
+def _add_tally(group: CountGroup, tally: Tally) -> None:
+    """Append the tally; mark what must not be summed twice."""
+    for earlier in group.tallies:
+        same = (
+            tally.batch_id
+            and tally.digest
+            and (earlier.instrument, earlier.batch_id) == (tally.instrument, tally.batch_id)
+        )
+        if same and earlier.digest == tally.digest:
+            tally.out = "reprint"
+    if tally.flags & FLAG_REPRINT:
+        tally.out = "reprint"
+    group.tallies.append(tally)
+
+
+def _without(rows: Rows, earlier: Rows) -> Rows | None:
+    """What a running sum grew by; None when it does not hold what it held before: somebody cleared
+    it.
+    """
+    pieces = dict(rows)
+    for denomination, count in earlier:
+        pieces[denomination] = pieces.get(denomination, 0) - count
+    if min(pieces.values(), default=0) < 0:
+        return None
+    return tuple((denomination, count) for denomination, count in pieces.items() if count)
+
+
+def _settle_sub_batches(group: CountGroup, session: DrawerSession) -> None:
+    """Sub-batches that their batch's own report follows are out of the sum; those that it never
+    followed stay in it.
+    """
+    open_subs: dict[str, list[Tally]] = {}
+    for tally in group.tallies:
+        if tally.out not in ("", "void"):
+            continue
+        if tally.flags & FLAG_SUB_BATCH:
+            if tally.out:
+                continue
+            open_subs.setdefault(tally.instrument, []).append(tally)
+            continue
+        subs = open_subs.pop(tally.instrument, [])
+        subs_cents = sum(sub.total_cents for sub in subs)
+        for sub in subs:
+            sub.out = tally.out or "sub-batch"
+        if subs and subs_cents != tally.total_cents:
+            text = (
+                f"{tally.instrument} batch {tally.batch_id}: {format_cents(tally.total_cents)}, its"
+                " sub-batches sum "
+            )
+            session.note("sub_batch_sum", tally.at_ms, text + format_cents(subs_cents))
+    for instrument, subs in open_subs.items():
+        text = (
+            f"{instrument}: {len(subs)} sub-batches without the report of their batch; counted as"
+            " they are"
+        )
+        session.note("sub_batch_alone", subs[-1].at_ms, text)
+
+
+# --- a whole session ------------------------------------------------------------------------------
+
+
+def _check_session(session: DrawerSession) -> None:
+    _apply_recounts(session)
+    opening, close = session.opening, session.close
+    if session.groups and opening is None:
+        session.note(
+            "no_opening_float", session.groups[0].started_ms, "the opening float was never counted"
+        )
+    if session.groups and close is None:
+        session.note("never_closed", session.groups[-1].started_ms, "no closing count")
+    for group in session.counts(*GROUP_MARKS):
+        counted_cents = group.counted_cents
+        name = group.kind.replace("_", " ")
+        if counted_cents is None:
+            session.note(
+                f"{group.kind}_without_count", group.started_ms, f"{name} without a machine count"
+            )
+        elif group.kind == "drop" and group.declared_cents not in (None, counted_cents):
+            text = (
+                f"drop declared {format_cents(group.declared_cents or 0)}, counted"
+                f" {format_cents(counted_cents)}"
+            )
+            session.note("drop_differs", group.started_ms, text)
+    if len(session.counts("close")) > 1:
+        session.note(
+            "closed_again",
+            session.close.started_ms if session.close else 0,
+            "closed more than once; the last count stands",
+        )
+    session.findings.sort(key=lambda finding: finding.at_ms)
+
+
+def _apply_recounts(session: DrawerSession) -> None:
+    """A recount with a count in it replaces the group before it; an empty one replaces nothing."""
+    standing: CountGroup | None = None
+    for group in session.groups:
+        if group.is_recount and group.counted_cents is None:
+            group.replaced = True
+            session.note(
+                "recount_without_count",
+                group.started_ms,
+                "recount without a machine count; the count before it stands",
+            )
+            continue
+        if group.is_recount and standing is not None:
+            standing.replaced = True
+        standing = group

@@ -1,0 +1,180 @@
+"""The report of a business day, in four forms that say the same: JSON (integer cents), CSV, HTML
+for print, terminal.
+
+`day_report` makes plain data of a Day; the others only lay it out. A status is a symbol and a word,
+never a colour alone.
+"""
+
+from __future__ import annotations
+
+import json
+import zoneinfo
+from typing import Any
+
+from gateway.business_day import local_time
+from gateway.config import Config
+from gateway.day.prove import Day, Proof
+from gateway.explain.causes import Variance
+from gateway.office.policy import against_policy, wanted
+from gateway.office.reconcile import Interval, Reconciliation
+
+VERSION = 1
+Json = dict[str, Any]
+
+
+def day_report(day: Day, config: Config) -> Json:
+    """Everything the report says, as plain data: amounts in integer cents, times in Unix
+    milliseconds UTC.
+    """
+    zone = zoneinfo.ZoneInfo(config.zone)
+    deposit = day.deposit
+    return {
+        "report": "till day",
+        "version": VERSION,
+        "site": config.site,
+        "zone": config.zone,
+        "currency": config.currency,
+        "business_date": day.business_date,
+        "balanced": day.is_balanced,
+        "sessions": [_session(proof, config, zone) for proof in day.proofs],
+        "windows_without_session": day.idle_windows,
+        "windows_not_configured": day.unassigned,
+        "deposit": {
+            "funds": [
+                {"fund": fund, "cents": cents} for fund, cents in deposit.funds_cents.items()
+            ],
+            "tenders": [
+                {"tender": tender, "cents": cents}
+                for tender, cents in deposit.tenders_cents.items()
+                if cents
+            ],
+            "over_short": [
+                {"tender": tender, "cents": cents}
+                for tender, cents in deposit.over_short_cents.items()
+                if cents != 0
+            ],
+            "funds_cents": deposit.total_funds_cents,
+            "tenders_cents": deposit.total_tenders_cents,
+            "over_short_cents": deposit.total_over_short_cents,
+            "deposit_cents": deposit.deposit_cents,
+            "ties": deposit.ties,
+        },
+        "quarantined_rows": day.quarantined,
+        "gaps": [
+            {name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")}
+            for gap in day.gaps
+        ],
+        "incidents": [
+            {name: row[name] for name in ("at_ms", "kind", "device", "text")}
+            for row in day.incidents
+        ],
+        "ledger": {"n": day.ledger_n, "head": day.ledger_head.hex()},
+        "checkpoint": day.checkpoint,
+    }
+
+
+def _session(proof: Proof, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
+    proved, session = proof.reconciliation, proof.reconciliation.session
+    policy = config.policy
+    findings = [*proved.findings, *against_policy(proved, config, zone)]
+    return {
+        "window": session.device,
+        "session": session.number,
+        "cashier": session.cashier,
+        "status": proved.status,
+        "started_ms": session.started_ms,
+        "closed_ms": session.closed_ms,
+        "opening_cents": proved.opening_cents,
+        "issued_cents": proved.issued_cents,
+        "drops_cents": proved.drops_cents,
+        "tenders": [
+            {
+                "tender": line.tender_type,
+                "posted_cents": line.posted_cents,
+                "expected_cents": line.expected_cents,
+                "counted_cents": line.counted_cents,
+                "over_short_cents": line.over_short_cents,
+                "status": line.status,
+                "wants": wanted(line.over_short_cents, policy),
+            }
+            for line in proved.lines
+            if line.posted_cents or line.counted_cents or line.tender_type == "cash"
+        ],
+        "intervals": [_interval(interval) for interval in proved.intervals],
+        "close": _denominations(proved),
+        "variances": [_variance(variance) for variance in proof.variances],
+        "drawer_openings": len(session.openings),
+        "exceptions": [
+            {
+                "kind": finding.kind,
+                "at_ms": finding.at_ms,
+                "at": local_time(finding.at_ms, zone),
+                "text": finding.text,
+            }
+            for finding in findings
+        ],
+        "instruments": dict(sorted(session.instruments.items())),
+    }
+
+
+def _interval(interval: Interval) -> Json:
+    return {
+        "interval": interval.number,
+        "from": interval.from_kind,
+        "to": interval.to_kind,
+        "from_ms": interval.from_ms,
+        "to_ms": interval.to_ms,
+        "start_cents": interval.start_cents,
+        "tendered_cents": interval.tendered_cents,
+        "change_cents": interval.change_cents,
+        "drops_cents": interval.drops_cents,
+        "expected_cents": interval.expected_cents,
+        "counted_cents": interval.counted_cents,
+        "over_short_cents": interval.over_short_cents,
+    }
+
+
+def _variance(variance: Variance) -> Json:
+    return {
+        "tender": variance.tender_type,
+        "interval": variance.interval,
+        "over_short_cents": variance.over_short_cents,
+        "explained": bool(variance.causes),
+        "causes": [
+            {
+                "kind": cause.kind,
+                "strength": cause.strength,
+                "title": cause.title,
+                "receipt_no": cause.receipt_no or None,
+                "evidence": list(cause.evidence),
+                "check": cause.check,
+            }
+            for cause in variance.causes
+        ],
+    }
+
+
+def _denominations(proved: Reconciliation) -> list[Json]:
+    close = proved.session.close
+    if close is None:
+        return []
+    return [
+        {"instrument": instrument, "denomination_cents": denomination_cents, "pieces": pieces}
+        for (instrument, denomination_cents), pieces in sorted(
+            close.pieces().items(), key=lambda item: -item[0][1]
+        )
+    ]
+
+
+# --- JSON and CSV ---------------------------------------------------------------------------------
+
+
+def to_json(report: Json) -> str:
+    """The report as it is."""
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+
+# --- HTML -----------------------------------------------------------------------------------------
+
+
+# --- terminal -------------------------------------------------------------------------------------

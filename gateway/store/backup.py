@@ -1,0 +1,163 @@
+"""A second copy of the ledger, and the way back. A copy that was not opened and verified is no
+backup.
+
+`back_up` copies while the gateway writes. `restore` puts a copy in the ledger's place and keeps
+what stood there under another name. What the devices stated since then they still hold: their
+heartbeats name a higher mark than the restored ledger has, the gateway asks for the rest, and what
+no device holds any more becomes a gap row. The keys are no part of it: they are secrets.
+"""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.errors import ConfigError, DataError, TryAgain
+from gateway.store.ledger import Ledger
+
+FINDINGS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A verified copy of a ledger: `n` messages, the chain's `head`, the newest arrival in Unix
+    milliseconds (0: none).
+    """
+
+    path: Path
+    size: int  # bytes
+    sha256: str
+    n: int
+    head: bytes
+    newest_ms: int
+
+
+def back_up(ledger: Ledger, target: Path, drill: bool = True) -> Copy:
+    """Write a whole copy to `target`, which must not exist, and verify it; `drill` also restores it
+    somewhere and compares.
+
+    Raises ConfigError for a target that cannot be, DataError for a copy that is not sound, TryAgain
+    when the disk is full.
+    """
+    if target.exists():
+        raise ConfigError(
+            f"backup {target}: exists; a backup is never written over, name another file"
+        )
+    if not target.parent.is_dir():
+        raise ConfigError(
+            f"backup {target}: folder {target.parent} does not exist; make it, on another disk than"
+            " the ledger's"
+        )
+    fresh = target.with_name(f"{target.name}.new-{os.getpid()}")
+    try:
+        fresh.touch(mode=0o600, exist_ok=False)  # never through a link that somebody laid there
+        _copy(ledger.db, fresh)
+        made = inspect(fresh)
+        os.link(fresh, target)
+        _sync(target)
+    except (sqlite3.Error, OSError) as error:
+        raise TryAgain(
+            f"backup {target}: {error}; free space on its disk and run it again"
+        ) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    if drill:
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            again = restore(target, Path(folder) / "ledger.db")
+        assert (again.n, again.head) == (
+            made.n,
+            made.head,
+        ), "what was restored is what was backed up"
+    return Copy(target, made.size, made.sha256, made.n, made.head, made.newest_ms)
+
+
+def inspect(path: Path) -> Copy:
+    """What a copy holds. Raises DataError when anything in it does not fit together."""
+    if not path.is_file():
+        raise ConfigError(f"backup {path}: not there; name the file")
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    with tempfile.TemporaryDirectory(
+        dir=path.parent
+    ) as folder:  # opening one makes files beside it
+        opened = Path(folder) / "ledger.db"
+        shutil.copyfile(path, opened)
+        with Ledger.open(opened, create=False) as ledger:
+            found = ledger.verify()
+            if found:
+                shown = "; ".join(item.text for item in found[:FINDINGS_SHOWN])
+                raise DataError(
+                    f"backup {path}: {len(found)} findings: {shown}; use an older backup"
+                )
+            n, head = ledger.head()
+            newest_ms = ledger.db.execute(
+                "SELECT ifnull(max(received_ms), 0) FROM message"
+            ).fetchone()[0]
+    return Copy(path, path.stat().st_size, content, n, head, newest_ms)
+
+
+def restore(backup: Path, ledger: Path, replace: bool = False) -> Copy:
+    """Put a verified backup in the ledger's place. With `replace` a ledger that is there moves
+    aside, whole, and is named.
+
+    Raises ConfigError when there is one and `replace` is not said, TryAgain while a gateway holds
+    it, DataError for a backup that is not sound.
+    """
+    found = inspect(backup)
+    if ledger.exists():
+        if not replace:
+            raise ConfigError(
+                f"ledger {ledger}: is there; stop the gateway and say --replace to move it aside"
+            )
+        _move_aside(ledger)
+    fresh = ledger.with_name(f"{ledger.name}.restored-{os.getpid()}")
+    try:
+        fresh.touch(mode=0o600, exist_ok=False)
+        shutil.copyfile(backup, fresh)
+        _sync(fresh)
+        os.link(fresh, ledger)
+        _sync(ledger)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return found
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    db = sqlite3.connect(target)
+    try:
+        source.backup(db)
+        db.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+    finally:
+        db.close()
+
+
+def _move_aside(ledger: Path) -> None:
+    db = sqlite3.connect(ledger, isolation_level=None, timeout=0)
+    try:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        db.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        raise TryAgain(f"ledger {ledger}: {error}; stop the gateway first") from error
+    except sqlite3.DatabaseError:
+        pass  # a corrupt ledger is why somebody restores: it moves aside as it is
+    finally:
+        db.close()
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for name in (ledger.name, f"{ledger.name}-wal", f"{ledger.name}-shm"):
+        path = ledger.with_name(name)
+        if path.exists():
+            path.rename(ledger.with_name(f"replaced-{stamp}-{name}"))
+
+
+def _sync(path: Path) -> None:
+    """The file and its name survive a power cut."""
+    for name in (path, path.parent):
+        descriptor = os.open(name, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
