@@ -15,7 +15,7 @@ import pytest
 
 from gateway.audit.keeper import QUIET_MS, Keeper, due
 from gateway.audit.signed_note import TreeHead, VerifierKey, find_notes, open_note
-from gateway.audit.tree_head import MESSAGES, Checkpoint, Scan, make, new_key, signer, stored
+from gateway.audit.tree_head import Checkpoint, Scan, make, new_key, signer, stored
 from gateway.business_day import ended_business_date
 from gateway.clock import Clock
 from gateway.config import Config
@@ -26,6 +26,7 @@ from gateway.reports.day_csv import to_csv
 from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
 from gateway.store.ledger import Ledger
+from gateway.store.messages import chained
 from tests.cli_support import till
 from tests.ingest_support import SITE, Office
 from tests.test_audit_vectors import merkle_tree_hash
@@ -105,7 +106,7 @@ def rebuilt(office: Office) -> None:
     db = office.ledger.db
     db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")
     heads = Scan()
-    for row in db.execute(MESSAGES).fetchall():
+    for row in list(chained(db)):
         heads.walk([row], ())
         db.execute("UPDATE message SET head = ? WHERE n = ?", (heads.head, row[0]))
 

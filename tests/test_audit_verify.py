@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.offline import Audit, audit, opened_read_only
+from gateway.audit.offline import Audit, audit
 from gateway.audit.signed_note import SignerKey, TreeHead, VerifierKey
-from gateway.audit.tree_head import MESSAGES, Scan, make, new_key, signer
+from gateway.audit.tree_head import Scan, make, new_key, signer
 from gateway.config import Config
 from gateway.day.prove import prove_day
 from gateway.errors import DataError, TryAgain
@@ -24,6 +24,8 @@ from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
 from gateway.store.backup import back_up
 from gateway.store.ledger import Ledger
+from gateway.store.messages import chained
+from gateway.store.read_only import opened_read_only
 from tests.cli_support import ROOT, environment, till, without_privilege
 from tests.ingest_support import SITE, Office
 from tests.test_audit_checkpoint import DAY, ZONE, at
@@ -88,7 +90,7 @@ class Site:
         """
         self.tamper(*statements)
         heads, scan = {}, Scan()
-        for row in self.ledger.db.execute(MESSAGES).fetchall():
+        for row in list(chained(self.ledger.db)):
             heads[row[0]] = scan.walk([row], (10, 15)).head
         self.tamper(
             *(
@@ -197,7 +199,7 @@ def test_a_ledger_rewritten_whole_shows_only_against_what_was_printed(site: Site
         "UPDATE message SET received_ms = received_ms + 60000",
         "UPDATE record SET occurred_ms = occurred_ms + 60000",
     )
-    scan = Scan().walk(site.ledger.db.execute(MESSAGES), (10, 15))
+    scan = Scan().walk(chained(site.ledger.db), (10, 15))
     for size, root in scan.roots.items():
         note = key.sign(str(TreeHead(f"till/{SITE}", size, root)))
         site.tamper(

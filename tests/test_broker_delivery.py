@@ -17,6 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker, answers, free_port
+from gateway.delivery.recording import record
 from gateway.delivery.service import Service, ServiceSettings, follow_line
 from gateway.errors import Unavailable
 from gateway.facts.records import SeenRecord
@@ -319,14 +320,13 @@ def test_a_message_that_cannot_be_recorded_is_set_aside_and_holds_up_nobody(
     other = office.device("w2")
     other.say(1)
     line.device.say(2)
-    record = office.ledger.record
 
-    def stumbling(batch, now_ms):
+    def stumbling(ledger, batch, now_ms):
         if any(getattr(item, "device", "") == "w2" and hasattr(item, "bodies") for item in batch):
             raise sqlite3.IntegrityError("a rule that we broke")
-        return record(batch, now_ms)
+        return record(ledger, batch, now_ms)
 
-    monkeypatch.setattr(office.ledger, "record", stumbling)
+    monkeypatch.setattr("gateway.delivery.ingest.record", stumbling)
     line.send(other.ev(1, 1))
 
     line.deliver(1, 2)

@@ -8,9 +8,10 @@ import pytest
 from gateway.errors import DataError, UsageError
 from gateway.facts.postings import COLUMNS
 from gateway.incoming import posted_file as postings
-from gateway.incoming.posted_file import import_posted, postings_between
+from gateway.incoming.posted_file import import_posted
 from gateway.incoming.posted_row import RowError, holds_card_number, parse_row
 from gateway.store.ledger import Ledger
+from gateway.store.postings import postings_between, quarantined
 
 NOW_MS = 1_795_000_000_000
 CARD = "4111111111111111"  # the test number that every card scheme's documentation prints
@@ -146,9 +147,7 @@ def test_a_bad_row_waits_in_quarantine_and_the_good_ones_are_posted(ledger, post
 
     assert (result.state, result.added, result.refused) == ("posted", 2, 1)
     assert [(line, reason[:17]) for line, reason in result.shown] == [(3, "service: 'steam' ")]
-    assert [(item["line"], item["file"]) for item in postings.quarantined(ledger.db)] == [
-        (3, "posted.csv")
-    ]
+    assert [(item["line"], item["file"]) for item in quarantined(ledger.db)] == [(3, "posted.csv")]
     assert posted(ledger) == [("R1", 1, 5000), ("R3", 1, 5000)]
 
 

@@ -7,11 +7,12 @@ import datetime
 import pytest
 
 from gateway.explain.rank import explain
-from gateway.incoming.posted_file import import_posted, postings_between
+from gateway.incoming.posted_file import import_posted
 from gateway.office.deposit import deposit_of
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
 from gateway.store.ledger import Ledger
+from gateway.store.postings import postings_between
 from simulators.office.day import generate
 from tests.office_rows import Seen
 

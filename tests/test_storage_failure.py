@@ -17,13 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.offline import opened_read_only
 from gateway.broker.process import free_port
 from gateway.delivery.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
 from gateway.delivery.service import trouble_line
 from gateway.devices.keys import KeyStore
 from gateway.errors import DataError, LedgerBroken, TryAgain
 from gateway.store.ledger import Ledger
+from gateway.store.read_only import opened_read_only
 from protocol import records
 from tests.cli_support import command, environment, till
 from tests.flash_support import wait_until

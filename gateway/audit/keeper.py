@@ -2,7 +2,6 @@
 
 import datetime
 import logging
-import sqlite3
 import threading
 import zoneinfo
 from pathlib import Path
@@ -11,7 +10,10 @@ from gateway.audit.tree_head import Checkpoint, make
 from gateway.business_day import ended_business_date, local_date, local_ms
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.store.engine import Db, StorageError
 from gateway.store.ledger import Ledger
+from gateway.store.messages import first_received_after, newest_received_ms
+from gateway.store.tree_heads import newest_tree_head
 
 log = logging.getLogger("till.checkpoint")
 
@@ -22,7 +24,7 @@ LOOK_MS = 5_000  # how often a running gateway looks whether one is due: three s
 
 
 def due(
-    db: sqlite3.Connection,
+    db: Db,
     now_ms: int,
     zone: zoneinfo.ZoneInfo,
     cut_off: datetime.time,
@@ -35,18 +37,13 @@ def due(
     it.
     """
     date = ended_business_date(now_ms, zone, cut_off)
-    newest_date, last_n = db.execute(
-        "SELECT ifnull(max(business_date), ''), ifnull(max(n), 0) FROM checkpoint"
-    ).fetchone()
+    newest_date, last_n = newest_tree_head(db)
     if newest_date >= date:
         return None
-    first = db.execute(
-        "SELECT received_ms FROM message WHERE n > ? ORDER BY n LIMIT 1", (last_n,)
-    ).fetchone()
-    if first is None or first[0] >= local_ms(datetime.date.fromisoformat(date), cut_off, zone):
+    first_ms = first_received_after(db, last_n)
+    if first_ms is None or first_ms >= local_ms(datetime.date.fromisoformat(date), cut_off, zone):
         return None
-    newest_ms = db.execute("SELECT received_ms FROM message ORDER BY n DESC LIMIT 1").fetchone()[0]
-    if local_date(now_ms, zone) == date and now_ms - newest_ms < quiet_ms:
+    if local_date(now_ms, zone) == date and now_ms - newest_received_ms(db) < quiet_ms:
         return None
     return date
 
@@ -87,7 +84,7 @@ class Keeper:
             if date is None:
                 return None
             made = make(ledger, self._data, self._site, date, now_ms)
-        except (GatewayError, sqlite3.Error, OSError) as error:
+        except (GatewayError, StorageError, OSError) as error:
             if str(error) != self._said:
                 self._said = str(error)
                 log.error('checkpoint_failed error="%s"', error)

@@ -6,29 +6,25 @@ whoever holds the file can forge, and checkpoints kept elsewhere, which nobody c
 says what to do next. docs/audit.md is the auditor's page.
 """
 
-import shutil
-import sqlite3
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from gateway.audit.signed_note import NoteError, TreeHead, UnknownSigner, VerifierKey, open_note
-from gateway.audit.tree_head import MESSAGES, Checkpoint, Scan, stored
-from gateway.errors import ConfigError, DataError, GatewayError, PermissionDenied, TryAgain
-from gateway.facts.postings import Posting
+from gateway.audit.tree_head import Checkpoint, Scan, stored
+from gateway.errors import GatewayError
 from gateway.incoming.posted_file import import_posted
+from gateway.store import postings
 from gateway.store import verify as ledger_verify
-from gateway.store.ledger_file import APPLICATION_ID, migrations
+from gateway.store.engine import Db, StorageError
+from gateway.store.messages import chained, record_count
+from gateway.store.read_only import damages, empty_ledger, schema_changes
+from gateway.store.streams import witnesses
 
 FINDINGS_MAX = (
     200  # of one kind of check: past that the ledger is another one, and more lines help nobody
 )
-COPY_ATTEMPTS = 5
-_SIDE_FILES = ("-wal", "-journal")
 
 NEXT = {
     "damaged": "keep the file as it is, and audit the newest backup",
@@ -107,45 +103,8 @@ class Audit:
         self.findings.append(AuditFinding(kind, where, text))
 
 
-@contextmanager
-def opened_read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """The ledger, read without a lock and without a file beside it: works on read-only media, and
-    leaves no trace.
-
-    A ledger in use has its newest part in another file: both are then copied to a temporary folder
-    and read there. Raises ConfigError, PermissionDenied, DataError for what is no ledger, TryAgain
-    when it was written to meanwhile.
-    """
-    try:
-        before = _stamps(path)
-        if before[0] is None:
-            raise ConfigError(
-                f"ledger {path}: not there; name the ledger or a copy of it with --ledger"
-            )
-        if not any(before[1:]):
-            with closing(
-                sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
-            ) as db:
-                yield _checked(db, path)
-            if _stamps(path) != before:
-                raise TryAgain(
-                    f"ledger {path}: a gateway wrote to it meanwhile; make a copy with till backup"
-                    " and audit that"
-                )
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "ledger.db"
-            _copy(path, copy)
-            with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as db:
-                yield _checked(db, path)
-    except PermissionError as error:
-        raise PermissionDenied(
-            f"ledger {path}: {error.strerror}; give the auditor read access, or a copy"
-        ) from error
-
-
 def audit(
-    db: sqlite3.Connection,
+    db: Db,
     keys: list[VerifierKey],
     printed: list[tuple[str, list[str]]],
     posted: list[Path] | None = None,
@@ -159,7 +118,7 @@ def audit(
         heads = _printed(keys, printed, report)
         listed = stored(db)
         scan = Scan().walk(
-            db.execute(MESSAGES), {head.size for _, head in heads} | {row.n for row in listed}
+            chained(db), {head.size for _, head in heads} | {row.n for row in listed}
         )
         report.n, report.head, report.root = scan.tree.size, scan.head, scan.tree.root()
         check_heads(scan, heads, report)
@@ -169,12 +128,10 @@ def audit(
             report.add(
                 kind, f"message {found.message_n}" if found.message_n else found.device, found.text
             )
-        report.records = db.execute("SELECT count(*) FROM record").fetchone()[0]
-        report.witnesses = db.execute(
-            "SELECT count(*) FROM heartbeat WHERE ledger_n > 0"
-        ).fetchone()[0]
+        report.records = record_count(db)
+        report.witnesses = len(witnesses(db))
         _postings(db, posted or [], report)
-    except (sqlite3.Error, ArithmeticError, AttributeError, TypeError, ValueError) as error:
+    except (StorageError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         # The last ones: a table that was made anew without its types, with values in it that the
         # program never writes.
         report.add("damaged", "file", f"it cannot be read to its end ({error})")
@@ -184,82 +141,14 @@ def audit(
 # --- the file -------------------------------------------------------------------------------------
 
 
-def _stamps(path: Path) -> list[tuple[int, int] | None]:
-    """(size, time of the last write) of the ledger and of each file beside it; None for one that is
-    not there or empty.
-    """
-    found: list[tuple[int, int] | None] = []
-    for name in (path.name, *(path.name + suffix for suffix in _SIDE_FILES)):
-        try:
-            status = path.with_name(name).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            found.append(None)
-            continue
-        found.append(
-            (status.st_size, status.st_mtime_ns) if status.st_size or name == path.name else None
-        )
-    return found
-
-
-def _copy(path: Path, copy: Path) -> None:
-    for _ in range(COPY_ATTEMPTS):
-        before = _stamps(path)
-        for suffix, there in zip(("", *_SIDE_FILES), before, strict=True):
-            target = copy.with_name(copy.name + suffix)
-            target.unlink(missing_ok=True)
-            if there:
-                shutil.copyfile(path.with_name(path.name + suffix), target)
-        if _stamps(path) == before:
-            return
-    raise TryAgain(
-        f"ledger {path}: a gateway writes to it; make a copy with till backup and audit that"
-    )
-
-
-def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
-    try:
-        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise DataError(f"ledger {path}: a SQLite file of another program; name the right file")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version != len(migrations()):
-            raise DataError(
-                f"ledger {path}: schema {version}, this program audits {len(migrations())}; use the"
-                " program it is of"
-            )
-    except sqlite3.DatabaseError as error:
-        raise DataError(
-            f"ledger {path}: no ledger, or its first page is damaged ({error}); audit the newest"
-            " backup"
-        ) from error
-    return db
-
-
-def _file(db: sqlite3.Connection, report: Audit) -> None:
+def _file(db: Db, report: Audit) -> None:
     """Pages whole, tables and triggers those of the program: who edits rows has to take the
     triggers out first.
     """
-    for (text,) in db.execute(f"PRAGMA quick_check({FINDINGS_MAX})"):
-        if text != "ok":
-            report.add("damaged", "file", text)
-    with closing(sqlite3.connect(":memory:")) as fresh:
-        for _, script in migrations():
-            fresh.executescript(script)
-        expected, found = _schema(fresh), _schema(db)
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            state = (
-                "missing"
-                if name not in found
-                else "not of this program"
-                if name not in expected
-                else "changed"
-            )
-            report.add("schema", name[1], f"{name[0]} {name[1]} is {state}")
-
-
-def _schema(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
-    return {(kind, name): " ".join(str(sql).split()) for kind, name, sql in rows}
+    for text in damages(db, FINDINGS_MAX):
+        report.add("damaged", "file", text)
+    for kind, name, state in schema_changes(db):
+        report.add("schema", name, f"{kind} {name} is {state}")
 
 
 # --- checkpoints ----------------------------------------------------------------------------------
@@ -368,55 +257,43 @@ def _listed(
 # --- postings -------------------------------------------------------------------------------------
 
 
-def _postings(db: sqlite3.Connection, files: list[Path], report: Audit) -> None:
+def _postings(db: Db, files: list[Path], report: Audit) -> None:
     """Each posting is what its hash says, each file has the rows it says; files at hand are read
     again and compared.
     """
     broken = 0
-    columns = ", ".join(Posting.__dataclass_fields__)
-    rows = (
-        f"SELECT {columns}, content, file_line, name FROM posting JOIN posted_file ON"
-        " posted_file.id = file_id"
-    )
-    for *values, content, file_line, name in db.execute(rows):
+    for posting, content, file_line, name in postings.hashed_postings(db):
         report.postings += 1
-        if Posting(*values).content() != content and (broken := broken + 1) <= FINDINGS_MAX:
+        if posting.content() != content and (broken := broken + 1) <= FINDINGS_MAX:
             report.add(
                 "posted",
                 f"{name}:{file_line}",
                 "its values are not those that were hashed when it was posted",
             )
-    for name, added, found in db.execute(
-        "SELECT name, added, (SELECT count(*) FROM posting WHERE file_id = posted_file.id) AS"
-        " rows_found FROM posted_file WHERE added <> rows_found"
-    ):
+    for name, added, found in postings.miscounted_files(db):
         report.add("posted", name, f"{added} rows were posted from it, {found} are here")
     for path in files:
         _compare(db, path, report)
 
 
-def _compare(db: sqlite3.Connection, path: Path, report: Audit) -> None:
+def _compare(db: Db, path: Path, report: Audit) -> None:
     """Read a posted.csv into a ledger in memory: the same keys with the same content must be in the
     audited one.
     """
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
-        for _, script in migrations():
-            fresh.executescript(script)
+    with closing(empty_ledger()) as fresh:
         try:
             result = import_posted(fresh, path, 0)
         except GatewayError as error:
             report.add("posted", path.name, str(error))
             return
-        file = db.execute(
-            "SELECT id FROM posted_file WHERE sha256 = ?",
-            fresh.execute("SELECT sha256 FROM posted_file").fetchone(),
-        ).fetchone()
+        (digest,) = postings.file_hashes(fresh)
+        file = postings.known_file(db, digest)
         if file is None:
             report.add("posted", path.name, "this very file was never imported here")
         if result.state != "posted":
             return
-        ours = _by_key(fresh, 1)
-    here = _by_key(db)
+        ours = postings.contents_by_key(fresh)
+    here = postings.contents_by_key(db)
     differing = [
         f"{key[1]} line {key[2]}: {'changed' if key in here else 'missing'} here"
         for key in ours
@@ -425,17 +302,7 @@ def _compare(db: sqlite3.Connection, path: Path, report: Audit) -> None:
     if file is not None:
         differing += [
             f"{key[1]} line {key[2]}: is not in the file"
-            for key in _by_key(db, file[0]).keys() - ours.keys()
+            for key in postings.contents_by_key(db, file["id"]).keys() - ours.keys()
         ]
     for text in differing[:FINDINGS_MAX]:
         report.add("posted", path.name, f"receipt {text}")
-
-
-def _by_key(db: sqlite3.Connection, file_id: int | None = None) -> dict[tuple[Any, ...], bytes]:
-    where = "" if file_id is None else f"WHERE file_id = {file_id:d}"
-    return {
-        tuple(row[:3]): row[3]
-        for row in db.execute(
-            f"SELECT source_system, receipt_no, line_no, content FROM posting {where}"
-        )
-    }

@@ -11,7 +11,6 @@ import datetime
 import hashlib
 import logging
 import os
-import sqlite3
 import stat
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -29,11 +28,13 @@ from gateway.audit.signed_note import (
 )
 from gateway.errors import ConfigError, DataError, PermissionDenied
 from gateway.facts.chain import GENESIS, message_bytes
+from gateway.store.engine import Db, snapshot
 from gateway.store.ledger import Ledger
+from gateway.store.messages import chained
+from gateway.store.tree_heads import add_tree_head, tree_heads
 
 log = logging.getLogger("till.checkpoint")
 
-MESSAGES = "SELECT n, topic, received_ms, sealed, head FROM message ORDER BY n"
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MS = datetime.timedelta(milliseconds=1)
 
@@ -69,7 +70,7 @@ class Scan:
     def walk(
         self, rows: Iterable[tuple[int, str, int, bytes, bytes]], sizes: Collection[int]
     ) -> "Scan":
-        """Go on from where this one is, over rows of MESSAGES; `sizes` are those whose roots are
+        """Go on from where this one is, over rows of store/messages.py: chained; `sizes` are those whose roots are
         wanted.
         """
         sha256, wanted, tree, head = hashlib.sha256, set(sizes), self.tree, self.head
@@ -102,19 +103,11 @@ def signed_size(data: Path) -> int:
         return 0
 
 
-def stored(db: sqlite3.Connection, business_date: str | None = None) -> list[Checkpoint]:
+def stored(db: Db, business_date: str | None = None) -> list[Checkpoint]:
     """Those of the ledger's own table, oldest first; of one business day (none or one) when it is
     named.
     """
-    where, values = (
-        ("", ()) if business_date is None else ("WHERE business_date = ?", (business_date,))
-    )
-    rows = db.execute(
-        f"SELECT business_date, n, root, made_ms, note FROM checkpoint {where} ORDER BY"
-        " business_date",
-        values,
-    )
-    return [Checkpoint(*row) for row in rows]
+    return [Checkpoint(**row) for row in tree_heads(db, business_date)]
 
 
 # --- when -----------------------------------------------------------------------------------------
@@ -137,11 +130,8 @@ def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int)
     earlier = stored(ledger.db)
     latest = _latest(data, key)
     sizes = {checkpoint.n for checkpoint in earlier} | ({latest.size} if latest else set())
-    ledger.db.execute("BEGIN")  # one view of the ledger while others write
-    try:
-        scan = Scan().walk(ledger.db.execute(MESSAGES), sizes)
-    finally:
-        ledger.db.execute("ROLLBACK")
+    with snapshot(ledger.db) as db:
+        scan = Scan().walk(chained(db), sizes)
     reason = _against(scan, earlier, latest, key)
     if reason:
         ledger.incident("checkpoint_refused", "", reason, now_ms)
@@ -157,7 +147,7 @@ def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int)
         _write(
             data / "checkpoint.txt", made.note, 0o644
         )  # first: what is signed is never forgotten
-        db.execute("INSERT INTO checkpoint VALUES (?, ?, ?, ?, ?)", tuple(vars(made).values()))
+        add_tree_head(db, **vars(made))
     return made
 
 

@@ -8,12 +8,12 @@ configuration.
 """
 
 import os
-import sqlite3
 import sys
 from importlib import import_module
 from typing import NoReturn
 
 from gateway.errors import GatewayError, PermissionDenied, TryAgain
+from gateway.store.engine import StorageBusy
 
 # in the order of till --help
 AREAS = (
@@ -48,7 +48,7 @@ def main() -> NoReturn:
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # the reader went away: nobody to tell
         sys.exit(0)
-    except sqlite3.OperationalError as error:
+    except StorageBusy as error:
         _leave(TryAgain(f"ledger: {error}; free the disk or end the other process and try again"))
     except OSError as error:
         _leave(

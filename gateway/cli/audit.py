@@ -107,13 +107,14 @@ def verify(
     does not fit.
     """
     from gateway import config as configuration
-    from gateway.audit import offline as auditing
+    from gateway.audit.offline import audit
+    from gateway.store.read_only import opened_read_only
 
     path = ledger or configuration.load(config).ledger
     keys, own = _keys(vkey, path)
     printed = [(str(name), _notes(name)) for name in files or []]
-    with auditing.opened_read_only(path) as db:
-        report = auditing.audit(db, keys, printed, posted)
+    with opened_read_only(path) as db:
+        report = audit(db, keys, printed, posted)
     if as_json:
         found = [{**vars(item), "next": item.next} for item in report.findings]
         told = {

@@ -17,12 +17,14 @@ from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
 from gateway.explain.causes import Variance
 from gateway.explain.rank import explain
-from gateway.incoming.posted_file import postings_between, quarantined
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import drawer_sessions
 from gateway.store.ledger import Ledger
+from gateway.store.postings import last_business_date as newest_posted
+from gateway.store.postings import postings_between, quarantined, windows_posted
+from gateway.store.tree_heads import tree_heads
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ class Day:
 
 def last_business_date(ledger: Ledger) -> str | None:
     """The newest business date that anything was posted for."""
-    row = ledger.db.execute("SELECT max(business_date) FROM posting").fetchone()
-    return None if row[0] is None else str(row[0])
+    return newest_posted(ledger.db)
 
 
 def prove_day(
@@ -81,11 +82,8 @@ def prove_day(
     """
     from_ms, until_ms = day_bounds(business_date, zone)
     declared = list(windows)
-    rows = ledger.db.execute(
-        "SELECT DISTINCT window_id FROM posting WHERE business_date = ? ORDER BY 1",
-        (business_date,),
-    )
-    unassigned = [str(row[0]) for row in rows if row[0] not in declared]
+    posted = windows_posted(ledger.db, business_date)
+    unassigned = [window for window in posted if window not in declared]
     proofs: list[Proof] = []
     idle: list[str] = []
     for window in [*declared, *unassigned]:
@@ -112,14 +110,14 @@ def prove_day(
 
 
 def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:
-    row = ledger.db.execute(
-        "SELECT n, root, made_ms, note FROM checkpoint WHERE business_date = ?", (business_date,)
-    ).fetchone()
-    return (
-        None
-        if row is None
-        else {"n": row[0], "root": row[1].hex(), "made_ms": row[2], "note": row[3]}
-    )
+    for row in tree_heads(ledger.db, business_date):
+        return {
+            "n": row["n"],
+            "root": row["root"].hex(),
+            "made_ms": row["made_ms"],
+            "note": row["note"],
+        }
+    return None
 
 
 def _prove_window(

@@ -8,7 +8,6 @@ may forget is on disk. One answer a stream and commit.
 
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -22,18 +21,18 @@ from gateway.delivery.outcomes import (
     Rejected,
     Stream,
 )
+from gateway.delivery.recording import record
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
 from gateway.facts.records import SeenRecord
+from gateway.store.engine import ConstraintBroken, StorageError, is_damaged
 from gateway.store.ledger import Ledger
 from protocol import messages, seal, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
 log = logging.getLogger("till.ingest")
-
-_PRIMARY_CODE = 0xFF  # of an extended SQLite result code
 
 
 class Ingest:
@@ -93,19 +92,16 @@ class Ingest:
         """
         now_ms = self._clock.utc_ms()
         try:
-            recorded = self._ledger.record(batch, now_ms)
+            recorded = record(self._ledger, batch, now_ms)
         except (
-            sqlite3.IntegrityError
+            ConstraintBroken
         ):  # not the disk's fault: trying the same again would hold up every device for ever
             raise
         except LedgerBroken as error:
             self._broken(str(error), now_ms)
             raise
-        except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE in (
-                sqlite3.SQLITE_CORRUPT,
-                sqlite3.SQLITE_NOTADB,
-            ):
+        except StorageError as error:
+            if is_damaged(error):
                 text = (
                     f"ledger {self._ledger.path}: damaged ({error}); keep the file, put a backup"
                     " back with till restore"
@@ -132,8 +128,8 @@ class Ingest:
                 log.warning(
                     'message_refused topic=%r reason="%s"', outcome.topic[:80], outcome.reason[:200]
                 )
-        for record in recorded.records:
-            self._observe(record)
+        for seen in recorded.records:
+            self._observe(seen)
         acks = [
             ack for stream in recorded.streams if (ack := self._ack(stream, recorded)) is not None
         ]
@@ -198,7 +194,7 @@ class Ingest:
                         outcome.state,
                         now_ms,
                     )
-                except (sqlite3.Error, GatewayError) as error:
+                except (StorageError, GatewayError) as error:
                     log.error('command_not_sent device=%s error="%s"', outcome.device, error)
                     continue
                 if command is not None:
@@ -222,7 +218,7 @@ class Ingest:
             text,
         )
         self._tell("ledger_broken", text, now_ms)
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(StorageError):
             self._ledger.incident("ledger_broken", "", text, now_ms)
 
     def _tell(self, kind: str, text: str, now_ms: int) -> None:
@@ -248,7 +244,7 @@ class Ingest:
                 " devices kept their counts"
             )
             self._ledger.incident("storage_failed", "", text, now_ms)
-        except sqlite3.Error as error:
+        except StorageError as error:
             self._failing_since_ms = since_ms  # said with the next batch that works
             log.error('incident_not_written error="%s"', error)
 

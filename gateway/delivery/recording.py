@@ -7,7 +7,6 @@ until a person releases it: two boards with one key would otherwise interleave. 
 longer has becomes an exact gap row.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,8 +18,13 @@ from gateway.delivery.outcomes import (
     Rejected,
     Stream,
 )
-from gateway.facts.chain import GENESIS, gap_parts, next_head, occurred_ms
+from gateway.facts.chain import gap_parts, next_head, occurred_ms
 from gateway.facts.records import UNDECODABLE, SeenRecord
+from gateway.store import incidents, streams
+from gateway.store import messages as stored
+from gateway.store.device_events import last_changed_ms
+from gateway.store.engine import Db
+from gateway.store.ledger import Ledger
 from protocol import messages
 
 QUARANTINE_ROWS = 10_000  # from anybody, with no key: the cap that keeps a flood off the disk
@@ -32,14 +36,27 @@ RETIRED_LATE_MS = (
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
+def record(ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
+    """Make a batch durable: when this returns, all of it is on disk; when it raises StorageError,
+    none of it is.
+
+    Raises LedgerBroken when what was committed cannot be found again: nobody may be told that it is
+    safe.
+    """
+    with ledger.transaction() as db:
+        recorded = Recording(db, now_ms).run(batch)
+    marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
+    ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
+    return recorded
+
+
 class Recording:
     """The work inside one open transaction of `db`; the caller commits or rolls back."""
 
-    def __init__(self, db: sqlite3.Connection, now_ms: int) -> None:
+    def __init__(self, db: Db, now_ms: int) -> None:
         self._db = db
         self._now_ms = now_ms
-        row = db.execute("SELECT n, head FROM message ORDER BY n DESC LIMIT 1").fetchone()
-        self._n, self._head = (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
+        self._n, self._head = stored.newest(db)
         self._streams: dict[tuple[str, int], Stream] = {}
         self._records: list[SeenRecord] = []
         self._counts: dict[tuple[str, str], int] = {}
@@ -103,18 +120,8 @@ class Recording:
 
     def _known(self, message: AcceptedEvents, to_seq: int) -> dict[int, bytes]:
         """What is recorded of the message's seqs, and of the one ahead of them."""
-        rows = self._db.execute(
-            "SELECT seq, body FROM record WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ?",
-            (message.device, message.epoch, message.first_seq - 1, to_seq),
-        )
-        return dict(rows.fetchall())
-
-    def _known_at(self, stream: Stream) -> bytes | None:
-        row = self._db.execute(
-            "SELECT body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
-            (stream.device, stream.epoch, stream.high_water),
-        ).fetchone()
-        return bytes(row[0]) if row else None
+        first = message.first_seq - 1
+        return stored.bodies_between(self._db, message.device, message.epoch, first, to_seq)
 
     def _take(self, stream: Stream, message: AcceptedEvents, fresh: list[int]) -> None:
         n = self._append(message)
@@ -131,7 +138,7 @@ class Recording:
                 f"epoch {stream.epoch}: records after a newer epoch began; is the old board in use?"
                 " Count the drawer",
             )
-        rows = []
+        rows: list[stored.RecordRow] = []
         for seq in fresh:
             body = message.bodies[seq - message.first_seq]
             kind, boot, uptime_ms = UNDECODABLE, None, None
@@ -167,7 +174,7 @@ class Recording:
                     message.device, message.epoch, seq, kind, at_ms, message.received_ms, fields, n
                 )
             )
-        self._db.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        stored.add_records(self._db, rows)
         stream.high_water = max(stream.high_water, message.last_seq)
         stream.taken += len(fresh)
 
@@ -188,7 +195,7 @@ class Recording:
         state = message.state
         live = _is_live(message)
         is_news = self._is_news(message.device, state)
-        self._note_heartbeat(message, live)
+        streams.note_heartbeat(self._db, message.device, message.received_ms if live else 0, state)
         if (
             not live
         ):  # a will or the broker's copy tells what was, not what is: nothing is concluded from it
@@ -213,11 +220,8 @@ class Recording:
         """Whether this heartbeat is newer than the last one that is noted: an old one, sent again,
         locks nothing.
         """
-        row = self._db.execute(
-            "SELECT boot, uptime_ms FROM heartbeat WHERE device = ? AND epoch = ?",
-            (device, state["epoch"]),
-        ).fetchone()
-        return row is None or (state["boot"], state["uptime_ms"]) > (row[0], row[1])
+        last = streams.last_spoke(self._db, device, state["epoch"])
+        return last is None or (state["boot"], state["uptime_ms"]) > last
 
     def _conflict(self, stream: Stream) -> None:
         """The device itself sees that the ledger holds another board's records under its name."""
@@ -235,8 +239,10 @@ class Recording:
         for from_seq, until_seq, cause in gap_parts(
             stream.high_water, message.state["acked"], to_seq
         ):
-            row = (stream.device, stream.epoch, from_seq, until_seq, cause, message.received_ms, n)
-            self._db.execute("INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            streams.add_gap(
+                self._db, stream.device, stream.epoch, from_seq, until_seq, cause,
+                message.received_ms, n,
+            )  # fmt: skip
             self.incident(
                 "gap",
                 stream.device,
@@ -250,15 +256,15 @@ class Recording:
         """
         if ledger_n == 0:
             return
-        row = self._db.execute("SELECT head FROM message WHERE n = ?", (ledger_n,)).fetchone()
-        if row is None:
+        head = stored.head_of(self._db, ledger_n)
+        if head is None:
             self.incident(
                 "ledger_behind",
                 device,
                 f"it saw message {ledger_n}, this ledger ends before it: restored from an old"
                 " backup?",
             )
-        elif bytes(row[0]) != ledger_head:
+        elif head != ledger_head:
             self.incident(
                 "ledger_differs",
                 device,
@@ -266,58 +272,24 @@ class Recording:
                 " from",
             )
 
-    def _note_heartbeat(self, message: AcceptedState, live: bool) -> None:
-        s = message.state
-        self._db.execute(
-            "INSERT INTO heartbeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT"
-            " (device) DO UPDATE SET"
-            " seen_ms = max(seen_ms, excluded.seen_ms), epoch = excluded.epoch, boot ="
-            " excluded.boot,"
-            " uptime_ms = excluded.uptime_ms, status = excluded.status, last_seq ="
-            " excluded.last_seq,"
-            " lowest_kept = excluded.lowest_kept, acked = excluded.acked, ledger_n ="
-            " excluded.ledger_n,"
-            " ledger_head = excluded.ledger_head, heap_free = excluded.heap_free, heap_low ="
-            " excluded.heap_low,"
-            " command = excluded.command",
-            (
-                message.device, message.received_ms if live else 0, s["epoch"], s["boot"],
-                s["uptime_ms"], s["status"],
-                s["last_seq"], s["lowest_kept"], s["acked"], s["ledger_n"], s["ledger_head"],
-                s["heap_free"], s["heap_low"],
-                s["command"],
-            ),
-        )  # fmt: skip
-
     # -- streams and the chain
 
     def _stream(self, device: str, epoch: int) -> Stream:
         stream = self._streams.get((device, epoch))
         if stream is None:
-            row = self._db.execute(
-                "SELECT high_water, locked, current FROM cursor WHERE device = ? AND epoch = ?",
-                (device, epoch),
-            ).fetchone()
-            if row is None:
+            found = streams.open_stream(self._db, device, epoch)
+            if found is None:
                 self._close_older(device, epoch)
-                self._db.execute(
-                    "INSERT INTO cursor (device, epoch, high_water, first_seen_ms, last_seen_ms,"
-                    " current, locked)"
-                    " VALUES (?, ?, 0, ?, ?, 1, 0)", (device, epoch, self._now_ms, self._now_ms),
-                )  # fmt: skip
-                row = (0, 0, 1)
-            stream = self._streams[(device, epoch)] = Stream(
-                device, epoch, row[0], bool(row[1]), bool(row[2])
-            )
+                streams.begin_stream(self._db, device, epoch, self._now_ms)
+                found = (0, False, True)
+            stream = self._streams[(device, epoch)] = Stream(device, epoch, *found)
         return stream
 
     def _close_older(self, device: str, epoch: int) -> None:
         """A new epoch is a wiped or replaced board: what the old one still held is unknown, and a
         person must count.
         """
-        for (older,) in self._db.execute(
-            "SELECT epoch FROM cursor WHERE device = ? AND current = 1", (device,)
-        ).fetchall():
+        for older in streams.close_streams(self._db, device):
             text = (
                 f"epoch {older} ended without its tail: epoch {epoch} began on a wiped or replaced"
                 " board; count the drawer"
@@ -325,7 +297,6 @@ class Recording:
             self.incident("tail_unknown", device, text)
             if (device, older) in self._streams:
                 self._streams[(device, older)].current = False
-        self._db.execute("UPDATE cursor SET current = 0 WHERE device = ?", (device,))
 
     def _answer(self, stream: Stream, message: Accepted, boot: int, uptime_ms: int) -> None:
         stream.kid = message.kid
@@ -336,16 +307,14 @@ class Recording:
     def _append(self, message: Accepted) -> int:
         self._n += 1
         self._head = next_head(self._head, message.topic, message.received_ms, message.sealed)
-        self._db.execute(
-            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                self._n,
-                message.device,
-                message.topic,
-                message.received_ms,
-                message.sealed,
-                self._head,
-            ),
+        stored.add_message(
+            self._db,
+            self._n,
+            message.device,
+            message.topic,
+            message.received_ms,
+            message.sealed,
+            self._head,
         )
         return self._n
 
@@ -369,9 +338,7 @@ class Recording:
         merely late is neither.
         """
         device = kid.rpartition(".")[0]
-        changed = self._db.execute(
-            "SELECT max(at_ms) FROM device_event WHERE device = ?", (device,)
-        ).fetchone()[0]
+        changed = last_changed_ms(self._db, device)
         if changed is None or not 0 <= self._now_ms - changed < RETIRED_LATE_MS:
             text = (
                 f"messages under key {kid}, which is retired: find who sends them; a board of yours"
@@ -383,23 +350,23 @@ class Recording:
         self, received_ms: int, source: str, reason: str, raw: bytes, sealed: bool
     ) -> None:
         """Keep refused bytes with the reason, up to the cap; past it only a counter moves."""
-        rows = self._db.execute("SELECT ifnull(max(id), 0) FROM quarantine").fetchone()[0]
-        if rows >= (QUARANTINE_ROWS_SEALED if sealed else QUARANTINE_ROWS):
+        limit = QUARANTINE_ROWS_SEALED if sealed else QUARANTINE_ROWS
+        if incidents.quarantine_size(self._db) >= limit:
             self._count("", "not_kept", 1)
             return
         if len(raw) > QUARANTINE_BYTES:
             reason = f"{reason} (first {QUARANTINE_BYTES} of {len(raw)} bytes kept)"
-        self._db.execute(
-            "INSERT INTO quarantine (received_ms, source, reason, bytes) VALUES (?, ?, ?, ?)",
-            (received_ms, source[:_TEXT_CHARS], reason[:_TEXT_CHARS], raw[:QUARANTINE_BYTES]),
+        incidents.add_quarantine(
+            self._db,
+            received_ms,
+            source[:_TEXT_CHARS],
+            reason[:_TEXT_CHARS],
+            raw[:QUARANTINE_BYTES],
         )
 
     def incident(self, kind: str, device: str, text: str) -> None:
         """Raise it once: the same text again is the same incident."""
-        self._db.execute(
-            "INSERT OR IGNORE INTO incident (at_ms, kind, device, text) VALUES (?, ?, ?, ?)",
-            (self._now_ms, kind, device, text),
-        )
+        incidents.add_incident(self._db, kind, device, text, self._now_ms)
 
     def _count(self, device: str, name: str, by: int) -> None:
         if by:
@@ -409,24 +376,18 @@ class Recording:
         for stream in self._streams.values():
             if stream.want_to <= stream.high_water:
                 stream.want_to = 0
-            body = self._known_at(stream)
+            body = stored.body_at(self._db, stream.device, stream.epoch, stream.high_water)
             stream.mark = messages.mark_of(body) if body else stream.mark
-            self._db.execute(
-                "UPDATE cursor SET high_water = ?, locked = ?, last_seen_ms = max(last_seen_ms, ?)"
-                " WHERE device = ? AND epoch = ?",
-                (
-                    stream.high_water,
-                    int(stream.locked),
-                    stream.last_seen_ms,
-                    stream.device,
-                    stream.epoch,
-                ),
+            streams.save_stream(
+                self._db,
+                stream.device,
+                stream.epoch,
+                stream.high_water,
+                stream.locked,
+                stream.last_seen_ms,
             )
-        self._db.executemany(
-            "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT (device, name) DO UPDATE SET value ="
-            " value + excluded.value",
-            [(device, name, by) for (device, name), by in self._counts.items()],
-        )
+        counts = [(device, name, by) for (device, name), by in self._counts.items()]
+        streams.add_counts(self._db, counts)
 
 
 def _is_live(message: AcceptedState) -> bool:

@@ -8,12 +8,15 @@ counter once. A command is for one epoch: a wiped board does not obey the old on
 
 import logging
 import secrets
-import sqlite3
 from typing import Any
 
 from gateway.devices.keys import DeviceKey, KeyStore
 from gateway.errors import ConfigError, UsageError
+from gateway.store import commands as stored
+from gateway.store.device_events import add_device_events
+from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
+from gateway.store.streams import current_epoch, last_command
 from protocol import messages, seal, topics
 
 log = logging.getLogger("till.commands")
@@ -117,20 +120,10 @@ def after_heartbeat(
         _retire(ledger, keys, used, [key for key in held if key.number >= used.number], now_ms)
     elif len(held) > 1:
         _rotate_again(ledger, used, held[-1].number, state, now_ms)
-    row = ledger.db.execute(
-        "SELECT counter, nonce, verb, argument FROM command WHERE device = ? AND epoch = ? AND"
-        " counter > ? AND (verb = 'rotate' OR asked_ms > ?) ORDER BY counter LIMIT 1",
-        (device, state["epoch"], state["command"], now_ms - KEPT_MS),
-    ).fetchone()
-    if row is None:
+    due = stored.due_command(ledger.db, device, state["epoch"], state["command"], now_ms - KEPT_MS)
+    if due is None:
         return None
-    command = {
-        "epoch": state["epoch"],
-        "counter": row[0],
-        "nonce": row[1],
-        "verb": row[2],
-        "argument": row[3],
-    }
+    command = {"epoch": state["epoch"], **due}
     topic = topics.topic(site, device, "cmd")
     return topic, seal.seal(used.secret, kid, topic, messages.encode_command(command))
 
@@ -143,14 +136,9 @@ def _rotate_again(
     sides may have the new key already.
     """
     device = old.device
-    waiting = ledger.db.execute(
-        "SELECT 1 FROM command WHERE device = ? AND epoch = ? AND verb = 'rotate' AND argument = ?"
-        " AND counter > ?",
-        (device, state["epoch"], str(number), state["command"]),
-    ).fetchone()
-    if waiting is not None:
+    if stored.rotation_waits(ledger.db, device, state["epoch"], number, state["command"]):
         return
-    tries = _tries(ledger.db, device, number)
+    tries = stored.rotations_asked(ledger.db, device, number)
     if tries >= ROTATE_TRIES_MAX:
         text = (
             f"the device took {tries} commands to use key {number} and still uses key {number - 1};"
@@ -175,19 +163,9 @@ def _retire(
     ledger: Ledger, keys: KeyStore, used: DeviceKey, left: list[DeviceKey], now_ms: int
 ) -> None:
     with ledger.transaction() as db:
-        db.execute(
-            "INSERT INTO device_event (at_ms, device, event, key_number, certificate, who, text)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                now_ms,
-                used.device,
-                "rotated",
-                used.number,
-                "",
-                "the device",
-                "first heartbeat under this key; older ones retired",
-            ),
-        )
+        text = "first heartbeat under this key; older ones retired"
+        event = (used.device, "rotated", used.number, "", text)
+        add_device_events(db, now_ms, "the device", [event])
         keys.write(used.device, left)
     log.info("key_rotated device=%s number=%d", used.device, used.number)
 
@@ -201,27 +179,18 @@ def _nonce(old: DeviceKey, number: int) -> bytes:
     ]
 
 
-def _tries(db: sqlite3.Connection, device: str, number: int) -> int:
-    """How often a rotation to this key was asked for, as far as this ledger knows."""
-    query = "SELECT count(*) FROM command WHERE device = ? AND verb = 'rotate' AND argument = ?"
-    return int(db.execute(query, (device, str(number))).fetchone()[0])
-
-
-def _epoch(db: sqlite3.Connection, device: str) -> int:
-    row = db.execute(
-        "SELECT epoch FROM cursor WHERE device = ? AND current = 1 ORDER BY id DESC LIMIT 1",
-        (device,),
-    ).fetchone()
-    if row is None:
+def _epoch(db: Db, device: str) -> int:
+    epoch = current_epoch(db, device)
+    if epoch is None:
         raise ConfigError(
             f"device {device}: it never spoke to this ledger; switch it on and wait for its first"
             " heartbeat"
         )
-    return int(row[0])
+    return epoch
 
 
 def _insert(
-    db: sqlite3.Connection,
+    db: Db,
     device: str,
     epoch: int,
     verb: str,
@@ -233,16 +202,7 @@ def _insert(
     """The counter: above every one of this epoch, also above what a ledger that was restored has
     forgotten.
     """
-    asked = db.execute(
-        "SELECT ifnull(max(counter), 0) FROM command WHERE device = ? AND epoch = ?",
-        (device, epoch),
-    ).fetchone()
-    taken = db.execute(
-        "SELECT command FROM heartbeat WHERE device = ? AND epoch = ?", (device, epoch)
-    ).fetchone()
-    counter = max(int(asked[0]), int(taken[0]) if taken else 0) + 1
-    db.execute(
-        "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (device, epoch, counter, nonce, verb, argument, now_ms, who),
-    )
+    asked = stored.highest_counter(db, device, epoch)
+    counter = max(asked, last_command(db, device, epoch)) + 1
+    stored.add_command(db, device, epoch, counter, nonce, verb, argument, now_ms, who)
     return counter

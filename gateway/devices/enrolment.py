@@ -18,7 +18,6 @@ from typing import Any
 from gateway.broker import mosquitto as broker_config
 from gateway.broker import pki
 from gateway.config import Site
-from gateway.delivery.recording import Recording
 from gateway.devices.keys import (
     KeyStore,
     approve_key,
@@ -28,6 +27,8 @@ from gateway.devices.keys import (
     pending_file,
 )
 from gateway.errors import ConfigError, DataError, PermissionDenied, UsageError
+from gateway.store.device_events import add_device_events, device_events
+from gateway.store.incidents import add_incident
 from gateway.store.ledger import Ledger
 
 # of a fingerprint that somebody reads out: 64 bits, out of reach for whoever wants another such one
@@ -260,23 +261,16 @@ class Enrolment:
         in one transaction.
         """
         with self._ledger.transaction() as db:
-            db.executemany(
-                "INSERT INTO device_event (at_ms, device, event, key_number, certificate, who,"
-                " text) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(self._now_ms, *row[:4], self._who, row[4]) for row in rows],
-            )
+            add_device_events(db, self._now_ms, self._who, rows)
             if incident is not None:
-                Recording(db, self._now_ms).incident(incident[0], rows[0][0], incident[1])
+                add_incident(db, incident[0], rows[0][0], incident[1], self._now_ms)
 
 
 def events(ledger: Ledger, device: str | None = None) -> list[dict[str, Any]]:
     """The device_event rows, oldest first: id, at_ms, device, event, key_number, certificate, who,
     text.
     """
-    where, values = ("", ()) if device is None else (" WHERE device = ?", (device,))  # type: tuple[str, tuple[str, ...]]
-    answer = ledger.db.execute(f"SELECT * FROM device_event{where} ORDER BY id", values)
-    names = [column[0] for column in answer.description]
-    return [dict(zip(names, row, strict=True)) for row in answer]
+    return device_events(ledger.db, device)
 
 
 def revoked(ledger: Ledger) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,8 @@ from typing import BinaryIO
 from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
 from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
 from gateway.incoming.posted_row import RowError, amount, parse_row
+from gateway.store import postings
+from gateway.store.engine import Db, StorageBusy, transaction
 
 FILE_BYTES_MAX = (
     256 * 1024 * 1024
@@ -33,10 +34,10 @@ _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(
     r"#control,rows=(\d{1,9}),tender_cents=([-+.\d]+),change_cents=([-+.\d]+),allocation_cents=([-+.\d]+),*"
 )
-_SAME_KEY = " AND ".join(
-    f"posting.{name} = staged.{name}" for name in ("source_system", "receipt_no", "line_no")
-)
-_POSTING_COLUMNS = "receipt_no, line_no, posted_ms, " + ", ".join(COLUMNS[3:])
+
+
+_StagedRow = tuple[int, list[int | None], Posting | None, str | None]
+# line, amounts for the control line, posting, reason against it
 
 
 @dataclass
@@ -68,59 +69,23 @@ class _Reading:
     fault: str = ""  # first reason for which the whole file stays unposted
 
 
-def import_posted(db: sqlite3.Connection, path: Path, now_ms: int) -> ImportResult:
-    """Post a file. `db` is an open ledger's connection in autocommit mode; its schema is 0002.sql.
+def import_posted(db: Db, path: Path, now_ms: int) -> ImportResult:
+    """Post a file. `db` is an open ledger's, outside of a transaction.
 
     Raises UsageError when there is no such file, PermissionDenied when it cannot be read, DataError
     when it is not a posted.csv at all (too large, another header), TryAgain when the ledger is
     locked or its disk is full.
     """
     try:
-        db.execute("DROP TABLE IF EXISTS temp.staged")
-        db.execute(
-            "CREATE TEMP TABLE staged (file_line INTEGER PRIMARY KEY, tender_key, change_key,"
-            f" allocation_key, content, reason, {_POSTING_COLUMNS})"
-        )
-        with _opened(path) as file:
-            reading = _stage(db, file, path)
-        try:
+        with postings.staging(db):
+            with _opened(path) as file:
+                reading = _stage(db, file, path)
             return _post(db, path.name, reading, now_ms)
-        finally:
-            db.execute("DROP TABLE temp.staged")
-    except sqlite3.OperationalError as error:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
+    except StorageBusy as error:
         raise TryAgain(
             f"{path}: nothing posted, the ledger answered: {error}; free it or its disk and import"
             " again"
         ) from error
-
-
-def postings_between(
-    db: sqlite3.Connection, window: str, business_date: str, since_ms: int, until_ms: int
-) -> list[Posting]:
-    """Postings of a window that belong to a business day or were posted in a span of time, in the
-    order of posting.
-    """
-    rows = db.execute(
-        f"SELECT {_POSTING_COLUMNS} FROM posting WHERE window_id = ?1"
-        " AND (business_date = ?2 OR (posted_ms >= ?3 AND posted_ms < ?4))"
-        " ORDER BY posted_ms, source_system, receipt_no, line_no",
-        (window, business_date, since_ms, until_ms),
-    )
-    return [Posting(*row) for row in rows]
-
-
-def quarantined(db: sqlite3.Connection, since_ms: int = 0) -> list[dict[str, str | int]]:
-    """Rows that were not posted: file, line, reason; oldest first. since_ms: of files imported from
-    then on.
-    """
-    rows = db.execute(
-        "SELECT name, file_line, posting_quarantine.reason FROM posting_quarantine JOIN posted_file"
-        " ON posted_file.id = file_id WHERE imported_ms >= ? ORDER BY posting_quarantine.id",
-        (since_ms,),
-    )
-    return [{"file": name, "line": line, "reason": reason} for name, line, reason in rows]
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -164,12 +129,11 @@ def _lines(file: BinaryIO, reading: _Reading) -> Iterator[tuple[int, bytes | Non
     reading.digest = digest.digest()
 
 
-def _stage(db: sqlite3.Connection, file: BinaryIO, path: Path) -> _Reading:
+def _stage(db: Db, file: BinaryIO, path: Path) -> _Reading:
     reading = _Reading()
     lines = _lines(file, reading)
     _check_header(next(lines, (1, b"")), path)
-    batch: list[tuple[object, ...]] = []
-    marks = ", ".join("?" * (6 + len(COLUMNS)))
+    batch: list[_StagedRow] = []
     for number, line in lines:
         if reading.control is not None:
             reading.fault = reading.fault or f"line {number}: something follows the control line"
@@ -179,9 +143,9 @@ def _stage(db: sqlite3.Connection, file: BinaryIO, path: Path) -> _Reading:
             reading.rows += 1
             batch.append(_staged_row(number, line, reading))
         if len(batch) >= _BATCH_ROWS:
-            db.executemany(f"INSERT INTO staged VALUES ({marks})", batch)
+            postings.stage(db, batch)
             batch.clear()
-    db.executemany(f"INSERT INTO staged VALUES ({marks})", batch)
+    postings.stage(db, batch)
     return reading
 
 
@@ -221,10 +185,8 @@ def _read_control(line: bytes, number: int, reading: _Reading) -> None:
         reading.fault = reading.fault or f"line {number}: unreadable control line: {error}"
 
 
-def _staged_row(number: int, line: bytes | None, reading: _Reading) -> tuple[object, ...]:
-    """The row of temp.staged: a posting, or the reason against it and the amounts that the control
-    line still needs.
-    """
+def _staged_row(number: int, line: bytes | None, reading: _Reading) -> _StagedRow:
+    """A posting, or the reason against it and the amounts that the control line still needs."""
     amounts: list[int | None] = [None, None, None]
     try:
         if line is None:
@@ -232,11 +194,10 @@ def _staged_row(number: int, line: bytes | None, reading: _Reading) -> tuple[obj
         cells = _cells(line)
         if len(cells) == len(COLUMNS):
             amounts = [_amount_for_control(cells[COLUMNS.index(name)], reading) for name in AMOUNTS]
-        posting = parse_row(cells)
+        return number, amounts, parse_row(cells), None
     except RowError as error:
         reading.refused += 1
-        return (number, *amounts, None, str(error), *[None] * len(COLUMNS))
-    return (number, *amounts, posting.content(), None, *posting.values())
+        return number, amounts, None, str(error)
 
 
 def _cells(line: bytes) -> list[str]:
@@ -261,114 +222,54 @@ def _amount_for_control(text: str, reading: _Reading) -> int | None:
 # --- posting --------------------------------------------------------------------------------------
 
 
-def _post(db: sqlite3.Connection, name: str, reading: _Reading, now_ms: int) -> ImportResult:
-    db.execute(
-        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ': this file"
-        " says it in two ways' WHERE (source_system, receipt_no, line_no) IN (SELECT source_system,"
-        " receipt_no, line_no FROM staged WHERE reason IS NULL GROUP BY 1, 2, 3 HAVING"
-        " count(DISTINCT content) > 1)"
-    )
+def _post(db: Db, name: str, reading: _Reading, now_ms: int) -> ImportResult:
+    postings.refuse_contradictions(db)
     fault = reading.fault or _fault(db, reading)
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        result = _known_file(db, name, reading) or _post_rows(db, name, reading, fault, now_ms)
-        db.execute("COMMIT")
-        return result
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    with transaction(db):
+        return _known_file(db, name, reading) or _post_rows(db, name, reading, fault, now_ms)
 
 
-def _fault(db: sqlite3.Connection, reading: _Reading) -> str:
+def _fault(db: Db, reading: _Reading) -> str:
     """Why the whole file stays unposted; empty when nothing speaks against it."""
     if reading.control is None:
         return "no control line at the end: the file was cut short, or the export did not finish"
     if len(reading.forms) > 1:
         return "amounts are written in two ways, 1250 and 12.50; export one of them"
-    refused = db.execute("SELECT count(*) FROM staged WHERE reason IS NOT NULL").fetchone()[0]
+    refused = postings.refused_count(db)
     if refused > REFUSED_ROWS_MAX:
         return f"{refused} bad rows, limit {REFUSED_ROWS_MAX}"
-    sums = db.execute(
-        "SELECT coalesce(sum(tender_key), 0), coalesce(sum(change_key), 0),"
-        " coalesce(sum(allocation_key), 0) FROM staged WHERE file_line IN (SELECT min(file_line)"
-        " FROM staged GROUP BY source_system, receipt_no, line_no, CASE WHEN receipt_no IS NULL"
-        " THEN file_line END)"
-    ).fetchone()
+    found = (reading.rows, *postings.staged_sums(db))
     names = ("rows", "tender_cents", "change_cents", "allocation_cents")
-    for what, stated, found in zip(names, reading.control, (reading.rows, *sums), strict=True):
-        if stated != found:
+    for what, stated, has in zip(names, reading.control, found, strict=True):
+        if stated != has:
             return (
-                f"control total {what}: the control line says {stated}, the rows give {found};"
+                f"control total {what}: the control line says {stated}, the rows give {has};"
                 " export the day again"
             )
     return ""
 
 
-def _known_file(db: sqlite3.Connection, name: str, reading: _Reading) -> ImportResult | None:
-    row = db.execute(
-        "SELECT id, state, reason, rows, added, known, refused FROM posted_file WHERE sha256 = ?",
-        (reading.digest,),
-    ).fetchone()
-    if row is None:
+def _known_file(db: Db, name: str, reading: _Reading) -> ImportResult | None:
+    known = postings.known_file(db, reading.digest)
+    if known is None:
         return None
-    file_id, state, reason, rows, added, known, refused = row
-    state = "already" if state == "posted" else state
-    return ImportResult(name, state, reason, rows, added, known, refused, _shown(db, file_id))
+    shown = postings.refused_lines(db, known.pop("id"), REFUSED_SHOWN_MAX)
+    state = "already" if known.pop("state") == "posted" else "unposted"
+    return ImportResult(name, state, **known, shown=shown)
 
 
-def _post_rows(
-    db: sqlite3.Connection, name: str, reading: _Reading, fault: str, now_ms: int
-) -> ImportResult:
-    db.execute(
-        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ' was"
-        " posted before with other content' WHERE reason IS NULL AND EXISTS (SELECT 1 FROM posting"
-        f" WHERE {_SAME_KEY} AND posting.content <> staged.content)"
-    )
-    refused = db.execute("SELECT count(*) FROM staged WHERE reason IS NOT NULL").fetchone()[0]
-    news = (
-        "SELECT min(file_line) FROM staged WHERE reason IS NULL AND NOT EXISTS (SELECT 1 FROM"
-        f" posting WHERE {_SAME_KEY}) GROUP BY source_system, receipt_no, line_no"
-    )
-    added = 0 if fault else db.execute(f"SELECT count(*) FROM ({news})").fetchone()[0]
+def _post_rows(db: Db, name: str, reading: _Reading, fault: str, now_ms: int) -> ImportResult:
+    postings.refuse_changed(db)
+    refused = postings.refused_count(db)
+    added = 0 if fault else postings.new_count(db)
     known = 0 if fault else reading.rows - refused - added
     state = "unposted" if fault else "posted"
-    file_id = db.execute(
-        "INSERT INTO posted_file (sha256, name, bytes, imported_ms, state, reason, rows, added,"
-        " known, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            reading.digest,
-            name,
-            reading.size_bytes,
-            now_ms,
-            state,
-            fault,
-            reading.rows,
-            added,
-            known,
-            refused,
-        ),
-    ).lastrowid
+    counts = (reading.rows, added, known, refused)
+    file_id = postings.add_file(
+        db, reading.digest, name, reading.size_bytes, now_ms, state, fault, counts
+    )
     if not fault:
-        db.execute(
-            f"INSERT INTO posting (file_id, file_line, {_POSTING_COLUMNS}, content) SELECT ?,"
-            f" file_line, {_POSTING_COLUMNS}, content FROM staged WHERE file_line IN ({news}) ORDER"
-            " BY file_line",
-            (file_id,),
-        )
-    db.execute(
-        "INSERT INTO posting_quarantine (file_id, file_line, reason) SELECT ?, file_line, reason"
-        " FROM staged WHERE reason IS NOT NULL ORDER BY file_line LIMIT ?",
-        (file_id, REFUSED_ROWS_MAX),
-    )
-    return ImportResult(
-        name, state, fault, reading.rows, added, known, refused, _shown(db, file_id)
-    )
-
-
-def _shown(db: sqlite3.Connection, file_id: int | None) -> list[tuple[int, str]]:
-    rows = db.execute(
-        "SELECT file_line, reason FROM posting_quarantine WHERE file_id = ? ORDER BY id LIMIT ?",
-        (file_id, REFUSED_SHOWN_MAX),
-    )
-    return [(line, reason) for line, reason in rows]
+        postings.post_new(db, file_id)
+    postings.keep_refused(db, file_id, REFUSED_ROWS_MAX)
+    shown = postings.refused_lines(db, file_id, REFUSED_SHOWN_MAX)
+    return ImportResult(name, state, fault, *counts, shown)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.store.ledger import Ledger
+from gateway.store.messages import latest_received_ms
 
 FINDINGS_SHOWN = 3
 
@@ -93,9 +94,7 @@ def inspect(path: Path) -> Copy:
                     f"backup {path}: {len(found)} findings: {shown}; use an older backup"
                 )
             n, head = ledger.head()
-            newest_ms = ledger.db.execute(
-                "SELECT ifnull(max(received_ms), 0) FROM message"
-            ).fetchone()[0]
+            newest_ms = latest_received_ms(ledger.db)
     return Copy(path, path.stat().st_size, content, n, head, newest_ms)
 
 

@@ -1,27 +1,24 @@
 """The ledger: every record a device stated, once, in an order that a hash chain fixes. Appended to,
 never edited.
 
-`record` is the only way in for what devices say: one transaction for a batch of messages. An answer
-to a device is sent only after it returned. Everybody else reads: `records`, `verify`, `stats` and
-the small tables beside them. A connection belongs to one thread at a time; whoever reads while the
-gateway serves opens a Ledger of its own.
+A Ledger is one open file: transactions, what must hold while it is in use, and the questions that
+everybody asks. The SQL is in the modules beside this one. A connection belongs to one thread at a
+time; whoever reads while the gateway serves opens a Ledger of its own.
 """
 
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.delivery.outcomes import Accepted, Recorded, Rejected
-from gateway.delivery.recording import Recording
 from gateway.errors import LedgerBroken
 from gateway.facts.chain import GENESIS
-from gateway.facts.records import UNDECODABLE, DeviceStats, Finding, SeenRecord
+from gateway.facts.records import DeviceStats, Finding, SeenRecord
+from gateway.store import engine, incidents, messages, streams
+from gateway.store.engine import Db
 from gateway.store.ledger_file import open_ledger
-from gateway.store.verify import chain_break, verify
-from protocol import records as wire
+from gateway.store.verify import verify
 
 TAIL_MESSAGES = (
     100_000  # whose chain a start looks at: a third of a second; till verify looks at all of it
@@ -56,57 +53,31 @@ class Ledger:
         self.close()
 
     @property
-    def db(self) -> sqlite3.Connection:
-        """The connection, for the office's own tables (0002.sql and on)."""
+    def db(self) -> Db:
+        """What the functions of store/ take."""
         return self._db
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Db]:
         """A write transaction: committed at the end of the block, rolled back by any exception."""
-        if (
-            self._db.in_transaction
-        ):  # an earlier ROLLBACK failed too: without this nothing would ever begin again
-            self._db.execute("ROLLBACK")
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # SQLite rolls back by itself after some errors
-                self._db.execute("ROLLBACK")
-            raise
-
-    def record(self, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
-        """Make a batch durable: when this returns, all of it is on disk; when it raises
-        sqlite3.Error, none of it is.
-
-        Raises LedgerBroken when what was committed cannot be found again: nobody may be told that
-        it is safe.
-        """
-        with self.transaction() as db:
-            recorded = Recording(db, now_ms).run(batch)
-        self._check_recorded(recorded)
-        return recorded
+        with engine.transaction(self._db) as db:
+            yield db
 
     def incident(self, kind: str, device: str, text: str, at_ms: int) -> None:
         """Note something a person should look into; the same text again is the same incident."""
         with self.transaction() as db:
-            Recording(db, at_ms).incident(kind, device, text)
+            incidents.add_incident(db, kind, device, text, at_ms)
 
     def release(self, device: str, epoch: int, who: str, at_ms: int) -> bool:
         """Unlock a stream after equivocation; False when it was not locked. `who` decided goes on
         record.
         """
         with self.transaction() as db:
-            done = db.execute(
-                "UPDATE cursor SET locked = 0 WHERE device = ? AND epoch = ? AND locked = 1",
-                (device, epoch),
-            )
-            if done.rowcount == 1:
-                Recording(db, at_ms).incident(
-                    "released", device, f"epoch {epoch}: released at {at_ms} by {who}"
-                )
-            return done.rowcount == 1
+            done = streams.unlock_stream(db, device, epoch)
+            if done:
+                text = f"epoch {epoch}: released at {at_ms} by {who}"
+                incidents.add_incident(db, "released", device, text, at_ms)
+            return done
 
     # -- what must hold while it is in use
 
@@ -114,7 +85,7 @@ class Ledger:
         """Raises LedgerBroken, after raising an incident, when the newest messages do not lead to
         their stored heads.
         """
-        broken = chain_break(self._db, max(1, self.head()[0] - TAIL_MESSAGES + 1))
+        broken = messages.chain_break(self._db, max(1, self.head()[0] - TAIL_MESSAGES + 1))
         if broken:
             text = (
                 f"the chain does not lead to the head of message {broken}: this message or one"
@@ -126,19 +97,13 @@ class Ledger:
                 " backup back"
             )
 
-    def _check_recorded(self, recorded: Recorded) -> None:
-        """After COMMIT: the marks and the head read back are those that the answers will state, in
-        the files we opened.
+    def check_committed(self, n: int, head: bytes, marks: Sequence[tuple[str, int, int]]) -> None:
+        """After COMMIT: the head at message n and the high-water marks (device, epoch, seq) read
+        back are those that the answers will state, in the files we opened. Raises LedgerBroken.
         """
-        row = self._db.execute(
-            "SELECT head FROM message WHERE n = ?", (recorded.ledger_n,)
-        ).fetchone()
-        head = row[0] if row else GENESIS
-        marks = {
-            self.high_water(stream.device, stream.epoch) - stream.high_water
-            for stream in recorded.streams
-        }
-        if head != recorded.ledger_head or marks - {0}:
+        read_back = messages.head_of(self._db, n) or GENESIS
+        moved = [seq for device, epoch, seq in marks if self.high_water(device, epoch) != seq]
+        if read_back != head or moved:
             raise LedgerBroken(
                 f"ledger {self.path}: what was committed reads back differently; stop, and run till"
                 " verify"
@@ -166,15 +131,12 @@ class Ledger:
 
     def head(self) -> tuple[int, bytes]:
         """(n, head) of the newest message; (0, 32 zero bytes) of an empty ledger."""
-        row = self._db.execute("SELECT n, head FROM message ORDER BY n DESC LIMIT 1").fetchone()
-        return (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
+        return messages.newest(self._db)
 
     def high_water(self, device: str, epoch: int) -> int:
         """Up to which seq this stream is durable; 0 for one nobody has seen."""
-        row = self._db.execute(
-            "SELECT high_water FROM cursor WHERE device = ? AND epoch = ?", (device, epoch)
-        ).fetchone()
-        return int(row[0]) if row else 0
+        found = streams.open_stream(self._db, device, epoch)
+        return found[0] if found else 0
 
     def records(
         self,
@@ -184,28 +146,9 @@ class Ledger:
         after_n: int = 0,
     ) -> Iterator[SeenRecord]:
         """Records with since_ms <= occurred_ms < until_ms, of one device or all, from messages
-        after `after_n`.
-
-        In the order they were recorded, which within one stream is the order of seq.
+        after `after_n`: see store/messages.py.
         """
-        where, values = ["message_n > ?"], [after_n]  # type: tuple[list[str], list[Any]]
-        for clause, value in (
-            ("occurred_ms >= ?", since_ms),
-            ("occurred_ms < ?", until_ms),
-            ("record.device = ?", device),
-        ):
-            if value is not None:
-                where.append(clause)
-                values.append(value)
-        rows = self._db.execute(
-            "SELECT record.device, epoch, seq, kind, occurred_ms, received_ms, body, message_n"
-            f" FROM record JOIN message ON message.n = message_n WHERE {' AND '.join(where)} ORDER"
-            " BY message_n, seq",
-            values,
-        )
-        for name, epoch, seq, kind, occurred, received, body, n in rows:
-            fields = {"raw": body} if kind == UNDECODABLE else wire.decode_record(body)
-            yield SeenRecord(name, epoch, seq, kind, occurred, received, fields, n)
+        return messages.records(self._db, since_ms, until_ms, device, after_n)
 
     def verify(self) -> list[Finding]:
         """Everything that does not fit together: chain, bodies, cursors, witnesses. Empty for a
@@ -215,20 +158,10 @@ class Ledger:
 
     def stats(self) -> list[DeviceStats]:
         """Counts of every device, by name; device '' gathers what came from nobody we know."""
-        records = dict(
-            self._db.execute("SELECT device, count(*) FROM record GROUP BY device").fetchall()
-        )
-        gaps = {
-            row[0]: (row[1], row[2])
-            for row in self._db.execute(
-                "SELECT device, count(*), sum(to_seq - from_seq + 1) FROM gap GROUP BY device"
-            )
-        }
-        counts = {
-            (row[0], row[1]): row[2]
-            for row in self._db.execute("SELECT device, name, value FROM counter")
-        }
-        known = {row[0] for row in self._db.execute("SELECT device FROM cursor")}
+        records = messages.record_counts(self._db)
+        gaps = streams.missing_counts(self._db)
+        counts = streams.counters(self._db)
+        known = {str(row["device"]) for row in streams.cursors(self._db)}
         return [
             DeviceStats(
                 device,
@@ -241,37 +174,27 @@ class Ledger:
         ]
 
     def counters(self) -> dict[tuple[str, str], int]:
-        """{(device, name): count}; names: duplicates, rejected, ignored, held (stream locked),
-        not_kept (quarantine full).
-        """
-        return {
-            (row[0], row[1]): row[2]
-            for row in self._db.execute("SELECT device, name, value FROM counter")
-        }
+        """See store/streams.py."""
+        return streams.counters(self._db)
 
     def gaps(self) -> list[dict[str, Any]]:
         """The gap rows, in the order of streams: device, epoch, from_seq, to_seq, cause, noted_ms,
         message_n.
         """
-        return self._rows("SELECT * FROM gap ORDER BY device, epoch, from_seq")
+        return streams.gaps(self._db)
 
     def incidents(self) -> list[dict[str, Any]]:
         """The incident rows, oldest first: id, at_ms, kind, device, text."""
-        return self._rows("SELECT * FROM incident ORDER BY id")
+        return incidents.incidents(self._db)
 
     def quarantine(self) -> list[dict[str, Any]]:
         """The quarantine rows, oldest first: id, received_ms, source, reason, bytes."""
-        return self._rows("SELECT * FROM quarantine ORDER BY id")
+        return incidents.quarantine(self._db)
 
     def cursors(self) -> list[dict[str, Any]]:
         """The cursor rows, in the order the streams began."""
-        return self._rows("SELECT * FROM cursor ORDER BY id")
+        return streams.cursors(self._db)
 
     def heartbeats(self) -> list[dict[str, Any]]:
         """The last heartbeat of each device, by name."""
-        return self._rows("SELECT * FROM heartbeat ORDER BY device")
-
-    def _rows(self, query: str) -> list[dict[str, Any]]:
-        answer = self._db.execute(query)
-        names = [column[0] for column in answer.description]
-        return [dict(zip(names, row, strict=True)) for row in answer]
+        return streams.heartbeats(self._db)

@@ -40,23 +40,6 @@ def findings(db: sqlite3.Connection, first_n: int = 1, last_n: int = LAST) -> It
     yield from _witnesses(db)
 
 
-def chain_break(db: sqlite3.Connection, first_n: int = 1) -> int:
-    """The first message from `first_n` on to whose head the chain does not lead, 0 for none: fast,
-    says nothing of records.
-    """
-    before = db.execute("SELECT head FROM message WHERE n = ?", (first_n - 1,)).fetchone()
-    head = before[0] if before else GENESIS
-    rows = db.execute(
-        "SELECT n, topic, received_ms, sealed, head FROM message WHERE n >= ? ORDER BY n",
-        (first_n,),
-    )
-    for expected_n, (n, topic, received_ms, sealed, stored_head) in enumerate(rows, first_n):
-        head = next_head(head, topic, received_ms, sealed)
-        if n != expected_n or head != stored_head:
-            return int(n)
-    return 0
-
-
 def _messages(db: sqlite3.Connection, first_n: int, last_n: int) -> Iterator[Finding]:
     before = db.execute("SELECT head FROM message WHERE n = ?", (first_n - 1,)).fetchone()
     head, expected_n = before[0] if before else GENESIS, first_n - 1

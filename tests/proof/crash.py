@@ -21,9 +21,9 @@ from typing import Any
 
 import apsw
 
-from gateway.delivery.ingest import Accepted
+from gateway.delivery.outcomes import Accepted
 from gateway.delivery.recording import Recording
-from gateway.store.verify import chain_break
+from gateway.store.messages import chain_break
 from tests.ingest_support import Office
 
 SECTOR_BYTES = 512

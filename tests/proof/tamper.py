@@ -25,10 +25,11 @@ from typing import Any
 
 from gateway.audit.offline import Audit, audit, check_heads
 from gateway.audit.signed_note import SignerKey, TreeHead, VerifierKey, open_note
-from gateway.audit.tree_head import MESSAGES, Scan
+from gateway.audit.tree_head import Scan
 from gateway.facts.chain import GENESIS, next_head
 from gateway.store.ledger import Ledger
-from gateway.store.verify import chain_break, findings
+from gateway.store.messages import chain_break, chained
+from gateway.store.verify import findings
 from tests.ingest_support import NOW_MS, Device, Office
 
 WHOLE_EVERY = 100
@@ -195,7 +196,7 @@ def other(value: Any, name: str, rng: random.Random) -> Any:
     return 5 if value is None else f"{value}."
 
 
-Row = tuple[int, str, int, bytes, bytes]  # of MESSAGES: n, topic, received_ms, sealed, head
+Row = tuple[int, str, int, bytes, bytes]  # of `chained`: n, topic, received_ms, sealed, head
 
 
 def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     alone found of it.
     """
     db = built(folder, options.rows, options.seed)
-    rows: list[Row] = db.execute(MESSAGES).fetchall()
+    rows: list[Row] = list(chained(db))
     key = SignerKey.new("till/city")
     whole = Scan().walk(rows, ())
     note = key.sign(str(TreeHead("till/city", whole.tree.size, whole.tree.root())))
@@ -295,7 +296,7 @@ def audited(
             for n, topic, received_ms, sealed, head in tail
         )
         db.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)", values)
-        scan = Scan().walk(db.execute(MESSAGES), ())
+        scan = Scan().walk(chained(db), ())
         assert scan.broken_at == 0, "the insider made the chain fit"
         return {item.kind for item in audit(db, keys, [("printed", [note])]).findings}
     finally:
@@ -321,7 +322,7 @@ def chain(folder: Path, messages: int) -> dict[str, Any]:
         broken = chain_break(db)
         seconds = time.perf_counter() - started
         started = time.perf_counter()
-        scan = Scan().walk(db.execute(MESSAGES), (messages,))
+        scan = Scan().walk(chained(db), (messages,))
         root_seconds = time.perf_counter() - started
     db.close()
     return {

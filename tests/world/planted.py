@@ -12,8 +12,8 @@ RECORDING, INGEST, COMMANDS = (
     "gateway/delivery/ingest.py",
     "gateway/devices/commands.py",
 )
-LEDGER, SEAL, OBEY, KEYS = (
-    "gateway/store/ledger.py",
+ENGINE, SEAL, OBEY, KEYS = (
+    "gateway/store/engine.py",
     "protocol/seal.py",
     "firmware/commands.py",
     "gateway/devices/keys.py",
@@ -81,14 +81,11 @@ PLANTED = [
      'signals.append(self._refuse(event, "full", "journal full: count again later"))',
     'signals.append(("ok", ""))'),
     # the gateway
-    ("an answer before COMMIT", LEDGER,
-     "            recorded = Recording(db, now_ms).run(batch)\n       "
-     " self._check_recorded(recorded)\n", "            recorded = Recording(db,"
-                                          " now_ms).run(batch)\n            for stream in"
-                                          " recorded.streams:\n                stream.high_water"
-                                          " += 1\n"),
-    ("the commit is a promise", LEDGER, '            self._db.execute("COMMIT")\n        except',
-     '            self._db.execute("ROLLBACK")\n        except'),
+    ("an answer before COMMIT", RECORDING,
+     "    ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)\n",
+     "    for stream in recorded.streams:\n        stream.high_water += 1\n"),
+    ("the commit is a promise", ENGINE, '        db.execute("COMMIT")\n    except',
+     '        db.execute("ROLLBACK")\n    except'),
     ("no seal is checked", SEAL,
      "    if not _same(tag, hmac_sha256(key, _mac_structure(topic, payload))):", "    if False:"),
     ("a repetition is another record", RECORDING,
@@ -110,8 +107,8 @@ PLANTED = [
     "        if False:"),
     ("an answer names no record", RECORDING,
      "            stream.mark = messages.mark_of(body) if body else stream.mark\n", ""),
-    ("a gap is skipped in silence", RECORDING,
-     "            self._db.execute(\"INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)\", row)\n", ""),
+    ("a gap is skipped in silence", RECORDING, "            streams.add_gap(\n",
+     "            (lambda *_: None)(\n"),
     ("a gap is one too short", RECORDING, "gone_to = min(lowest - 1, state[\"last_seq\"])",
      "gone_to = min(lowest - 2, state[\"last_seq\"])"),
     ("a gap is one too long", RECORDING, "gone_to = min(lowest - 1, state[\"last_seq\"])",

@@ -1,0 +1,61 @@
+"""The database engine behind the ledger, named once: its connection, its errors, rows by name.
+
+Everybody above store/ holds a `Db` and hands it to functions of store/; nobody else executes SQL.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+Db = sqlite3.Connection
+StorageError = sqlite3.Error
+ConstraintBroken = sqlite3.IntegrityError  # the data's fault: trying again would not help
+StorageBusy = sqlite3.OperationalError  # locked, or the disk is full
+
+_PRIMARY_CODE = 0xFF  # of an extended SQLite result code
+
+
+def is_damaged(error: StorageError) -> bool:
+    """Whether the file itself is broken, so that trying again would not help."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def rows(db: Db, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """The rows of a query, each as {column: value}."""
+    answer = db.execute(query, values)
+    names = [name for name, *_ in answer.description]
+    return [dict(zip(names, row, strict=True)) for row in answer]
+
+
+def value(db: Db, query: str, values: Sequence[Any] = (), default: Any = None) -> Any:
+    """The one column of the first row; `default` when there is none."""
+    for (found,) in db.execute(query, values):
+        return found
+    return default
+
+
+@contextmanager
+def transaction(db: Db) -> Iterator[Db]:
+    """A write transaction: committed at the end of the block, rolled back by any exception."""
+    if db.in_transaction:  # an earlier ROLLBACK failed too: without this nothing ever begins again
+        db.execute("ROLLBACK")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # SQLite rolls back by itself after some errors
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def snapshot(db: Db) -> Iterator[Db]:
+    """One view of the ledger while others write."""
+    db.execute("BEGIN")
+    try:
+        yield db
+    finally:
+        db.execute("ROLLBACK")

@@ -1,0 +1,189 @@
+"""Tables `cursor`, `gap`, `heartbeat` and `counter`: how far each stream (device, epoch) is durable
+and what each device said of itself last.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gateway.store.engine import Db, rows, value
+
+
+def open_stream(db: Db, device: str, epoch: int) -> tuple[int, bool, bool] | None:
+    """(high_water, locked, current) of a stream; None for one that nobody has seen."""
+    for high_water, locked, current in db.execute(
+        "SELECT high_water, locked, current FROM cursor WHERE device = ? AND epoch = ?",
+        (device, epoch),
+    ):
+        return int(high_water), bool(locked), bool(current)
+    return None
+
+
+def begin_stream(db: Db, device: str, epoch: int, now_ms: int) -> None:
+    """A stream that was never seen before: nothing of it is durable yet."""
+    db.execute(
+        "INSERT INTO cursor (device, epoch, high_water, first_seen_ms, last_seen_ms, current,"
+        " locked) VALUES (?, ?, 0, ?, ?, 1, 0)",
+        (device, epoch, now_ms, now_ms),
+    )
+
+
+def close_streams(db: Db, device: str) -> list[int]:
+    """No stream of a device is the current one any more; the epochs that were."""
+    closed = [
+        int(epoch)
+        for (epoch,) in db.execute(
+            "SELECT epoch FROM cursor WHERE device = ? AND current = 1", (device,)
+        )
+    ]
+    db.execute("UPDATE cursor SET current = 0 WHERE device = ?", (device,))
+    return closed
+
+
+def save_stream(
+    db: Db, device: str, epoch: int, high_water: int, locked: bool, last_seen_ms: int
+) -> None:
+    """How far a stream is durable now."""
+    db.execute(
+        "UPDATE cursor SET high_water = ?, locked = ?, last_seen_ms = max(last_seen_ms, ?)"
+        " WHERE device = ? AND epoch = ?",
+        (high_water, int(locked), last_seen_ms, device, epoch),
+    )
+
+
+def unlock_stream(db: Db, device: str, epoch: int) -> bool:
+    """False when it was not locked."""
+    done = db.execute(
+        "UPDATE cursor SET locked = 0 WHERE device = ? AND epoch = ? AND locked = 1",
+        (device, epoch),
+    )
+    return done.rowcount == 1
+
+
+def current_epoch(db: Db, device: str) -> int | None:
+    """The epoch that a device speaks in now; None for one that never spoke."""
+    found = value(
+        db,
+        "SELECT epoch FROM cursor WHERE device = ? AND current = 1 ORDER BY id DESC LIMIT 1",
+        (device,),
+    )
+    return None if found is None else int(found)
+
+
+def cursors(db: Db) -> list[dict[str, Any]]:
+    """The cursor rows, in the order the streams began."""
+    return rows(
+        db,
+        "SELECT id, device, epoch, high_water, first_seen_ms, last_seen_ms, current, locked"
+        " FROM cursor ORDER BY id",
+    )
+
+
+def add_gap(
+    db: Db,
+    device: str,
+    epoch: int,
+    from_seq: int,
+    to_seq: int,
+    cause: str,
+    noted_ms: int,
+    message_n: int,
+) -> None:
+    """Records that no longer exist anywhere, as the heartbeat in message_n said."""
+    db.execute(
+        "INSERT INTO gap (device, epoch, from_seq, to_seq, cause, noted_ms, message_n)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (device, epoch, from_seq, to_seq, cause, noted_ms, message_n),
+    )
+
+
+def gaps(db: Db) -> list[dict[str, Any]]:
+    """The gap rows, in the order of streams."""
+    return rows(
+        db,
+        "SELECT device, epoch, from_seq, to_seq, cause, noted_ms, message_n FROM gap"
+        " ORDER BY device, epoch, from_seq",
+    )
+
+
+def missing_counts(db: Db) -> dict[str, tuple[int, int]]:
+    """{device: (gaps, records in them)}."""
+    found = rows(
+        db,
+        "SELECT device, count(*) AS gaps, sum(to_seq - from_seq + 1) AS missing FROM gap"
+        " GROUP BY device",
+    )
+    return {row["device"]: (row["gaps"], row["missing"]) for row in found}
+
+
+def last_spoke(db: Db, device: str, epoch: int) -> tuple[int, int] | None:
+    """(boot, uptime_ms) of the last heartbeat of a stream that is noted."""
+    for boot, uptime_ms in db.execute(
+        "SELECT boot, uptime_ms FROM heartbeat WHERE device = ? AND epoch = ?", (device, epoch)
+    ):
+        return int(boot), int(uptime_ms)
+    return None
+
+
+def last_command(db: Db, device: str, epoch: int) -> int:
+    """The highest counter of a command that the device says it has taken."""
+    query = "SELECT command FROM heartbeat WHERE device = ? AND epoch = ?"
+    return int(value(db, query, (device, epoch), 0))
+
+
+def note_heartbeat(db: Db, device: str, seen_ms: int, state: Mapping[str, Any]) -> None:
+    """Keep the last heartbeat of a device. `state` as protocol.messages.decode_state gives it;
+    seen_ms 0: known from the broker's copy alone.
+    """
+    db.execute(
+        "INSERT INTO heartbeat (device, seen_ms, epoch, boot, uptime_ms, status, last_seq,"
+        " lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (device) DO UPDATE SET seen_ms = max(seen_ms, excluded.seen_ms),"
+        " epoch = excluded.epoch, boot = excluded.boot, uptime_ms = excluded.uptime_ms,"
+        " status = excluded.status, last_seq = excluded.last_seq,"
+        " lowest_kept = excluded.lowest_kept, acked = excluded.acked,"
+        " ledger_n = excluded.ledger_n, ledger_head = excluded.ledger_head,"
+        " heap_free = excluded.heap_free, heap_low = excluded.heap_low,"
+        " command = excluded.command",
+        (
+            device, seen_ms, state["epoch"], state["boot"], state["uptime_ms"], state["status"],
+            state["last_seq"], state["lowest_kept"], state["acked"], state["ledger_n"],
+            state["ledger_head"], state["heap_free"], state["heap_low"], state["command"],
+        ),
+    )  # fmt: skip
+
+
+def heartbeats(db: Db) -> list[dict[str, Any]]:
+    """The last heartbeat of each device, by name."""
+    return rows(
+        db,
+        "SELECT device, seen_ms, epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked,"
+        " ledger_n, ledger_head, heap_free, heap_low, command FROM heartbeat ORDER BY device",
+    )
+
+
+def witnesses(db: Db) -> list[dict[str, Any]]:
+    """device, ledger_n and ledger_head of each device that remembers a head of this ledger."""
+    return rows(
+        db,
+        "SELECT device, ledger_n, ledger_head FROM heartbeat WHERE ledger_n > 0 ORDER BY device",
+    )
+
+
+def add_counts(db: Db, counts: Iterable[tuple[str, str, int]]) -> None:
+    """Raise counters: (device, name, by)."""
+    db.executemany(
+        "INSERT INTO counter (device, name, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (device, name) DO UPDATE SET value = value + excluded.value",
+        counts,
+    )
+
+
+def counters(db: Db) -> dict[tuple[str, str], int]:
+    """{(device, name): count}; names: duplicates, rejected, ignored, held (stream locked), not_kept
+    (quarantine full).
+    """
+    return {
+        (device, name): count
+        for device, name, count in db.execute("SELECT device, name, value FROM counter")
+    }
