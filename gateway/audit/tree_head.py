@@ -10,7 +10,6 @@ contradicts an earlier one: that is an incident and no signature. The signing ke
 import datetime
 import hashlib
 import logging
-import os
 import stat
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from gateway.audit.signed_note import (
 )
 from gateway.errors import ConfigError, DataError, PermissionDenied
 from gateway.facts.chain import GENESIS, message_bytes
+from gateway.files import rename, write_private, write_public
 from gateway.store.engine import Db, snapshot
 from gateway.store.ledger import Ledger
 from gateway.store.messages import chained
@@ -144,9 +144,8 @@ def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int)
         if there := stored(db, business_date):  # another process was faster
             return there[0]
         made = Checkpoint(business_date, head.size, head.root, now_ms, key.sign(str(head)))
-        _write(
-            data / "checkpoint.txt", made.note, 0o644
-        )  # first: what is signed is never forgotten
+        # first: what is signed is never forgotten
+        write_public(data / "checkpoint.txt", made.note.encode())
         add_tree_head(db, **vars(made))
     return made
 
@@ -246,7 +245,7 @@ def new_key(data: Path, site: str, ledger: Ledger, now_ms: int) -> SignerKey:
         path = data / name
         if path.exists():
             old = path.read_text("utf-8").split("+")[1] if name.endswith(".vkey") else old
-            path.rename(path.with_name(f"checkpoint-{old}{path.suffix}"))
+            rename(path, path.with_name(f"checkpoint-{old}{path.suffix}"))
     (data / "checkpoint.key").unlink(missing_ok=True)
     key = _new_key(data, site)
     ledger.incident(
@@ -260,30 +259,6 @@ def new_key(data: Path, site: str, ledger: Ledger, now_ms: int) -> SignerKey:
 
 def _new_key(data: Path, site: str) -> SignerKey:
     key = SignerKey.new(origin_of(site))
-    _write(data / "checkpoint.vkey", f"{key.verifier}\n", 0o644)
-    _write(data / "checkpoint.key", f"{key.secret_text()}\n", 0o600)
+    write_public(data / "checkpoint.vkey", f"{key.verifier}\n".encode())
+    write_private(data / "checkpoint.key", f"{key.secret_text()}\n".encode())
     return key
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """Whole or not at all, through a power cut too."""
-    fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
-    try:
-        with os.fdopen(
-            os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8"
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-    except PermissionError as error:
-        raise PermissionDenied(
-            f"{path}: {error.strerror}; run as the owner of {path.parent}"
-        ) from error
-    finally:
-        fresh.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -14,8 +14,8 @@ from pathlib import Path
 from gateway.broker import pki
 from gateway.broker.process import IN_FLIGHT_MAX, PACKET_BYTES_MAX
 from gateway.config import Site
-from gateway.devices.keys import write_private, write_public
 from gateway.errors import ConfigError, GatewayError, PermissionDenied
+from gateway.files import write_private, write_public
 
 CONFIG_FILE = "mosquitto.conf"
 _CRL = "crl.pem"

@@ -38,8 +38,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.devices.keys import write_private, write_public
 from gateway.errors import ConfigError, DataError, PermissionDenied
+from gateway.files import write_private, write_public
 from protocol import topics
 from protocol.compat import ProtocolError
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import ConfigError, DataError, GatewayError, PermissionDenied
+from gateway.files import destroy, rename, write_private
 from protocol import topics
 from protocol.compat import ProtocolError
 from protocol.seal import KEY_BYTES
@@ -65,7 +66,7 @@ def approve_key(folder: Path, device: str) -> None:
     """
     with _only_writer(folder):
         try:
-            pending_file(folder, device).rename(key_file(folder, device))
+            rename(pending_file(folder, device), key_file(folder, device))
         except FileNotFoundError as error:
             raise ConfigError(
                 f"device {device}: nothing is pending; see till device list"
@@ -82,18 +83,7 @@ def destroy_keys(folder: Path, device: str) -> None:
             pending_file(folder, device),
             folder / f"{device}.tls.key",
         ):
-            gone = path.with_name(f".{path.name}.gone")
-            with contextlib.suppress(FileNotFoundError):
-                path.rename(
-                    gone
-                )  # first out of the way: a reader must not find zeros where a key was
-            with contextlib.suppress(FileNotFoundError), gone.open("r+b") as file:
-                file.write(
-                    bytes(gone.stat().st_size)
-                )  # a journalling or flash file system may keep the old bytes all the same
-                file.flush()
-                os.fsync(file.fileno())
-            gone.unlink(missing_ok=True)
+            destroy(path)
 
 
 def key_file(folder: Path, device: str) -> Path:
@@ -104,39 +94,6 @@ def key_file(folder: Path, device: str) -> Path:
 def pending_file(folder: Path, device: str) -> Path:
     """Where the key of a device is that nobody has approved yet."""
     return folder / f"{_name(device)}.key.pending"
-
-
-def write_private(path: Path, data: bytes, new: bool = False) -> None:
-    """A whole file, mode 0600 from its first byte, in place of what is there. `new`: raises
-    ConfigError when something is.
-    """
-    _write(path, data, 0o600, new)
-
-
-def write_public(path: Path, data: bytes) -> None:
-    """A whole file that anybody who reaches its folder may read, in place of what is there."""
-    _write(path, data, 0o644, new=False)
-
-
-def _write(path: Path, data: bytes, mode: int, new: bool) -> None:
-    """Whoever reads sees the old file or the new one; what is renamed is on disk."""
-    if new and path.exists():
-        raise ConfigError(f"{path}: exists; it is never overwritten")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)  # whatever the umask says
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        part.replace(path)
-    except PermissionError as error:
-        raise PermissionDenied(
-            f"{path}: {error.strerror}; run as the owner of {path.parent}"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.errors import ConfigError, DataError, TryAgain
+from gateway.files import publish, rename
 from gateway.store.ledger import Ledger
 from gateway.store.messages import latest_received_ms
 
@@ -58,8 +59,7 @@ def back_up(ledger: Ledger, target: Path, drill: bool = True) -> Copy:
         fresh.touch(mode=0o600, exist_ok=False)  # never through a link that somebody laid there
         _copy(ledger.db, fresh)
         made = inspect(fresh)
-        os.link(fresh, target)
-        _sync(target)
+        publish(fresh, target)
     except (sqlite3.Error, OSError) as error:
         raise TryAgain(
             f"backup {target}: {error}; free space on its disk and run it again"
@@ -116,9 +116,7 @@ def restore(backup: Path, ledger: Path, replace: bool = False) -> Copy:
     try:
         fresh.touch(mode=0o600, exist_ok=False)
         shutil.copyfile(backup, fresh)
-        _sync(fresh)
-        os.link(fresh, ledger)
-        _sync(ledger)
+        publish(fresh, ledger)
     finally:
         fresh.unlink(missing_ok=True)
     return found
@@ -149,14 +147,4 @@ def _move_aside(ledger: Path) -> None:
     for name in (ledger.name, f"{ledger.name}-wal", f"{ledger.name}-shm"):
         path = ledger.with_name(name)
         if path.exists():
-            path.rename(ledger.with_name(f"replaced-{stamp}-{name}"))
-
-
-def _sync(path: Path) -> None:
-    """The file and its name survive a power cut."""
-    for name in (path, path.parent):
-        descriptor = os.open(name, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            rename(path, ledger.with_name(f"replaced-{stamp}-{name}"))

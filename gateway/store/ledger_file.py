@@ -11,7 +11,8 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, Unavailable
+from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain
+from gateway.files import publish
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
 SCHEMA = Path(__file__).parent / "schema"
@@ -77,8 +78,7 @@ def _create(path: Path) -> None:
         _migrate(db, fresh)
         db.close()
         with suppress(FileExistsError):  # another process was faster: its ledger is as good
-            os.link(fresh, path)
-        _sync_folder(path.parent)
+            publish(fresh, path)
     except sqlite3.Error as error:
         raise TryAgain(
             f"ledger {path}: cannot be created ({error}); free space on the disk and start again"
@@ -181,15 +181,3 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
 def _close(db: sqlite3.Connection | None) -> None:
     if db is not None:
         db.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` survive a power cut."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise Unavailable(f"folder {folder}: {error.strerror}; check the disk") from error
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

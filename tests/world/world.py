@@ -19,8 +19,9 @@ from typing import Any
 
 from gateway.delivery import recording
 from gateway.delivery.ingest import Ingest
-from gateway.devices.keys import KeyStore, key_file, write_private
+from gateway.devices.keys import KeyStore, key_file
 from gateway.errors import TryAgain
+from gateway.files import write_private
 from gateway.store.ledger import Ledger
 from world import oracle
 from world.core import Core, Cut
