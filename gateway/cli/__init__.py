@@ -2,9 +2,9 @@
 traceback.
 
 A module for each area of commands; each reads the configuration, calls one function and prints its
-result. This file stays light, so that `till --version` needs none of their libraries. Exit codes: 0
-done, 1 finding, 2 usage, 65 bad data, 69 unavailable, 75 try again, 77 permission, 78
-configuration.
+result. This file stays light: `till --version` needs no library of theirs. Exit codes: 0 done, 1
+finding, 2 usage, 65 bad data, 69 unavailable, 75 try again, 77 permission, 78 configuration.
+May import: every room, and simulators and drivers inside functions. Nobody imports it.
 """
 
 import os

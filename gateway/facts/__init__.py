@@ -1,1 +1,5 @@
-"""Room."""
+"""Values that stand on record, without a behaviour that needs a table: records of devices, what the
+hash chain covers (`chain.py`), postings of the cashiering system.
+
+May import: protocol, and nothing of the gateway but the ground files.
+"""

@@ -7,4 +7,5 @@ ports    which serial port is which board; a port that nobody recognises is neve
 flash    staged tree -> board, by mpremote, verified by hashes, until its first sealed record
 
 Reads the files of firmware/ and protocol/, never imports firmware.
+May import: instruments, devices and the ground files.
 """

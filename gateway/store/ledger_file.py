@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain
 from gateway.files import publish
+from gateway.store.engine import value
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
 SCHEMA = Path(__file__).parent / "schema"
@@ -109,10 +110,10 @@ def _open_checked(path: Path) -> sqlite3.Connection:
     db = None
     try:
         db = _connect(path)
-        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        if value(db, "PRAGMA application_id") != APPLICATION_ID:
             raise DataError(f"ledger {path}: a SQLite file of another program; name the right file")
         _make_durable(db)
-        findings = [row[0] for row in db.execute("PRAGMA quick_check(1)")]
+        findings = [text for (text,) in db.execute("PRAGMA quick_check(1)")]
         if findings != ["ok"]:
             raise DataError(f"ledger {path}: corrupt ({findings[0]}); restore it from the backup")
         _migrate(db, path)
@@ -159,7 +160,7 @@ def _make_durable(db: sqlite3.Connection) -> None:
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     scripts = migrations()
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    version = int(value(db, "PRAGMA user_version"))
     if version > len(scripts):
         raise DataError(
             f"ledger {path}: schema {version}, this program knows {len(scripts)}; install the newer"
@@ -173,7 +174,7 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         except sqlite3.Error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            if int(db.execute("PRAGMA user_version").fetchone()[0]) >= number:
+            if int(value(db, "PRAGMA user_version")) >= number:
                 continue  # another process migrated it while we waited for the lock
             raise
 
