@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from planting import holds, planted
+
 from firmware.drivers import registry
 from gateway.instruments.profiles import load_profile
 from proof.history import Case, Outcome, play, rows_text
@@ -71,10 +73,9 @@ def mutant(driver: str, old: str, new: str) -> Any:
     """The class of a driver in whose source, or that of a module beside it, `old` stands once and
     now reads `new`.
     """
-    holders = [path for path in sorted(DRIVERS.glob("*.py")) if old in path.read_text()]
-    assert len(holders) == 1 and holders[0].read_text().count(old) == 1, (
-        f"{old!r} stands once in no driver: {holders}"
-    )
+    holders = [path for path in sorted(DRIVERS.glob("*.py")) if holds(path.read_text(), old)]
+    assert len(holders) == 1, f"{old!r} stands in no driver or in several: {holders}"
+    source = planted(holders[0].read_text(), old, new, str(holders[0]))
     ours = {
         name: module for name, module in sys.modules.items() if name.startswith("firmware.drivers.")
     }
@@ -84,10 +85,7 @@ def mutant(driver: str, old: str, new: str) -> Any:
         for each in ours:
             del sys.modules[each]
         sys.modules[name] = changed
-        exec(
-            compile(holders[0].read_text().replace(old, new), str(holders[0]), "exec"),
-            changed.__dict__,
-        )
+        exec(compile(source, str(holders[0]), "exec"), changed.__dict__)
         return importlib.import_module("firmware.drivers.registry").driver_for(driver)
     finally:
         for each in [name for name in sys.modules if name.startswith("firmware.drivers.")]:

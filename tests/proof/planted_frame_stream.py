@@ -26,27 +26,21 @@ CASES = [
     ),
 ]  # fmt: skip
 PLANTED = [
-    (
-        "compares no sums",
-        "def compare(self, pieces, value) -> None:",
-        "def compare(self, *_):\n        return\n\n    def unused(self, pieces, value):",
-    ),
-    (
-        "states what it refused",
-        'if batch.reason:\n            event["kind"] = "quarantine"',
-        'if False:\n            event["kind"] = "quarantine"',
-    ),
-    (
-        "forgets an open count at the next start",
-        (
-            'batch.refuse("a second start without an end; recount")\n               '
-            " self._close(events)"
-        ),
-        "pass",
-    ),
-    (
-        "takes whole units for cents",
-        'values["denomination"] * self._grammar["unit"]',
-        'values["denomination"]',
-    ),
-]
+    ("compares no sums",
+     "def compare(self, pieces, value) -> None:",
+     "def compare(self, *_):\n"
+     "        return\n"
+     "\n"
+     "    def unused(self, pieces, value):"),
+    ("states what it refused",
+     "if batch.reason:\n"
+     '            event["kind"] = "quarantine"',
+     "if False:\n"
+     '            event["kind"] = "quarantine"'),
+    ("forgets an open count at the next start",
+     'batch.refuse("a second start without an end; recount")\n'
+     "                self._close(events)",
+     "pass"),
+    ("takes whole units for cents",
+     'values["denomination"] * self._grammar["unit"]', 'values["denomination"]'),
+]  # fmt: skip

@@ -26,6 +26,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import planting
+
 ROOT = Path(__file__).parent.parent.parent
 PLANTED_HISTORIES = 500
 PLANTED_S = 300
@@ -302,8 +304,7 @@ def plant(title: str) -> None:
     from world.planted import PLANTED
 
     _, file, old, new = next(each for each in PLANTED if each[0] == title)
-    source = (ROOT / file).read_text()
-    assert source.count(old) == 1, f"{title}: {old!r} stands {source.count(old)} times in {file}"
+    source = planting.planted((ROOT / file).read_text(), old, new, f"{title}: {file}")
     wanted = file.removesuffix(".py").replace("/", ".")
 
     class Planter(MetaPathFinder, Loader):
@@ -312,7 +313,7 @@ def plant(title: str) -> None:
 
         def exec_module(self, module: Any) -> None:
             module.__file__ = str(ROOT / file)
-            exec(compile(source.replace(old, new), str(ROOT / file), "exec"), module.__dict__)
+            exec(compile(source, str(ROOT / file), "exec"), module.__dict__)
 
     for name in [
         each
