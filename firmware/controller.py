@@ -19,7 +19,8 @@ _RESUME_RECORDS = const(
 class Controller:
     """Events in, (beep, text) out.
 
-    limit  how many stamped records may wait for a quiet moment of the instruments (budget `pending_records`)
+    limit  how many stamped records may wait for a quiet moment of the instruments (budget
+           `pending_records`)
     """
 
     def __init__(self, journal, limit: int):
@@ -140,8 +141,8 @@ def boot_event(board, reset_cause: str, version: str, journal, nonce: bytes) -> 
     """What the first record of every boot says: why the device started, what it is, how its wires
     are known, what it holds.
 
-    nonce  4 random bytes: a board and its copy that start alike would otherwise make the same record, and what follows the one
-           would fit behind the other
+    nonce  4 random bytes: a board and its copy that start alike would otherwise make the same
+           record, and what follows the one would fit after the other
     """
     return {
         "kind": "boot",

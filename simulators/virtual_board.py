@@ -51,7 +51,8 @@ class VirtualBoard:
     """One board. `folder` is its flash image and survives; use it in a `with`, or call start() and
     stop().
 
-    channels     {"BILLS": fd, "GPIO": fd ...}: descriptors that its firmware finds as TILL_FD_<name>; they stay the caller's
+    channels     {"BILLS": fd, "GPIO": fd ...}: descriptors that its firmware finds as
+                 TILL_FD_<name>; they stay the caller's
     environment  added to the process's own, e.g. TILL_FLASH
     """
 

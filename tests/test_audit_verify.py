@@ -341,7 +341,9 @@ import os, sys
 def guard(event, arguments):
     if event.startswith("socket."):
         raise SystemExit("network: " + event)
-    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not str(arguments[0]).startswith("/dev/"):
+    if event != "open" or str(arguments[0]).startswith("/dev/"):
+        return
+    if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         raise SystemExit(f"write: {arguments[0]}")
 sys.addaudithook(guard)
 from gateway.cli import main

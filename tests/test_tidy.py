@@ -21,18 +21,16 @@ MAY_IMPORT = {
     "simulators": {"simulators", "protocol"},
 }
 TOP_LEVEL = {
-    ".ci", ".git", ".git-blame-ignore-revs", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md",
-    "SECURITY.md", "benchmarks",
-    "boards.toml", "docs", "examples", "firmware", "gateway", "protocol", "pyproject.toml",
-    "requirements-stubs.lock",
+    ".ci", ".git", ".git-blame-ignore-revs", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md",
+    "LICENSE", "README.md", "SECURITY.md", "benchmarks", "boards.toml", "docs", "examples",
+    "firmware", "gateway", "protocol", "pyproject.toml", "requirements-stubs.lock",
     "requirements.lock", "run", "simulators", "tests",
 }  # fmt: skip
 
 # Measured on MicroPython 1.28: none of these exists there, or it means something else.
 NO_MODULE = {
     "__future__", "typing", "enum", "dataclasses", "logging", "datetime", "unittest", "abc",
-    "functools", "itertools",
-    "pathlib", "contextlib", "queue", "threading", "decimal",
+    "functools", "itertools", "pathlib", "contextlib", "queue", "threading", "decimal",
 }  # fmt: skip
 NO_METHOD = {"removeprefix", "removesuffix", "zfill", "_replace", "_asdict"}
 NO_ATTRIBUTE = {"asyncio": {"timeout", "TaskGroup", "Queue"}, "time": {"monotonic", "perf_counter"}}

@@ -86,9 +86,8 @@ def batch_report(
     lines = [f"AUDIT: {report:05d}-{batch:04d}-{sub_batch:03d}", f"{at:%m/%d/%Y %H:%M:%S}", ""]
     lines.append(f"{'DENOM':<7}{'UNIT':>6}{'VALUE':>12}")
     for denomination, pieces in rows:
-        lines.append(
-            f"{sign + str(denomination // 100):<7}{pieces:>6}{_amount(denomination * pieces, sign):>12}"
-        )
+        amount = _amount(denomination * pieces, sign)
+        lines.append(f"{sign + str(denomination // 100):<7}{pieces:>6}{amount:>12}")
     lines.append(
         f"{'TOTAL':<7}{sum(pieces for _, pieces in rows):>6}{_amount(value_cents(rows), sign):>12}"
     )

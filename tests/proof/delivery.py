@@ -144,8 +144,13 @@ def judge(
             "twice": sum(count - 1 for count in times.values()),
             "foreign": len(set(times) - possible),
             "unheard": len(set(times) - promised),
-            "duplicates": sum(count for (_, name),
-             count in ledger.counters().items() if name == "duplicates"),
-            "unsound": len(faults) + len(ledger.verify()) + len(ledger.gaps()) + len(ledger.quarantine())
-            + len(ledger.incidents()) + abs(len(ledger.cursors()) - len(counted)),
-        }  # fmt: skip
+            "duplicates": sum(
+                count for (_, name), count in ledger.counters().items() if name == "duplicates"
+            ),
+            "unsound": len(faults)
+            + len(ledger.verify())
+            + len(ledger.gaps())
+            + len(ledger.quarantine())
+            + len(ledger.incidents())
+            + abs(len(ledger.cursors()) - len(counted)),
+        }

@@ -1,8 +1,10 @@
 """./run proof fuzz: coverage-guided inputs for every parser: no exception but the documented,
 nothing slow, nothing unbounded.
 
-    --parser NAME   an instrument's profile, or one of fuzz_parsers.py (default: all)     --json   machine-readable
-    --inputs N      how many each (default 100000)                                        --seconds S   or until then
+    --parser NAME   an instrument's profile, or one of fuzz_parsers.py (default: all)
+    --inputs N      how many each (default 100000)
+    --seconds S     or until then
+    --json          machine-readable
 
 For an instrument an input is a run of chunks, each [size][10 ms steps before it][bytes]. With an
 odd first byte each chunk is the inside of a frame that is given its right length and checksum:
@@ -35,7 +37,7 @@ HELD_MAX = 4096  # bytes and items that a driver may hold; more is no bound
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof fuzz", description=__doc__.partition("\n")[0]
+        prog="./run proof fuzz", description=__doc__.partition("\n\n")[0]
     )
     names = [*profile_names(), *parsers()]
     parser.add_argument("--parser", choices=names)

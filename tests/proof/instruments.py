@@ -1,9 +1,11 @@
 """./run proof instruments: histories of every driver with its machine, and bugs planted in each
 driver that they must find.
 
---driver NAME   one profile (default: all)     --histories N   how many (default 200)     --seed S   the first one
---planted       plant the known bugs instead, and say at which history each was found
---trace         print the events of each history     --json   machine-readable
+    --driver NAME   one profile (default: all)
+    --histories N   how many (default 200)     --seed S   the first one
+    --planted       plant the known bugs instead, and say at which history each was found
+    --trace         print the events of each history
+    --json          machine-readable
 """
 
 import argparse
@@ -95,7 +97,7 @@ def mutant(driver: str, old: str, new: str) -> Any:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof instruments", description=__doc__.partition("\n")[0]
+        prog="./run proof instruments", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--driver", choices=sorted(SIMULATORS))
     parser.add_argument("--histories", type=int, default=200)

@@ -1,9 +1,12 @@
 """./run proof kill: SIGKILL of gateway, broker and firmware at random moments under load; what was
 heard is in the ledger once.
 
-    --kills N   how many, over all victims (default 1000)     --seed S     --offices N   at once (default 2)
-    --control   instead: a gateway that answers before COMMIT and a board that beeps before its flash, which must both lose
-    --json      machine-readable
+    --kills N     how many, over all victims (default 1000)
+    --offices N   at once (default 2)
+    --seed S      draws victims and pauses
+    --control     instead: a gateway that answers before COMMIT and a board that beeps before its
+                  flash, which must both lose
+    --json        machine-readable
 
 An office is a broker (iotcore; mosquitto in every second one when it is on PATH), a gateway process
 with its ledger file, and two windows whose boards run the shipped firmware on real MicroPython with
@@ -83,7 +86,7 @@ TABLES = {
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof kill", description=__doc__.partition("\n")[0]
+        prog="./run proof kill", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)

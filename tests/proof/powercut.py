@@ -1,11 +1,15 @@
 """./run proof powercut: the power goes at any program or erase of the journal's flash, and no
 confirmed record is missing.
 
---cuts N      how many cuts in random histories, several in a row (default 20000), behind those of the shift
---seed S      the first of these histories          --shift-only / --only-cut N   every cut, or cut N, of the scripted shift
---planted     plant known bugs in the journal instead, and say at which cut each was found
---files       the power goes at every program and erase of a real littlefs, in which a key is rotated
---wear        what each board of boards.toml holds, and for how long      --json   machine-readable
+    --cuts N       how many cuts in random histories, several in a row (default 20000), after those
+                   of the shift
+    --seed S       the first of these histories
+    --shift-only   every cut of the scripted shift     --only-cut N   cut N of it
+    --planted      plant known bugs in the journal instead, and say at which cut each was found
+    --files        the power goes at every program and erase of a real littlefs, in which a key is
+                   rotated
+    --wear         what each board of boards.toml holds, and for how long
+    --json         machine-readable
 
 The shift is one of a window through the real Controller and Journal: starts, tallies, marks,
 commands, acknowledgements, an outage until the journal is full, the ring going round several times.
@@ -345,7 +349,7 @@ def _count(counts: Counter[str], error: Exception) -> None:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof powercut", description=__doc__.partition("\n")[0]
+        prog="./run proof powercut", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--cuts", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,8 +1,12 @@
 """./run proof tamper: an insider edits one row of a ledger, and the verification says so.
 
-    --tampers N   how many (default 2000)     --rows N   records in the ledger (default 10000)     --seed S
-    --chain N     instead: messages whose chain is verified and whose Merkle root is made, and how long that takes
-    --rebuilt     instead: each edit with every head behind it computed anew, against one printed checkpoint
+    --tampers N   how many (default 2000)
+    --rows N      records in the ledger (default 10000)
+    --seed S      draws the edits
+    --chain N     instead: messages whose chain is verified and whose Merkle root is made, and how
+                  long that takes
+    --rebuilt     instead: each edit with every head after it computed anew, against one printed
+                  checkpoint
     --json        machine-readable
 
 Edited are the rows that state facts: messages, records, gaps and the high-water marks. The
@@ -45,7 +49,7 @@ UNRELATED = (
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof tamper", description=__doc__.partition("\n")[0]
+        prog="./run proof tamper", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--tampers", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=10_000)

@@ -1,11 +1,14 @@
 """./run proof world: everything that ships but the wires, in virtual time, against everything that
 can go wrong.
 
-    --histories N    how many (default 2000)          --seed S        the first one (default 1)
-    --jobs J         processes (default 1)            --json          machine-readable
-    --trace          what happens, step by step       --only 3,7      of the faults of the history only these
-    --micropython N  play a device of every Nth history again in MicroPython and compare every answer (no N: of each)
-    --planted        the bugs of tests/world/planted.py: at which history each is found, which is sound without the bug
+    --histories N    how many (default 2000)          --seed S   the first one (default 1)
+    --jobs J         processes (default 1)            --json     machine-readable
+    --trace          what happens, step by step
+    --only 3,7       of the faults of the history only these
+    --micropython N  play a device of every Nth history again in MicroPython and compare every
+                     answer (no N: of each)
+    --planted        the bugs of tests/world/planted.py: at which history each is found, which is
+                     sound without the bug
     --plant NAME     one of them
 
 A history that fails prints the command that plays it again, cut down to the faults that it takes.
@@ -40,7 +43,7 @@ SHM = Path("/dev/shm")
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof world", description=__doc__.partition("\n")[0]
+        prog="./run proof world", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--histories", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)

@@ -91,9 +91,8 @@ def boot_rises():
 
 
 def boot_rises_when_sectors_turn():
-    flash = Ram(
-        8
-    )  # a start uses at least a page, and the mark of an acknowledgement is written every 64 records
+    # a start uses at least a page, and the mark of an acknowledgement is written every 64 records
+    flash = Ram(8)
     boots = []
     for _ in range(300):
         journal = a_journal(flash)
