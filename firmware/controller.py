@@ -11,9 +11,8 @@ from firmware.journal import JournalError, JournalFull
 from protocol import records
 from protocol.compat import ProtocolError, const
 
-_RESUME_RECORDS = const(
-    256
-)  # read in less time than the watchdog allows; an older count is a discrepancy, not a guess
+# read in less time than the watchdog allows; an older count is a discrepancy, not a guess
+_RESUME_RECORDS = const(256)
 
 
 class Controller:

@@ -17,9 +17,8 @@ import hashlib
 from protocol import cbor
 from protocol.compat import ProtocolError, const, remember
 
-EVENT_BYTES_MAX = const(
-    880
-)  # of record bytes in one message, so that payload and seal fit in 1 KiB
+# of record bytes in one message, so that payload and seal fit in 1 KiB
+EVENT_BYTES_MAX = const(880)
 STATUS = ("alive", "lost", "journal_full", "locked")
 VERBS = ("identify", "restart", "log", "rotate")
 HEAD_BYTES = const(32)

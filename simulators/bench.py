@@ -63,9 +63,8 @@ def main(name: str, folder: Path, run_folder: Path) -> int:
 
 async def _serve(window: Window) -> None:
     lines: asyncio.Queue[str] = asyncio.Queue()
-    reading = threading.Thread(
-        target=_read, args=(asyncio.get_running_loop(), lines), daemon=True
-    )  # it never holds up the end
+    # it never holds up the end
+    reading = threading.Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True)
     await window.start(timeout=1)  # silent until it is flashed
     reading.start()
     try:

@@ -84,9 +84,8 @@ class Case:
     name: str
     prepare: Prepare
     exit_code: int
-    said: tuple[
-        str, ...
-    ]  # parts of standard error, the place of the site written as SITE, a line of a .toml as LINE
+    # parts of standard error, the place of the site written as SITE, a line of a .toml as LINE
+    said: tuple[str, ...]
     lines: int = 1
     privileged: bool = True
 

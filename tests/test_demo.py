@@ -313,9 +313,8 @@ class Terminal:
 
     def __init__(self, command: list[str]) -> None:
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(
-            theirs, termios.TIOCSWINSZ, b"\x32\x00\x78\x00\0\0\0\0"
-        )  # 50 lines of 120 columns
+        # 50 lines of 120 columns
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x32\x00\x78\x00\0\0\0\0")
 
         def take_the_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -152,9 +152,8 @@ def test_a_forged_acknowledgement_moves_nothing(tmp_path: Path) -> None:
         def on_message(client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
             if message.topic.endswith("/ev"):
                 heard.append(bytes(message.payload))
-                client.publish(
-                    own, message.payload, qos=1
-                )  # sealed by the right key, for another topic
+                # sealed by the right key, for another topic
+                client.publish(own, message.payload, qos=1)
                 return
             state = messages.decode_state(
                 seal.open_seal(message.payload, message.topic, lambda _: key)[1]

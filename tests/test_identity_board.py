@@ -71,11 +71,8 @@ def test_a_board_is_flashed_with_its_certificates_and_replaced(tmp_path: Path) -
     )
     assert "ca.der, device.der, device_key.der, site.json written" in first.stdout
     flashed = json.loads(second.stdout)
-    assert ([], True, True) == (
-        flashed["copied"],
-        flashed["site_written"],
-        flashed["booted"],
-    )  # its program was right already
+    # its program was right already
+    assert ([], True, True) == (flashed["copied"], flashed["site_written"], flashed["booted"])
     assert (["w1"], "approved", [2]) == (
         sorted({boot["device"] for boot in boots(gateway)}),
         listed["state"],

@@ -13,16 +13,8 @@ from tests.test_tidy import OURS, ROOT, name_of, sources, tree_of
 # --- what is not done -----------------------------------------------------------------------------
 
 RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
-MODULES = {
-    "pickle",
-    "marshal",
-    "shelve",
-    "dill",
-    "yaml",
-    "xml",
-    "telnetlib",
-    "random",
-}  # run or expand what they read; foreseen
+# run or expand what they read; foreseen
+MODULES = {"pickle", "marshal", "shelve", "dill", "yaml", "xml", "telnetlib", "random"}
 CALLS = {
     ("os", "system"), ("os", "popen"), ("tempfile", "mktemp"), ("hashlib", "md5"),
     ("hashlib", "sha1"),

@@ -123,9 +123,8 @@ class BenchLine:
         for _ in range(
             TRIES_MAX
         ):  # a verb may not fit the state the machine is in: the next one then
-            verb = (
-                verbs[0] if self.random.randrange(2) else self.random.choice(verbs)
-            )  # the first is what it is for
+            # the first is what it is for
+            verb = verbs[0] if self.random.randrange(2) else self.random.choice(verbs)
             text = " ".join(self.random.choice(PIECES.get(word, (word,))) for word in verb.split())
             with contextlib.suppress(MachineError):
                 self.machine.do(text, now_ms)

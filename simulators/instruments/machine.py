@@ -24,22 +24,15 @@ from simulators.instruments.truth import Rows as Rows
 from simulators.instruments.truth import rows_of as rows_of
 from simulators.instruments.truth import value_cents as value_cents
 
-PAUSE_KNOBS = (
-    "chain",
-    "batch_full",
-    "stacker_full",
-    "hopper_empty",
-    "door_mid_count",
-)  # strike at a piece, like PIECE_KNOBS
+# strike at a piece, like PIECE_KNOBS
+PAUSE_KNOBS = ("chain", "batch_full", "stacker_full", "hopper_empty", "door_mid_count")
 ON_STOP = ("included", "excluded", "recount_all")
 
 SKEW_MINUTES_MAX = 14 * 24 * 60
 REPRINT_AFTER_MS = 4000
 HOPPER_EMPTY_MS = (1000, 20_000)  # how long the cashier takes to bring the next handful
-GAPS_MS = (
-    (50, 500),
-    (1500, 4000),
-)  # inside a report: a printer that feeds paper, and one whose paper is changed
+# inside a report: a printer that feeds paper, and one whose paper is changed
+GAPS_MS = ((50, 500), (1500, 4000))
 ACCUMULATED_BATCHES = (2, 5)  # how many batches run into one sum before somebody clears it
 # how often one batch may stop before the cashier gives up: a bound, not a habit of any machine
 STOPS_MAX = 64
@@ -85,12 +78,10 @@ class Machine:
         self._last_ms = 0
         self._last_report: tuple[int, int, Rows, Rows] | None = None
         self._output = bytearray()
-        self._later: deque[tuple[int, bytes]] = (
-            deque()
-        )  # (not before, bytes): the rest of a report behind a gap
-        self._unreported: Counter[int] = (
-            Counter()
-        )  # passed in a batch that a power loss or the clear key wiped out
+        # (not before, bytes): the rest of a report behind a gap
+        self._later: deque[tuple[int, bytes]] = deque()
+        # passed in a batch that a power loss or the clear key wiped out
+        self._unreported: Counter[int] = Counter()
         self._sum: Counter[int] = Counter()  # of the batches that are accumulated
         self._sum_batches = 0  # how many more will be
         self._now_ms = 0
@@ -331,18 +322,18 @@ class Machine:
         self.batch = self.batch_after_max if self.batch >= self.batch_number_max else self.batch + 1
         self.active = self.faults.draw(self.supported)
         self.drawn = frozenset(self.active)
+        # two faults on one piece: the later in the table wins
         self._strikes = {
             self.faults.random.randrange(max(1, pieces - 1)): knob
             for knob in PIECE_KNOBS
             if knob in self.active
-        }  # two faults on one piece: the later in the table wins
+        }
         for knob in PAUSE_KNOBS:
             if knob in self.active:
                 self._strikes[self.faults.random.randrange(max(1, pieces - 1))] = knob
         if "wrap" in self.active and not self.truth.printed:
-            self.batch = (
-                self.batch_number_max
-            )  # a machine with a past; later on it would only meet its own numbers again
+            # a machine with a past; later on it would only meet its own numbers again
+            self.batch = self.batch_number_max
         if "accumulate" in self.active and not self._sum_batches:
             self._sum.clear()
             self._sum_batches = self.faults.random.randrange(*ACCUMULATED_BATCHES)

@@ -25,6 +25,7 @@ from simulators.office.posted import PostedRow, posted_at
 from simulators.office.tariff import FUNDS, bill, spread
 from simulators.office.truth import InjectedError, IntervalTruth, TenderTruth, WindowTruth
 
+# keys after MARK
 SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE, CARD_TOTAL = (
     1,
     2,
@@ -34,7 +35,7 @@ SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE, CARD_TOTAL =
     8,
     9,
     0,
-)  # keys after MARK
+)
 ERROR_CENTS = 2_000
 ERROR_KINDS = ("not_posted", "wrong_change", "posted_twice")
 DROP_LIMIT_CENTS = 90_000  # more than this in the drawer: the cashier drops the large notes
@@ -86,10 +87,8 @@ class Shift:
             tuple[int, int, int, int]
         ] = []  # (start, counted, posted cash until then, drops until then)
         self._checks: list[int] = []
-        self._taken = {
-            "card": 0,
-            "money_order": 0,
-        }  # what is really in the terminal's batch and under the tray
+        # what is really in the terminal's batch and under the tray
+        self._taken = {"card": 0, "money_order": 0}
 
     @property
     def window(self) -> str:

@@ -22,10 +22,8 @@ from gateway.ledger import Ledger
 
 SITE = "city"
 PATIENCE_S = 60  # far more than needed on a busy machine; what takes longer has failed
-QUIET_PORTS = (
-    20_000,
-    32_000,
-)  # below the kernel's own choice: no client's socket takes the port of a broker that is down
+# below the kernel's own choice: no client's socket takes the port of a broker that is down
+QUIET_PORTS = (20_000, 32_000)
 
 
 def quiet_port() -> int:

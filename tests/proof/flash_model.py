@@ -31,12 +31,8 @@ PROGRAM_TEARS = (
 # What a cut erase leaves: nothing or all of it; some pages; any bits of all pages; the same, and
 # the others weak.
 ERASE_TEARS = ("nothing", "whole", "pages", "bits", "weak")
-MOODS = (
-    "coin",
-    "low",
-    "high",
-    "rare",
-)  # weak bits: either, all programmed, all blank, seldom programmed
+# weak bits: either, all programmed, all blank, seldom programmed
+MOODS = ("coin", "low", "high", "rare")
 
 
 class PowerCut(Exception):

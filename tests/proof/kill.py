@@ -79,9 +79,8 @@ PLANTED = {
         ),
     }
 }
-TABLES = {
-    "budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}
-}  # quick, as kills are
+# quick, as kills are
+TABLES = {"budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}}
 
 
 def main(arguments: list[str]) -> int:
@@ -94,9 +93,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # whoever ends this leaves no broker and no board behind
+    # whoever ends this leaves no broker and no board behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.control:
         results = [control(name, options.seed) for name in CONTROLS]
     else:

@@ -86,9 +86,8 @@ class Truth:
         if journal.boot < self.boot + (not self.boot_full) or journal.boot <= self.used_boot:
             raise Broken("boot", f"boot {journal.boot} after {self.boot}")
         self.epoch, self.boot = journal.epoch, journal.boot
-        self.boot_full = (
-            not journal.room()
-        )  # then there may have been no place for the boot number, nor for a record of it
+        # then there may have been no place for the boot number, nor for a record of it
+        self.boot_full = not journal.room()
         self.command, self.command_doubt = journal.command, 0
 
     def _judge_records(self, journal: Any) -> None:

@@ -41,10 +41,8 @@ BATCH_MAX = 12
 GAP_ONE_IN = 40
 STEP = 16  # messages between two saved states
 AUDIT_EVERY = 1000
-UNRELATED = (
-    "schema",
-    "list",
-)  # this ledger has no triggers, and its list does not hold the printed checkpoint
+# this ledger has no triggers, and its list does not hold the printed checkpoint
+UNRELATED = ("schema", "list")
 
 
 def main(arguments: list[str]) -> int:

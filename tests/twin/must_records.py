@@ -178,9 +178,8 @@ def strings(kind_wanted, other):
         one = "x" if kind_wanted == "text" else b"x"
         good, bad = [(name, one * limit), (name, one * 0)], [(name, one * (limit + 1))]
         if kind_wanted == "text":
-            bad.append(
-                (name, "\xe9" * (limit // 2 + 1))
-            )  # fewer characters than the limit, more bytes
+            # fewer characters than the limit, more bytes
+            bad.append((name, "\xe9" * (limit // 2 + 1)))
         wire("bytes, limit %d" % limit, record, good, bad)
         wire("is not " + kind_wanted, record, (), ((name, other), (name, 1), (name, [])))
 
@@ -283,9 +282,8 @@ def encoder_refuses():
 
 
 def fits_alone():
-    sealed = (
-        8 + 24 + 12 + 32
-    )  # the seal around it: test_full_event_message_fits_under_the_seal counts the whole
+    # the seal around it: test_full_event_message_fits_under_the_seal counts the whole
+    sealed = 8 + 24 + 12 + 32
     assert records.RECORD_BYTES_MAX + 3 <= messages.EVENT_BYTES_MAX
     raw = messages.encode_events(U32, U32, U48, U32 - 1, [bytes(records.RECORD_BYTES_MAX)])
     assert len(raw) + sealed <= 1024 and messages.decode_events(raw)["records"] == [bytes(800)]

@@ -52,15 +52,12 @@ class Board:
     skew: int = 1000  # thousandths: its crystal against ours
     generation: int = 0  # of its connection: what was under way on an older one is lost
     backoff_ms: int = 500
-    boots: dict[int, tuple[int, int]] = field(
-        default_factory=dict
-    )  # epoch: (last boot number, room at that start)
-    marks: dict[int, int] = field(
-        default_factory=dict
-    )  # epoch: the highest mark that it ever believed
-    obeyed: set[tuple[int, int]] = field(
-        default_factory=set
-    )  # (epoch, counter) of the commands it has done
+    # epoch: (last boot number, room at that start)
+    boots: dict[int, tuple[int, int]] = field(default_factory=dict)
+    # epoch: the highest mark that it ever believed
+    marks: dict[int, int] = field(default_factory=dict)
+    # (epoch, counter) of the commands it has done
+    obeyed: set[tuple[int, int]] = field(default_factory=set)
     learnt: tuple[int, int] = (0, 0)  # (epoch, seq) up to which `World.said` knows its journal
     piles: list[Pile] = field(default_factory=list)
 

@@ -67,19 +67,16 @@ class World:
         self.script: list[list[Any]] = []  # of the first board, for the other interpreter
         self.healed = False
         self.healed_ms = 0
-        self.excused: set[tuple[str, int]] = (
-            set()
-        )  # (device, epoch) of which a person was told that two boards spoke
-        self.unheard: set[tuple[str, int]] = (
-            set()
-        )  # (device, epoch) of lives that were wiped before the ledger knew of them
+        # (device, epoch) of which a person was told that two boards spoke
+        self.excused: set[tuple[str, int]] = set()
+        # (device, epoch) of lives that were wiped before the ledger knew of them
+        self.unheard: set[tuple[str, int]] = set()
         self.sealed: set[tuple[str, bytes]] = set()  # (topic, message) that a board said
         self.promised: dict[
             tuple[str, int], int
         ] = {}  # (device, epoch): the highest mark that any ledger ever committed
-        self.numbers: Counter[str] = (
-            Counter()
-        )  # device: number of the newest key that it was ever given
+        # device: number of the newest key that it was ever given
+        self.numbers: Counter[str] = Counter()
         self.heard: list[tuple[str, bytes]] = []  # what an attacker on the line has recorded
         self.queue: list[tuple[str, bytes, bool]] = []  # of the broker, for the gateway's session
         self.retained: dict[str, bytes] = {}
@@ -146,9 +143,8 @@ class World:
     def open_gateway(self) -> None:
         self.ledger = Ledger.open(self.path, create=False)
         self.ingest = Ingest(self.ledger, self.keys, self.clock, SITE)
-        self.witness = sqlite3.connect(
-            self.path, isolation_level=None
-        )  # it sees what is committed, and nothing else
+        # it sees what is committed, and nothing else
+        self.witness = sqlite3.connect(self.path, isolation_level=None)
         self.ingest.observers.append(lambda record: oracle.recorded(self, record))
         self.gateway_up = True
 
@@ -405,9 +401,8 @@ class World:
         if board.is_powered:
             self.do(board, "connect", False, 0)
             self.at(500, self.connect, board)
-        found_out_ms = self.rng.choice(
-            (10, KEPT_S * 1500)
-        )  # when the line closes, or when nothing came for so long
+        # when the line closes, or when nothing came for so long
+        found_out_ms = self.rng.choice((10, KEPT_S * 1500))
         self.at(found_out_ms, self.publish, board.core.uplink.state_topic, board.will, True)
 
     def deliver(self, board: Board, topic: str, sealed: bytes) -> None:
@@ -560,9 +555,8 @@ class World:
             (rng.randrange(self.ends), rng.choice(tuple(faults)), rng.getrandbits(32))
             for _ in range(many)
         ]
-        kinds = rng.sample(
-            tuple(faults), rng.choice((3, 6, 10, len(faults)))
-        )  # few kinds meet each other more often
+        # few kinds meet each other more often
+        kinds = rng.sample(tuple(faults), rng.choice((3, 6, 10, len(faults))))
         kinds = self.focus or kinds
         plan = [(at_ms, rng.choice(kinds), dice) for at_ms, _, dice in plan]
         self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan
