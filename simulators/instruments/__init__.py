@@ -1,6 +1,7 @@
 """Simulated machines, each a state machine apart from its wire, written from the maker's manual.
 
-machine       what every desk counter does: hopper, count, stops, batches, its own clock
+machine       what every desk counter does: keys, batches, reports, its own clock
+piece_path    how its pieces move: hopper, path, bins, and what strikes them there
 truth, hands  where each piece is, what no report tells of; what a person does, as a line of text
 faults        the seeded knobs: which fault strikes which batch, and what it does to the bytes
 coin_sorter   Glory Mach audit tape          bill_counter  Cummins JetScan iFX i100 batch report
