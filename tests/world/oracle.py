@@ -155,7 +155,7 @@ def is_calm(world: "World") -> bool:
     if not world.gateway_up or world.queue:
         return False
     if any(board.is_clone and not board.is_gone for board in world.boards):
-        return False  # a copy at work is found in the end (faults.supervise)
+        return False  # a copy at work is found in the end (mending.supervise)
     for board in world.boards:
         if board.is_gone:
             continue
