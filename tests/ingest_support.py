@@ -12,6 +12,7 @@ from gateway.ledger import Ledger
 from protocol import messages, records, seal, topics
 
 SITE = "city"
+Message = tuple[str, bytes, bool]  # (topic, sealed, retained)
 NOW_MS = 1_700_000_000_000
 
 
@@ -109,3 +110,9 @@ class Office:
 
     def incident_kinds(self) -> list[str]:
         return [row["kind"] for row in self.ledger.incidents()]
+
+
+def ack_of(office: Office, device: Device, *arrived: Message) -> dict[str, int]:
+    """The one answer to these messages."""
+    [answer] = office.take(*arrived)
+    return device.open_ack(*answer)

@@ -48,15 +48,13 @@ FUNCTION_LINES_MAX = 60
 # "path" or "path: function" -> (lines that it may have, why)
 LONGER = {
     "tests/twin/must_uplink.py": (
-        560,
+        590,
         "a line or a function for each statement about the uplink; one script a twin",
     ),
     "firmware/journal.py": (
-        385,
-        (
-            "the layout of the ring and its recovery after a power cut are understood together or"
-            " not at all"
-        ),
+        430,
+        "the layout of the ring and its recovery after a power cut are understood together or not"
+        " at all",
     ),
 }
 
