@@ -91,8 +91,7 @@ def test_a_finding_is_told_with_its_next_step_and_exit_code_1(site: Site, tmp_pa
     ("arguments", "code"),
     [
         (["--ledger", "nowhere.db"], 78), (["nowhere.txt"], 2), (["--vkey", "nowhere.vkey"], 2),
-        (["--vkey", "posted.csv"], 65),
-        (["ledger.db"], 65),
+        (["--vkey", "posted.csv"], 65), (["ledger.db"], 65),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_said(site: Site, arguments: list[str], code: int) -> None:

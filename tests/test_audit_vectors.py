@@ -172,9 +172,8 @@ def test_every_changed_character_is_noticed() -> None:
     "text",
     [
         "", "origin\n1\n", REAL_TEXT[:-1], REAL_TEXT.replace("2085", "02085"),
-        REAL_TEXT.replace("20852163", "-1"),
-        REAL_TEXT.replace("20852163", "9" * 20), REAL_TEXT.replace("20852163", "٣"),
-        REAL_TEXT.replace("q2I=", "q2J="),
+        REAL_TEXT.replace("20852163", "-1"), REAL_TEXT.replace("20852163", "9" * 20),
+        REAL_TEXT.replace("20852163", "٣"), REAL_TEXT.replace("q2I=", "q2J="),
         REAL_TEXT.replace("CsUY", ""), REAL_TEXT + "\n", "\n" + REAL_TEXT,
     ],
 )  # fmt: skip

@@ -322,8 +322,7 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color"}
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
-            start_new_session=True,
-            preexec_fn=take_the_terminal,
+            start_new_session=True, preexec_fn=take_the_terminal,
         )  # fmt: skip
         os.close(theirs)
         self._raw = b""

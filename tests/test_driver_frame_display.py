@@ -211,9 +211,8 @@ def test_any_frame_that_a_grammar_describes_is_read(
     ("kind", "raw", "value"),
     [
         ("ascii", b"  42", 42), ("ascii", b"0007", 7), ("ascii", b"    ", -1),
-        ("ascii", b"4 2 ", -1), ("ascii", b"-042", -1),
-        ("bcd", b"\x12\x34", 1234), ("bcd", b"\x1a\x00", -1), ("bcd", b"\xa1\x00", -1),
-        ("text", b"USD\x00", "USD"),
+        ("ascii", b"4 2 ", -1), ("ascii", b"-042", -1), ("bcd", b"\x12\x34", 1234),
+        ("bcd", b"\x1a\x00", -1), ("bcd", b"\xa1\x00", -1), ("text", b"USD\x00", "USD"),
         ("text", b"\xff\x1b", "??"),
     ],
 )  # fmt: skip

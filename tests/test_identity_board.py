@@ -28,8 +28,7 @@ def running(site: Site, *arguments: str) -> Iterator[list[str]]:
     """A till command that keeps running; what it has said so far."""
     process = subprocess.Popen(
         command(*arguments, "--config", site.path), env=environment(), stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     said: list[str] = []

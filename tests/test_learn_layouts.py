@@ -86,8 +86,7 @@ def sorter(number: int, dimes: int, quarters: int, halves: int) -> tuple[bytes, 
     total = sum(minor * pieces for minor, pieces in rows)
     text = SORTER.format(
         n=number, dimes=dimes, quarters=quarters, halves=halves, pieces=dimes + quarters + halves,
-        total=money(total),
-        dimes_value=money(10 * dimes), quarters_value=money(25 * quarters),
+        total=money(total), dimes_value=money(10 * dimes), quarters_value=money(25 * quarters),
         halves_value=money(50 * halves),
     )  # fmt: skip
     return text.replace("\n", "\r\n").encode(), [row for row in rows if row[1]], total

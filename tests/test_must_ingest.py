@@ -143,8 +143,7 @@ def test_what_is_refused_is_not_answered_and_adds_nothing(office: Office, device
 
     acks = office.take(
         (topic, sealed[:-1] + bytes((sealed[-1] ^ 1,)), False), stranger.ev(1, 1, device.said[:1]),
-        (topic, b"", False),
-        (topic, device.sealed("ev", b"\x00"), False),
+        (topic, b"", False), (topic, device.sealed("ev", b"\x00"), False),
     )  # fmt: skip
 
     assert ([], [], (0, bytes(32))) == (acks, office.seqs(), office.ledger.head())

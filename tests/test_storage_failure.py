@@ -130,8 +130,8 @@ def misread(office: Office) -> None:
     ("damage", "said"),
     [
         (overwritten, "damaged"), (removed, "moved, replaced or removed"),
-        (replaced, "moved, replaced or removed"),
-        (log_removed, "moved, replaced or removed"), (misread, "reads back differently"),
+        (replaced, "moved, replaced or removed"), (log_removed, "moved, replaced or removed"),
+        (misread, "reads back differently"),
     ],
 )  # fmt: skip
 def test_a_broken_ledger_gives_no_answer_and_is_told(

@@ -66,8 +66,8 @@ class McuPorts:
         parity = {"none": None, "even": 0, "odd": 1}[instrument["parity"]]
         uart = machine.UART(
             instrument["uart"], baudrate=instrument["baud"], bits=instrument["bits"], parity=parity,
-            stop=instrument["stop"],
-            tx=instrument["tx"], rx=instrument["rx"], rxbuf=_RX_BYTES, timeout=0,
+            stop=instrument["stop"], tx=instrument["tx"], rx=instrument["rx"], rxbuf=_RX_BYTES,
+            timeout=0,
         )  # fmt: skip
         return Serial(uart)
 

@@ -37,11 +37,9 @@ class BillCounter(ReportMachine):
     denominations = (100, 200, 500, 1000, 2000, 5000, 10000)
     ms_per_piece = 50  # a round figure: 1,200 notes a minute
     supported = (
-        "jam", "reject", "suspect", "double", "double_unseen", "power_loss",
-        "reprint", "day_clear", "sub_and_batch", "clock_skew", *WIRE_KNOBS,
-        "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty",
-        "door_mid_count", "clear_silent", "wrap",
-        *CABLE_KNOBS,
+        "jam", "reject", "suspect", "double", "double_unseen", "power_loss", "reprint", "day_clear",
+        "sub_and_batch", "clock_skew", *WIRE_KNOBS, "chain", "denomination_change", "batch_full",
+        "stacker_full", "hopper_empty", "door_mid_count", "clear_silent", "wrap", *CABLE_KNOBS,
     )  # fmt: skip
     foreign = audit_tape(3, CLOCK_START, [(10, 20), (25, 8)])[0]
 

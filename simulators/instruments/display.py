@@ -40,10 +40,9 @@ STREAM_KNOBS = (*WIRE_KNOBS, "wrong_baud")
 # keys that mean nothing to a machine without reports
 STRIPPED = ("sub", "reprint", "clear day", "wrap")
 MECHANISM = (
-    "jam", "reject", "suspect", "double", "double_unseen", "power_loss", *WIRE_KNOBS,
-    "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
-    "clear_silent",
-    "wrong_baud",
+    "jam", "reject", "suspect", "double", "double_unseen", "power_loss", *WIRE_KNOBS, "chain",
+    "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
+    "clear_silent", "wrong_baud",
 )  # fmt: skip
 
 

@@ -207,8 +207,7 @@ class EbdsAcceptor:
 
     def __init__(
         self, faults: Faults | None = None, setup: str = "", *, parity: str = "auto",
-        serial: int = 20091234,
-        box_max: int = 500, nul_stacked: bool = True,
+        serial: int = 20091234, box_max: int = 500, nul_stacked: bool = True,
     ) -> None:  # fmt: skip
         """`nul_stacked`: after a cassette came back, a stacked frame full of NULs may go out once,
         as real ones have done.

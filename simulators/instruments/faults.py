@@ -13,8 +13,8 @@ WIRE_KNOBS = ("truncate", "noise", "nuls", "garble")  # change the bytes of the 
 DESK_KNOBS = ("reprint", "day_clear", "sub_and_batch", "clock_skew", "fee")
 MACHINE_KNOBS = (
     "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
-    "burst", "wrap",
-    "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite", "require_ack", "swap", "gap",
+    "burst", "wrap", "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite",
+    "require_ack", "swap", "gap",
 )  # fmt: skip
 # of any line: line.py
 LINE_KNOBS = ("drop_reply", "repeat_reply", "drop", "flip", "echo", "wrong_baud")

@@ -335,14 +335,8 @@ class Machine(PiecePath):
             )
 
     def _print(
-        self,
-        kind: str,
-        sub_batch: int,
-        rows: Rows,
-        passed: Rows,
-        now_ms: int,
-        batch: int | None = None,
-        own: Rows | None = None,
+        self, kind: str, sub_batch: int, rows: Rows, passed: Rows, now_ms: int,
+        batch: int | None = None, own: Rows | None = None,
     ) -> None:  # fmt: skip
         self.report += 1
         self._now_ms = max(self._now_ms, now_ms)

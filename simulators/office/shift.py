@@ -211,18 +211,15 @@ class Shift:
             self.rows.append(
                 PostedRow(
                     receipt, line_no, posted_at(self._now_ms), self._date.isoformat(), self._window,
-                    self._session_id,
-                    str(self._cashier), f"{receipt}-1", each.tender, tendered, change,
-                    each.account_no, service,
-                    FUNDS[service], sign * cents, "void" if void_of else "posted", void_of,
-                    SUPERVISOR if void_of else "",
+                    self._session_id, str(self._cashier), f"{receipt}-1", each.tender, tendered,
+                    change, each.account_no, service, FUNDS[service], sign * cents,
+                    "void" if void_of else "posted", void_of, SUPERVISOR if void_of else "",
                     auth_code, f"{self._session_id}-1" if each.tender == "card" else "",
                 )
             )  # fmt: skip
         self._act(
             "payment", 2, tender=each.tender, amount_cents=tendered - change,
-            tendered_cents=tendered, change_cents=change,
-            receipt_no=receipt, void_of=void_of,
+            tendered_cents=tendered, change_cents=change, receipt_no=receipt, void_of=void_of,
         )  # fmt: skip
         return receipt
 
@@ -334,6 +331,5 @@ class Shift:
         )
         return WindowTruth(
             self._window, self._session_id, self._cashier, opening_cents, drops_cents, lines,
-            intervals, tuple(self._checks),
-            *(dict(pieces) for pieces in moved),
+            intervals, tuple(self._checks), *(dict(pieces) for pieces in moved),
         )  # fmt: skip

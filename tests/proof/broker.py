@@ -188,9 +188,8 @@ class _Scene:
         ]
         return {
             "number": self._number, "title": situation.title, "acked": acked,
-            "plain_lost": plain_lost, "confirmed": count,
-            "held": held, **verdict, "needs_mending": situation.needs_mending,
-            "failed": self._failed,
+            "plain_lost": plain_lost, "confirmed": count, "held": held, **verdict,
+            "needs_mending": situation.needs_mending, "failed": self._failed,
         }  # fmt: skip
 
     def _until(self, is_so: Callable[[], bool], what: str) -> None:

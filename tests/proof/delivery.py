@@ -66,8 +66,7 @@ def staged(
     )
     site = {
         "site": SITE, "device": device, "broker_host": HOST, "broker_port": port,
-        "key_hex": key_hex, "key_number": 1,
-        "currency": "USD",
+        "key_hex": key_hex, "key_number": 1, "currency": "USD",
     }  # fmt: skip
     with mock.patch.object(
         staging, "sources", lambda board: _planted(folder, sources(board), planted or {})

@@ -71,8 +71,8 @@ def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
         until = [f"-max_total_time={seconds}"] if seconds else []
         command = [
             sys.executable, "-m", "proof.fuzz_one", name, f"-runs={inputs}",
-            f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0",
-            f"-artifact_prefix={folder}/", "-print_final_stats=1", *until, str(corpus),
+            f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0", f"-artifact_prefix={folder}/",
+            "-print_final_stats=1", *until, str(corpus),
         ]  # fmt: skip
         started = time.perf_counter()
         here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -253,8 +253,7 @@ def wrap_uwf(inside: bytes) -> bytes:
 
 WRAPS = {
     "cctalk-coin": wrap_cctalk(2, False), "cctalk-bill": wrap_cctalk(40, True), "sc350": wrap_sc350,
-    "ebds": wrap_ebds,
-    "ssp": wrap_ssp, "id003": wrap_id003, "fddf": wrap_fddf, "uwf": wrap_uwf,
+    "ebds": wrap_ebds, "ssp": wrap_ssp, "id003": wrap_id003, "fddf": wrap_fddf, "uwf": wrap_uwf,
 }  # fmt: skip
 
 

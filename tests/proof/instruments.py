@@ -127,12 +127,11 @@ def _prove(name: str, options: argparse.Namespace) -> dict[str, Any]:
     )
     result = {
         "driver": name, "histories": len(outcomes),
-        "pieces": sum(each.truth.total() for each in outcomes),
-        "twice": twice, "lost_silently": silently, "missing_and_said": lost - silently,
+        "pieces": sum(each.truth.total() for each in outcomes), "twice": twice,
+        "lost_silently": silently, "missing_and_said": lost - silently,
         "explicit": sum(each.explicit for each in outcomes),
-        "restarts": sum(each.restarts for each in outcomes),
-        "faults": dict(sorted(struck.items())), "per_minute": int(len(outcomes) * 60 / seconds),
-        "failed": len(wrong),
+        "restarts": sum(each.restarts for each in outcomes), "faults": dict(sorted(struck.items())),
+        "per_minute": int(len(outcomes) * 60 / seconds), "failed": len(wrong),
     }  # fmt: skip
     if not options.json:
         print(

@@ -256,8 +256,8 @@ class _Till:
         self._last = 0
         self.window = Window(
             name, [MICROPYTHON, "-X", HEAP, "main.py"], tree,
-            {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"},
-            bills=ColumnCounter(), byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear,
+            {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"}, bills=ColumnCounter(),
+            byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear,
             console=folder / "console.txt",
         )  # fmt: skip
 

@@ -13,16 +13,14 @@ from proof.planted_report_stream import handed, hands, settle
 LINE = ("noise", "drop_reply", "wrong_baud", "drop", "flip")
 KNOBS = (
     "jam", "reject", "suspect", "double", "chain", "denomination_change", "batch_full",
-    "stacker_full", "hopper_empty",
-    "door_mid_count", "clear_silent", "power_loss", "truncate", "garble", "noise", "nuls",
-    "wrong_baud", "gap",
+    "stacker_full", "hopper_empty", "door_mid_count", "clear_silent", "power_loss", "truncate",
+    "garble", "noise", "nuls", "wrong_baud", "gap",
 )  # fmt: skip
 
 CASES = [
     Case(
         profile="fddf", hands=hands, settle=settle, knobs=KNOBS, line_knobs=LINE, line_rate_max=40,
-        make_simulator=handed,
-        quiet_ms=3500, restarts=False,
+        make_simulator=handed, quiet_ms=3500, restarts=False,
     ),
 ]  # fmt: skip
 PLANTED = [

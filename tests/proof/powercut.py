@@ -214,10 +214,9 @@ def _events(dice: random.Random, number: int) -> Any:
     rows = [(value, dice.randrange(1, 200)) for value in values]
     yield {
         "kind": "tally", "instrument": "bills", "batch_id": str(number), "currency": "USD",
-        "rows": rows,
-        "total_minor": sum(value * pieces for value, pieces in rows), "flags": 0,
-        "digest": dice.randbytes(8),
-        "evidence": "manual", "machine_time": "x" * dice.randrange(8, 32),
+        "rows": rows, "total_minor": sum(value * pieces for value, pieces in rows), "flags": 0,
+        "digest": dice.randbytes(8), "evidence": "manual",
+        "machine_time": "x" * dice.randrange(8, 32),
     }  # fmt: skip
     if number % 2:
         yield {"kind": "drawer", "state": "open", "instrument": "drawer", "cause": "kick"}
@@ -397,8 +396,7 @@ def prove(cuts: int, seed: int = 1, shift_only: bool = False, only: int = 0) -> 
     )
     return {
         "cuts": kinds, "total": total, "in_shift": in_shift, "lost": lost, "duplicates": twice,
-        "failed": len(failures),
-        "seconds": round(seconds, 1), "text": "\n".join(lines),
+        "failed": len(failures), "seconds": round(seconds, 1), "text": "\n".join(lines),
     }  # fmt: skip
 
 

@@ -104,8 +104,7 @@ SOON = {"heartbeat_ms": 300, "resend_ms": 500, "backoff_ms": 100}
 # sectors keep
 CONTROL = Plan(
     1_200, windows=1, seconds_max=60, partition_ms=1 << 30, kills_ms=4_000, instruments=1,
-    sectors=3, budget=SOON, is_late=True,
-    board_weather=CALM, gateway_weather=CALM,
+    sectors=3, budget=SOON, is_late=True, board_weather=CALM, gateway_weather=CALM,
 )  # fmt: skip
 
 

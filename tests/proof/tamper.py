@@ -98,9 +98,8 @@ def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     return {
         "rows": db.execute("SELECT count(*) FROM record").fetchone()[0], "messages": messages,
-        "tampers": options.tampers,
-        "found": options.tampers - len(missed), "failed": len(missed), "seconds": round(seconds, 1),
-        "kinds": dict(sorted(kinds.items())), "missed": missed,
+        "tampers": options.tampers, "found": options.tampers - len(missed), "failed": len(missed),
+        "seconds": round(seconds, 1), "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 
 
@@ -235,8 +234,7 @@ def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     return {
         "messages": len(rows), "tampers": options.tampers, "found": options.tampers - len(missed),
-        "control": control,
-        "failed": len(missed) + control, "seconds": round(seconds, 1),
+        "control": control, "failed": len(missed) + control, "seconds": round(seconds, 1),
         "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 

@@ -400,10 +400,9 @@ def lengths():
 
 SEAL = (
     ("SEAL-1", not_four), ("SEAL-2", no_tag), ("SEAL-3", protected_only),
-    ("SEAL-4", algorithm_unprotected),
-    ("SEAL-5", unprotected), ("SEAL-6", kid_is_bytes), ("SEAL-8", key_bytes), ("SEAL-9", whole_tag),
-    ("SEAL-10", mac_structure), ("SEAL-11", for_its_topic), ("SEAL-12", not_detached),
-    ("SEAL-13", payload_bytes),
+    ("SEAL-4", algorithm_unprotected), ("SEAL-5", unprotected), ("SEAL-6", kid_is_bytes),
+    ("SEAL-8", key_bytes), ("SEAL-9", whole_tag), ("SEAL-10", mac_structure),
+    ("SEAL-11", for_its_topic), ("SEAL-12", not_detached), ("SEAL-13", payload_bytes),
     ("SEAL-14", message_bytes), ("SEAL-16", every_bit), ("SEAL-17", unknown_kid),
     ("SEAL-23", constant_time),
 )  # fmt: skip

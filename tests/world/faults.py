@@ -369,9 +369,8 @@ def forged(world: World, dice: random.Random, board: Board) -> bool:
     acks = topics.topic(SITE, board.name, "ack")
     ack = {
         "epoch": epoch, "high_water": last, "want_from": 0, "want_to": 0, "ledger_n": 1,
-        "ledger_head": bytes(32), "utc_ms": 1,
-        "echo_boot": board.core.journal.boot, "echo_uptime_ms": board.uptime(world.now),
-        "mark": bytes(8),
+        "ledger_head": bytes(32), "utc_ms": 1, "echo_boot": board.core.journal.boot,
+        "echo_uptime_ms": board.uptime(world.now), "mark": bytes(8),
     }  # fmt: skip
     world.answer(acks, seal.seal(key, kid, acks, messages.encode_ack(ack)))
     orders = topics.topic(SITE, board.name, "cmd")

@@ -44,8 +44,7 @@ class World(Wires):
 
     def __init__(
         self, seed: int, folder: Path, template: Path, keep: list[int] | None = None,
-        trace: bool = False,
-        focus: Sequence[str] = (),
+        trace: bool = False, focus: Sequence[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(random.Random(seed), trace)
         self.seed = seed
@@ -90,8 +89,7 @@ class World(Wires):
             self.drop, self.delay = rng.choice((20, 40)), rng.choice((5, 500))
         self.limits = {
             "window_records": rng.choice((4, 16, 64)),
-            "heartbeat_ms": rng.choice((2000, 5000, 15000)),
-            "resend_ms": rng.choice((800, 4000)),
+            "heartbeat_ms": rng.choice((2000, 5000, 15000)), "resend_ms": rng.choice((800, 4000)),
         }  # fmt: skip
         self.clock.base_ms = rng.choice((1_790_000_000_000, DST_UTC_MS, SPRING_UTC_MS))
         if self.clock.base_ms != 1_790_000_000_000:
