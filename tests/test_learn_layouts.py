@@ -119,8 +119,9 @@ def cards(number: int, *rows: tuple[int, int]) -> tuple[bytes, list, int]:
 
 
 FIXED = {
-    "a sorter that names its coins": [sorter(7, 40, 12, 1), sorter(8, 3, 120, 0),
-     sorter(9, 1200, 7, 33)],
+    "a sorter that names its coins": [
+        sorter(7, 40, 12, 1), sorter(8, 3, 120, 0), sorter(9, 1200, 7, 33),
+    ],
     "two columns side by side": [
         wide(41, (10000, 2), (2000, 61), (25, 40)),
         wide(42, (2000, 3), (1, 7)),

@@ -366,10 +366,16 @@ def test_walk_rule_sees_a_planted_name():
     assert names_of_walk("`firmware/journal.py: Journal.append()`") == [
         ("firmware/journal.py", "Journal.append")
     ]
-    assert [defines(tree, name) for name in ("Journal.append", "const", "Journal", "Journal.gone",
-      "append")] == [
-        True, True, True, False, False,
-    ]  # fmt: skip
+    assert {
+        "Journal.append": True,
+        "const": True,
+        "Journal": True,
+        "Journal.gone": False,
+        "append": False,
+    } == {
+        name: defines(tree, name)
+        for name in ("Journal.append", "const", "Journal", "Journal.gone", "append")
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

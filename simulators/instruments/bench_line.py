@@ -62,9 +62,10 @@ def rates_of(text: str) -> dict[str, int]:
 class BenchLine:
     """A machine, its lossy line and the pseudo-terminal; `step` moves all of them to a moment."""
 
-    def __init__(self, name: str, baud: int, setup: str = "", rates: dict[str, int] | None = None,
-     seed: int = 1,
-                 echo: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self, name: str, baud: int, setup: str = "", rates: dict[str, int] | None = None,
+        seed: int = 1, echo: bool = False,
+    ) -> None:  # fmt: skip
         """ValueError for a knob or a setup that the machine does not have."""
         kind = simulator_for(name)
         rates = rates or {}

@@ -80,11 +80,14 @@ class Sc350:
         "move": "M on the keypad: the count goes to memory, the display to zero",
         "clear": "the clear key: the display goes to zero, nothing is moved",
         "batch N": "stop at so many coins; 0 for no batch",
-        "go": "the start key, behind a batch or a stop", "door open|close": "the inspection door",
-        "cover": "a coin sticks before the sensor", "uncover": "it is taken away",
-        "clean": "somebody cleaned it", "power off|on": "the mains",
+        "go": "the start key, after a batch or a stop",
+        "door open|close": "the inspection door",
+        "cover": "a coin sticks before the sensor",
+        "uncover": "it is taken away",
+        "clean": "somebody cleaned it",
+        "power off|on": "the mains",
         "swap": "another machine stands on this cable",
-    }  # fmt: skip
+    }
 
     def __init__(
         self,

@@ -177,8 +177,10 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
         "twice": counts["twice"], "foreign": counts["foreign"],
         "gap_records": counts["gap records"], "micropython_histories": again,
         "micropython_calls": calls,
-        "failed": {seed: {"wrong": wrong[:5], **shrunk(seed)} for seed,
-         wrong in list(failed.items())[:10]},
+        "failed": {
+            seed: {"wrong": wrong[:5], **shrunk(seed)}
+            for seed, wrong in list(failed.items())[:10]
+        },
         "failed_in_all": len(failed),
     }  # fmt: skip
 

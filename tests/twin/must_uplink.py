@@ -552,9 +552,8 @@ def echo_of_the_future():
 
 UPLINK = (
     ("TOPIC-5", own_topics), ("TOPIC-6", retained, EV, False), ("TOPIC-7", retained, STATE, True),
-    ("TOPIC-10", other_topics),
-    ("SEAL-20", current_kid_alone), ("SEAL-21", refused_seal, KEY, kid("w1", 1), topic("city", "w2",
-      "ack")),
+    ("TOPIC-10", other_topics), ("SEAL-20", current_kid_alone),
+    ("SEAL-21", refused_seal, KEY, kid("w1", 1), topic("city", "w2", "ack")),
     ("SEAL-22", own_words_back), ("EV-9", bytes_of_a_message), ("EV-10", seqs_of_a_message),
     ("EV-11", uptime_of_this_copy), ("EV-12", boot_that_sends), ("STATE-6", last_and_lowest),
     ("STATE-7", last_and_lowest), ("STATE-8", acked_and_witness), ("STATE-9", acked_and_witness),
