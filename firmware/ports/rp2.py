@@ -32,8 +32,8 @@ class Ports(McuPorts):
                 wiring["spi"], baudrate=wiring["baud"], sck=machine.Pin(wiring["sck"]),
                 mosi=machine.Pin(wiring["mosi"]), miso=machine.Pin(wiring["miso"]),
             )  # fmt: skip
-            # pyright: ignore[reportAttributeAccessIssue]  (the stubs are of the Pico W)
-            chip = network.WIZNET5K
+            # the stubs are of the Pico W
+            chip = network.WIZNET5K  # pyright: ignore[reportAttributeAccessIssue]
             nic = chip(spi, machine.Pin(wiring["cs"]), machine.Pin(wiring["reset"]))
             nic.active(True)
         else:
