@@ -47,7 +47,8 @@ gc.collect(); before = gc.mem_alloc()
 from chumicro_mqtt.client import MQTTClient
 from chumicro_sockets.sockets_factory import fixed_connector_factory
 import chumicro_sockets._adapters.mp
-client = MQTTClient(transport_factory=fixed_connector_factory("127.0.0.1", PORT), client_id="theirs", rx_buffer_size=1400)
+connector = fixed_connector_factory("127.0.0.1", PORT)
+client = MQTTClient(transport_factory=connector, client_id="theirs", rx_buffer_size=1400)
 gc.collect(); print("heap", gc.mem_alloc() - before)
 import time, select
 client.connect()

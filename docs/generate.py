@@ -99,8 +99,14 @@ def _cddl_choice(name: str, limit: tuple) -> str:
     return f"{name.replace('_', '-')} = 1..{len(limit)} ; {numbers}"
 
 
+def _cddl_index(names: tuple) -> str:
+    numbers = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+    return f"0..{len(names) - 1}, ; {numbers}"
+
+
 def _cddl_messages() -> str:
     head = f"bstr .size {messages.HEAD_BYTES}"
+    mark = f"bstr .size {messages.MARK_BYTES}, ; of SHA-256 of the record at"
     return f"""\
 events-message = [
   epoch: 1..4294967295,
@@ -108,14 +114,14 @@ events-message = [
   sent-uptime-ms: u48,
   first-seq: 1..4294967295, ; the i-th record has seq first-seq + i
   records: [1*{cbor.ITEMS_MAX} bstr .cbor record],
-  before: bstr .size {messages.MARK_BYTES}, ; of SHA-256 of the record at first-seq - 1, zeros for none
+  before: {mark} first-seq - 1, zeros for none
 ]
 
 state-message = [
   epoch: u32,
   boot: u32,
   uptime-ms: u48,
-  status: 0..{len(messages.STATUS) - 1}, ; {", ".join(f"{number} {name}" for number, name in enumerate(messages.STATUS))}
+  status: {_cddl_index(messages.STATUS)}
   last-seq: u32,
   lowest-kept: u32,
   acked: u32,
@@ -136,14 +142,14 @@ ack-message = [
   utc-ms: u48,
   echo-boot: u32,
   echo-uptime-ms: u48,
-  record-mark: bstr .size {messages.MARK_BYTES}, ; of SHA-256 of the record at high-water, zeros for none
+  record-mark: {mark} high-water, zeros for none
 ]
 
 command-message = [
   epoch: 1..4294967295,
   counter: 1..4294967295,
   nonce: bstr .size {messages.NONCE_BYTES},
-  asked: 0..{len(messages.VERBS) - 1}, ; {", ".join(f"{number} {name}" for number, name in enumerate(messages.VERBS))}
+  asked: {_cddl_index(messages.VERBS)}
   argument: tstr .size (0..64),
 ]
 

@@ -29,9 +29,8 @@ _SERIAL_MS = const(10)  # at 9600 baud ten bytes come in this time
 _KEEP_MS = const(250)
 _READ_BYTES = const(128)
 _LINE_CHARS_MAX = const(96)
-_STARVED_MAX = const(
-    8
-)  # starts of a task in a row that ended for want of memory: then a fresh heap is the better bet
+# starts of a task in a row that ended for want of memory: then a fresh heap is the better bet
+_STARVED_MAX = const(8)
 
 
 def main(board) -> None:
@@ -77,9 +76,8 @@ class App:
             lambda: self._progress("link"),
             self._note,
         ).run
-        self._turns = dict.fromkeys(
-            tasks, 0
-        )  # how often each task came round since the watchdog was fed
+        # how often each task came round since the watchdog was fed
+        self._turns = dict.fromkeys(tasks, 0)
         if traits.NETWORK_TASK:
             tasks["network"] = ports.connect_network
         self._tasks = tasks

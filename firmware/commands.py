@@ -25,7 +25,8 @@ def obey(command: dict, journal, hands: dict):
     """The record that answers `command`, or None when the journal cannot take it now (the gateway
     asks again).
 
-    hands  {verb: function(command) -> (outcome, detail or "", lines or ())}; a verb without a hand is refused
+    hands  {verb: function(command) -> (outcome, detail or "", lines or ())}; a verb without a hand
+           is refused
     """
     try:
         journal.note_command(command["counter"])

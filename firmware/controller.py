@@ -11,15 +11,15 @@ from firmware.journal import JournalError, JournalFull
 from protocol import records
 from protocol.compat import ProtocolError, const
 
-_RESUME_RECORDS = const(
-    256
-)  # read in less time than the watchdog allows; an older count is a discrepancy, not a guess
+# read in less time than the watchdog allows; an older count is a discrepancy, not a guess
+_RESUME_RECORDS = const(256)
 
 
 class Controller:
     """Events in, (beep, text) out.
 
-    limit  how many stamped records may wait for a quiet moment of the instruments (budget `pending_records`)
+    limit  how many stamped records may wait for a quiet moment of the instruments (budget
+           `pending_records`)
     """
 
     def __init__(self, journal, limit: int):
@@ -140,8 +140,8 @@ def boot_event(board, reset_cause: str, version: str, journal, nonce: bytes) -> 
     """What the first record of every boot says: why the device started, what it is, how its wires
     are known, what it holds.
 
-    nonce  4 random bytes: a board and its copy that start alike would otherwise make the same record, and what follows the one
-           would fit behind the other
+    nonce  4 random bytes: a board and its copy that start alike would otherwise make the same
+           record, and what follows the one would fit after the other
     """
     return {
         "kind": "boot",

@@ -31,9 +31,8 @@ _PAGE_BYTES = const(256)
 _BODY_BYTES_MAX = const(1024)
 
 _MAGIC = const(0x544A3032)  # "TJ02"
-_HEADER = const(
-    ">IIIIIII"
-)  # magic, epoch, generation, next seq, acked, boot, command; then the CRC of these
+# magic, epoch, generation, next seq, acked, boot, command; then the CRC of these
+_HEADER = const(">IIIIIII")
 _HEADER_BYTES = const(32)
 _ENTRY = const(
     ">BHI"
@@ -48,9 +47,8 @@ _BLANK = const(0xFF)
 _FILLED = const(0x00)  # where an entry would begin: the next one begins with the next page
 _ERASE = const(6)
 _BLOCK_COUNT = const(4)
-_ACK_MARK_RECORDS = const(
-    64
-)  # an ack mark costs a page: one per this many records; losing one only causes resends
+# an ack mark costs a page: one per this many records; losing one only causes resends
+_ACK_MARK_RECORDS = const(64)
 
 
 class JournalError(Exception):
@@ -81,9 +79,8 @@ class Journal:
             raise JournalError("journal: %d sectors, want at least 3" % self.sectors)
         self._page = bytearray(_PAGE_BYTES)
         self._head = bytearray(_HEADER_BYTES)
-        self._first = array(
-            "I", bytes(4 * self.sectors)
-        )  # seq that each live sector opened with; 0 = not live
+        # seq that each live sector opened with; 0 = not live
+        self._first = array("I", bytes(4 * self.sectors))
         self._lowest = 0  # of these; 0 = to be looked up
         self._erased = -1  # the sector that this boot erased and that is still blank
         self._cursor = (0, 0, 0)  # seq, sector and offset of the entry behind the last one read
@@ -356,9 +353,8 @@ class Journal:
         except JournalFull:
             # no record of this boot can be written either before a header, which carries the boot
             # number, is
-            self._program(
-                newest, end, bytes(min(_page_behind(end), SECTOR_BYTES) - end)
-            )  # a torn entry never reads whole
+            # a torn entry never reads whole
+            self._program(newest, end, bytes(min(_page_behind(end), SECTOR_BYTES) - end))
 
     def _walk(self, sector: int) -> int:
         """Take what the entries of the newest sector say, and make sure that it says the same for

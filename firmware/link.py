@@ -181,8 +181,8 @@ def tls_context():
     import tls
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    # pyright: ignore[reportAttributeAccessIssue]  (the stubs call it read-only)
-    context.verify_mode = tls.CERT_REQUIRED
+    # the stubs call it read-only
+    context.verify_mode = tls.CERT_REQUIRED  # pyright: ignore[reportAttributeAccessIssue]
     context.load_verify_locations(_content("ca.der"))
     context.load_cert_chain(_content("device.der"), _content("device_key.der"))
     return context

@@ -2,9 +2,8 @@
 
 import gc
 
-gc.threshold(
-    2048
-)  # collect after so many bytes: the heap in use stays near what is alive, from the first import on
+# collect after so many bytes: the heap in use stays near what is alive, from the first import on
+gc.threshold(2048)
 
 import board  # noqa: E402
 

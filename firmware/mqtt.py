@@ -7,9 +7,8 @@ ARCHITECTURE.md, decision "MQTT on the device". Source: OASIS MQTT 3.1.1, sectio
 
 from protocol.compat import const
 
-_PACKET_BYTES_MAX = const(
-    1400
-)  # a sealed message of 1 KiB with its topic; more is the broker misbehaving
+# a sealed message of 1 KiB with its topic; more is the broker misbehaving
+_PACKET_BYTES_MAX = const(1400)
 _CONNACK = const(2)
 _PUBLISH = const(3)
 _PUBACK = const(4)

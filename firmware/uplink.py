@@ -43,9 +43,8 @@ class Uplink:
         self.heap_free = 0  # and its low-water mark, bytes
         self.heap_low = 0
         self._sent = journal.acked
-        self._echo_ms = (
-            -1
-        )  # of this boot: uptime in the newest of our messages that the gateway answered
+        # of this boot: uptime in the newest of our messages that the gateway answered
+        self._echo_ms = -1
         self._clock = None  # (utc - uptime, round trip, uptime of the sample), all in ms
         self.connected(0)
         self.online = False  # whoever sees the connection go sets it False again
@@ -110,9 +109,8 @@ class Uplink:
             if record is None or size + len(record) + 3 > messages.EVENT_BYTES_MAX:
                 break
             records.append(record)
-            size += (
-                len(record) + 3
-            )  # a byte string of up to 1 KiB has a head of at most three bytes
+            # a byte string of up to 1 KiB has a head of at most three bytes
+            size += len(record) + 3
             seq += 1
         if not records:
             return None

@@ -1,13 +1,15 @@
 """The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is durable,
 `cmd` what to do.
 
-ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...], before]     seq of the i-th record = first_seq + i
-state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command]
-ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot, echo_uptime_ms, mark]
+ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...], before]
+state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head,
+        heap_free, heap_low, command]
+ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot,
+        echo_uptime_ms, mark]
 cmd    [epoch, counter, nonce, verb, argument]
 
-Identity of a record = (device, epoch, seq). The device comes from the topic and the kid, never from
-the payload.
+The seq of the i-th record is first_seq + i. Identity of a record = (device, epoch, seq). The device
+comes from the topic and the kid, never from the payload.
 """
 
 import hashlib
@@ -15,9 +17,8 @@ import hashlib
 from protocol import cbor
 from protocol.compat import ProtocolError, const, remember
 
-EVENT_BYTES_MAX = const(
-    880
-)  # of record bytes in one message, so that payload and seal fit in 1 KiB
+# of record bytes in one message, so that payload and seal fit in 1 KiB
+EVENT_BYTES_MAX = const(880)
 STATUS = ("alive", "lost", "journal_full", "locked")
 VERBS = ("identify", "restart", "log", "rotate")
 HEAD_BYTES = const(32)

@@ -66,9 +66,8 @@ def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
         + kid
         + cbor.head(2, len(payload))
     )
-    return b"".join(
-        (head, payload, b"\x58\x20", tag)
-    )  # one copy of the payload, not one for each plus sign
+    # one copy of the payload, not one for each plus sign
+    return b"".join((head, payload, b"\x58\x20", tag))
 
 
 def next_key(key: bytes, kid: bytes, nonce: bytes) -> bytes:

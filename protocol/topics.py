@@ -1,7 +1,9 @@
 """Topic names: till/1/<site>/<device>/<leaf>.
 
-ev     device -> gateway, events, never retained      ack  gateway -> device, what is durable
-state  device -> gateway, heartbeat, retained, last will "lost"      cmd  gateway -> device, what to do
+ev     device -> gateway, events, never retained
+state  device -> gateway, heartbeat, retained, last will "lost"
+ack    gateway -> device, what is durable
+cmd    gateway -> device, what to do
 """
 
 from protocol.compat import ProtocolError, const

@@ -1,10 +1,14 @@
 """A technician's bench: a virtual board with four simulated machines, on a port that `till flash`
 recognises.
 
-    bills 20.00x5 1.00x3     put notes through the bill counter            drawer            open and shut the drawer
-    coins 0.25x8             pour coins into the sorter                    key 12.34+        press keys (total, subtotal, 396#)
-    mark close [1500]        key a mark, with its value in cents           power off | on    cut the board's power, give it back
-    break bills jam          the next batch of a machine goes wrong        help, quit
+    bills 20.00x5 1.00x3   put notes through the bill counter
+    coins 0.25x8           pour coins into the sorter
+    break bills jam        the next batch of a machine goes wrong
+    drawer                 open and shut the drawer
+    key 12.34+             press keys (total, subtotal, 396#)
+    mark close [1500]      key a mark, with its value in cents
+    power off | on         cut the board's power, give it back
+    help, quit
 
 Lines come from standard input, so that a bench visit can be kept as a script.
 """
@@ -34,7 +38,8 @@ class BenchError(ValueError):
 def main(name: str, folder: Path, run_folder: Path) -> int:
     """Plug in a board and do what the lines say until `quit` or the end of input.
 
-    folder      what is on the board's flash: survives this program       run_folder  where the board declares its port
+    folder      what is on the board's flash: survives this program
+    run_folder  where the board declares its port
     """
     folder.mkdir(parents=True, exist_ok=True)
     window = Window(name, on_line=lambda text: print(f"  {text}", flush=True))
@@ -58,9 +63,8 @@ def main(name: str, folder: Path, run_folder: Path) -> int:
 
 async def _serve(window: Window) -> None:
     lines: asyncio.Queue[str] = asyncio.Queue()
-    reading = threading.Thread(
-        target=_read, args=(asyncio.get_running_loop(), lines), daemon=True
-    )  # it never holds up the end
+    # it never holds up the end
+    reading = threading.Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True)
     await window.start(timeout=1)  # silent until it is flashed
     reading.start()
     try:

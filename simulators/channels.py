@@ -18,13 +18,11 @@ class SerialLine:
 
     def __init__(self) -> None:
         self.ours, self.theirs = pty.openpty()
-        tty.setraw(
-            self.theirs
-        )  # the two sides share one setting: no echo, no line editing, OPOST off
+        # the two sides share one setting: no echo, no line editing, OPOST off
+        tty.setraw(self.theirs)
         os.set_blocking(self.ours, False)
-        os.set_blocking(
-            self.theirs, False
-        )  # MicroPython has no fcntl and would wait for a full buffer
+        # MicroPython has no fcntl and would wait for a full buffer
+        os.set_blocking(self.theirs, False)
 
     def write(self, data: bytes) -> int:
         """How many bytes the line took, 0 when it is full."""

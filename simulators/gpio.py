@@ -2,10 +2,13 @@
 pair.
 
 bench -> board    D 0|1         level of the drawer's status pin
-                  M r0 .. r4    column bits (hex) read when each row of the key matrix is driven, ghosts included
+                  M r0 .. r4    column bits (hex) that are read when each row of the key matrix is
+                                driven, ghosts included
                   W ms          the bench's clock jumps ahead
-board -> bench    B name        beeper: ok, error, warn, start, full, identify   K ms      drawer kick pulse
-                  P text        a line on the pad's printer or display        R text    ready or log line
+board -> bench    B name        beeper: ok, error, warn, start, full, identify
+                  K ms          drawer kick pulse
+                  P text        a line on the pad's printer or display
+                  R text        ready or log line
 """
 
 from collections import Counter

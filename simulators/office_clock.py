@@ -42,9 +42,8 @@ class OfficeClock:
         self._on_jump = on_jump
         self._offset_ms = start_ms - real_ms()
         self._stepped_ms = real_ms()
-        self._limits: dict[str, int] = dict.fromkeys(
-            windows, start_ms
-        )  # nobody goes before all are there
+        # nobody goes before all are there
+        self._limits: dict[str, int] = dict.fromkeys(windows, start_ms)
         self._waiting: dict[str, tuple[int, asyncio.Event]] = {}
         self._write()
 

@@ -14,10 +14,8 @@ from typing import Any
 from simulators.office_clock import OfficeClock
 from simulators.window import Window
 
-WITH_CUSTOMER = (
-    "payment",
-    "open_drawer",
-)  # these happen when they are planned; counting and keying when the cashier is free
+# these happen when they are planned; counting and keying when the cashier is free
+WITH_CUSTOMER = ("payment", "open_drawer")
 DRAWER_SLACK_MS = 20_000  # the office may go on by this much until the drawer's opening is recorded
 SEEN_MS = 55  # real milliseconds until it is: bounce, debounce, and the board's loop
 AROUND_CUSTOMER_MS = (
@@ -162,9 +160,8 @@ class Player:
             if await self.window.wait_beep(WAIT_S) == "ok":
                 return
             await self._powered()
-            await self.window.key(
-                ["C"]
-            )  # whatever the pad took of it: a second try begins from nothing
+            # whatever the pad took of it: a second try begins from nothing
+            await self.window.key(["C"])
         raise PlayError(
             f"{self.window.name}: mark {code} was keyed {TRIES_MAX} times and no beep; see its"
             " console"

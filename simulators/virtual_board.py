@@ -51,7 +51,8 @@ class VirtualBoard:
     """One board. `folder` is its flash image and survives; use it in a `with`, or call start() and
     stop().
 
-    channels     {"BILLS": fd, "GPIO": fd ...}: descriptors that its firmware finds as TILL_FD_<name>; they stay the caller's
+    channels     {"BILLS": fd, "GPIO": fd ...}: descriptors that its firmware finds as
+                 TILL_FD_<name>; they stay the caller's
     environment  added to the process's own, e.g. TILL_FLASH
     """
 
@@ -72,9 +73,8 @@ class VirtualBoard:
         self.descriptor = run_folder / f"{name}{DESCRIPTOR_SUFFIX}"
         self.port = ""
         self.starts = 0
-        self.console = (
-            bytearray()
-        )  # what the board printed on its port, newest CONSOLE_BYTES_MAX bytes
+        # what the board printed on its port, newest CONSOLE_BYTES_MAX bytes
+        self.console = bytearray()
         self._usb_id = usb_id
         self._heap = heap
         self._micropython = micropython or str(Path(sys.executable).with_name("micropython"))
@@ -115,9 +115,8 @@ class VirtualBoard:
         tty.setraw(self._port_theirs)
         self._terminal = termios.tcgetattr(self._console_theirs)
         self._terminal[1] &= ~termios.OPOST  # mpremote looks for the prompt's own bytes
-        self._terminal[3] &= ~(
-            termios.ECHO | termios.ICANON
-        )  # Ctrl-C stays a signal while a program runs
+        # Ctrl-C stays a signal while a program runs
+        self._terminal[3] &= ~(termios.ECHO | termios.ICANON)
         os.set_blocking(self._port_ours, False)
         os.set_blocking(self._console_ours, False)
         self.port = os.ttyname(self._port_theirs)
@@ -201,9 +200,8 @@ class VirtualBoard:
         command = [self._micropython, "-X", f"heapsize={self._heap}", "-i"]
         if (self.folder / "main.py").exists():
             command.append("main.py")
-        termios.tcsetattr(
-            self._console_theirs, termios.TCSAFLUSH, self._terminal
-        )  # a killed REPL leaves it to itself
+        # a killed REPL leaves it to itself
+        termios.tcsetattr(self._console_theirs, termios.TCSAFLUSH, self._terminal)
         environment = dict(os.environ, **self._environment)
         environment.update(
             {f"TILL_FD_{name}": str(descriptor) for name, descriptor in self._channels.items()}

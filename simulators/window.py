@@ -32,11 +32,8 @@ FULL_MS = 5  # before a full line is tried again
 STALL_MS = 5000  # a line that takes nothing for so long belongs to a dead board: the bytes are lost
 KEY_MS = 25  # the quickest hand: 200 amounts keyed so were all taken right
 LINES_KEPT = 500
-ANSWERS = (
-    "ok",
-    "error",
-    "full",
-)  # beeps that answer a count or a mark; a warn may be about anything
+# beeps that answer a count or a mark; a warn may be about anything
+ANSWERS = ("ok", "error", "full")
 
 
 @dataclass(eq=False)
@@ -98,10 +95,8 @@ class Window:
         self.beeps: list[tuple[int, str]] = []  # (at_ms, name), all of them
         self.display: deque[str] = deque(maxlen=LINES_KEPT)
         self.remarks: deque[str] = deque(maxlen=LINES_KEPT)
-        self.answered: dict[str, int] = {
-            "bills": 0,
-            "coins": 0,
-        }  # bytes that the board sent to a machine
+        # bytes that the board sent to a machine
+        self.answered: dict[str, int] = {"bills": 0, "coins": 0}
         self.is_powered = False
         self._lines = {"bills": SerialLine(), "coins": SerialLine()}
         self._pins = PinLine()

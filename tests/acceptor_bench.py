@@ -59,8 +59,7 @@ def board_with(folder: Path, profiles: Mapping[str, str], sectors: int = 64) -> 
 def site_of(device: str, port: int, key_hex: str) -> dict[str, Any]:
     return {
         "site": SITE, "device": device, "broker_host": HOST, "broker_port": port,
-        "key_hex": key_hex, "key_number": 1,
-        "currency": "USD",
+        "key_hex": key_hex, "key_number": 1, "currency": "USD",
     }  # fmt: skip
 
 

@@ -82,3 +82,15 @@ def jetscan(
         f"AUDIT: {report:05d}-{batch:04d}-{sub:03d}\r\n{time}\r\nDENOM UNIT VALUE\r\n"
         f"$20 {twenties} {value}\r\n$1 3 $3.00\r\nTOTAL {twenties + 3} ${20 * twenties + 3}.00\r\n"
     ).encode()
+
+
+def tally(events: list) -> dict:
+    """The only event, which must be a tally."""
+    assert [event["kind"] for event in events] == ["tally"], events
+    return events[0]
+
+
+def quarantine(events: list) -> dict:
+    """The only event, which must be a quarantine."""
+    assert [event["kind"] for event in events] == ["quarantine"], events
+    return events[0]

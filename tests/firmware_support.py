@@ -48,8 +48,7 @@ def staged(
         )
     site = {
         "site": SITE, "device": DEVICE, "broker_host": HOST, "broker_port": port,
-        "key_hex": key_hex, "key_number": 1,
-        "currency": "USD",
+        "key_hex": key_hex, "key_number": 1, "currency": "USD",
     }  # fmt: skip
     return stage(board, None, folder / "tree", site).folder
 
@@ -107,9 +106,8 @@ def fill(path: Path, sectors: int, records_max: int = 1 << 31) -> int:
             rows = [(25, journal.last_seq)]
             tally = {
                 "kind": "tally", "boot": 1, "uptime_ms": 123456789, "instrument": "coins",
-                "batch_id": "1-2-3",
-                "currency": "USD", "rows": rows, "total_minor": 25 * journal.last_seq,
-                "evidence": "manual", "digest": bytes(8),
+                "batch_id": "1-2-3", "currency": "USD", "rows": rows,
+                "total_minor": 25 * journal.last_seq, "evidence": "manual", "digest": bytes(8),
             }  # fmt: skip
             journal.append(encode_record(tally))
     except JournalFull:

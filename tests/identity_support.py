@@ -205,8 +205,7 @@ def serving(site: Site, told: list[str]) -> Iterator[int]:
     """`till serve` of a site; its process id. What it said is in `told` at the end."""
     process = subprocess.Popen(
         command("serve", "--config", site.path), cwd=ROOT, env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         assert process.stdout is not None

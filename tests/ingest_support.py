@@ -12,6 +12,7 @@ from gateway.store.ledger import Ledger
 from protocol import messages, records, seal, topics
 
 SITE = "city"
+Message = tuple[str, bytes, bool]  # (topic, sealed, retained)
 NOW_MS = 1_700_000_000_000
 
 
@@ -29,8 +30,7 @@ def a_tally(number: int, **more: Any) -> dict[str, Any]:
     """A tally of `number` one-cent pieces, so that each one differs."""
     fields: dict[str, Any] = {
         "kind": "tally", "boot": 1, "uptime_ms": number * 1000, "instrument": "coins",
-        "batch_id": str(number),
-        "currency": "USD", "rows": [(1, number)], "total_minor": number,
+        "batch_id": str(number), "currency": "USD", "rows": [(1, number)], "total_minor": number,
     }  # fmt: skip
     return {**fields, **more}
 
@@ -66,10 +66,8 @@ class Device:
     def state(self, retained: bool = False, **more: Any) -> tuple[str, bytes, bool]:
         state = {
             "epoch": self.epoch, "boot": self.boot, "uptime_ms": self.uptime_ms, "status": "alive",
-            "last_seq": len(self.said),
-            "lowest_kept": 1 if self.said else 0, "acked": 0, "ledger_n": 0,
-            "ledger_head": bytes(32), "heap_free": 1,
-            "heap_low": 1, "command": 0,
+            "last_seq": len(self.said), "lowest_kept": 1 if self.said else 0, "acked": 0,
+            "ledger_n": 0, "ledger_head": bytes(32), "heap_free": 1, "heap_low": 1, "command": 0,
         }  # fmt: skip
         return (
             self.topic("state"),
@@ -109,3 +107,9 @@ class Office:
 
     def incident_kinds(self) -> list[str]:
         return [row["kind"] for row in self.ledger.incidents()]
+
+
+def ack_of(office: Office, device: Device, *arrived: Message) -> dict[str, int]:
+    """The one answer to these messages."""
+    [answer] = office.take(*arrived)
+    return device.open_ack(*answer)

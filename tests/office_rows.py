@@ -51,8 +51,8 @@ class Tape:
         rows = rows or ([(100, cents // 100)] if cents % 100 == 0 else [(1, cents)])
         fields = {
             "instrument": instrument, "batch_id": batch or str(self._batch), "currency": "USD",
-            "rows": rows,
-            "total_minor": cents, "flags": flags, "digest": str(self._batch).encode(), **more,
+            "rows": rows, "total_minor": cents, "flags": flags, "digest": str(self._batch).encode(),
+            **more,
         }  # fmt: skip
         return self.add("tally", minute, **fields)
 
@@ -76,14 +76,11 @@ class Tape:
 def posting(receipt, minute, cents, tender="cash", change=0, line=1, **more):
     values = {
         "receipt_no": receipt, "line_no": line, "posted_ms": DAY_MS + int(minute * MINUTE_MS),
-        "business_date": DAY,
-        "window_id": "w1", "session_id": "s1", "cashier_id": "7", "tender_id": "T1",
-        "tender_type": tender,
-        "tender_amount_cents": cents + change, "change_cents": change, "account_no": f"A-{receipt}",
-        "service": "water",
+        "business_date": DAY, "window_id": "w1", "session_id": "s1", "cashier_id": "7",
+        "tender_id": "T1", "tender_type": tender, "tender_amount_cents": cents + change,
+        "change_cents": change, "account_no": f"A-{receipt}", "service": "water",
         "fund": "503-water", "allocation_cents": cents, "status": "posted", "void_of": "",
-        "void_by": "", "auth_code": "",
-        "batch_id": "", "source_system": "cis", "source_ref": "",
+        "void_by": "", "auth_code": "", "batch_id": "", "source_system": "cis", "source_ref": "",
     }  # fmt: skip
     values.update(more)
     return Posting(**values)

@@ -91,8 +91,7 @@ def serving(folder: Path, umask: int = 0o022) -> Iterator[Gateway]:
     arguments = [str(each) for each in command("serve", "--config", path)]
     process = subprocess.Popen(
         arguments, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True, umask=umask,
+        stderr=subprocess.PIPE, text=True, umask=umask,
     )  # fmt: skip
     gateway = Gateway(process, port)
     try:

@@ -8,7 +8,6 @@ import json
 import logging
 import re
 import threading
-import zoneinfo
 from pathlib import Path
 
 import pytest
@@ -27,18 +26,13 @@ from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
 from gateway.store.ledger import Ledger
 from gateway.store.messages import chained
+from tests.audit_support import DAY, ZONE, at
 from tests.cli_support import till
 from tests.ingest_support import SITE, Office
 from tests.test_audit_vectors import merkle_tree_hash
 
-ZONE = zoneinfo.ZoneInfo("America/Chicago")
 CUT_OFF = datetime.time(16, 0)
-DAY = "2026-11-20"
 HOUR_MS = 3_600_000
-
-
-def at(hour: int, minute: int = 0, day: int = 20) -> int:
-    return int(datetime.datetime(2026, 11, day, hour, minute, tzinfo=ZONE).timestamp()) * 1000
 
 
 @pytest.fixture

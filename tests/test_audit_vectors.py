@@ -52,14 +52,16 @@ GO_TEXT = (
 )
 GO_LINE = (
     "— PeterNeumann"
-    " x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
+    " x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6Ry"
+    "yBwJnAM=\n"
 )
 
 # The example of https://c2sp.org/signed-note.
 SPEC_VERIFIER = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 SPEC_LINE = (
     "— example.com/foo"
-    " Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n"
+    " Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72"
+    "IneyaQM=\n"
 )
 
 # A tree head that the Go checksum database signed; https://c2sp.org/tlog-checkpoint shows it under
@@ -70,7 +72,8 @@ REAL_VERIFIER = VerifierKey.parse(
 REAL_TEXT = "go.sum database tree\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
 REAL_NOTE = (
     REAL_TEXT + "\n— sum.golang.org"
-    " Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+    " Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeM"
+    "cTOAYQ8=\n"
 )
 
 
@@ -169,9 +172,8 @@ def test_every_changed_character_is_noticed() -> None:
     "text",
     [
         "", "origin\n1\n", REAL_TEXT[:-1], REAL_TEXT.replace("2085", "02085"),
-        REAL_TEXT.replace("20852163", "-1"),
-        REAL_TEXT.replace("20852163", "9" * 20), REAL_TEXT.replace("20852163", "٣"),
-        REAL_TEXT.replace("q2I=", "q2J="),
+        REAL_TEXT.replace("20852163", "-1"), REAL_TEXT.replace("20852163", "9" * 20),
+        REAL_TEXT.replace("20852163", "٣"), REAL_TEXT.replace("q2I=", "q2J="),
         REAL_TEXT.replace("CsUY", ""), REAL_TEXT + "\n", "\n" + REAL_TEXT,
     ],
 )  # fmt: skip

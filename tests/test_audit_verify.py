@@ -1,6 +1,5 @@
 """The auditor's check: what was printed shows any edit, and the check itself touches nothing."""
 
-import json
 import os
 import shutil
 import sqlite3
@@ -11,110 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.offline import Audit, audit
-from gateway.audit.signed_note import SignerKey, TreeHead, VerifierKey
+from gateway.audit.offline import audit
+from gateway.audit.signed_note import SignerKey, TreeHead
 from gateway.audit.tree_head import Scan, make, new_key, signer
-from gateway.config import Config
-from gateway.day.prove import prove_day
 from gateway.errors import DataError, TryAgain
 from gateway.facts.postings import Posting
-from gateway.incoming.posted_file import import_posted
-from gateway.reports.day_csv import to_csv
-from gateway.reports.day_html import to_html
-from gateway.reports.day_report import day_report, to_json
-from gateway.store.backup import back_up
-from gateway.store.ledger import Ledger
 from gateway.store.messages import chained
 from gateway.store.read_only import opened_read_only
+from tests.audit_support import EDITS, Site, at, build
 from tests.cli_support import ROOT, environment, till, without_privilege
-from tests.ingest_support import SITE, Office
-from tests.test_audit_checkpoint import DAY, ZONE, at
-
-NEXT_DAY = "2026-11-21"
-POSTED = (
-    "receipt_no,line_no,posted_at,business_date,window_id,session_id,cashier_id,tender_id,tender_type,tender_amount_cents,"
-    "change_cents,account_no,service,fund,allocation_cents,status,void_of,void_by,auth_code,batch_id,source_system,source_ref\n"
-    "R1,1,2026-11-20T10:00:00-06:00,2026-11-20,w1,1,7,T1,cash,5000,0,A1,water,water,5000,posted,,,,,cis,\n"
-    "R2,1,2026-11-20T10:05:00-06:00,2026-11-20,w1,1,7,T2,cash,700,0,A2,water,water,700,posted,,,,,cis,\n"
-    "#control,rows=2,tender_cents=5700,change_cents=0,allocation_cents=5700\n"
-)
-
-
-def build(folder: Path) -> None:
-    """A ledger of twenty messages: ten, a checkpoint, five, a checkpoint, five; a board that
-    remembers message 18.
-    """
-    office = Office(folder)
-    device = office.device()
-    device.say(20)
-    for number in range(1, 21):
-        office.clock.now_ms = at(10, number)
-        office.take(device.ev(number, number))
-        if number in (10, 15):
-            made = make(office.ledger, folder, SITE, DAY if number == 10 else NEXT_DAY, at(17))
-            (folder / f"note{number}.txt").write_text(made.note)
-        if number == 18:
-            n, head = office.ledger.head()
-            office.take(device.state(acked=18, ledger_n=n, ledger_head=head))
-    (folder / "posted.csv").write_text(POSTED)
-    import_posted(office.ledger.db, folder / "posted.csv", at(17))
-    office.ledger.close()
-
-
-class Site:
-    """That ledger in a folder, and the hands of an insider."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ledger = Ledger.open(folder / "ledger.db")
-        self.notes = [(folder / f"note{number}.txt").read_text() for number in (10, 15)]
-        self.key = VerifierKey.parse((folder / "checkpoint.vkey").read_text())
-
-    def tamper(self, *statements: str) -> None:
-        """With the triggers gone for the moment, as an insider would."""
-        db = self.ledger.db
-        triggers = db.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall()
-        for name, _ in triggers:
-            db.execute(f"DROP TRIGGER {name}")
-        db.execute("PRAGMA foreign_keys = OFF")
-        for statement in statements:
-            db.execute(statement)
-        for _, sql in triggers:
-            db.execute(sql)
-
-    def rebuild(self, *statements: str) -> None:
-        """An edit, then every head computed anew; what the boards and the list of checkpoints say
-        is made to fit, too.
-        """
-        self.tamper(*statements)
-        heads, scan = {}, Scan()
-        for row in list(chained(self.ledger.db)):
-            heads[row[0]] = scan.walk([row], (10, 15)).head
-        self.tamper(
-            *(
-                f"UPDATE message SET head = x'{head.hex()}' WHERE n = {n}"
-                for n, head in heads.items()
-            )
-        )
-        self.tamper(
-            "UPDATE heartbeat SET ledger_head = ifnull((SELECT head FROM message WHERE n ="
-            " ledger_n), ledger_head)"
-        )
-
-    def kinds(
-        self, *notes: str, keys: list[VerifierKey] | None = None, posted: list[Path] | None = None
-    ) -> list[str]:
-        return sorted(
-            {item.kind for item in self.audited(*notes, keys=keys, posted=posted).findings}
-        )
-
-    def audited(
-        self, *notes: str, keys: list[VerifierKey] | None = None, posted: list[Path] | None = None
-    ) -> Audit:
-        printed = [(f"note {number}", [note]) for number, note in enumerate(notes, 1)]
-        return audit(self.ledger.db, keys or [self.key], printed, posted)
+from tests.ingest_support import SITE
 
 
 @pytest.fixture(scope="module")
@@ -137,41 +42,6 @@ def test_an_untouched_ledger_fits_its_checkpoints(site: Site) -> None:
     assert (20, 20, 2, 1) == (report.n, report.records, report.postings, report.witnesses)
     assert ["note 1", "note 2"] == report.good
     assert site.ledger.head() == (report.n, report.head)
-
-
-def swap(first: int, second: int) -> list[str]:
-    return [
-        f"UPDATE message SET n = 999 WHERE n = {first}",
-        f"UPDATE message SET n = {first} WHERE n = {second}",
-        f"UPDATE message SET n = {second} WHERE n = 999",
-        (
-            f"UPDATE record SET message_n = {first} + {second} - message_n WHERE message_n IN"
-            f" ({first}, {second})"
-        ),
-    ]
-
-
-EDITS = {
-    "time": ["UPDATE message SET received_ms = received_ms + 1 WHERE n = 3"],
-    "time before 1970": ["UPDATE message SET received_ms = -1 WHERE n = 3"],
-    "topic": ["UPDATE message SET topic = 'till/1/city/w2/ev' WHERE n = 3"],
-    "long topic": ["UPDATE message SET topic = printf('%.70000c', 'x') WHERE n = 3"],
-    "bytes": ["UPDATE message SET sealed = CAST(substr(sealed, 1, 70) || x'00' || substr(sealed,"
-              " 72) AS BLOB) WHERE n = 3"],
-    "deleted": [
-        "DELETE FROM record WHERE message_n = 3", "DELETE FROM message WHERE n = 3",
-        "UPDATE message SET n = n - 1 WHERE n > 3",
-        "UPDATE record SET message_n = message_n - 1 WHERE message_n > 3",
-    ],
-    "inserted": [
-        "UPDATE message SET n = n + 1000 WHERE n > 3",
-        "UPDATE message SET n = n - 999 WHERE n > 1000",
-        "UPDATE record SET message_n = message_n + 1 WHERE message_n > 3",
-        "INSERT INTO message SELECT 4, device, topic, received_ms, sealed, head FROM message WHERE"
-        " n = 3",
-    ],
-    "swapped": swap(3, 4),
-}  # fmt: skip
 
 
 @pytest.mark.must("CP-11")
@@ -345,7 +215,9 @@ import os, sys
 def guard(event, arguments):
     if event.startswith("socket."):
         raise SystemExit("network: " + event)
-    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not str(arguments[0]).startswith("/dev/"):
+    if event != "open" or str(arguments[0]).startswith("/dev/"):
+        return
+    if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         raise SystemExit(f"write: {arguments[0]}")
 sys.addaudithook(guard)
 from gateway.cli import main
@@ -376,9 +248,8 @@ def test_it_runs_without_network_and_leaves_a_read_only_folder_as_it_is(
     ]
 
     done = subprocess.run(
-        [sys.executable, "-B", "-c", GUARD, *map(str, arguments)],
-        env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60,
-        preexec_fn=without_privilege,
+        [sys.executable, "-B", "-c", GUARD, *map(str, arguments)], env=environment(), cwd=ROOT,
+        capture_output=True, text=True, timeout=60, preexec_fn=without_privilege,
     )  # fmt: skip
 
     after = listing(binder), binder.stat().st_mtime_ns
@@ -437,96 +308,3 @@ def test_a_damaged_page_is_a_finding_and_no_traceback(site: Site) -> None:
 
     assert 1 == done.returncode
     assert "audit the newest backup" in done.stdout
-
-
-# --- the command
-
-
-def test_every_form_of_the_report_serves_as_the_printed_checkpoint(
-    site: Site, tmp_path: Path
-) -> None:
-    report = day_report(
-        prove_day(site.ledger, ["w1"], DAY, ZONE),
-        Config(site=SITE, zone="America/Chicago", windows=["w1"]),
-    )
-    forms = {
-        "page.html": to_html(report),
-        "day.json": to_json(report),
-        "day.csv": to_csv(report),
-        "note.txt": site.notes[0],
-    }
-    for name, text in forms.items():
-        (tmp_path / name).write_text(text, newline="")
-    site.ledger.close()
-    paths = [tmp_path / name for name in forms]
-
-    done = till("audit", "verify", "--ledger", tmp_path / "ledger.db", *paths)
-    told = json.loads(
-        till("audit", "verify", "--json", "--ledger", tmp_path / "ledger.db", *paths).stdout
-    )
-
-    assert 0 == done.returncode, done.stdout + done.stderr
-    assert [
-        f"✓ {path}: signed, and its messages are the ones here" for path in paths
-    ] == done.stdout.splitlines()[1:5]
-    assert "name the one that you kept with --vkey" in done.stdout
-    assert ([str(path) for path in paths], [], True) == (
-        told["good"],
-        told["findings"],
-        told["key_beside_ledger"],
-    )
-
-
-def test_a_finding_is_told_with_its_next_step_and_exit_code_1(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "note.txt").write_text(site.notes[0])
-    site.rebuild(*EDITS["topic"])
-    site.ledger.close()
-
-    done = till(
-        "audit",
-        "verify",
-        "--ledger",
-        tmp_path / "ledger.db",
-        "--vkey",
-        tmp_path / "checkpoint.vkey",
-        tmp_path / "note.txt",
-    )
-
-    assert (1, "") == (done.returncode, done.stderr)
-    assert (
-        f"✗ {tmp_path / 'note.txt'}: the first 10 messages are not those that were signed"
-        in done.stdout
-    )
-    assert "next: the signed messages are no longer these" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["--ledger", "nowhere.db"], 78), (["nowhere.txt"], 2), (["--vkey", "nowhere.vkey"], 2),
-        (["--vkey", "posted.csv"], 65),
-        (["ledger.db"], 65),
-    ],
-)  # fmt: skip
-def test_a_wrong_file_is_said(site: Site, arguments: list[str], code: int) -> None:
-    site.ledger.close()
-    paths = [
-        argument if argument.startswith("-") else str(site.folder / argument)
-        for argument in arguments
-    ]
-    ledger = [] if "--ledger" in paths else ["--ledger", str(site.folder / "ledger.db")]
-
-    done = till("audit", "verify", *ledger, *paths)
-
-    assert (code, "", 1) == (
-        done.returncode,
-        done.stdout,
-        len(done.stderr.splitlines()),
-    ), done.stderr
-
-
-def test_a_backup_is_audited_like_the_ledger(site: Site, tmp_path: Path) -> None:
-    back_up(site.ledger, tmp_path / "copy.db", drill=False)
-
-    with opened_read_only(tmp_path / "copy.db") as db:
-        assert [] == audit(db, [site.key], [("note", site.notes)]).findings

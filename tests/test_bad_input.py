@@ -84,9 +84,8 @@ class Case:
     name: str
     prepare: Prepare
     exit_code: int
-    said: tuple[
-        str, ...
-    ]  # parts of standard error, the place of the site written as SITE, a line of a .toml as LINE
+    # parts of standard error, the place of the site written as SITE, a line of a .toml as LINE
+    said: tuple[str, ...]
     lines: int = 1
     privileged: bool = True
 
@@ -161,36 +160,32 @@ CASES = [
          lines=3),
     Case("boards: one pin twice", boards("pin = 13\n", "pin = 33\n"), 78,
          ("boards.toml:LINE:1: wesp32 rev 7: pin 33 of drawer.pin is also instrument.bills.tx",
-          "    pin = 33\n    ^"),
-         lines=6),
+          "    pin = 33\n    ^"), lines=6),
     Case("boards: a broken file", boards("[board.window]", "[board.window"), 78,
          ("SITE/boards.toml: not TOML: Expected ']'", ", column 14)")),
     Case("boards: not there", lambda site: ["boards", "show", "--boards", site / "none.toml"], 78,
-     ("SITE/none.toml",)),
+         ("SITE/none.toml",)),
     Case("boards: no such board", lambda site: ["boards", "show", "wesp23"], 2,
-     ("'wesp23'", "did you mean 'wesp32'?")),
+         ("'wesp23'", "did you mean 'wesp32'?")),
     Case("till.toml: unknown key", unknown_key, 78,
          ("SITE/till.toml:LINE:1: unknown key 'broker.hots'; did you mean 'host'?",
-          "correct the file and run till check"),
-         lines=4),
+          "correct the file and run till check"), lines=4),
     Case("till.toml: not readable", shut("till.toml", "verify", mode=0), 77,
          ("SITE/till.toml: not readable; run as its owner or give yourself access",),
          privileged=False),
     Case("init: folder not writable", shut(".", "init", "SITE/new"), 77,
-     ("SITE/new", "run as its owner"), privileged=False),
-    Case("till.toml: not there", no_config, 78,
-         ("SITE/till.toml", "till init")),
+         ("SITE/new", "run as its owner"), privileged=False),
+    Case("till.toml: not there", no_config, 78, ("SITE/till.toml", "till init")),
     Case("flash: the port is not there", lambda site: ["flash", "w1", "--port", "/dev/tty-none"],
-     69,
-         ("port /dev/tty-none: not there; plug the board in, or name one of these: ",)),
+         69, ("port /dev/tty-none: not there; plug the board in, or name one of these: ",)),
     Case("flash: no board", lambda site: ["flash", "w1", "--serial-number", "none"], 69,
-     ("no board found: plug one in",)),
+         ("no board found: plug one in",)),
     Case("flash: no such board", lambda site: ["flash", "w1", "--board", "wesp23"], 2,
          ("board 'wesp23': not declared; did you mean 'wesp32'?",)),
     Case("flash: no such window", lambda site: ["flash", "w9"], 2,
-     ("device 'w9': not one of w1, w2; add it to windows",)),
+         ("device 'w9': not one of w1, w2; add it to windows",)),
     Case("stage: a key that others may read",
-     shut("data/keys/w1.key", "stage", "w1", "--out", "SITE/tree", mode=0o644), 77,
+         shut("data/keys/w1.key", "stage", "w1", "--out", "SITE/tree", mode=0o644), 77,
          ("data/keys/w1.key: readable by others; chmod 600 it",)),
     Case("stage: no key", no_key("stage", "w1", "--out", "SITE/tree"), 78,
          ("device w1: no key in SITE/data/keys; make one: till device enrol w1",)),

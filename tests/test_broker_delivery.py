@@ -243,7 +243,8 @@ def between_commit_and_ack(record):
     if record.seq == last:
         os.kill(os.getpid(), signal.SIGKILL)
 ingest = Ingest(Ledger.open(folder / "ledger.db"), KeyStore(folder / "keys"), Clock(), "city")
-Service(ServiceSettings("city", "127.0.0.1", port), ingest, between_commit_and_ack).run(threading.Event())
+settings = ServiceSettings("city", "127.0.0.1", port)
+Service(settings, ingest, between_commit_and_ack).run(threading.Event())
 """
 
 

@@ -233,10 +233,8 @@ def test_both_directions_of_a_machine_that_is_asked_are_kept_and_decoded(tmp_pat
     alone = till("decode", "-i", "cctalk-coin", tmp_path / "heard")
 
     assert (0, True) == (screen.process.returncode, live.endswith("1.00 USD: 1 x 1.00\n"))
-    assert ("tally", []) == (
-        baseline["kind"],
-        baseline["rows"],
-    )  # where its counter stood when first seen
+    # where its counter stood when first seen
+    assert ("tally", []) == (baseline["kind"], baseline["rows"])
     assert ("tally", [[100, 1]]) == (event["kind"], event["rows"])
     assert ("", True) == (
         alone.stdout,

@@ -24,13 +24,8 @@ from tests.flash_support import wait_until
 
 PAGE = (ROOT / "docs" / "cli.md").read_text()
 EVERYWHERE = {"--config", "--json", "--help"}
-AT_THE_BENCH = {
-    "instruments",
-    "instrument learn",
-    "decode",
-    "monitor",
-    "sim instrument",
-}  # no site is needed
+# no site is needed
+AT_THE_BENCH = {"instruments", "instrument learn", "decode", "monitor", "sim instrument"}
 
 
 def on_the_page() -> dict[str, set[str]]:

@@ -313,9 +313,8 @@ class Terminal:
 
     def __init__(self, command: list[str]) -> None:
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(
-            theirs, termios.TIOCSWINSZ, b"\x32\x00\x78\x00\0\0\0\0"
-        )  # 50 lines of 120 columns
+        # 50 lines of 120 columns
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, b"\x32\x00\x78\x00\0\0\0\0")
 
         def take_the_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -323,8 +322,7 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color"}
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
-            start_new_session=True,
-            preexec_fn=take_the_terminal,
+            start_new_session=True, preexec_fn=take_the_terminal,
         )  # fmt: skip
         os.close(theirs)
         self._raw = b""

@@ -11,8 +11,7 @@ from firmware.drivers.ebds_frames import frame_of, parity_of
 
 SETTINGS = {
     "parity": "none", "poll_ms": 150, "stack_ms": 1500, "mode": 27, "extended": True,
-    "evidence": "specification",
-    "denominations": [100, 200, 500, 1000, 2000, 5000, 10000],
+    "evidence": "specification", "denominations": [100, 200, 500, 1000, 2000, 5000, 10000],
 }  # fmt: skip
 IDLE, ESCROW, STACKING, STACKED = 0x01, 0x04, 0x08, 0x11
 

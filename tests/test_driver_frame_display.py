@@ -190,10 +190,10 @@ def test_any_frame_that_a_grammar_describes_is_read(
         "mode": "frame", "stream": "snapshot", "start": start.hex(), "denominations": [100],
         "silent_ms": 1000,
         "check": {"kind": kind, "at": at, "order": order,
-         "polynomial": 0 if kind in ("xor", "sum") else polynomial},
+                  "polynomial": 0 if kind in ("xor", "sum") else polynomial},
         **({"end": tail.hex(), "end_at": -len(tail)} if tail else {}),
-        **({"length": {"at": 2, "more": 3}, "size_min": whole,
-          "size_max": whole} if has_length else {"size": whole}),
+        **({"length": {"at": 2, "more": 3}, "size_min": whole, "size_max": whole}
+           if has_length else {"size": whole}),
     }  # fmt: skip
     compiled = compile_frame(table)
     reader = FrameReader(compiled)
@@ -211,9 +211,8 @@ def test_any_frame_that_a_grammar_describes_is_read(
     ("kind", "raw", "value"),
     [
         ("ascii", b"  42", 42), ("ascii", b"0007", 7), ("ascii", b"    ", -1),
-        ("ascii", b"4 2 ", -1), ("ascii", b"-042", -1),
-        ("bcd", b"\x12\x34", 1234), ("bcd", b"\x1a\x00", -1), ("bcd", b"\xa1\x00", -1),
-        ("text", b"USD\x00", "USD"),
+        ("ascii", b"4 2 ", -1), ("ascii", b"-042", -1), ("bcd", b"\x12\x34", 1234),
+        ("bcd", b"\x1a\x00", -1), ("bcd", b"\xa1\x00", -1), ("text", b"USD\x00", "USD"),
         ("text", b"\xff\x1b", "??"),
     ],
 )  # fmt: skip

@@ -243,8 +243,8 @@ def test_listening_to_another_host_counts_and_says_nothing():
     events = []
     for command, answer in (
         (frame(0x8A), frame(0x8A, ASSIGNMENT)), (frame(STATUS), frame(0x13, b"\x63")),
-        (frame(STACK), frame(ACK)),
-        (frame(STATUS), frame(0x15)), (frame(ACK), b""), (frame(STATUS), frame(0x16)),
+        (frame(STACK), frame(ACK)), (frame(STATUS), frame(0x15)), (frame(ACK), b""),
+        (frame(STATUS), frame(0x16)),
     ):  # fmt: skip
         driver.overhear(command, 0)
         events += driver.feed(answer, 5) + driver.poll(10)

@@ -254,9 +254,8 @@ def test_a_rise_while_it_did_not_answer_is_left_to_a_person() -> None:
     desk.is_on = True
 
     assert [("offline", None)] == told(silent)
-    assert ("discrepancy", None) in told(
-        desk.run()
-    )  # it may have been cleared meanwhile: how many is not known
+    # it may have been cleared meanwhile: how many is not known
+    assert ("discrepancy", None) in told(desk.run())
 
 
 def test_without_its_coin_it_credits_nothing_and_says_which_setting_is_missing() -> None:

@@ -13,10 +13,8 @@ from simulators.instruments.machine import count_batch
 
 COINS = [(25, 40), (100, 7), (10, 13), (1, 22)]
 NOTES = [(2000, 12), (100, 9), (5000, 2)]
-UNHEARD = (
-    "swap",
-    "wrong_baud",
-)  # nothing of the report reaches the driver, so there is nothing to state
+# nothing of the report reaches the driver, so there is nothing to state
+UNHEARD = ("swap", "wrong_baud")
 KNOBS = {
     "mach": (
         CoinSorter,

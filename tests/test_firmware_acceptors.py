@@ -133,9 +133,8 @@ def test_power_cuts_around_each_credit_lose_nothing_silently(
     assert [] == [
         text for one, bench in zip(kept, benches, strict=True) for text in one.wrong(bench)
     ]
-    assert [one.boots for one in kept] == [
-        bench.cuts for bench in benches
-    ]  # the last cut is the end of the test
+    # the last cut is the end of the test
+    assert [one.boots for one in kept] == [bench.cuts for bench in benches]
     assert in_box.total() >= 3 * len(benches)
 
 

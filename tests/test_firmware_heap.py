@@ -181,7 +181,8 @@ class Ram:
 
 KEY = b"k" * 32
 journal = Journal(Ram(4), lambda: 9)
-stream = ReportStream("coins", [each["settings"] for each in board.INSTRUMENTS if each["profile"] == "mach"][0], "USD")
+mach = [each["settings"] for each in board.INSTRUMENTS if each["profile"] == "mach"][0]
+stream = ReportStream("coins", mach, "USD")
 controller = Controller(journal, 16)
 uplink = Uplink(journal, {"site": "city", "device": "w1", "key": KEY, "key_number": 1},
     {"window_records": 64, "heartbeat_ms": 1 << 29, "resend_ms": 4000})
@@ -190,8 +191,9 @@ uplink.poll(0, 0)
 taken = 0
 for batch in range(1, 10001):
     now = batch * 2000 & 0x1FFFFFFF
-    report = (b"BATCH ACCEPT\\r\\nTIME 09:15 09/21/2002\\r\\nBATCH %03d\\r\\nSUB 00\\r\\nGRAND 00\\r\\n0.25 16.00\\r\\n"
-        b"TOTAL COIN 16.00\\r\\nTOTAL 16.00\\r\\nPROCESS FEE .80\\r\\nCUST. TOTAL 15.20\\r\\n" % ((batch - 1) % 999 + 1))
+    report = (b"BATCH ACCEPT\\r\\nTIME 09:15 09/21/2002\\r\\nBATCH %03d\\r\\n"
+        b"SUB 00\\r\\nGRAND 00\\r\\n0.25 16.00\\r\\nTOTAL COIN 16.00\\r\\nTOTAL 16.00\\r\\n"
+        b"PROCESS FEE .80\\r\\nCUST. TOTAL 15.20\\r\\n" % ((batch - 1) % 999 + 1))
     controller.take(stream.feed(report, now), now, 0)
     for beep, _ in controller.commit():
         taken += beep == "ok"
@@ -199,7 +201,8 @@ for batch in range(1, 10001):
     while message:
         # a device has no encoder of its own
         ack = cbor.encode([9, journal.last_seq, 0, 0, batch, bytes(32), batch, 1, now, bytes(8)])
-        assert uplink.message(uplink.ack_topic, seal.seal(KEY, kid("w1", 1), uplink.ack_topic, ack), now, now)
+        sealed = seal.seal(KEY, kid("w1", 1), uplink.ack_topic, ack)
+        assert uplink.message(uplink.ack_topic, sealed, now, now)
         message = uplink.poll(now, now)
     journal.tidy()
     if batch in (1000, 10000):

@@ -111,9 +111,8 @@ class Shift:
             self.journal.tidy()
         elif choice < 0.97:
             self.journal = self.start()
-            self.journal.mark_acked(
-                self.acked, self.acked, bytes(32)
-            )  # the first heartbeat is answered
+            # the first heartbeat is answered
+            self.journal.mark_acked(self.acked, self.acked, bytes(32))
         else:
             self.nor.cut_in = self.dice.randrange(1, 12)
 

@@ -152,9 +152,8 @@ def test_a_forged_acknowledgement_moves_nothing(tmp_path: Path) -> None:
         def on_message(client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
             if message.topic.endswith("/ev"):
                 heard.append(bytes(message.payload))
-                client.publish(
-                    own, message.payload, qos=1
-                )  # sealed by the right key, for another topic
+                # sealed by the right key, for another topic
+                client.publish(own, message.payload, qos=1)
                 return
             state = messages.decode_state(
                 seal.open_seal(message.payload, message.topic, lambda _: key)[1]
@@ -162,10 +161,8 @@ def test_a_forged_acknowledgement_moves_nothing(tmp_path: Path) -> None:
             states.append(state)
             ack = {
                 "epoch": state["epoch"], "high_water": state["last_seq"], "want_from": 0,
-                "want_to": 0, "ledger_n": 1,
-                "ledger_head": bytes(32), "utc_ms": 1, "echo_boot": state["boot"],
-                "echo_uptime_ms": state["uptime_ms"],
-                "mark": bytes(8),
+                "want_to": 0, "ledger_n": 1, "ledger_head": bytes(32), "utc_ms": 1,
+                "echo_boot": state["boot"], "echo_uptime_ms": state["uptime_ms"], "mark": bytes(8),
             }  # fmt: skip
             client.publish(
                 own, seal.seal(b"x" * 32, kid(DEVICE, 1), own, messages.encode_ack(ack)), qos=1

@@ -83,8 +83,7 @@ class Driver:
 def tally(rows: list[tuple[int, int]], flags: int = 0, batch_id: str = "b1") -> dict[str, Any]:
     return {
         "kind": "tally", "instrument": "drop", "batch_id": batch_id, "currency": "USD",
-        "rows": rows,
-        "total_minor": value_cents(rows), "flags": flags, "evidence": "manual",
+        "rows": rows, "total_minor": value_cents(rows), "flags": flags, "evidence": "manual",
     }  # fmt: skip
 
 
@@ -117,8 +116,8 @@ def app_with(
     flash = FileFlash(path, SECTORS)
     ports = SimpleNamespace(
         flash=lambda: flash, uart=lambda each: machine, uptime_ms=lambda: 1,
-        reset_cause=lambda: "power_on",
-        beep=lambda name: None, show=lambda text: None, remark=lambda text: None,
+        reset_cause=lambda: "power_on", beep=lambda name: None, show=lambda text: None,
+        remark=lambda text: None,
     )  # fmt: skip
     site = {
         "site": "city",

@@ -28,8 +28,7 @@ def running(site: Site, *arguments: str) -> Iterator[list[str]]:
     """A till command that keeps running; what it has said so far."""
     process = subprocess.Popen(
         command(*arguments, "--config", site.path), env=environment(), stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     assert process.stdout is not None
     said: list[str] = []
@@ -71,11 +70,8 @@ def test_a_board_is_flashed_with_its_certificates_and_replaced(tmp_path: Path) -
     )
     assert "ca.der, device.der, device_key.der, site.json written" in first.stdout
     flashed = json.loads(second.stdout)
-    assert ([], True, True) == (
-        flashed["copied"],
-        flashed["site_written"],
-        flashed["booted"],
-    )  # its program was right already
+    # its program was right already
+    assert ([], True, True) == (flashed["copied"], flashed["site_written"], flashed["booted"])
     assert (["w1"], "approved", [2]) == (
         sorted({boot["device"] for boot in boots(gateway)}),
         listed["state"],

@@ -463,9 +463,8 @@ def test_keys_are_in_no_log_output_command_line_or_ledger(desk: Desk, tmp_path: 
         told += [
             till(*arguments, *config) for arguments in (("device", "list"), ("check",), ("verify",))
         ]
-        (site.keys / "w1.key").write_text(
-            "1 " + "ab" * 31 + "\n"
-        )  # damaged: the error names the line, not its text
+        # damaged: the error names the line, not its text
+        (site.keys / "w1.key").write_text("1 " + "ab" * 31 + "\n")
         told.append(till("check", *config))
         told.append(till("device", "replace", "w1", "--reason", "damaged", *config))
     kept += secrets_of(site)

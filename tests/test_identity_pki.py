@@ -85,14 +85,12 @@ def test_certificates_last_as_long_as_a_visit_to_their_owner_is_far(
     office = x509.load_pem_x509_certificate(authority.issue_office("gateway").certificate)
     every = [authority.certificate(), device, office]
 
-    assert [20 * 365, 10 * 365, 2 * 365] == [pki.days_left(each,
-      each.not_valid_after_utc - datetime.timedelta(days=days))
-                                            for each,
-                                            days in zip(every, (7300, 3650, 730),
-                                             strict=True)]  # fmt: skip
-    assert {2000} == {
-        each.not_valid_before_utc.year for each in every
-    }  # before the clock of any board without one
+    assert [20 * 365, 10 * 365, 2 * 365] == [
+        pki.days_left(each, each.not_valid_after_utc - datetime.timedelta(days=days))
+        for each, days in zip(every, (7300, 3650, 730), strict=True)
+    ]
+    # before the clock of any board without one
+    assert {2000} == {each.not_valid_before_utc.year for each in every}
     assert authority.crl().next_update_utc == authority.certificate().not_valid_after_utc
 
 

@@ -70,9 +70,8 @@ def written() -> dict[str, Any]:
 
 
 def players(knob: str) -> set[str]:
-    on_line = (
-        {"line"} if knob in (*line.KNOBS, "echo") else set()
-    )  # echo is a way to wire the lossy line
+    # echo is a way to wire the lossy line
+    on_line = {"line"} if knob in (*line.KNOBS, "echo") else set()
     return on_line | {profile for profile, maker in written().items() if knob in maker.supported}
 
 

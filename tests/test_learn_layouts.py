@@ -86,8 +86,7 @@ def sorter(number: int, dimes: int, quarters: int, halves: int) -> tuple[bytes, 
     total = sum(minor * pieces for minor, pieces in rows)
     text = SORTER.format(
         n=number, dimes=dimes, quarters=quarters, halves=halves, pieces=dimes + quarters + halves,
-        total=money(total),
-        dimes_value=money(10 * dimes), quarters_value=money(25 * quarters),
+        total=money(total), dimes_value=money(10 * dimes), quarters_value=money(25 * quarters),
         halves_value=money(50 * halves),
     )  # fmt: skip
     return text.replace("\n", "\r\n").encode(), [row for row in rows if row[1]], total
@@ -120,8 +119,9 @@ def cards(number: int, *rows: tuple[int, int]) -> tuple[bytes, list, int]:
 
 
 FIXED = {
-    "a sorter that names its coins": [sorter(7, 40, 12, 1), sorter(8, 3, 120, 0),
-     sorter(9, 1200, 7, 33)],
+    "a sorter that names its coins": [
+        sorter(7, 40, 12, 1), sorter(8, 3, 120, 0), sorter(9, 1200, 7, 33),
+    ],
     "two columns side by side": [
         wide(41, (10000, 2), (2000, 61), (25, 40)),
         wide(42, (2000, 3), (1, 7)),

@@ -381,10 +381,8 @@ def test_of_one_message_so_much_is_kept(office: Office) -> None:
     assert len(row["reason"]) <= 200
 
 
-UNKNOWN = [
-    b"\xa1\x00\x18\x63",
-    b"\xa4\x00\x08\x01\x01\x02\x01\x18\x63\x00",
-]  # a kind, and a field, that nobody knows yet
+# a kind, and a field, that nobody knows yet
+UNKNOWN = [b"\xa1\x00\x18\x63", b"\xa4\x00\x08\x01\x01\x02\x01\x18\x63\x00"]
 
 
 @pytest.mark.must("QUAR-10", "QUAR-11", "QUAR-12", "VER-3")

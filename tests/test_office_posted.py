@@ -52,9 +52,9 @@ def test_the_control_line_sums_the_rows_above_it(days):
         )
 
         assert header == HEADER
-        assert (
-            control
-            == f"#control,rows={len(rows)},tender_cents={tender},change_cents={change},allocation_cents={allocation}"
+        assert control == (
+            f"#control,rows={len(rows)},tender_cents={tender},change_cents={change},"
+            f"allocation_cents={allocation}"
         )
         assert len({(row["receipt_no"], row["line_no"]) for row in rows}) == len(rows)
 

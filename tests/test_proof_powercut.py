@@ -90,9 +90,8 @@ def test_a_header_that_once_read_whole_stays_whole() -> None:
     journal = started(flash, "high")
     for _ in range(4):
         journal.append(b"x" * 1000)
-    cut_append(
-        flash, journal, b"y" * 1000, "all but one bit", cut_in=2
-    )  # behind the erase: the header
+    # behind the erase: the header
+    cut_append(flash, journal, b"y" * 1000, "all but one bit", cut_in=2)
     journal = started(flash, "low")
     seqs = [journal.append(b"z" * 1000) for _ in range(3)]
 

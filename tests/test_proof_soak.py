@@ -8,8 +8,8 @@ from proof.soak_parts import Plan
 
 SLICE = Plan(
     600, windows=2, seconds_max=60, partitions=2, partition_ms=2_000,
-    partition_length_ms=(300, 1_000), instruments=1,
-    budget=SOON, report_ms=20, board_weather=Weather(5_000), gateway_weather=Weather(50_000),
+    partition_length_ms=(300, 1_000), instruments=1, budget=SOON, report_ms=20,
+    board_weather=Weather(5_000), gateway_weather=Weather(50_000),
 )  # fmt: skip
 
 

@@ -27,9 +27,8 @@ HOME = ROOT / ".tools" / "oracles"
 # counts bytes.
 BEYOND_CDDL = {
     "instrument of 25 bytes in 13 characters", "seal over a kibibyte",
-    "seal with one payload bit flipped",
-    "seal with one tag bit flipped", "seal of another topic", "seal of an unknown kid",
-    "seal with trailing byte",
+    "seal with one payload bit flipped", "seal with one tag bit flipped", "seal of another topic",
+    "seal of an unknown kid", "seal with trailing byte",
 }  # fmt: skip
 
 

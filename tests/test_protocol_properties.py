@@ -141,8 +141,7 @@ def test_damaged_record_is_refused_or_canonical(data, record):
 def test_events_survive_the_round_trip(epoch, boot, sent_uptime_ms, first_seq, raws):
     expected = {
         "epoch": epoch, "boot": boot, "sent_uptime_ms": sent_uptime_ms, "first_seq": first_seq,
-        "records": raws,
-        "before": bytes(8),
+        "records": raws, "before": bytes(8),
     }  # fmt: skip
 
     assert expected == messages.decode_events(messages.encode_events(**expected))

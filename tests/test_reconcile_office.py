@@ -18,8 +18,7 @@ from tests.office_rows import Seen
 
 MARKS = (
     "card_total", "sign_on", "opening_float", "drop", "checks_tape", "close", "recount",
-    "void_last_batch", "checkpoint",
-    "done",
+    "void_last_batch", "checkpoint", "done",
 )  # fmt: skip
 
 

@@ -50,10 +50,9 @@ def test_tenders_are_never_netted():
     ]
     proof = proof_of(counted(25500, checks=(1500,), card=3000), postings)
 
-    assert [(line.tender_type,
-      line.over_short_cents) for line in proof.lines if line.posted_cents] == [
-        ("cash", 500), ("check", -500), ("card", 0),
-    ]  # fmt: skip
+    assert [
+        (line.tender_type, line.over_short_cents) for line in proof.lines if line.posted_cents
+    ] == [("cash", 500), ("check", -500), ("card", 0)]
 
 
 def test_an_undeclared_tender_is_a_missing_proof_not_a_shortage():

@@ -105,8 +105,8 @@ def test_the_rule_sees_a_planted_row():
     assert faults(good) == []
     assert [bool(faults({**good, **change})) for change in (
         {"Verdict": "fully"}, {"Test": "none"}, {"In short": ""},
-        {"Verdict": "not met", "How": "no", "Test": "none"},
-        {"Test": "`test_tidy.py`"}, {"Test": ""},
+        {"Verdict": "not met", "How": "no", "Test": "none"}, {"Test": "`test_tidy.py`"},
+        {"Test": ""},
     )] == [True] * 6  # fmt: skip
 
 

@@ -13,20 +13,11 @@ from tests.test_tidy import OURS, ROOT, name_of, sources, tree_of
 # --- what is not done -----------------------------------------------------------------------------
 
 RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
-MODULES = {
-    "pickle",
-    "marshal",
-    "shelve",
-    "dill",
-    "yaml",
-    "xml",
-    "telnetlib",
-    "random",
-}  # run or expand what they read; foreseen
+# run or expand what they read; foreseen
+MODULES = {"pickle", "marshal", "shelve", "dill", "yaml", "xml", "telnetlib", "random"}
 CALLS = {
     ("os", "system"), ("os", "popen"), ("tempfile", "mktemp"), ("hashlib", "md5"),
-    ("hashlib", "sha1"),
-    ("ssl", "_create_unverified_context"),
+    ("hashlib", "sha1"), ("ssl", "_create_unverified_context"),
 }  # fmt: skip
 LISTENS = {"listen", "bind", "accept", "start_server", "create_server"}
 # path: (what it does all the same, why)
@@ -117,16 +108,14 @@ def test_no_exception_is_kept_without_need():
 def test_the_rule_sees_planted_dangers():
     planted = {
         "eval('1')": "eval", "exec(text)": "exec", "compile(a, b, 'exec')": "compile",
-        "__import__(name)": "__import__",
-        "import pickle": "pickle", "from xml.etree import ElementTree": "xml",
-        "import yaml": "yaml",
+        "__import__(name)": "__import__", "import pickle": "pickle",
+        "from xml.etree import ElementTree": "xml", "import yaml": "yaml",
         "os.system('ls')": "os.system", "tempfile.mktemp()": "tempfile.mktemp",
-        "hashlib.md5(b'')": "hashlib.md5",
-        "subprocess.run('ls', shell=True)": "shell", "subprocess.run('ls', shell=flag)": "shell",
+        "hashlib.md5(b'')": "hashlib.md5", "subprocess.run('ls', shell=True)": "shell",
+        "subprocess.run('ls', shell=flag)": "shell",
         "context.verify_mode = ssl.CERT_NONE": "CERT_NONE",
-        "f(check_hostname=False)": "check_hostname",
-        "import random": "random", "sock.listen(1)": "listen",
-        "asyncio.start_server(f, '', 80)": "start_server",
+        "f(check_hostname=False)": "check_hostname", "import random": "random",
+        "sock.listen(1)": "listen", "asyncio.start_server(f, '', 80)": "start_server",
     }  # fmt: skip
 
     assert [

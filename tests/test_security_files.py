@@ -18,8 +18,7 @@ from tests.serve_support import serving
 
 SITE = {
     "site": "city", "device": "w1", "broker_host": "127.0.0.1", "broker_port": 1883,
-    "key_hex": "00" * 32, "key_number": 1,
-    "currency": "USD",
+    "key_hex": "00" * 32, "key_number": 1, "currency": "USD",
 }  # fmt: skip
 
 

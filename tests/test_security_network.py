@@ -152,8 +152,8 @@ def test_no_secret_is_in_what_ships():
 def test_the_rule_sees_a_planted_secret():
     planted = [
         "PASSWORD = 'till'", "site = {'key_hex': 'ab'}", "connect(password='x')",
-        "self.api_key = b'1'", "secret: str = 'y'",
-        f"k = '{'ab' * 32}'", f"k = {bytes(range(32))!r}", "pem = '-----BEGIN PRIVATE KEY-----'",
+        "self.api_key = b'1'", "secret: str = 'y'", f"k = '{'ab' * 32}'",
+        f"k = {bytes(range(32))!r}", "pem = '-----BEGIN PRIVATE KEY-----'",
     ]  # fmt: skip
 
     assert [code for code in planted if not secrets_in(ast.parse(code))] == []

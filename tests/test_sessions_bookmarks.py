@@ -10,8 +10,7 @@ from tests.office_rows import Tape
 def bookmark(tape: Tape, minute: int, flags: int) -> Tape:
     fields = {
         "instrument": "coins", "batch_id": "12345-0-7-00", "currency": "USD", "rows": [],
-        "total_minor": 0, "flags": flags,
-        "evidence": "specification",
+        "total_minor": 0, "flags": flags, "evidence": "specification",
     }  # fmt: skip
     return tape.add("tally", minute, **fields)
 

@@ -10,9 +10,8 @@ from simulators.instruments.ebds import NOTES, EbdsAcceptor, frame, with_parity
 from simulators.instruments.faults import Faults
 from simulators.instruments.machine import MachineError
 
-POLL = bytes.fromhex(
-    "0208107f1b10036c"
-)  # body in lamassu-machine lib/mei/cashflow_sc.js: all notes, escrow, extended
+# body in lamassu-machine lib/mei/cashflow_sc.js: all notes, escrow, extended
+POLL = bytes.fromhex("0208107f1b10036c")
 STANDARD = b"\x7f\x1b\x00"
 STACK, RETURN = b"\x7f\x3b\x00", b"\x7f\x5b\x00"
 

@@ -364,8 +364,7 @@ def test_setups_start_where_they_say(maker: Any, setup: str) -> None:
 
     where = {
         "power_off": ("off", ""), "counting": ("counting", ""), "waiting": ("waiting", ""),
-        "jammed": ("stopped", "jam"),
-        "stacker_full": ("stopped", "stacker_full"),
+        "jammed": ("stopped", "jam"), "stacker_full": ("stopped", "stacker_full"),
     }.get(setup, ("idle", ""))  # fmt: skip
     assert where == (machine.state, machine.stop_reason)
     assert machine.truth.is_conserved()

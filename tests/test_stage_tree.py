@@ -19,8 +19,7 @@ from gateway.fleet.stage import board_hash, render, render_site, sources, stage
 
 SITE = {
     "site": "hall", "device": "w1", "broker_host": "127.0.0.1", "broker_port": 1883,
-    "key_hex": "00" * 32, "key_number": 1,
-    "currency": "USD",
+    "key_hex": "00" * 32, "key_number": 1, "currency": "USD",
 }  # fmt: skip
 EVERY_BOARD = [board for boards in load_revisions().values() for board in boards]
 

@@ -130,8 +130,8 @@ def misread(office: Office) -> None:
     ("damage", "said"),
     [
         (overwritten, "damaged"), (removed, "moved, replaced or removed"),
-        (replaced, "moved, replaced or removed"),
-        (log_removed, "moved, replaced or removed"), (misread, "reads back differently"),
+        (replaced, "moved, replaced or removed"), (log_removed, "moved, replaced or removed"),
+        (misread, "reads back differently"),
     ],
 )  # fmt: skip
 def test_a_broken_ledger_gives_no_answer_and_is_told(
@@ -286,9 +286,8 @@ def small_disk(folder: Path) -> list[str]:
 
 
 def assert_it_recovers(served: Serving, last: int) -> None:
-    served.line.deliver(
-        last - 19, last
-    )  # what was sent before waits in the gateway and at the broker
+    # what was sent before waits in the gateway and at the broker
+    served.line.deliver(last - 19, last)
     with opened_read_only(served.data / "ledger.db") as db:
         assert [(last, last)] == db.execute("SELECT count(*), max(seq) FROM record").fetchall()
         assert [("storage_failed",)] == db.execute("SELECT kind FROM incident").fetchall()

@@ -21,18 +21,16 @@ MAY_IMPORT = {
     "simulators": {"simulators", "protocol"},
 }
 TOP_LEVEL = {
-    ".ci", ".git", ".git-blame-ignore-revs", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md",
-    "SECURITY.md", "benchmarks",
-    "boards.toml", "docs", "examples", "firmware", "gateway", "protocol", "pyproject.toml",
-    "requirements-stubs.lock",
+    ".ci", ".git", ".git-blame-ignore-revs", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md",
+    "LICENSE", "README.md", "SECURITY.md", "benchmarks", "boards.toml", "docs", "examples",
+    "firmware", "gateway", "protocol", "pyproject.toml", "requirements-stubs.lock",
     "requirements.lock", "run", "simulators", "tests",
 }  # fmt: skip
 
 # Measured on MicroPython 1.28: none of these exists there, or it means something else.
 NO_MODULE = {
     "__future__", "typing", "enum", "dataclasses", "logging", "datetime", "unittest", "abc",
-    "functools", "itertools",
-    "pathlib", "contextlib", "queue", "threading", "decimal",
+    "functools", "itertools", "pathlib", "contextlib", "queue", "threading", "decimal",
 }  # fmt: skip
 NO_METHOD = {"removeprefix", "removesuffix", "zfill", "_replace", "_asdict"}
 NO_ATTRIBUTE = {"asyncio": {"timeout", "TaskGroup", "Queue"}, "time": {"monotonic", "perf_counter"}}
@@ -50,15 +48,13 @@ FUNCTION_LINES_MAX = 60
 # "path" or "path: function" -> (lines that it may have, why)
 LONGER = {
     "tests/twin/must_uplink.py": (
-        560,
+        590,
         "a line or a function for each statement about the uplink; one script a twin",
     ),
     "firmware/journal.py": (
-        385,
-        (
-            "the layout of the ring and its recovery after a power cut are understood together or"
-            " not at all"
-        ),
+        430,
+        "the layout of the ring and its recovery after a power cut are understood together or not"
+        " at all",
     ),
 }
 
@@ -131,7 +127,8 @@ def test_import_rule_sees_a_planted_import():
 
     assert wrong_imports("gateway", "gateway/cli/demo.py", lazy) == []
     assert wrong_imports("gateway", "gateway/delivery/service.py", lazy) == [
-        "gateway/delivery/service.py:2 imports simulators", "gateway/delivery/service.py:3 imports firmware",
+        "gateway/delivery/service.py:2 imports simulators",
+        "gateway/delivery/service.py:3 imports firmware",
     ]  # fmt: skip
     assert wrong_imports("gateway", "gateway/cli.py", at_top) == [
         "gateway/cli.py:1 imports simulators", "gateway/cli.py:2 imports firmware",
@@ -370,10 +367,16 @@ def test_walk_rule_sees_a_planted_name():
     assert names_of_walk("`firmware/journal.py: Journal.append()`") == [
         ("firmware/journal.py", "Journal.append")
     ]
-    assert [defines(tree, name) for name in ("Journal.append", "const", "Journal", "Journal.gone",
-      "append")] == [
-        True, True, True, False, False,
-    ]  # fmt: skip
+    assert {
+        "Journal.append": True,
+        "const": True,
+        "Journal": True,
+        "Journal.gone": False,
+        "append": False,
+    } == {
+        name: defines(tree, name)
+        for name in ("Journal.append", "const", "Journal", "Journal.gone", "append")
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

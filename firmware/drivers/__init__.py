@@ -2,7 +2,7 @@
 imports protocol only.
 
 base           ticks, the money text, the root of our errors
-report_stream  one engine for every counter that prints reports; profiles say as data what each machine prints
+report_stream  every counter that prints reports; profiles say as data what each machine prints
 cash_drawer    a status pin becomes opened and closed, with cause and dwell
 key_matrix     scanned rows become single key presses: debounce, ghosts, stuck keys
 adding_machine the postfix adding machine of a counting room, pure arithmetic and a tape

@@ -3,15 +3,16 @@ printable ASCII.
 
 A driver for a serial line is made as `Driver(instrument, settings, currency)`; settings hold at
 least "evidence". It has
-  feed(data, now_ms)   events of these bytes; any split of them gives the same events, and no bytes raise
+  feed(data, now_ms)   events of these bytes; any split gives the same events, and no bytes raise
   poll(now_ms)         events that time makes, and time for the next question; at least every 10 ms
-  take_output()        bytes to send, once the events that feed and poll returned are on flash and not before
+  take_output()        bytes to send, only when the events of feed and poll are on flash
   busy                 in the middle of a frame or report
   faults()             {name: count} of what the line and the machine did wrong, those that happened
-  snapshot()           {"state": ...} and a few more short values for whoever looks after the machine
+  snapshot()           {"state": ...} and a few short values for whoever looks after the machine
 and, where the machine has a use for it,
   allow(is_allowed)    False: take no money, the journal is full
-  resume(batch_id)     identity of its last tally on flash, once, before the first poll after a restart of the controller
+  resume(batch_id)     identity of its last tally on flash; once after a restart of the controller,
+                       before the first poll
   overhear(data, now_ms)  what another host sent; from then on the driver only listens
 Events are records without boot, uptime_ms and utc_ms. No driver has a clock: now_ms wraps, compare
 it with `ticks_diff` alone.

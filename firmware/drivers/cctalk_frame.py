@@ -3,8 +3,8 @@ leftovers. Bounded; never raises.
 
 Source: ccTalk Generic Specification v4.7, part 1 (frames and checksums) and part 3 appendix 9
 (CRC-CCITT, initial value 0).
-    sum form  [to][length][from][header][data][sum]      all bytes add up to 0 modulo 256
-    CRC form  [to][length][low of CRC][header][data][high of CRC]      over to, length, header and data
+    sum form  [to][length][from][header][data][sum]                all bytes add up to 0 modulo 256
+    CRC form  [to][length][low of CRC][header][data][high of CRC]  over to, length, header and data
 """
 
 from protocol.compat import const

@@ -34,8 +34,7 @@ class Ports(McuPorts):
         wiring = self._board.NETWORK
         arguments = {
             "mdc": Pin(wiring["mdc"]), "mdio": Pin(wiring["mdio"]),
-            "phy_type": getattr(network, wiring["phy_type"]),
-            "phy_addr": wiring["phy_addr"],
+            "phy_type": getattr(network, wiring["phy_type"]), "phy_addr": wiring["phy_addr"],
         }  # fmt: skip
         if "power" in wiring:
             arguments["power"] = Pin(wiring["power"])

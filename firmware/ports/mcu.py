@@ -11,9 +11,8 @@ import machine
 from firmware.drivers.base import ticks_add, ticks_diff
 from protocol.compat import const
 
-_RX_BYTES = const(
-    4096
-)  # 4.2 s at 9600 baud: a signature in a TLS handshake holds the loop for up to about 2 s (estimated)
+# 4.2 s at 9600 baud: a signature in a TLS handshake holds the loop for up to about 2 s (estimated)
+_RX_BYTES = const(4096)
 _WATCHDOG_MS = const(8000)  # rp2 allows 8388 at most
 _SETTLE_US = const(5)  # a driven matrix row has to pull the column's wire
 _KICK_MS_MAX = const(510)  # drawers name this limit for their solenoid
@@ -67,8 +66,8 @@ class McuPorts:
         parity = {"none": None, "even": 0, "odd": 1}[instrument["parity"]]
         uart = machine.UART(
             instrument["uart"], baudrate=instrument["baud"], bits=instrument["bits"], parity=parity,
-            stop=instrument["stop"],
-            tx=instrument["tx"], rx=instrument["rx"], rxbuf=_RX_BYTES, timeout=0,
+            stop=instrument["stop"], tx=instrument["tx"], rx=instrument["rx"], rxbuf=_RX_BYTES,
+            timeout=0,
         )  # fmt: skip
         return Serial(uart)
 

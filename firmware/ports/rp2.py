@@ -29,12 +29,11 @@ class Ports(McuPorts):
         wiring = self._board.NETWORK
         if wiring["kind"] == "w5500":
             spi = machine.SPI(
-                wiring["spi"], baudrate=wiring["baud"],
-                sck=machine.Pin(wiring["sck"]), mosi=machine.Pin(wiring["mosi"]),
-                miso=machine.Pin(wiring["miso"]),
+                wiring["spi"], baudrate=wiring["baud"], sck=machine.Pin(wiring["sck"]),
+                mosi=machine.Pin(wiring["mosi"]), miso=machine.Pin(wiring["miso"]),
             )  # fmt: skip
-            # pyright: ignore[reportAttributeAccessIssue]  (the stubs are of the Pico W)
-            chip = network.WIZNET5K
+            # the stubs are of the Pico W
+            chip = network.WIZNET5K  # pyright: ignore[reportAttributeAccessIssue]
             nic = chip(spi, machine.Pin(wiring["cs"]), machine.Pin(wiring["reset"]))
             nic.active(True)
         else:

@@ -1,11 +1,12 @@
 """Simulated machines, each a state machine apart from its wire, written from the maker's manual.
 
-machine       what every desk counter does: hopper, count, stops, batches, its own clock, the ledger of what really passed
-faults        the seeded knobs: which fault strikes which batch, and what it does to the bytes
+machine       what every desk counter does: keys, batches, reports, its own clock
+piece_path    how its pieces move: hopper, path, bins, and what strikes them there
 truth, hands  where each piece is, what no report tells of; what a person does, as a line of text
-jetsort       JetSort 2000, a guess        printers, display  text layouts of ours, streams of frames
-coin_sorter   Glory Mach audit tape        bill_counter  Cummins JetScan iFX i100 batch report
-drawer        solenoid, level pin, bounce  ten_key       5x5 key matrix, ghosts, bounce, what a cashier keys
+faults        the seeded knobs: which fault strikes which batch, and what it does to the bytes
+coin_sorter   Glory Mach audit tape          bill_counter  Cummins JetScan iFX i100 batch report
+jetsort       JetSort 2000, a guess          printers, display  text layouts, streams of frames
+drawer        solenoid, level pin, bounce    ten_key       5x5 key matrix, ghosts, bounce
 
 Time comes in as `now_ms`; nothing here sleeps, reads a clock or opens a file. Imports nothing of
 ours but its neighbours.

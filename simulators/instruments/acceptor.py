@@ -23,19 +23,15 @@ class AcceptorTruth:
     inserted: Counter[int] = field(default_factory=Counter)
     path: Counter[int] = field(default_factory=Counter)
     escrow: Counter[int] = field(default_factory=Counter)
-    box: Counter[int] = field(
-        default_factory=Counter
-    )  # taken for good, whether the host heard of it or not
+    # taken for good, whether the host heard of it or not
+    box: Counter[int] = field(default_factory=Counter)
     returned: Counter[int] = field(default_factory=Counter)
-    fished: Counter[int] = field(
-        default_factory=Counter
-    )  # pulled out after the machine had credited it
-    credited: Counter[int] = field(
-        default_factory=Counter
-    )  # what the machine meant to tell: box + fished, unless it forgot
-    forgotten: Counter[int] = field(
-        default_factory=Counter
-    )  # in the box, and lost from its memory before the host asked
+    # pulled out after the machine had credited it
+    fished: Counter[int] = field(default_factory=Counter)
+    # what the machine meant to tell: box + fished, unless it forgot
+    credited: Counter[int] = field(default_factory=Counter)
+    # in the box, and lost from its memory before the host asked
+    forgotten: Counter[int] = field(default_factory=Counter)
     log: list[tuple[int, str, int]] = field(default_factory=list)  # (now_ms, what happened, cents)
 
     def insert(self, cents: int, now_ms: int) -> None:

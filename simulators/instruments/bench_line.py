@@ -62,9 +62,10 @@ def rates_of(text: str) -> dict[str, int]:
 class BenchLine:
     """A machine, its lossy line and the pseudo-terminal; `step` moves all of them to a moment."""
 
-    def __init__(self, name: str, baud: int, setup: str = "", rates: dict[str, int] | None = None,
-     seed: int = 1,
-                 echo: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self, name: str, baud: int, setup: str = "", rates: dict[str, int] | None = None,
+        seed: int = 1, echo: bool = False,
+    ) -> None:  # fmt: skip
         """ValueError for a knob or a setup that the machine does not have."""
         kind = simulator_for(name)
         rates = rates or {}
@@ -123,9 +124,8 @@ class BenchLine:
         for _ in range(
             TRIES_MAX
         ):  # a verb may not fit the state the machine is in: the next one then
-            verb = (
-                verbs[0] if self.random.randrange(2) else self.random.choice(verbs)
-            )  # the first is what it is for
+            # the first is what it is for
+            verb = verbs[0] if self.random.randrange(2) else self.random.choice(verbs)
             text = " ".join(self.random.choice(PIECES.get(word, (word,))) for word in verb.split())
             with contextlib.suppress(MachineError):
                 self.machine.do(text, now_ms)

@@ -37,11 +37,9 @@ class BillCounter(ReportMachine):
     denominations = (100, 200, 500, 1000, 2000, 5000, 10000)
     ms_per_piece = 50  # a round figure: 1,200 notes a minute
     supported = (
-        "jam", "reject", "suspect", "double", "double_unseen", "power_loss",
-        "reprint", "day_clear", "sub_and_batch", "clock_skew", *WIRE_KNOBS,
-        "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty",
-        "door_mid_count", "clear_silent", "wrap",
-        *CABLE_KNOBS,
+        "jam", "reject", "suspect", "double", "double_unseen", "power_loss", "reprint", "day_clear",
+        "sub_and_batch", "clock_skew", *WIRE_KNOBS, "chain", "denomination_change", "batch_full",
+        "stacker_full", "hopper_empty", "door_mid_count", "clear_silent", "wrap", *CABLE_KNOBS,
     )  # fmt: skip
     foreign = audit_tape(3, CLOCK_START, [(10, 20), (25, 8)])[0]
 
@@ -86,9 +84,8 @@ def batch_report(
     lines = [f"AUDIT: {report:05d}-{batch:04d}-{sub_batch:03d}", f"{at:%m/%d/%Y %H:%M:%S}", ""]
     lines.append(f"{'DENOM':<7}{'UNIT':>6}{'VALUE':>12}")
     for denomination, pieces in rows:
-        lines.append(
-            f"{sign + str(denomination // 100):<7}{pieces:>6}{_amount(denomination * pieces, sign):>12}"
-        )
+        amount = _amount(denomination * pieces, sign)
+        lines.append(f"{sign + str(denomination // 100):<7}{pieces:>6}{amount:>12}")
     lines.append(
         f"{'TOTAL':<7}{sum(pieces for _, pieces in rows):>6}{_amount(value_cents(rows), sign):>12}"
     )

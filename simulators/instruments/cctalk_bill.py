@@ -137,9 +137,8 @@ class BillValidator(CctalkDevice):
 
     def __init__(
         self, faults: Faults | None = None, setup: str = "", *, address: int = 40,
-        crc: bool = False,
-        serial: int = 1605, ids: tuple[str, ...] = US_BILLS, category: bytes = b"",
-        box_max: int = 1000,
+        crc: bool = False, serial: int = 1605, ids: tuple[str, ...] = US_BILLS,
+        category: bytes = b"", box_max: int = 1000,
     ) -> None:  # fmt: skip
         """`ids`: seven characters for each bill type; US0005A is 5 times the scaling factor of
         US.

@@ -29,13 +29,8 @@ from simulators.instruments.machine import MachineError, Rows, dollars, value_ce
 
 EVIDENCE = "manual"
 PAPER_FEED_LINES = 2
-PATH_KNOBS = (
-    "batch_full",
-    "hopper_empty",
-    "door_mid_count",
-    "clear_silent",
-    "wrap",
-)  # batch_full: a bag limit
+# batch_full: a bag limit
+PATH_KNOBS = ("batch_full", "hopper_empty", "door_mid_count", "clear_silent", "wrap")
 CABLE_KNOBS = ("wrong_baud", "gap", "swap")
 NOTE_REPORT = (
     b"AUDIT: 00003-0002-000\r\n03/02/2026 09:00:00\r\n\r\n20 4 80.00\r\n1 6 6.00\r\nTOTAL 10"

@@ -37,17 +37,12 @@ ERRORS = {
     "reject": 8,
 }
 STREAM_KNOBS = (*WIRE_KNOBS, "wrong_baud")
-STRIPPED = (
-    "sub",
-    "reprint",
-    "clear day",
-    "wrap",
-)  # keys that mean nothing to a machine without reports
+# keys that mean nothing to a machine without reports
+STRIPPED = ("sub", "reprint", "clear day", "wrap")
 MECHANISM = (
-    "jam", "reject", "suspect", "double", "double_unseen", "power_loss", *WIRE_KNOBS,
-    "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
-    "clear_silent",
-    "wrong_baud",
+    "jam", "reject", "suspect", "double", "double_unseen", "power_loss", *WIRE_KNOBS, "chain",
+    "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
+    "clear_silent", "wrong_baud",
 )  # fmt: skip
 
 
@@ -92,9 +87,8 @@ class StreamCounter(ReportMachine):
         self._is_cut = False
         for knob in STREAM_KNOBS:
             if knob in self.active:
-                first = (
-                    2 if knob == "truncate" else 0
-                )  # cut short: something of the batch was heard
+                # cut short: something of the batch was heard
+                first = 2 if knob == "truncate" else 0
                 at = self.faults.random.randrange(
                     first, first + self._frames_of(pieces) - bool(first)
                 )

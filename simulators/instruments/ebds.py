@@ -98,9 +98,8 @@ class EbdsTransport:
         if self.phase == "accepting":
             self._judge(enabled, escrow, now_ms)
         elif self.phase == "escrowed" and "escrow_flap" in self.drawn:
-            self.drawn.discard(
-                "escrow_flap"
-            )  # it slips back, is drawn in again and stands in escrow a second time
+            # it slips back, is drawn in again and stands in escrow a second time
+            self.drawn.discard("escrow_flap")
             self.truth.move(self.cents, "escrow", "path", now_ms)
             self._go("accepting", now_ms + FLAP_MS)
         elif self.phase == "stacking":
@@ -208,8 +207,7 @@ class EbdsAcceptor:
 
     def __init__(
         self, faults: Faults | None = None, setup: str = "", *, parity: str = "auto",
-        serial: int = 20091234,
-        box_max: int = 500, nul_stacked: bool = True,
+        serial: int = 20091234, box_max: int = 500, nul_stacked: bool = True,
     ) -> None:  # fmt: skip
         """`nul_stacked`: after a cassette came back, a stacked frame full of NULs may go out once,
         as real ones have done.

@@ -6,35 +6,18 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 
-PIECE_KNOBS = (
-    "jam",
-    "reject",
-    "suspect",
-    "double",
-    "double_unseen",
-    "power_loss",
-)  # strike at one piece of the batch
+# strike at one piece of the batch
+PIECE_KNOBS = ("jam", "reject", "suspect", "double", "double_unseen", "power_loss")
 WIRE_KNOBS = ("truncate", "noise", "nuls", "garble")  # change the bytes of the batch report
-DESK_KNOBS = (
-    "reprint",
-    "day_clear",
-    "sub_and_batch",
-    "clock_skew",
-    "fee",
-)  # what a person did, or had set
+# what a person did, or had set
+DESK_KNOBS = ("reprint", "day_clear", "sub_and_batch", "clock_skew", "fee")
 MACHINE_KNOBS = (
     "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
-    "burst", "wrap",
-    "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite", "require_ack", "swap", "gap",
+    "burst", "wrap", "escrow_flap", "fish", "clear_silent", "accumulate", "overwrite",
+    "require_ack", "swap", "gap",
 )  # fmt: skip
-LINE_KNOBS = (
-    "drop_reply",
-    "repeat_reply",
-    "drop",
-    "flip",
-    "echo",
-    "wrong_baud",
-)  # of any line: line.py
+# of any line: line.py
+LINE_KNOBS = ("drop_reply", "repeat_reply", "drop", "flip", "echo", "wrong_baud")
 RUBBISH = (0x00, 0x80, 0xE0, 0xF8, 0xFE, 0xFF)  # what a UART at the wrong speed mostly sees
 KNOBS = PIECE_KNOBS + WIRE_KNOBS + DESK_KNOBS + MACHINE_KNOBS + LINE_KNOBS
 PERMILLE = 1000

@@ -37,8 +37,7 @@ class JetSort(ReportMachine):
     ms_per_piece = 10  # a round figure: 6,000 coins a minute
     supported = (
         "jam", "reject", "power_loss", "reprint", "sub_and_batch", "clock_skew", *WIRE_KNOBS,
-        *PATH_KNOBS,
-        *CABLE_KNOBS, "overwrite", "require_ack", "echo",
+        *PATH_KNOBS, *CABLE_KNOBS, "overwrite", "require_ack", "echo",
     )  # fmt: skip
     setups = ("power_off", "counting", "waiting", "jammed", "wrap", "polled", "comm_link_error")
     verbs = {
@@ -50,9 +49,8 @@ class JetSort(ReportMachine):
 
     def __init__(
         self, faults: Faults | None = None, setup: str = "", *, mode: str = "immediate",
-        lim: bool = True, ack: bool = True,
-        answer: int = 0x06, question: int = 0x05, unanswered: str = "repeats", batch: int = 0,
-        on_stop: str = "included",
+        lim: bool = True, ack: bool = True, answer: int = 0x06, question: int = 0x05,
+        unanswered: str = "repeats", batch: int = 0, on_stop: str = "included",
     ) -> None:  # fmt: skip
         if mode not in MODES or unanswered not in ("repeats", "blocks"):
             raise ValueError(
@@ -221,8 +219,7 @@ class JetSort(ReportMachine):
 def _again(first: Printed) -> Printed:
     return Printed(
         "repeat", first.batch, first.sub_batch, first.report, first.rows, first.passed,
-        first.faults, first.sent, first.own,
-        first.harm - {"gap"},
+        first.faults, first.sent, first.own, first.harm - {"gap"},
     )  # fmt: skip
 
 

@@ -1,45 +1,28 @@
-"""What every desk counter does, whatever it prints: a hopper, a path, pockets, batches and a clock
-of its own.
+"""What every desk counter does, whatever it prints: keys, batches, reports and a clock of its own.
+How its pieces move is in piece_path.
 
 States: off; idle (no batch open); counting; waiting (hopper empty, batch open: that ends nothing);
-stopped (somebody must act). The `Truth` beside it records what metal and paper really did, which is
-what a test compares the ledger with.
+stopped (somebody must act).
 
-Stops differ by maker, so `on_stop` is a setting: "excluded", the piece that a machine stopped on is
-not in its count (Cassida leaves a suspect note out); "included", it is (SBM counts the note it
-stopped on); "recount_all", a double or a chain voids the batch, whose pieces go through once more
-(Cassida asks for it). A batch or bag limit, a full stacker and an empty hopper are pauses. Assumed
-of every machine: a batch that power took gives its number to the next one, a batch cleared without
-a report uses its number up, and a door opened in mid-count lets one piece past the sensor or takes
-one counted piece out again.
+Assumed of every machine: a batch that power took gives its number to the next one, and a batch
+cleared without a report uses its number up.
 """
 
 from collections import Counter, deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from simulators.instruments.faults import PIECE_KNOBS, WIRE_KNOBS, Faults
-from simulators.instruments.truth import Printed, Truth, Untold
+from simulators.instruments.faults import WIRE_KNOBS, Faults
+from simulators.instruments.piece_path import HOPPER_EMPTY_MS, PiecePath
+from simulators.instruments.truth import Printed, Untold
 from simulators.instruments.truth import Rows as Rows
 from simulators.instruments.truth import rows_of as rows_of
 from simulators.instruments.truth import value_cents as value_cents
 
-PAUSE_KNOBS = (
-    "chain",
-    "batch_full",
-    "stacker_full",
-    "hopper_empty",
-    "door_mid_count",
-)  # strike at a piece, like PIECE_KNOBS
-ON_STOP = ("included", "excluded", "recount_all")
-
 SKEW_MINUTES_MAX = 14 * 24 * 60
 REPRINT_AFTER_MS = 4000
-HOPPER_EMPTY_MS = (1000, 20_000)  # how long the cashier takes to bring the next handful
-GAPS_MS = (
-    (50, 500),
-    (1500, 4000),
-)  # inside a report: a printer that feeds paper, and one whose paper is changed
+# inside a report: a printer that feeds paper, and one whose paper is changed
+GAPS_MS = ((50, 500), (1500, 4000))
 ACCUMULATED_BATCHES = (2, 5)  # how many batches run into one sum before somebody clears it
 # how often one batch may stop before the cashier gives up: a bound, not a habit of any machine
 STOPS_MAX = 64
@@ -49,7 +32,7 @@ class MachineError(ValueError):
     """Something that this machine cannot do, or not in the state it is in."""
 
 
-class Machine:
+class Machine(PiecePath):
     """The common state machine. A subclass says which faults it can play and how its report reads
     (`compose`).
     """
@@ -70,27 +53,17 @@ class Machine:
         """`clock_start`: what the machine's own clock shows at now_ms = 0. `batch`: number of the
         batch before the first.
         """
-        if on_stop not in ON_STOP:
-            raise ValueError(f"on_stop {on_stop!r}: want one of {', '.join(ON_STOP)}")
-        self.on_stop = on_stop
-        self.faults = faults or Faults()
+        super().__init__(faults or Faults(), on_stop)
         self.clock_start = clock_start
         self.skew = timedelta()
-        self.truth = Truth()
-        self.state = "idle"
-        self.stop_reason = ""
         self.batch = batch
         self.report = 0
-        self._hopper: deque[int] = deque()
-        self._last_ms = 0
         self._last_report: tuple[int, int, Rows, Rows] | None = None
         self._output = bytearray()
-        self._later: deque[tuple[int, bytes]] = (
-            deque()
-        )  # (not before, bytes): the rest of a report behind a gap
-        self._unreported: Counter[int] = (
-            Counter()
-        )  # passed in a batch that a power loss or the clear key wiped out
+        # (not before, bytes): the rest of a report behind a gap
+        self._later: deque[tuple[int, bytes]] = deque()
+        # passed in a batch that a power loss or the clear key wiped out
+        self._unreported: Counter[int] = Counter()
         self._sum: Counter[int] = Counter()  # of the batches that are accumulated
         self._sum_batches = 0  # how many more will be
         self._now_ms = 0
@@ -310,20 +283,10 @@ class Machine:
     # inside
 
     def _clear_batch(self) -> None:
+        self._clear_counts()
         self._batch_before = self.batch
-        self._counted: Counter[int] = Counter()
-        self._sub_counted: Counter[int] = Counter()
-        self._batch_passed: Counter[int] = Counter()
-        self._sub_passed: Counter[int] = Counter()
         self.sub_batch = 0
-        self.active: set[str] = set()
         self.drawn: frozenset[str] = frozenset()
-        self._strikes: dict[int, str] = {}
-        self._piece_no = 0
-        self._first_denomination = (
-            0  # in single-denomination mode, until a stranger stopped the machine
-        )
-        self._rejects: Counter[str] = Counter()  # pieces refused in this batch, by reason
 
     def _begin_batch(self, pieces: int) -> None:
         self._clear_batch()
@@ -331,18 +294,10 @@ class Machine:
         self.batch = self.batch_after_max if self.batch >= self.batch_number_max else self.batch + 1
         self.active = self.faults.draw(self.supported)
         self.drawn = frozenset(self.active)
-        self._strikes = {
-            self.faults.random.randrange(max(1, pieces - 1)): knob
-            for knob in PIECE_KNOBS
-            if knob in self.active
-        }  # two faults on one piece: the later in the table wins
-        for knob in PAUSE_KNOBS:
-            if knob in self.active:
-                self._strikes[self.faults.random.randrange(max(1, pieces - 1))] = knob
+        self._draw_strikes(pieces)
         if "wrap" in self.active and not self.truth.printed:
-            self.batch = (
-                self.batch_number_max
-            )  # a machine with a past; later on it would only meet its own numbers again
+            # a machine with a past; later on it would only meet its own numbers again
+            self.batch = self.batch_number_max
         if "accumulate" in self.active and not self._sum_batches:
             self._sum.clear()
             self._sum_batches = self.faults.random.randrange(*ACCUMULATED_BATCHES)
@@ -353,116 +308,6 @@ class Machine:
             self.skew += timedelta(
                 minutes=self.faults.random.randrange(-SKEW_MINUTES_MAX, SKEW_MINUTES_MAX + 1)
             )
-
-    def _load(self, pieces: list[int], from_tray: bool = False) -> None:
-        if not from_tray:
-            pieces = list(pieces)
-            self.faults.random.shuffle(pieces)
-        self.truth.hopper.update(pieces)
-        self._hopper.extend(pieces)
-
-    def _count_one(self) -> None:
-        strike = self._strikes.pop(self._piece_no, None)
-        self._piece_no += 1
-        if strike in ("jam", "reject", "suspect"):
-            self._refuse(1, strike)
-        elif strike in ("double", "chain"):
-            self._refuse(min(3 if strike == "chain" else 2, len(self._hopper)), strike)
-        elif strike == "power_loss":
-            self.truth.log.append((self._last_ms, strike))
-            self.power_off()
-        elif strike == "hopper_empty":
-            self.truth.log.append((self._last_ms, strike))
-            self._last_ms += self.faults.random.randrange(*HOPPER_EMPTY_MS)
-        elif strike == "door_mid_count":
-            self._open_door()
-        elif self._is_stranger():
-            self._first_denomination = 0
-            self._refuse(1, "denomination_change")
-        else:
-            denomination = self._hopper.popleft()
-            self._pass_one(denomination)
-            self._count(denomination)
-            if strike == "double_unseen" and self._hopper:
-                self._pass_one(self._hopper.popleft())
-            if strike in ("batch_full", "stacker_full"):
-                self._stop(strike)
-
-    def _is_stranger(self) -> bool:
-        """In single-denomination mode: the next piece is another one than the first of the
-        batch.
-        """
-        if "denomination_change" not in self.active:
-            return False
-        if self._piece_no == 1:
-            self._first_denomination = self._hopper[0]
-        return self._first_denomination not in (0, self._hopper[0])
-
-    def _open_door(self) -> None:
-        """Somebody reaches into the path."""
-        counted = list(self._counted.elements())
-        if counted and self.faults.random.randrange(2):
-            denomination = self.faults.random.choice(counted)
-            if self._batch_passed[denomination]:
-                self._take_out(denomination)
-        else:
-            self._pass_one(self._hopper.popleft())
-        self._stop("door_mid_count")
-
-    def _take_out(self, denomination: int) -> None:
-        """A piece that was counted comes out of its bin again, to be poured once more."""
-        self.truth.move(denomination, self.truth.passed, self.truth.tray)
-        self._batch_passed[denomination] -= 1
-        if self._sub_passed[denomination]:
-            self._sub_passed[denomination] -= 1
-
-    def _void(self) -> None:
-        """The whole batch goes back into the hopper and counts from nought."""
-        pieces = list((+self._batch_passed).elements())
-        for denomination in pieces:
-            self.truth.passed[denomination] -= 1
-        for counter in (
-            self._counted,
-            self._sub_counted,
-            self._batch_passed,
-            self._sub_passed,
-            self._rejects,
-        ):
-            counter.clear()
-        self._load(pieces, from_tray=True)
-
-    def _count(self, denomination: int) -> None:
-        self._counted[denomination] += 1
-        self._sub_counted[denomination] += 1
-
-    def _pass_one(self, denomination: int) -> None:
-        self.truth.move(denomination, self.truth.hopper, self.truth.passed)
-        self._batch_passed[denomination] += 1
-        self._sub_passed[denomination] += 1
-
-    def _refuse(self, pieces: int, reason: str) -> None:
-        """Pieces leave the path, all but the first uncounted or the first too, by `on_stop`; the
-        machine stops.
-        """
-        self._rejects[reason] += pieces
-        if self.on_stop == "included" and reason in (
-            "double",
-            "chain",
-            "suspect",
-            "denomination_change",
-        ):
-            self._count(self._hopper[0])
-            if reason != "suspect":  # that one is counted, and set aside all the same
-                self._pass_one(self._hopper.popleft())
-                pieces -= 1
-        for _ in range(pieces):
-            self.truth.move(self._hopper.popleft(), self.truth.hopper, self.truth.tray)
-        self._stop(reason)
-
-    def _stop(self, reason: str) -> None:
-        self.state = "stopped"
-        self.stop_reason = reason
-        self.truth.log.append((self._last_ms, reason))
 
     def _end(self, now_ms: int) -> None:
         own, passed = rows_of(self._counted), rows_of(self._batch_passed)
@@ -490,14 +335,8 @@ class Machine:
             )
 
     def _print(
-        self,
-        kind: str,
-        sub_batch: int,
-        rows: Rows,
-        passed: Rows,
-        now_ms: int,
-        batch: int | None = None,
-        own: Rows | None = None,
+        self, kind: str, sub_batch: int, rows: Rows, passed: Rows, now_ms: int,
+        batch: int | None = None, own: Rows | None = None,
     ) -> None:  # fmt: skip
         self.report += 1
         self._now_ms = max(self._now_ms, now_ms)

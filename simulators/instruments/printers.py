@@ -16,8 +16,8 @@ from simulators.instruments.machine import MachineError, Rows, value_cents
 EVIDENCE = "guess"
 REASONS = {
     "jam": "JAM", "reject": "REJECT", "double": "DOUBLE", "chain": "CHAIN", "suspect": "SUSPECT",
-    "batch_full": "LIMIT",
-    "stacker_full": "FULL", "door_mid_count": "DOOR", "denomination_change": "DENOMINATION",
+    "batch_full": "LIMIT", "stacker_full": "FULL", "door_mid_count": "DOOR",
+    "denomination_change": "DENOMINATION",
 }  # fmt: skip
 
 
@@ -30,10 +30,8 @@ class ColumnsPrinter(ReportMachine):
     ms_per_piece = 50
     supported: tuple[str, ...] = (
         "jam", "reject", "suspect", "double", "double_unseen", "power_loss", "reprint",
-        "clock_skew", *WIRE_KNOBS,
-        "chain", "denomination_change", "batch_full", "stacker_full", "hopper_empty",
-        "door_mid_count", "clear_silent", "wrap",
-        *CABLE_KNOBS, "accumulate",
+        "clock_skew", *WIRE_KNOBS, "chain", "denomination_change", "batch_full", "stacker_full",
+        "hopper_empty", "door_mid_count", "clear_silent", "wrap", *CABLE_KNOBS, "accumulate",
     )  # fmt: skip
     verbs = {
         **{verb: told for verb, told in ReportMachine.verbs.items() if verb != "sub"},

@@ -80,12 +80,14 @@ class Sc350:
         "move": "M on the keypad: the count goes to memory, the display to zero",
         "clear": "the clear key: the display goes to zero, nothing is moved",
         "batch N": "stop at so many coins; 0 for no batch",
-        "go": "the start key, behind a batch or a stop",
-        "door open|close": "the inspection door", "cover": "a coin sticks before the sensor",
+        "go": "the start key, after a batch or a stop",
+        "door open|close": "the inspection door",
+        "cover": "a coin sticks before the sensor",
         "uncover": "it is taken away",
-        "clean": "somebody cleaned it", "power off|on": "the mains",
+        "clean": "somebody cleaned it",
+        "power off|on": "the mains",
         "swap": "another machine stands on this cable",
-    }  # fmt: skip
+    }
 
     def __init__(
         self,
@@ -143,10 +145,8 @@ class Sc350:
         name = " ".join(words[:1])
         acts: dict[str, Callable[[list[str], int], None]] = {
             "run": self._run, "move": self._move, "clear": self._clear, "batch": self._set_batch,
-            "go": self._go,
-            "door": self._door, "cover": self._cover, "uncover": self._cover, "clean": self._clean,
-            "power": self._power,
-            "swap": self._swap,
+            "go": self._go, "door": self._door, "cover": self._cover, "uncover": self._cover,
+            "clean": self._clean, "power": self._power, "swap": self._swap,
         }  # fmt: skip
         if name not in acts:
             raise MachineError(f"Sc350: {line!r} is none of {', '.join(self.verbs)}")

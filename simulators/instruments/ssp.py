@@ -29,8 +29,7 @@ GAP_MS = 100
 PROTOCOL_MAX = 8
 EVENTS = {
     "rejecting": REJECTING, "rejected": REJECTED, "stacking": STACKING, "stacked": STACKED,
-    "credit": CREDIT, "fraud": FRAUD,
-    "removed": BOX_REMOVED, "replaced": BOX_REPLACED,
+    "credit": CREDIT, "fraud": FRAUD, "removed": BOX_REMOVED, "replaced": BOX_REPLACED,
 }  # fmt: skip
 
 
@@ -58,8 +57,7 @@ class SspValidator(Validator):
 
     def __init__(
         self, faults: Faults | None = None, setup: str = "", *, serial: int = 4312345,
-        box_max: int = 500,
-        address: int = 0, has_poll_with_ack: bool = True,
+        box_max: int = 500, address: int = 0, has_poll_with_ack: bool = True,
     ) -> None:  # fmt: skip
         self.address = address
         self.has_poll_with_ack = has_poll_with_ack

@@ -24,8 +24,7 @@ PLACES = {
 }
 MARKS = {
     "card_total": "0", "sign_on": "1", "opening_float": "2", "drop": "3", "checks_tape": "4",
-    "close": "5", "recount": "6",
-    "void_last_batch": "7", "checkpoint": "8", "done": "9",
+    "close": "5", "recount": "6", "void_last_batch": "7", "checkpoint": "8", "done": "9",
 }  # fmt: skip
 SYMBOLS = {
     "+": "+",

@@ -23,9 +23,8 @@ class Printed:
     passed: Rows  # what really passed
     faults: frozenset[str]
     sent: bytes  # what left on the wire
-    own: Rows = field(
-        default_factory=list
-    )  # what this batch alone brought: less than `rows` where the machine accumulates
+    # what this batch alone brought: less than `rows` where the machine accumulates
+    own: Rows = field(default_factory=list)
     harm: frozenset[str] = frozenset()  # the faults that changed the bytes of this very report
     stop: str = ""  # it was ended while the machine stood still for this reason
 
@@ -60,18 +59,15 @@ class Truth:
 
     poured: Counter[int] = field(default_factory=Counter)  # put in by the cashier, each piece once
     hopper: Counter[int] = field(default_factory=Counter)
-    passed: Counter[int] = field(
-        default_factory=Counter
-    )  # lies in a bin or pocket as counted money
+    # lies in a bin or pocket as counted money
+    passed: Counter[int] = field(default_factory=Counter)
     tray: Counter[int] = field(default_factory=Counter)  # refused, still to be dealt with
     set_aside: Counter[int] = field(default_factory=Counter)  # suspect, kept out of the money
     printed: list[Printed] = field(default_factory=list)
-    untold: list[Untold] = field(
-        default_factory=list
-    )  # leaves the list when the pieces are taken back and counted again
-    log: list[tuple[int, str]] = field(
-        default_factory=list
-    )  # (now_ms, why it stood still, or what happened to it)
+    # leaves the list when the pieces are taken back and counted again
+    untold: list[Untold] = field(default_factory=list)
+    # (now_ms, why it stood still, or what happened to it)
+    log: list[tuple[int, str]] = field(default_factory=list)
 
     def is_conserved(self) -> bool:
         """True when no piece appeared or vanished."""

@@ -57,9 +57,8 @@ class Drawer:
         self.taken: Pieces = Counter()  # from customers
         self.given: Pieces = Counter()  # to customers
         self.dropped: Pieces = Counter()
-        self.from_safe: Pieces = (
-            Counter()
-        )  # exchanges of equal value: they change the pieces and not the sum
+        # exchanges of equal value: they change the pieces and not the sum
+        self.from_safe: Pieces = Counter()
         self.to_safe: Pieces = Counter()
 
     def value_cents(self) -> int:

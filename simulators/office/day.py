@@ -17,10 +17,8 @@ from simulators.office.shift import ERROR_KINDS, PlannedError, Shift
 from simulators.office.truth import OfficeTruth
 
 MONDAY = datetime.date(2026, 3, 2)
-PAYMENTS_MIN, PAYMENTS_MAX = (
-    4,
-    250,
-)  # fewer may hold no cash payment; more do not fit in eight hours
+# fewer may hold no cash payment; more do not fit in eight hours
+PAYMENTS_MIN, PAYMENTS_MAX = (4, 250)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from simulators.office.posted import PostedRow, posted_at
 from simulators.office.tariff import FUNDS, bill, spread
 from simulators.office.truth import InjectedError, IntervalTruth, TenderTruth, WindowTruth
 
+# keys after MARK
 SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE, CARD_TOTAL = (
     1,
     2,
@@ -34,7 +35,7 @@ SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE, CARD_TOTAL =
     8,
     9,
     0,
-)  # keys after MARK
+)
 ERROR_CENTS = 2_000
 ERROR_KINDS = ("not_posted", "wrong_change", "posted_twice")
 DROP_LIMIT_CENTS = 90_000  # more than this in the drawer: the cashier drops the large notes
@@ -86,10 +87,8 @@ class Shift:
             tuple[int, int, int, int]
         ] = []  # (start, counted, posted cash until then, drops until then)
         self._checks: list[int] = []
-        self._taken = {
-            "card": 0,
-            "money_order": 0,
-        }  # what is really in the terminal's batch and under the tray
+        # what is really in the terminal's batch and under the tray
+        self._taken = {"card": 0, "money_order": 0}
 
     @property
     def window(self) -> str:
@@ -212,18 +211,15 @@ class Shift:
             self.rows.append(
                 PostedRow(
                     receipt, line_no, posted_at(self._now_ms), self._date.isoformat(), self._window,
-                    self._session_id,
-                    str(self._cashier), f"{receipt}-1", each.tender, tendered, change,
-                    each.account_no, service,
-                    FUNDS[service], sign * cents, "void" if void_of else "posted", void_of,
-                    SUPERVISOR if void_of else "",
+                    self._session_id, str(self._cashier), f"{receipt}-1", each.tender, tendered,
+                    change, each.account_no, service, FUNDS[service], sign * cents,
+                    "void" if void_of else "posted", void_of, SUPERVISOR if void_of else "",
                     auth_code, f"{self._session_id}-1" if each.tender == "card" else "",
                 )
             )  # fmt: skip
         self._act(
             "payment", 2, tender=each.tender, amount_cents=tendered - change,
-            tendered_cents=tendered, change_cents=change,
-            receipt_no=receipt, void_of=void_of,
+            tendered_cents=tendered, change_cents=change, receipt_no=receipt, void_of=void_of,
         )  # fmt: skip
         return receipt
 
@@ -335,6 +331,5 @@ class Shift:
         )
         return WindowTruth(
             self._window, self._session_id, self._cashier, opening_cents, drops_cents, lines,
-            intervals, tuple(self._checks),
-            *(dict(pieces) for pieces in moved),
+            intervals, tuple(self._checks), *(dict(pieces) for pieces in moved),
         )  # fmt: skip

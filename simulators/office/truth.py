@@ -66,9 +66,8 @@ class WindowTruth:
     tenders: dict[str, TenderTruth]
     intervals: tuple[IntervalTruth, ...]
     checks_cents: tuple[int, ...]  # as they lie in the drawer, in the order of the tape
-    opening: dict[
-        int, int
-    ]  # {denomination: pieces}, and so on: closing = opening + taken - given + from - to safe - dropped
+    # {denomination: pieces} each; closing = opening + taken - given + from - to safe - dropped
+    opening: dict[int, int]
     taken: dict[int, int]
     given: dict[int, int]
     dropped: dict[int, int]

@@ -1,7 +1,7 @@
 """Proofs that anyone can replay from a seed: ./run proof NAME. The tests run a slice of each.
 
-instruments   driver, lossy line and simulated machine in virtual time: nothing counted twice, nothing lost silently
-fuzz          coverage-guided bytes for every driver: no exception, bounded, only events that can be written down
+instruments   driver, lossy line and machine in virtual time: nothing twice, nothing lost silently
+fuzz          coverage-guided bytes for every driver: no exception, bounded, only encodable events
 tamper        an insider edits one row of a ledger: the verification says so
 crash         the power goes at any write of the ledger: no acknowledged row is missing
 soak          real firmware, broker and gateway on a bad network: every count is in the ledger once

@@ -1,7 +1,8 @@
 """./run proof broker: nine ordinary situations of a real mosquitto, QoS 1 alone beside Tillstream.
 
-    --messages N   of each side (default 500; ten times as many where the queue overflows)     --situation K   only this one
-    --json         machine-readable
+    --messages N    of each side (default 500; ten times as many where the queue overflows)
+    --situation K   only this one
+    --json          machine-readable
 
 In each situation one broker serves two senders and two absent receivers. QoS 1 alone: paho
 publishes and counts PUBACKs, a paho subscriber comes back and counts what arrives. Tillstream: a
@@ -53,7 +54,7 @@ POLL_S = 1 / 50
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof broker", description=__doc__.partition("\n")[0]
+        prog="./run proof broker", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--messages", type=int, default=500)
     parser.add_argument("--situation", type=int, choices=range(1, len(SITUATIONS) + 1))
@@ -99,8 +100,11 @@ HEAD = (
     f"{'':<79}  QoS 1 alone     Tillstream\n"
     f"{'situation':<79}{'acked':>6}{'lost':>7}{'confirmed':>12}{'held':>6}{'lost':>6}{'twice':>7}"
 )
-FOOT = """confirmed: counts on the board's flash. held: records (and the boot's) that nobody had acknowledged when it struck.
-* the gateway saw them held by the board's heartbeat; they went through when the configuration was mended."""
+FOOT = """\
+confirmed: counts on the board's flash. held: records (and the boot's) that nobody had acknowledged
+when it struck.
+* the gateway saw them held by the board's heartbeat; they went through when the configuration was
+mended."""
 
 
 def told(result: dict[str, Any]) -> str:
@@ -184,9 +188,8 @@ class _Scene:
         ]
         return {
             "number": self._number, "title": situation.title, "acked": acked,
-            "plain_lost": plain_lost, "confirmed": count,
-            "held": held, **verdict, "needs_mending": situation.needs_mending,
-            "failed": self._failed,
+            "plain_lost": plain_lost, "confirmed": count, "held": held, **verdict,
+            "needs_mending": situation.needs_mending, "failed": self._failed,
         }  # fmt: skip
 
     def _until(self, is_so: Callable[[], bool], what: str) -> None:

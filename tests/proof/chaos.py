@@ -5,15 +5,17 @@ Every direction of every connection draws its own faults from the seed, the conn
 the direction: which, and after how many bytes. Only the moments at which bytes arrive are the
 machine's own: a seed gives the same weather, not the same run.
 
-    tiny        the next bytes arrive one to three at a time           slow        the next bytes come at SLOW_BYTES_PER_S
-    stall       nothing comes for a while, then all of it              reset       RST to both ends, in the middle of a packet
+    tiny        the next bytes arrive one to three at a time
+    slow        the next bytes come at SLOW_BYTES_PER_S
+    stall       nothing comes for a while, then all of it
+    reset       RST to both ends, in the middle of a packet
     half_open   this direction swallows all, the other one goes on; later a reset
-    corrupt     one byte arrives changed; TCP's checksum and TLS are there to catch that, so the connection is reset soon after
+    corrupt     one byte arrives changed; TCP's checksum and TLS are there to catch that, so the
+                connection is reset soon after
     doubled     the first bytes of a new connection arrive on a second connection too
 
 A partition concerns all connections at once: `cut` (reset, and refused until it heals), `silence`
-(open, and nothing passes),
-`up` and `down` (nothing passes in that direction alone).
+(open, and nothing passes), `up` and `down` (nothing passes in that direction alone).
 """
 
 import asyncio

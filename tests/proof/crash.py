@@ -35,7 +35,7 @@ VFS = "recording"
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof crash", description=__doc__.partition("\n")[0]
+        prog="./run proof crash", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)

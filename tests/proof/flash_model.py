@@ -31,12 +31,8 @@ PROGRAM_TEARS = (
 # What a cut erase leaves: nothing or all of it; some pages; any bits of all pages; the same, and
 # the others weak.
 ERASE_TEARS = ("nothing", "whole", "pages", "bits", "weak")
-MOODS = (
-    "coin",
-    "low",
-    "high",
-    "rare",
-)  # weak bits: either, all programmed, all blank, seldom programmed
+# weak bits: either, all programmed, all blank, seldom programmed
+MOODS = ("coin", "low", "high", "rare")
 
 
 class PowerCut(Exception):
@@ -46,9 +42,11 @@ class PowerCut(Exception):
 class Flash:
     """`sectors` of NOR.
 
-    before  called before every program and erase with (sector, offset, page), page None for an erase; the flash is still as it
-            was, so that a copy of it can be struck (`strike`) at that very place
-    cut_in  programs and erases from now at which the power fails, 0 for never; `tear` says how, None lets the dice
+    before  called before every program and erase with (sector, offset, page), page None for an
+            erase; the flash is still as it was, so that a copy of it can be struck (`strike`) at
+            that very place
+    cut_in  programs and erases from now at which the power fails, 0 for never; `tear` says how,
+            None lets the dice
     """
 
     def __init__(self, sectors: int, dice: random.Random) -> None:

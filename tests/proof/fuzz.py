@@ -1,8 +1,10 @@
 """./run proof fuzz: coverage-guided inputs for every parser: no exception but the documented,
 nothing slow, nothing unbounded.
 
-    --parser NAME   an instrument's profile, or one of fuzz_parsers.py (default: all)     --json   machine-readable
-    --inputs N      how many each (default 100000)                                        --seconds S   or until then
+    --parser NAME   an instrument's profile, or one of fuzz_parsers.py (default: all)
+    --inputs N      how many each (default 100000)
+    --seconds S     or until then
+    --json          machine-readable
 
 For an instrument an input is a run of chunks, each [size][10 ms steps before it][bytes]. With an
 odd first byte each chunk is the inside of a frame that is given its right length and checksum:
@@ -35,7 +37,7 @@ HELD_MAX = 4096  # bytes and items that a driver may hold; more is no bound
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof fuzz", description=__doc__.partition("\n")[0]
+        prog="./run proof fuzz", description=__doc__.partition("\n\n")[0]
     )
     names = [*profile_names(), *parsers()]
     parser.add_argument("--parser", choices=names)
@@ -69,8 +71,8 @@ def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
         until = [f"-max_total_time={seconds}"] if seconds else []
         command = [
             sys.executable, "-m", "proof.fuzz_one", name, f"-runs={inputs}",
-            f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0",
-            f"-artifact_prefix={folder}/", "-print_final_stats=1", *until, str(corpus),
+            f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0", f"-artifact_prefix={folder}/",
+            "-print_final_stats=1", *until, str(corpus),
         ]  # fmt: skip
         started = time.perf_counter()
         here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -251,8 +253,7 @@ def wrap_uwf(inside: bytes) -> bytes:
 
 WRAPS = {
     "cctalk-coin": wrap_cctalk(2, False), "cctalk-bill": wrap_cctalk(40, True), "sc350": wrap_sc350,
-    "ebds": wrap_ebds,
-    "ssp": wrap_ssp, "id003": wrap_id003, "fddf": wrap_fddf, "uwf": wrap_uwf,
+    "ebds": wrap_ebds, "ssp": wrap_ssp, "id003": wrap_id003, "fddf": wrap_fddf, "uwf": wrap_uwf,
 }  # fmt: skip
 
 

@@ -28,9 +28,8 @@ CLEAN_ONE_IN = (
 EXPLICIT = ("discrepancy", "cleared_unreported", "missing_report")
 EVENTS_KEPT = 400
 
-Hands = Callable[
-    [random.Random, Any, int], int
-]  # one thing that a person does at the machine; when the next one is due
+# one thing that a person does at the machine; when the next one is due
+Hands = Callable[[random.Random, Any, int], int]
 
 
 @dataclass
@@ -198,9 +197,8 @@ class _Bench:
 
     def _take(self, events: list[dict[str, Any]]) -> None:
         for event in events:
-            encode_record(
-                {"boot": 1, "uptime_ms": 0, **event}
-            )  # what cannot be written down is no event
+            # what cannot be written down is no event
+            encode_record({"boot": 1, "uptime_ms": 0, **event})
             if event["kind"] == "tally":
                 self._last_batch[event["instrument"]] = event["batch_id"]
             self.events.append(event)

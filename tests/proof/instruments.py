@@ -1,9 +1,11 @@
 """./run proof instruments: histories of every driver with its machine, and bugs planted in each
 driver that they must find.
 
---driver NAME   one profile (default: all)     --histories N   how many (default 200)     --seed S   the first one
---planted       plant the known bugs instead, and say at which history each was found
---trace         print the events of each history     --json   machine-readable
+    --driver NAME   one profile (default: all)
+    --histories N   how many (default 200)     --seed S   the first one
+    --planted       plant the known bugs instead, and say at which history each was found
+    --trace         print the events of each history
+    --json          machine-readable
 """
 
 import argparse
@@ -15,6 +17,8 @@ from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from planting import holds, planted
 
 from firmware.drivers import registry
 from gateway.instruments.profiles import load_profile
@@ -71,10 +75,9 @@ def mutant(driver: str, old: str, new: str) -> Any:
     """The class of a driver in whose source, or that of a module beside it, `old` stands once and
     now reads `new`.
     """
-    holders = [path for path in sorted(DRIVERS.glob("*.py")) if old in path.read_text()]
-    assert len(holders) == 1 and holders[0].read_text().count(old) == 1, (
-        f"{old!r} stands once in no driver: {holders}"
-    )
+    holders = [path for path in sorted(DRIVERS.glob("*.py")) if holds(path.read_text(), old)]
+    assert len(holders) == 1, f"{old!r} stands in no driver or in several: {holders}"
+    source = planted(holders[0].read_text(), old, new, str(holders[0]))
     ours = {
         name: module for name, module in sys.modules.items() if name.startswith("firmware.drivers.")
     }
@@ -84,10 +87,7 @@ def mutant(driver: str, old: str, new: str) -> Any:
         for each in ours:
             del sys.modules[each]
         sys.modules[name] = changed
-        exec(
-            compile(holders[0].read_text().replace(old, new), str(holders[0]), "exec"),
-            changed.__dict__,
-        )
+        exec(compile(source, str(holders[0]), "exec"), changed.__dict__)
         return importlib.import_module("firmware.drivers.registry").driver_for(driver)
     finally:
         for each in [name for name in sys.modules if name.startswith("firmware.drivers.")]:
@@ -97,7 +97,7 @@ def mutant(driver: str, old: str, new: str) -> Any:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof instruments", description=__doc__.partition("\n")[0]
+        prog="./run proof instruments", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--driver", choices=sorted(SIMULATORS))
     parser.add_argument("--histories", type=int, default=200)
@@ -127,12 +127,11 @@ def _prove(name: str, options: argparse.Namespace) -> dict[str, Any]:
     )
     result = {
         "driver": name, "histories": len(outcomes),
-        "pieces": sum(each.truth.total() for each in outcomes),
-        "twice": twice, "lost_silently": silently, "missing_and_said": lost - silently,
+        "pieces": sum(each.truth.total() for each in outcomes), "twice": twice,
+        "lost_silently": silently, "missing_and_said": lost - silently,
         "explicit": sum(each.explicit for each in outcomes),
-        "restarts": sum(each.restarts for each in outcomes),
-        "faults": dict(sorted(struck.items())), "per_minute": int(len(outcomes) * 60 / seconds),
-        "failed": len(wrong),
+        "restarts": sum(each.restarts for each in outcomes), "faults": dict(sorted(struck.items())),
+        "per_minute": int(len(outcomes) * 60 / seconds), "failed": len(wrong),
     }  # fmt: skip
     if not options.json:
         print(

@@ -1,9 +1,12 @@
 """./run proof kill: SIGKILL of gateway, broker and firmware at random moments under load; what was
 heard is in the ledger once.
 
-    --kills N   how many, over all victims (default 1000)     --seed S     --offices N   at once (default 2)
-    --control   instead: a gateway that answers before COMMIT and a board that beeps before its flash, which must both lose
-    --json      machine-readable
+    --kills N     how many, over all victims (default 1000)
+    --offices N   at once (default 2)
+    --seed S      draws victims and pauses
+    --control     instead: a gateway that answers before COMMIT and a board that beeps before its
+                  flash, which must both lose
+    --json        machine-readable
 
 An office is a broker (iotcore; mosquitto in every second one when it is on PATH), a gateway process
 with its ledger file, and two windows whose boards run the shipped firmware on real MicroPython with
@@ -76,14 +79,13 @@ PLANTED = {
         ),
     }
 }
-TABLES = {
-    "budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}
-}  # quick, as kills are
+# quick, as kills are
+TABLES = {"budget": {"heartbeat_ms": 250, "resend_ms": 200, "backoff_ms": 40}}
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof kill", description=__doc__.partition("\n")[0]
+        prog="./run proof kill", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
@@ -91,9 +93,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # whoever ends this leaves no broker and no board behind
+    # whoever ends this leaves no broker and no board behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.control:
         results = [control(name, options.seed) for name in CONTROLS]
     else:
@@ -255,8 +256,8 @@ class _Till:
         self._last = 0
         self.window = Window(
             name, [MICROPYTHON, "-X", HEAP, "main.py"], tree,
-            {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"},
-            bills=ColumnCounter(), byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear,
+            {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"}, bills=ColumnCounter(),
+            byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear,
             console=folder / "console.txt",
         )  # fmt: skip
 

@@ -1,7 +1,9 @@
 """The gateway of `./run proof kill`: a warm process that forks one Service after the other, each of
 them to be killed.
 
-    kill_gateway.py FOLDER PORT     standard input: start, start hasty, kill     standard output: started PID, killed, up
+    kill_gateway.py FOLDER PORT
+    standard input:   start, start hasty, kill
+    standard output:  started PID, killed, up
 
 A fork saves the half second of imports; what runs in it is the gateway, with a ledger file, a
 socket and threads of its own. What ends it is SIGKILL. `up` is said whenever the broker has it

@@ -181,6 +181,5 @@ def prove(seed: int, rotations: int = ROTATIONS) -> dict[str, Any]:
     )
     return {
         "cuts": dict(counts), "wrong": len(wrong), "control": control,
-        "failed": int(bool(wrong) or not control),
-        "text": "\n".join(lines),
+        "failed": int(bool(wrong) or not control), "text": "\n".join(lines),
     }  # fmt: skip

@@ -38,7 +38,7 @@ def settle(machine: Any, now_ms: int) -> None:
 
 CASES = [Case(profile="ebds", hands=hands, settle=settle)]
 PLANTED = [
-    ("credits in escrow", "if d0 & _STACKED:", "if d0 & (_STACKED | _ESCROW):"),
+    ("credits in escrow", "elif d0 & _STACKED:", "elif d0 & (_STACKED | _ESCROW):"),
     (
         "takes any toggle for an answer",
         "elif not self._is_asking or frame[2] & 1 != self._toggle:",
@@ -51,8 +51,9 @@ PLANTED = [
     ),
     (
         "tells to stack before flash knows",
-        "                self._begin(value)\n",
-        "                self._note = value\n                return\n",
+        "                self._begin(value)\n                self._told_under",
+        "                self._note = value\n                return\n"
+        "                self._told_under",
     ),
     (
         "forgets after our restart what flash knew",

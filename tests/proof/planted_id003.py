@@ -9,8 +9,8 @@ TO_STACKER = "            self._ask(_STACK"
 BEHIND_CREDIT = "        self._obeyed = self._is_old = False\n        self._stated = True\n"
 PLANTED = [
     ("a repeated VEND VALID is counted again", NO_NOTE + BEHIND_CREDIT, BEHIND_CREDIT),
-    ("a note in escrow is counted", TO_STACKER,
-     "            self._vend_valid(body)\n" + TO_STACKER),
+    ("a note in escrow is counted",
+     TO_STACKER, "            self._vend_valid(body)\n" + TO_STACKER),
     ("every note is a five", "value = self._value(self._note)", "value = 500"),
     ("a note that never arrived is silent", "if self._note and self._obeyed:", "if False:"),
     ("no word on flash before a note is stacked", "if self._note != self._marked:", "if False:"),

@@ -1,11 +1,15 @@
 """./run proof powercut: the power goes at any program or erase of the journal's flash, and no
 confirmed record is missing.
 
---cuts N      how many cuts in random histories, several in a row (default 20000), behind those of the shift
---seed S      the first of these histories          --shift-only / --only-cut N   every cut, or cut N, of the scripted shift
---planted     plant known bugs in the journal instead, and say at which cut each was found
---files       the power goes at every program and erase of a real littlefs, in which a key is rotated
---wear        what each board of boards.toml holds, and for how long      --json   machine-readable
+    --cuts N       how many cuts in random histories, several in a row (default 20000), after those
+                   of the shift
+    --seed S       the first of these histories
+    --shift-only   every cut of the scripted shift     --only-cut N   cut N of it
+    --planted      plant known bugs in the journal instead, and say at which cut each was found
+    --files        the power goes at every program and erase of a real littlefs, in which a key is
+                   rotated
+    --wear         what each board of boards.toml holds, and for how long
+    --json         machine-readable
 
 The shift is one of a window through the real Controller and Journal: starts, tallies, marks,
 commands, acknowledgements, an outage until the journal is full, the ring going round several times.
@@ -82,9 +86,8 @@ class Truth:
         if journal.boot < self.boot + (not self.boot_full) or journal.boot <= self.used_boot:
             raise Broken("boot", f"boot {journal.boot} after {self.boot}")
         self.epoch, self.boot = journal.epoch, journal.boot
-        self.boot_full = (
-            not journal.room()
-        )  # then there may have been no place for the boot number, nor for a record of it
+        # then there may have been no place for the boot number, nor for a record of it
+        self.boot_full = not journal.room()
         self.command, self.command_doubt = journal.command, 0
 
     def _judge_records(self, journal: Any) -> None:
@@ -211,10 +214,9 @@ def _events(dice: random.Random, number: int) -> Any:
     rows = [(value, dice.randrange(1, 200)) for value in values]
     yield {
         "kind": "tally", "instrument": "bills", "batch_id": str(number), "currency": "USD",
-        "rows": rows,
-        "total_minor": sum(value * pieces for value, pieces in rows), "flags": 0,
-        "digest": dice.randbytes(8),
-        "evidence": "manual", "machine_time": "x" * dice.randrange(8, 32),
+        "rows": rows, "total_minor": sum(value * pieces for value, pieces in rows), "flags": 0,
+        "digest": dice.randbytes(8), "evidence": "manual",
+        "machine_time": "x" * dice.randrange(8, 32),
     }  # fmt: skip
     if number % 2:
         yield {"kind": "drawer", "state": "open", "instrument": "drawer", "cause": "kick"}
@@ -345,7 +347,7 @@ def _count(counts: Counter[str], error: Exception) -> None:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof powercut", description=__doc__.partition("\n")[0]
+        prog="./run proof powercut", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--cuts", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -394,8 +396,7 @@ def prove(cuts: int, seed: int = 1, shift_only: bool = False, only: int = 0) -> 
     )
     return {
         "cuts": kinds, "total": total, "in_shift": in_shift, "lost": lost, "duplicates": twice,
-        "failed": len(failures),
-        "seconds": round(seconds, 1), "text": "\n".join(lines),
+        "failed": len(failures), "seconds": round(seconds, 1), "text": "\n".join(lines),
     }  # fmt: skip
 
 

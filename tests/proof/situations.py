@@ -173,9 +173,8 @@ class NoRoom(Situation):
         super().open()
 
     def strike(self) -> None:
-        resource.prlimit(
-            self.broker.pid, resource.RLIMIT_FSIZE, (4096, 4096)
-        )  # of mosquitto alone; the next one is free of it
+        # of mosquitto alone; the next one is free of it
+        resource.prlimit(self.broker.pid, resource.RLIMIT_FSIZE, (4096, 4096))
         self._restart()
 
 
@@ -189,9 +188,8 @@ class Bridge(Situation):
         self.broker = Mosquitto(folder / "near", near)
 
     def open(self) -> None:
-        self.behind.lines = (
-            self.behind.keep()
-        )  # it keeps its sessions: what is lost, the bridge lost
+        # it keeps its sessions: what is lost, the bridge lost
+        self.behind.lines = self.behind.keep()
         self.behind.start()
         self.broker.start()
 

@@ -1,10 +1,14 @@
 """./run proof soak: real firmware, a real broker and a real gateway on a bad network, and every
 count is in the ledger once.
 
-    --messages N    until so many records are in the ledger (default 100000)      --windows N    default 8
-    --seed S        of machines, weather, partitions and kills                    --minutes M    give up after so long
-    --partition-s S one partition of all about every S seconds, 2 to 6 s long     --kills-s S    gateway or broker, 0 = never
-    --broker NAME   mosquitto (when it is on PATH) or iotcore                     --json         machine-readable
+    --messages N      until so many records are in the ledger (default 100000)
+    --windows N       default 8
+    --seed S          of machines, weather, partitions and kills
+    --minutes M       give up after so long
+    --partition-s S   one partition of all about every S seconds, 2 to 6 s long
+    --kills-s S       gateway or broker, 0 = never
+    --broker NAME     mosquitto (when it is on PATH) or iotcore
+    --json            machine-readable
 
 Each window is the staged firmware in MicroPython with a board's heap; its counters print report
 after report onto pseudo-terminals as fast as the beeps allow. Boards and gateway reach the broker
@@ -53,7 +57,7 @@ HEAP_DRIFT_BYTES = 4_096
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof soak", description=__doc__.partition("\n")[0]
+        prog="./run proof soak", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--windows", type=int, default=8)
@@ -100,8 +104,7 @@ SOON = {"heartbeat_ms": 300, "resend_ms": 500, "backoff_ms": 100}
 # sectors keep
 CONTROL = Plan(
     1_200, windows=1, seconds_max=60, partition_ms=1 << 30, kills_ms=4_000, instruments=1,
-    sectors=3, budget=SOON, is_late=True,
-    board_weather=CALM, gateway_weather=CALM,
+    sectors=3, budget=SOON, is_late=True, board_weather=CALM, gateway_weather=CALM,
 )  # fmt: skip
 
 

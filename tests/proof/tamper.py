@@ -1,8 +1,12 @@
 """./run proof tamper: an insider edits one row of a ledger, and the verification says so.
 
-    --tampers N   how many (default 2000)     --rows N   records in the ledger (default 10000)     --seed S
-    --chain N     instead: messages whose chain is verified and whose Merkle root is made, and how long that takes
-    --rebuilt     instead: each edit with every head behind it computed anew, against one printed checkpoint
+    --tampers N   how many (default 2000)
+    --rows N      records in the ledger (default 10000)
+    --seed S      draws the edits
+    --chain N     instead: messages whose chain is verified and whose Merkle root is made, and how
+                  long that takes
+    --rebuilt     instead: each edit with every head after it computed anew, against one printed
+                  checkpoint
     --json        machine-readable
 
 Edited are the rows that state facts: messages, records, gaps and the high-water marks. The
@@ -38,15 +42,13 @@ BATCH_MAX = 12
 GAP_ONE_IN = 40
 STEP = 16  # messages between two saved states
 AUDIT_EVERY = 1000
-UNRELATED = (
-    "schema",
-    "list",
-)  # this ledger has no triggers, and its list does not hold the printed checkpoint
+# this ledger has no triggers, and its list does not hold the printed checkpoint
+UNRELATED = ("schema", "list")
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof tamper", description=__doc__.partition("\n")[0]
+        prog="./run proof tamper", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--tampers", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=10_000)
@@ -97,9 +99,8 @@ def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     return {
         "rows": db.execute("SELECT count(*) FROM record").fetchone()[0], "messages": messages,
-        "tampers": options.tampers,
-        "found": options.tampers - len(missed), "failed": len(missed), "seconds": round(seconds, 1),
-        "kinds": dict(sorted(kinds.items())), "missed": missed,
+        "tampers": options.tampers, "found": options.tampers - len(missed), "failed": len(missed),
+        "seconds": round(seconds, 1), "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 
 
@@ -234,8 +235,7 @@ def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     return {
         "messages": len(rows), "tampers": options.tampers, "found": options.tampers - len(missed),
-        "control": control,
-        "failed": len(missed) + control, "seconds": round(seconds, 1),
+        "control": control, "failed": len(missed) + control, "seconds": round(seconds, 1),
         "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 

@@ -50,9 +50,8 @@ def of_ring(sectors: int) -> dict[str, Any]:
     a_year = sum(erases) * 365 / (30 * sectors)
     return {
         "sectors": sectors, "records": records, "records_long": records_long,
-        "days": records // PER_DAY,
-        "busy_days": round(records / BUSY_DAY, 1), "erases_a_year": round(a_year),
-        "years": int(CYCLES / a_year),
+        "days": records // PER_DAY, "busy_days": round(records / BUSY_DAY, 1),
+        "erases_a_year": round(a_year), "years": int(CYCLES / a_year),
         "spread": f"{max(erases)}/{min(erases)}",
     }  # fmt: skip
 

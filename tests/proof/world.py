@@ -1,11 +1,14 @@
 """./run proof world: everything that ships but the wires, in virtual time, against everything that
 can go wrong.
 
-    --histories N    how many (default 2000)          --seed S        the first one (default 1)
-    --jobs J         processes (default 1)            --json          machine-readable
-    --trace          what happens, step by step       --only 3,7      of the faults of the history only these
-    --micropython N  play a device of every Nth history again in MicroPython and compare every answer (no N: of each)
-    --planted        the bugs of tests/world/planted.py: at which history each is found, which is sound without the bug
+    --histories N    how many (default 2000)          --seed S   the first one (default 1)
+    --jobs J         processes (default 1)            --json     machine-readable
+    --trace          what happens, step by step
+    --only 3,7       of the faults of the history only these
+    --micropython N  play a device of every Nth history again in MicroPython and compare every
+                     answer (no N: of each)
+    --planted        the bugs of tests/world/planted.py: at which history each is found, which is
+                     sound without the bug
     --plant NAME     one of them
 
 A history that fails prints the command that plays it again, cut down to the faults that it takes.
@@ -26,6 +29,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import planting
+
 ROOT = Path(__file__).parent.parent.parent
 PLANTED_HISTORIES = 500
 PLANTED_S = 300
@@ -38,7 +43,7 @@ SHM = Path("/dev/shm")
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="./run proof world", description=__doc__.partition("\n")[0]
+        prog="./run proof world", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--histories", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
@@ -168,13 +173,14 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
         "histories": len(seeds), "seconds": round(seconds, 1),
         "per_minute": int(len(seeds) * 60 / seconds),
         "per_minute_per_process": int(len(seeds) * 60 / seconds / options.jobs),
-        "counts": dict(counts),
-        "faults": dict(sorted(struck.items())), "lost": counts["lost"], "twice": counts["twice"],
-        "foreign": counts["foreign"], "gap_records": counts["gap records"],
-        "micropython_histories": again,
+        "counts": dict(counts), "faults": dict(sorted(struck.items())), "lost": counts["lost"],
+        "twice": counts["twice"], "foreign": counts["foreign"],
+        "gap_records": counts["gap records"], "micropython_histories": again,
         "micropython_calls": calls,
-        "failed": {seed: {"wrong": wrong[:5], **shrunk(seed)} for seed,
-         wrong in list(failed.items())[:10]},
+        "failed": {
+            seed: {"wrong": wrong[:5], **shrunk(seed)}
+            for seed, wrong in list(failed.items())[:10]
+        },
         "failed_in_all": len(failed),
     }  # fmt: skip
 
@@ -302,8 +308,7 @@ def plant(title: str) -> None:
     from world.planted import PLANTED
 
     _, file, old, new = next(each for each in PLANTED if each[0] == title)
-    source = (ROOT / file).read_text()
-    assert source.count(old) == 1, f"{title}: {old!r} stands {source.count(old)} times in {file}"
+    source = planting.planted((ROOT / file).read_text(), old, new, f"{title}: {file}")
     wanted = file.removesuffix(".py").replace("/", ".")
 
     class Planter(MetaPathFinder, Loader):
@@ -312,7 +317,7 @@ def plant(title: str) -> None:
 
         def exec_module(self, module: Any) -> None:
             module.__file__ = str(ROOT / file)
-            exec(compile(source.replace(old, new), str(ROOT / file), "exec"), module.__dict__)
+            exec(compile(source, str(ROOT / file), "exec"), module.__dict__)
 
     for name in [
         each

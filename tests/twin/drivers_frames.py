@@ -7,15 +7,12 @@ from firmware.drivers.frame_stream import FrameStream
 
 ITEMS = {
     "evidence": "guess", "mode": "items", "start": b"\xfd\xdf", "end": (b"\x03", -2), "size": 9,
-    "size_min": 9, "size_max": 9,
-    "length": (), "check": ("xor", 8, 0, 8, "little", 0, 0, False), "unit": 100,
-    "denominations": (500, 2000), "counts": True,
+    "size_min": 9, "size_max": 9, "length": (), "check": ("xor", 8, 0, 8, "little", 0, 0, False),
+    "unit": 100, "denominations": (500, 2000), "counts": True,
     "fields": (("status", "little", 2, 1, 0), ("total", "big", 3, 2, 0),
-     ("denomination", "bcd", 5, 1, 0),
-               ("error", "little", 6, 1, 0)),
+               ("denomination", "bcd", 5, 1, 0), ("error", "little", 6, 1, 0)),
     "status": {0: "start", 1: "item", 2: "end", 3: "pause", 4: "idle"}, "gap_ms": 200,
-    "batch_ms": 9000, "silent_ms": 0,
-    "stable_ms": 500, "pieces_per_s": 25,
+    "batch_ms": 9000, "silent_ms": 0, "stable_ms": 500, "pieces_per_s": 25,
 }  # fmt: skip
 DISPLAY = dict(
     ITEMS, mode="snapshot", fields=(("pieces", "big", 3, 2, 500),), silent_ms=2000, end=(b"", 0)

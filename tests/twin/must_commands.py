@@ -160,9 +160,8 @@ def next_key():
 run(
     (
         ("CMD-6", other_epoch), ("CMD-7", not_above), ("CMD-10", on_flash_first),
-        ("CMD-11", nothing_without_flash),
-        ("CMD-12", answered), ("CMD-13", cannot), ("CMD-14", no_file_system),
-        ("CMD-16", in_the_heartbeat),
-        ("CMD-17", new_epoch), ("SEAL-20", forged), ("SEAL-21", forged), ("ROT-1", next_key),
+        ("CMD-11", nothing_without_flash), ("CMD-12", answered), ("CMD-13", cannot),
+        ("CMD-14", no_file_system), ("CMD-16", in_the_heartbeat), ("CMD-17", new_epoch),
+        ("SEAL-20", forged), ("SEAL-21", forged), ("ROT-1", next_key),
     )
 )  # fmt: skip

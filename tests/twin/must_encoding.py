@@ -130,8 +130,9 @@ def no_place(*values):
 
 
 ENCODING = (
-    ("ENC-1", codec, ("00",), ("c100", "c249010000000000000000", "d818410a", "d81c80",
-      "dbffffffffffffffff00"), "major type 6"),
+    ("ENC-1", codec, ("00",),
+     ("c100", "c249010000000000000000", "d818410a", "d81c80", "dbffffffffffffffff00"),
+     "major type 6"),
     ("ENC-2", codec, ("00",), ("f93c00", "fa3f800000", "fb3ff0000000000000", "fb7ff8000000000000"),
      "major type 7"),
     ("ENC-3", codec, ("00",), ("f4", "f5", "f6", "f7", "ff", "f8ff", "81f5"), "major type 7"),
@@ -146,8 +147,7 @@ ENCODING = (
     ("ENC-8", codec, ("4141", "6141", "5818" + "00" * 24),
      ("580141", "780141", "59000141", "7a0000000141"), "shortest form"),
     ("ENC-9", codec, ("8100", "a10000", "9818" + "00" * 24),
-     ("980100", "b8010000", "99000100", "ba000000010000"),
-     "shortest form"),
+     ("980100", "b8010000", "99000100", "ba000000010000"), "shortest form"),
     ("ENC-10", codec, ("a10100", "a1181800"), ("a1180100", "a119001800", "a11a0000ffff00"),
      "shortest form"),
     ("ENC-11", codec, ("a10000",), ("a12000", "a1616100", "a1416100", "a18000", "a1a000"),
@@ -400,10 +400,9 @@ def lengths():
 
 SEAL = (
     ("SEAL-1", not_four), ("SEAL-2", no_tag), ("SEAL-3", protected_only),
-    ("SEAL-4", algorithm_unprotected),
-    ("SEAL-5", unprotected), ("SEAL-6", kid_is_bytes), ("SEAL-8", key_bytes), ("SEAL-9", whole_tag),
-    ("SEAL-10", mac_structure), ("SEAL-11", for_its_topic), ("SEAL-12", not_detached),
-    ("SEAL-13", payload_bytes),
+    ("SEAL-4", algorithm_unprotected), ("SEAL-5", unprotected), ("SEAL-6", kid_is_bytes),
+    ("SEAL-8", key_bytes), ("SEAL-9", whole_tag), ("SEAL-10", mac_structure),
+    ("SEAL-11", for_its_topic), ("SEAL-12", not_detached), ("SEAL-13", payload_bytes),
     ("SEAL-14", message_bytes), ("SEAL-16", every_bit), ("SEAL-17", unknown_kid),
     ("SEAL-23", constant_time),
 )  # fmt: skip

@@ -91,9 +91,8 @@ def boot_rises():
 
 
 def boot_rises_when_sectors_turn():
-    flash = Ram(
-        8
-    )  # a start uses at least a page, and the mark of an acknowledgement is written every 64 records
+    # a start uses at least a page, and the mark of an acknowledgement is written every 64 records
+    flash = Ram(8)
     boots = []
     for _ in range(300):
         journal = a_journal(flash)
@@ -349,15 +348,13 @@ run(
         ("IDENT-2", random_epoch), ("IDENT-3", never_zero),
         ("IDENT-4", blank_flash_begins_an_epoch), ("IDENT-5", epoch_stays),
         ("IDENT-6", epoch_is_on_flash), ("IDENT-7", boot_rises),
-        ("IDENT-7", boot_rises_when_sectors_turn),
-        ("SEQ-1", counts_from_one), ("SEQ-2", none_left_out), ("SEQ-3", never_the_same_seq),
-        ("SEQ-4", read_back),
+        ("IDENT-7", boot_rises_when_sectors_turn), ("SEQ-1", counts_from_one),
+        ("SEQ-2", none_left_out), ("SEQ-3", never_the_same_seq), ("SEQ-4", read_back),
         ("SEQ-8", confirmed_survive), ("SEQ-9", torn_is_no_record),
-        ("SEQ-10", never_behind_a_torn_tail),
-        ("SEQ-11", never_overwritten), ("SEQ-12", full_uses_no_seq), ("SEQ-14", worn_place),
-        ("SEQ-15", next_seq_from_flash),
+        ("SEQ-10", never_behind_a_torn_tail), ("SEQ-11", never_overwritten),
+        ("SEQ-12", full_uses_no_seq), ("SEQ-14", worn_place), ("SEQ-15", next_seq_from_flash),
         ("SEQ-16", acked_is_no_more_than_was), ("SEQ-17", sizes),
-        ("CHAIN-22", witness_after_a_start),
-        ("CMD-8", command_survives), ("CMD-9", command_before_the_act),
+        ("CHAIN-22", witness_after_a_start), ("CMD-8", command_survives),
+        ("CMD-9", command_before_the_act),
     )
 )  # fmt: skip

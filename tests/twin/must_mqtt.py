@@ -101,7 +101,6 @@ run(
     (
         ("BROKER-1", clean_311), ("HB-4", will_packet), ("HB-7", will_packet), ("TOPIC-8", quality),
         ("BROKER-3", refused_connection), ("BROKER-4", refused_subscription), ("BROKER-5", puback),
-        ("BROKER-6", qos_2),
-        ("BROKER-7", any_split), ("LIM-1", long_packet),
+        ("BROKER-6", qos_2), ("BROKER-7", any_split), ("LIM-1", long_packet),
     )
 )  # fmt: skip

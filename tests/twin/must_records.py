@@ -10,14 +10,12 @@ U48 = 2**48 - 1
 HEAD = bytes(range(32))
 TALLY = {
     "kind": "tally", "boot": 1, "uptime_ms": 5, "instrument": "bills", "batch_id": "7",
-    "currency": "USD",
-    "rows": [(2000, 5)], "total_minor": 10000,
+    "currency": "USD", "rows": [(2000, 5)], "total_minor": 10000,
 }  # fmt: skip
 TAPE = {"kind": "tape", "boot": 1, "uptime_ms": 5, "line_no": 1, "amount_minor": -1, "symbol": "+"}
 BOOT = {
     "kind": "boot", "boot": 1, "uptime_ms": 5, "reset_cause": "hard", "firmware": "1", "board": "b",
-    "lowest_kept": 0,
-    "acked": 0,
+    "lowest_kept": 0, "acked": 0,
 }  # fmt: skip
 
 
@@ -178,9 +176,8 @@ def strings(kind_wanted, other):
         one = "x" if kind_wanted == "text" else b"x"
         good, bad = [(name, one * limit), (name, one * 0)], [(name, one * (limit + 1))]
         if kind_wanted == "text":
-            bad.append(
-                (name, "\xe9" * (limit // 2 + 1))
-            )  # fewer characters than the limit, more bytes
+            # fewer characters than the limit, more bytes
+            bad.append((name, "\xe9" * (limit // 2 + 1)))
         wire("bytes, limit %d" % limit, record, good, bad)
         wire("is not " + kind_wanted, record, (), ((name, other), (name, 1), (name, [])))
 
@@ -270,22 +267,18 @@ def text_of_list():
 def encoder_refuses():
     for record, name, value in (
         (TALLY, "total_minor", -1), (TALLY, "total_minor", 2**40), (TALLY, "total_minor", "1"),
-        (TALLY, "currency", "EURO"),
-        (TALLY, "rows", [(1, 2, 3)]), (TALLY, "rows", [(1, True)]), (TALLY, "rows", [(-1, 1)]),
-        (TALLY, "digest", bytes(9)),
-        (TALLY, "flags", 256), (TALLY, "flags", True), (TALLY, "evidence", "hope"),
-        (TAPE, "amount_minor", -(2**40)),
+        (TALLY, "currency", "EURO"), (TALLY, "rows", [(1, 2, 3)]), (TALLY, "rows", [(1, True)]),
+        (TALLY, "rows", [(-1, 1)]), (TALLY, "digest", bytes(9)), (TALLY, "flags", 256),
+        (TALLY, "flags", True), (TALLY, "evidence", "hope"), (TAPE, "amount_minor", -(2**40)),
         (TALLY, "currency", b"USD"), (BOOT, "instruments", ["x" * 49]),
-        (TALLY, "rows", [(1, 1)] * 33),
-        (TALLY, "boot", True), (TALLY, "uptime_ms", 2**48),
+        (TALLY, "rows", [(1, 1)] * 33), (TALLY, "boot", True), (TALLY, "uptime_ms", 2**48),
     ):  # fmt: skip
         refused("record: ", records.encode_record, with_(record, {name: value}))
 
 
 def fits_alone():
-    sealed = (
-        8 + 24 + 12 + 32
-    )  # the seal around it: test_full_event_message_fits_under_the_seal counts the whole
+    # the seal around it: test_full_event_message_fits_under_the_seal counts the whole
+    sealed = 8 + 24 + 12 + 32
     assert records.RECORD_BYTES_MAX + 3 <= messages.EVENT_BYTES_MAX
     raw = messages.encode_events(U32, U32, U48, U32 - 1, [bytes(records.RECORD_BYTES_MAX)])
     assert len(raw) + sealed <= 1024 and messages.decode_events(raw)["records"] == [bytes(800)]
@@ -293,16 +286,13 @@ def fits_alone():
 
 RECORDS = (
     ("REC-1", is_a_map), ("REC-2", bytes_max), ("REC-3", kind_known), ("REC-4", boot_and_uptime),
-    ("REC-5", musts),
-    ("REC-6", no_such_number), ("REC-7", not_of_this_kind), ("REC-8", unsigned),
+    ("REC-5", musts), ("REC-6", no_such_number), ("REC-7", not_of_this_kind), ("REC-8", unsigned),
     ("REC-9", wire, "out of range", TAPE,
      (("amount_minor", 2**40 - 1), ("amount_minor", 1 - 2**40), ("amount_minor", 0)),
      (("amount_minor", 2**40), ("amount_minor", -(2**40)))),
     ("REC-10", strings, "text", b"x"), ("REC-11", strings, "bytes", "x"), ("REC-12", choices),
-    ("REC-13", pairs_max),
-    ("REC-14", pair_of_two), ("REC-15", pair_of_u32), ("REC-16", texts_max),
-    ("REC-17", text_of_list),
-    ("REC-18", encoder_refuses), ("REC-19", fits_alone),
+    ("REC-13", pairs_max), ("REC-14", pair_of_two), ("REC-15", pair_of_u32), ("REC-16", texts_max),
+    ("REC-17", text_of_list), ("REC-18", encoder_refuses), ("REC-19", fits_alone),
 )  # fmt: skip
 
 GOOD = {

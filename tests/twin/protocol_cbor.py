@@ -18,9 +18,8 @@ def value(source: Seeded, depth: int):
         return [value(source, depth + 1) for _ in range(source.below(5))]
     pairs = {}
     for _ in range(source.below(5)):
-        key = source.number(
-            0xFFFFFFFF
-        )  # not in a comprehension: MicroPython makes the value of a pair before its key
+        # not in a comprehension: MicroPython makes the value of a pair before its key
+        key = source.number(0xFFFFFFFF)
         pairs[key] = value(source, depth + 1)
     return pairs
 

@@ -140,10 +140,9 @@ class Core:
         """The beeps of one batch."""
         event = {
             "kind": "tally", "instrument": "coins", "batch_id": batch_id, "currency": "USD",
-            "rows": [(cents, pieces)],
-            "total_minor": cents * pieces, "machine_time": "2026-11-23 09:14:59.9999",
-            "digest": b"digested",
-            "evidence": "guess", "rejects": [(1, 1), (2, 1), (3, 1), (6, 1)],
+            "rows": [(cents, pieces)], "total_minor": cents * pieces,
+            "machine_time": "2026-11-23 09:14:59.9999", "digest": b"digested", "evidence": "guess",
+            "rejects": [(1, 1), (2, 1), (3, 1), (6, 1)],
         }  # fmt: skip
         signals = self.controller.take([event], uptime_ms, self.uplink.utc_ms(uptime_ms))
         signals += self.controller.commit()
@@ -154,8 +153,7 @@ class Core:
         events = [
             {
                 "kind": "tally", "instrument": "notes", "batch_id": batch_id, "currency": "USD",
-                "rows": [(cents, 1)],
-                "total_minor": cents, "evidence": "guess",
+                "rows": [(cents, 1)], "total_minor": cents, "evidence": "guess",
             }
             for batch_id in batch_ids
         ]  # fmt: skip

@@ -1,6 +1,4 @@
-"""What can happen, each a function (world, dice) -> whether it did; and how a person mends what
-only a person can.
-"""
+"""What can happen, each a function (world, dice) -> whether it did."""
 
 import random
 import shutil
@@ -15,9 +13,6 @@ from world.core import Core
 from world.parts import Board
 from world.world import PENDING, SITE, World
 
-# a copy under an older key is reported once nothing of that key can be merely late (600 s)
-COPY_MS = 800_000
-SPOKEN_MS = 60_000  # a few heartbeats
 Fault = Callable[[World, random.Random], bool]
 BoardFault = Callable[[World, random.Random, Board], bool]
 
@@ -236,7 +231,7 @@ def wiped(world: World, dice: random.Random, board: Board) -> bool:
 def replaced(world: World, dice: random.Random, board: Board) -> bool:
     """till device replace and flash: a new board with the next key; the old key is destroyed."""
     _wipe(world, board)
-    _flash_key(world, board, dice)
+    flash_key(world, board, dice)
     return True
 
 
@@ -252,7 +247,7 @@ def _wipe(world: World, board: Board) -> None:
     world.wiped.add(board.name)
 
 
-def _flash_key(world: World, board: Board, dice: random.Random) -> None:
+def flash_key(world: World, board: Board, dice: random.Random) -> None:
     """The next key for a board, and no other is good any more; the board is off."""
     newest = max((key.number for key in world.keys.all(board.name)), default=0)
     number = max(newest, world.numbers[board.name]) + 1
@@ -265,14 +260,14 @@ def _flash_key(world: World, board: Board, dice: random.Random) -> None:
 def rekeyed(world: World, dice: random.Random, board: Board) -> bool:
     """The same board is flashed with a new key; its journal stays."""
     world.power_off(board)
-    _flash_key(world, board, dice)
+    flash_key(world, board, dice)
     return True
 
 
 @_on(_ours)
 def revoked(world: World, dice: random.Random, board: Board) -> bool:
     """till device revoke: what it still says is refused, until somebody lets it in again
-    (`supervise`).
+    (`mending.supervise`).
     """
     world.numbers[board.name] = max(
         (key.number for key in world.keys.all(board.name)), default=world.numbers[board.name]
@@ -374,9 +369,8 @@ def forged(world: World, dice: random.Random, board: Board) -> bool:
     acks = topics.topic(SITE, board.name, "ack")
     ack = {
         "epoch": epoch, "high_water": last, "want_from": 0, "want_to": 0, "ledger_n": 1,
-        "ledger_head": bytes(32), "utc_ms": 1,
-        "echo_boot": board.core.journal.boot, "echo_uptime_ms": board.uptime(world.now),
-        "mark": bytes(8),
+        "ledger_head": bytes(32), "utc_ms": 1, "echo_boot": board.core.journal.boot,
+        "echo_uptime_ms": board.uptime(world.now), "mark": bytes(8),
     }  # fmt: skip
     world.answer(acks, seal.seal(key, kid, acks, messages.encode_ack(ack)))
     orders = topics.topic(SITE, board.name, "cmd")
@@ -440,93 +434,19 @@ def flood(world: World, dice: random.Random) -> bool:
     return True
 
 
-def heal(world: World) -> None:
-    """Everything is mended that a person can mend; from here on it has to converge by itself."""
-    world.broker_up = True
-    world.clock.off_ms = max(0, world.clock.off_ms)
-    world.crash = ""
-    world.hung_ms = 0
-    if world.gateway_up:
-        world.ledger.db.execute("PRAGMA max_page_count = 1073741823")
-    for board in world.boards:
-        board.cut_off_ms = board.stalled_ms = 0
-        board.core.flash.cut_in = 0
-        if board.number == 0:
-            world.script.append(["plan_cut", [0, 0], None])
-    world.healed_ms = world.now
-    world.at(1500, supervise, world)
-    world.at(1000, world.start_gateway)
-    world.at(2000, world.wake)
-
-
-def supervise(world: World) -> None:
-    """A person reads the incidents: where two boards spoke with one key, the window gets another
-    board and counts its money.
-    """
-    if world.gateway_up:
-        incidents = world.read + [(row["kind"], row["device"]) for row in world.ledger.incidents()]
-        called = {device for kind, device in incidents if kind == "retired_key"}
-        _take_copies_away(
-            world, {device for kind, device in incidents if kind in oracle.COPY_KINDS}
-        )
-        for board in world.boards:
-            if board.is_clone:
-                continue
-            newest = max((key.number for key in world.keys.all(board.name)), default=0)
-            is_old = board.name in called and board.core.identity["key_number"] < newest
-            if (is_old or not newest) and board.is_powered and not board.is_gone:
-                world.power_off(board)
-                _flash_key(world, board, world.rng)
-        for row in world.ledger.cursors():
-            board = next(
-                (each for each in world.boards if each.name == row["device"] and not each.is_gone),
-                None,
-            )
-            if row["locked"] and board and board.core.journal.epoch == row["epoch"]:
-                world.excused.add((board.name, row["epoch"]))
-                if board.is_powered:
-                    world.power_off(board)
-                world.do(board, "wipe")
-                _flash_key(world, board, world.rng)
-    world.at(10_000, supervise, world)
-
-
-def _take_copies_away(world: World, called: set[str]) -> None:
-    """A copy works on until a person is called, or all that it counted is acknowledged, or it is
-    too late to notice it.
-
-    What was acknowledged to it and is not in a restored ledger shows when it speaks to that: then
-    it stays for some heartbeats.
-    """
-    for board in world.boards:
-        if not board.is_clone or board.is_gone or not board.is_powered:
-            continue
-        is_done = board.core.journal.acked == board.core.journal.last_seq and (
-            not board.piles or board.piles[-1].taken
-        )
-        if world.counts["restored"]:
-            is_done = is_done and board.is_connected and world.now > world.healed_ms + SPOKEN_MS
-        if board.name in called or is_done or world.now > world.healed_ms + COPY_MS:
-            board.is_gone = True
-            world.disconnect(board)
-
-
 FAULTS: dict[str, Fault] = {
     "power cut": power_cut, "power cut in a flash write": power_cut_in_flash,
-    "partition": partition,
-    "outage until the flash is full": long_outage, "connection lost": connection_lost, "busy": busy,
-    "all instruments at once": crowded, "stalled": stalled, "key revoked": revoked, "flood": flood,
-    "broker killed": broker_killed,
+    "partition": partition, "outage until the flash is full": long_outage,
+    "connection lost": connection_lost, "busy": busy, "all instruments at once": crowded,
+    "stalled": stalled, "key revoked": revoked, "flood": flood, "broker killed": broker_killed,
     "broker restarted": broker_restarted, "broker loses some": broker_loses_some,
     "broker shuffles": broker_shuffles,
     "gateway killed before commit": gateway_killed_before_commit,
     "gateway killed behind commit": gateway_killed_behind_commit,
     "gateway killed inside the transaction": gateway_killed_inside, "gateway hangs": gateway_hangs,
     "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup,
-    "ledger restored": restored,
-    "flash wiped": wiped, "board replaced": replaced, "board flashed with a new key": rekeyed,
-    "board cloned": cloned,
-    "key rotated": rotated, "command": commanded, "gateway clock jumps": gateway_clock_jumps,
-    "replay": replay,
+    "ledger restored": restored, "flash wiped": wiped, "board replaced": replaced,
+    "board flashed with a new key": rekeyed, "board cloned": cloned, "key rotated": rotated,
+    "command": commanded, "gateway clock jumps": gateway_clock_jumps, "replay": replay,
     "cross-topic": cross_topic, "forged": forged, "another device": another_device, "noise": noise,
 }  # fmt: skip

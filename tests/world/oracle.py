@@ -22,16 +22,10 @@ _GAPS = (
     " AND epoch = ?"
 )
 
-LATE = (
-    "replay",
-    "cross-topic",
-    "broker shuffles",
-)  # faults behind which an old message comes as a new one
-COPY_KINDS = (
-    "equivocation",
-    "closed_epoch",
-    "retired_key",
-)  # what a person reads when two boards have one name
+# faults behind which an old message comes as a new one
+LATE = ("replay", "cross-topic", "broker shuffles")
+# what a person reads when two boards have one name
+COPY_KINDS = ("equivocation", "closed_epoch", "retired_key")
 
 
 class Broken(AssertionError):
@@ -89,9 +83,8 @@ def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) 
         if not topic.endswith("/ack"):
             continue
         name = topic.split("/")[3]
-        ack = messages.decode_ack(
-            cbor.decode(sealed)[2]
-        )  # whose key it is may have ended in this very commit
+        # whose key it is may have ended in this very commit
+        ack = messages.decode_ack(cbor.decode(sealed)[2])
         have = committed(world, name, ack["epoch"])
         if ack["high_water"] > have:
             raise Broken(f"I5: {name} is told {ack['high_water']}, committed is {have}")
@@ -162,7 +155,7 @@ def is_calm(world: "World") -> bool:
     if not world.gateway_up or world.queue:
         return False
     if any(board.is_clone and not board.is_gone for board in world.boards):
-        return False  # a copy at work is found in the end (faults.supervise)
+        return False  # a copy at work is found in the end (mending.supervise)
     for board in world.boards:
         if board.is_gone:
             continue
@@ -331,9 +324,8 @@ def _judge_lives(
     on.
     """
     wrong = []
-    refused: Counter[tuple[str, int, int]] = (
-        Counter()
-    )  # (device, epoch, boot): refusals that it told of
+    # (device, epoch, boot): refusals that it told of
+    refused: Counter[tuple[str, int, int]] = Counter()
     for record in world.ledger.records():
         if record.kind == "instrument" and record.fields["condition"] == "full":
             refused[record.device, record.epoch, record.fields["boot"]] += int(

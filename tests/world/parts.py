@@ -1,6 +1,9 @@
-"""The things of a world: its clock, the piles of money, the boards."""
+"""The things of a world: its time, the piles of money, the boards."""
 
+import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.clock import Clock
 from world.core import Core
@@ -16,6 +19,36 @@ class WorldClock(Clock):
 
     def utc_ms(self) -> int:
         return self.base_ms + self.now_ms + self.off_ms
+
+
+class Timeline:
+    """Virtual milliseconds, and what happens at which."""
+
+    def __init__(self, trace: bool) -> None:
+        self.trace: list[str] | None = [] if trace else None
+        self.clock = WorldClock()
+        self.events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self.order = 0
+        self.now = 0
+
+    def at(self, in_ms: int, act: Callable[..., None], *args: Any) -> None:
+        self.order += 1
+        heapq.heappush(self.events, (self.now + in_ms, self.order, act, args))
+
+    def note(self, text: str) -> None:
+        if self.trace is not None:
+            self.trace.append(f"{self.now:>8} {text}")
+
+    def play(self, until_ms: int, is_over: Callable[[], bool] = lambda: False) -> bool:
+        while self.events and self.events[0][0] <= until_ms:
+            self.now, _, act, args = heapq.heappop(self.events)
+            self.clock.now_ms = self.now
+            act(*args)
+            if is_over():
+                return True
+        self.now = max(self.now, until_ms)
+        self.clock.now_ms = self.now
+        return is_over()
 
 
 @dataclass
@@ -52,15 +85,12 @@ class Board:
     skew: int = 1000  # thousandths: its crystal against ours
     generation: int = 0  # of its connection: what was under way on an older one is lost
     backoff_ms: int = 500
-    boots: dict[int, tuple[int, int]] = field(
-        default_factory=dict
-    )  # epoch: (last boot number, room at that start)
-    marks: dict[int, int] = field(
-        default_factory=dict
-    )  # epoch: the highest mark that it ever believed
-    obeyed: set[tuple[int, int]] = field(
-        default_factory=set
-    )  # (epoch, counter) of the commands it has done
+    # epoch: (last boot number, room at that start)
+    boots: dict[int, tuple[int, int]] = field(default_factory=dict)
+    # epoch: the highest mark that it ever believed
+    marks: dict[int, int] = field(default_factory=dict)
+    # (epoch, counter) of the commands it has done
+    obeyed: set[tuple[int, int]] = field(default_factory=set)
     learnt: tuple[int, int] = (0, 0)  # (epoch, seq) up to which `World.said` knows its journal
     piles: list[Pile] = field(default_factory=list)
 

@@ -5,7 +5,6 @@ FOCUS names the kinds of faults that meet in the histories of a bug which shows 
 histories draw from those.
 """
 
-# ruff: noqa: E501  (a line of source that is cut in two is hard to compare with the source)
 UPLINK, JOURNAL, CONTROLLER = "firmware/uplink.py", "firmware/journal.py", "firmware/controller.py"
 RECORDING, INGEST, COMMANDS = (
     "gateway/delivery/recording.py",
@@ -21,65 +20,78 @@ ENGINE, SEAL, OBEY, KEYS = (
 
 PLANTED = [
     # the device
-    ("a device forgets what the broker took", UPLINK, "        self._sent = seq - 1\n",
-     "        self._sent = seq - 1\n        self._journal.mark_acked(seq - 1, 0, bytes(32))\n"),
+    ("a device forgets what the broker took", UPLINK,
+     "        self._sent = seq - 1\n",
+     "        self._sent = seq - 1\n"
+     "        self._journal.mark_acked(seq - 1, 0, bytes(32))\n"),
     ("a device believes any answer on its topic", UPLINK,
-     "                _, payload = seal.open_seal(sealed, name, lambda kid: self._key if kid =="
-     " self._kid else None)", "                payload = seal.cbor.decode(sealed)[2]"),
-    ("an answer for another life is believed", UPLINK, 'if ack["epoch"] != journal.epoch or stale:',
-     "if stale:"),
-    ("an old answer lowers the mark", UPLINK, 'if ack["epoch"] != journal.epoch or stale:',
-     'if ack["epoch"] != journal.epoch:'),
+     "                _, payload = seal.open_seal(sealed, name, lambda kid: self._key if kid"
+     " == self._kid else None)",
+     "                payload = seal.cbor.decode(sealed)[2]"),
+    ("an answer for another life is believed", UPLINK,
+     'if ack["epoch"] != journal.epoch or stale:', "if stale:"),
+    ("an old answer lowers the mark", UPLINK,
+     'if ack["epoch"] != journal.epoch or stale:', 'if ack["epoch"] != journal.epoch:'),
     ("an answer for a copy of the board is believed", UPLINK,
-     "        if self.conflict:\n            return False",
-    "        if False:\n            return False"),
+     "        if self.conflict:\n"
+     "            return False",
+     "        if False:\n"
+     "            return False"),
     ("a board that sees its copy does not say so", UPLINK,
      '"locked" if self.conflict and status != "lost" else status', "status"),
     ("nothing is sent twice", UPLINK,
      "        if self._sent > journal.acked and ticks_diff(now_ms, self._resend_due) >= 0:",
-    "        if False:"),
-    ("the heartbeat does not tell what is gone", UPLINK, '"lowest_kept": journal.lowest_kept,',
-     '"lowest_kept": 1,'),
+     "        if False:"),
+    ("the heartbeat does not tell what is gone", UPLINK,
+     '"lowest_kept": journal.lowest_kept,', '"lowest_kept": 1,'),
     ("a message does not say what is ahead of it", UPLINK,
      "before = messages.mark_of(ahead) if ahead else bytes(messages.MARK_BYTES)",
-    "before = bytes(messages.MARK_BYTES)"),
+     "before = bytes(messages.MARK_BYTES)"),
     ("a message says one seq too much", UPLINK,
      "        first = max(self._sent + 1, self._journal.lowest_kept)",
-    "        first = max(self._sent + 2, self._journal.lowest_kept)"),
+     "        first = max(self._sent + 2, self._journal.lowest_kept)"),
     ("no window", UPLINK,
      'last = min(journal.last_seq, journal.acked + self._limits["window_records"])',
-    "last = journal.last_seq"),
+     "last = journal.last_seq"),
     ("a command is taken again", UPLINK, 'or command["counter"] <= journal.command:', "and False:"),
     ("the counter of a command is not on flash", OBEY,
      '        journal.note_command(command["counter"])',
-    '        journal.command = command["counter"]'),
-    ("a rotated key is another one", SEAL, 'hmac_sha256(key, b"till rotate" + kid + nonce)',
-     'hmac_sha256(key, b"till rotate" + nonce)[::-1] if kid.endswith(b"3") else hmac_sha256(key,'
-     ' b"till rotate" + nonce[:-1] + bytes([len(kid)]))[:31] + bytes([id(nonce) & 255])'),
+     '        journal.command = command["counter"]'),
+    ("a rotated key is another one", SEAL,
+     'hmac_sha256(key, b"till rotate" + kid + nonce)',
+     'hmac_sha256(key, b"till rotate" + nonce)[::-1] if kid.endswith(b"3") else'
+     ' hmac_sha256(key, b"till rotate" + nonce[:-1] + bytes([len(kid)]))[:31] +'
+     " bytes([id(nonce) & 255])"),
     ("seq is given in RAM", JOURNAL,
-     "        self._write_entry(_RECORD, seq, body)\n        self.next_seq = seq + 1\n",
-    "        self.next_seq = seq + 1\n        if seq % 5:\n            self._write_entry(_RECORD,"
-    " seq, body)\n"),
+     "        self._write_entry(_RECORD, seq, body)\n"
+     "        self.next_seq = seq + 1\n",
+     "        self.next_seq = seq + 1\n"
+     "        if seq % 5:\n"
+     "            self._write_entry(_RECORD, seq, body)\n"),
     ("no CRC on an entry", JOURNAL,
      'if int.from_bytes(rest[size:], "big") != binascii.crc32(body, binascii.crc32(head)):',
-    "if False:"),
+     "if False:"),
     ("what is not acknowledged is overwritten", JOURNAL,
-     "        if not self._may_reuse(following):\n            raise",
-    "        if False:\n            raise"),
+     "        if not self._may_reuse(following):\n"
+     "            raise",
+     "        if False:\n"
+     "            raise"),
     ("a sector is erased one record early", JOURNAL,
      "self._first[self._behind(sector)] - 1 <= self.acked", "self._first[sector] <= self.acked"),
-    ("a seq is given again after a start", JOURNAL, "self.next_seq = number + 1",
-     "self.next_seq = number"),
+    ("a seq is given again after a start", JOURNAL,
+     "self.next_seq = number + 1", "self.next_seq = number"),
     ("a start is not counted", JOURNAL, "        self.boot += 1\n", ""),
     ("blank flash gets the old life's number", JOURNAL,
      '(random_u32() if random_u32 else int.from_bytes(os.urandom(4), "big")) or 1', "1"),
     ("the beep comes before flash", CONTROLLER,
-     "            try:\n                self._journal.append(records.encode_record(event))",
-    "            try:\n                if event[\"uptime_ms\"] % 3:\n                   "
-    " self._journal.append(records.encode_record(event))"),
+     "            try:\n"
+     "                self._journal.append(records.encode_record(event))",
+     "            try:\n"
+     '                if event["uptime_ms"] % 3:\n'
+     "                    self._journal.append(records.encode_record(event))"),
     ("a full journal beeps all the same", CONTROLLER,
      'signals.append(self._refuse(event, "full", "journal full: count again later"))',
-    'signals.append(("ok", ""))'),
+     'signals.append(("ok", ""))'),
     # the gateway
     ("an answer before COMMIT", RECORDING,
      "    ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)\n",
@@ -89,47 +101,54 @@ PLANTED = [
     ("no seal is checked", SEAL,
      "    if not _same(tag, hmac_sha256(key, _mac_structure(topic, payload))):", "    if False:"),
     ("a repetition is another record", RECORDING,
-     "            if before is None:\n                fresh.append(seq)",
-    "            if before is None or message.boot % 2 == 0:\n                fresh.append(seq)"),
+     "            if before is None:\n"
+     "                fresh.append(seq)",
+     "            if before is None or message.boot % 2 == 0:\n"
+     "                fresh.append(seq)"),
     ("a hole is no hole", RECORDING,
-     "        if first > stream.high_water + 1:\n            stream.want_to = stream.want_to or"
-     " first - 1\n            return\n", ""),
+     "        if first > stream.high_water + 1:\n"
+     "            stream.want_to = stream.want_to or first - 1\n"
+     "            return\n",
+     ""),
     ("the mark moves without its records", RECORDING,
      "stream.high_water = max(stream.high_water, message.last_seq)",
-    "stream.high_water = max(stream.high_water, message.last_seq + 1)"),
+     "stream.high_water = max(stream.high_water, message.last_seq + 1)"),
     ("two boards with one key are one", RECORDING,
-     "            elif before != body.raw:\n                self._equivocation(stream, message,"
-     " seq)\n                return\n", ""),
+     "            elif before != body.raw:\n"
+     "                self._equivocation(stream, message, seq)\n"
+     "                return\n",
+     ""),
     ("what is ahead is not compared", RECORDING,
      "        if ahead is not None and any(message.before) and", "        if False and"),
     ("a board that sees its copy is not heard", RECORDING,
      '        if state["status"] == "locked" and is_news and not stream.locked:',
-    "        if False:"),
+     "        if False:"),
     ("an answer names no record", RECORDING,
      "            stream.mark = messages.mark_of(body) if body else stream.mark\n", ""),
-    ("a gap is skipped in silence", RECORDING, "            streams.add_gap(\n",
-     "            (lambda *_: None)(\n"),
-    ("a gap is one too short", RECORDING, "gone_to = min(lowest - 1, state[\"last_seq\"])",
-     "gone_to = min(lowest - 2, state[\"last_seq\"])"),
-    ("a gap is one too long", RECORDING, "gone_to = min(lowest - 1, state[\"last_seq\"])",
-     "gone_to = min(lowest, state[\"last_seq\"])"),
-    ("an old life is not closed", RECORDING, "                self._close_older(device, epoch)\n",
-     ""),
+    ("a gap is skipped in silence", RECORDING,
+     "            streams.add_gap(\n", "            (lambda *_: None)(\n"),
+    ("a gap is one too short", RECORDING,
+     'gone_to = min(lowest - 1, state["last_seq"])',
+     'gone_to = min(lowest - 2, state["last_seq"])'),
+    ("a gap is one too long", RECORDING,
+     'gone_to = min(lowest - 1, state["last_seq"])', 'gone_to = min(lowest, state["last_seq"])'),
+    ("an old life is not closed", RECORDING,
+     "                self._close_older(device, epoch)\n", ""),
     ("nobody is told of the old life's tail", RECORDING,
      '            self.incident("tail_unknown", device, text)\n', ""),
     ("of two lives the wrong one is the newer", RECORDING,
      '                    self._stream(item.device, item.state["epoch"])  # of two',
-    "                    pass  # of two"),
+     "                    pass  # of two"),
     ("records of a message are stored twice", RECORDING,
      "        return Recorded(list(self._streams.values())",
-    "        self._db.execute(\"UPDATE cursor SET high_water = high_water + (id % 3 = 0)\")\n     "
-    "   return Recorded(list(self._streams.values())"),
+     '        self._db.execute("UPDATE cursor SET high_water = high_water + (id % 3 = 0)")\n'
+     "        return Recorded(list(self._streams.values())"),
     ("a rotation is asked for once only", COMMANDS,
      "        _rotate_again(ledger, used, held[-1].number, state, now_ms)\n", "        pass\n"),
-    ("an old key is never retired", COMMANDS, "    if used.number > held[0].number:",
-     "    if False:"),
+    ("an old key is never retired", COMMANDS,
+     "    if used.number > held[0].number:", "    if False:"),
     ("a board under a retired key is nobody's business", RECORDING,
-     "            self.incident(\"retired_key\", device, text)\n", "            pass\n"),
+     '            self.incident("retired_key", device, text)\n', "            pass\n"),
 ]  # fmt: skip
 
 _COPY = (

@@ -7,7 +7,6 @@ every record that it takes (did that device say it?), and at the end, when all i
 once in the ledger, or inside something that was said, and never twice.
 """
 
-import heapq
 import random
 import shutil
 import sqlite3
@@ -25,10 +24,10 @@ from gateway.files import write_private
 from gateway.store.ledger import Ledger
 from world import oracle
 from world.core import Core, Cut
-from world.parts import Board, Pile, WorldClock
+from world.parts import Board, Pile
+from world.wires import Wires
 
 SITE = "city"
-KEPT_S = 20  # when a broker says that a device is lost
 # how long it may take until everything is in the ledger, once nothing is broken any more
 HEAL_MS = 900_000
 PENDING = 16
@@ -39,52 +38,34 @@ QUARANTINE_ROWS = 40, 80  # the caps of this world's gateway
 TURN_MS = 400  # the firmware takes one every 10 ms; the delays of a line hide the difference
 
 
-class World:
+class World(Wires):
     """`run` plays the history of a seed; `faults` (drawn from it) may be cut down to a part for a
     smaller example.
     """
 
     def __init__(
         self, seed: int, folder: Path, template: Path, keep: list[int] | None = None,
-        trace: bool = False,
-        focus: Sequence[str] = (),
+        trace: bool = False, focus: Sequence[str] = (),
     ) -> None:  # fmt: skip
+        super().__init__(random.Random(seed), trace)
         self.seed = seed
-        self.rng = random.Random(seed)
         self.folder = folder
         self.template = template
         self.keep = keep
         self.focus = focus
-        self.trace: list[str] | None = [] if trace else None
-        self.clock = WorldClock()
-        self.events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
-        self.order = 0
-        self.now = 0
-        self.counts: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
-        self.said: dict[
-            tuple[str, int, int], dict[bytes, set[int]]
-        ] = {}  # {(device, epoch, seq): {record: boards that held it}}
+        # {(device, epoch, seq): {record: boards that held it}}
+        self.said: dict[tuple[str, int, int], dict[bytes, set[int]]] = {}
         self.script: list[list[Any]] = []  # of the first board, for the other interpreter
-        self.healed = False
         self.healed_ms = 0
-        self.excused: set[tuple[str, int]] = (
-            set()
-        )  # (device, epoch) of which a person was told that two boards spoke
-        self.unheard: set[tuple[str, int]] = (
-            set()
-        )  # (device, epoch) of lives that were wiped before the ledger knew of them
-        self.sealed: set[tuple[str, bytes]] = set()  # (topic, message) that a board said
-        self.promised: dict[
-            tuple[str, int], int
-        ] = {}  # (device, epoch): the highest mark that any ledger ever committed
-        self.numbers: Counter[str] = (
-            Counter()
-        )  # device: number of the newest key that it was ever given
-        self.heard: list[tuple[str, bytes]] = []  # what an attacker on the line has recorded
-        self.queue: list[tuple[str, bytes, bool]] = []  # of the broker, for the gateway's session
-        self.retained: dict[str, bytes] = {}
-        self.broker_up = True
+        # (device, epoch) of which a person was told that two boards spoke
+        self.excused: set[tuple[str, int]] = set()
+        # (device, epoch) of lives that were wiped before the ledger knew of them
+        self.unheard: set[tuple[str, int]] = set()
+        # (device, epoch): the highest mark that any ledger ever committed
+        self.promised: dict[tuple[str, int], int] = {}
+        # device: number of the newest key that it was ever given
+        self.numbers: Counter[str] = Counter()
         self.gateway_up = True
         self.hung_ms = 0  # the gateway's machine stands still until then
         self.backup: Path | None = None
@@ -92,12 +73,10 @@ class World:
         self.crash = ""  # where the gateway dies in its next turn
         self.wiped: set[str] = set()
         self.clones: set[str] = set()
-        self.read: list[
-            tuple[str, str]
-        ] = []  # (kind, device) of incidents that a person read in a ledger that is gone
-        self.closed: dict[
-            tuple[str, int], int
-        ] = {}  # (device, epoch): high water of tails that such a ledger told of
+        # (kind, device) of incidents that a person read in a ledger that is gone
+        self.read: list[tuple[str, str]] = []
+        # (device, epoch): high water of tails that such a ledger told of
+        self.closed: dict[tuple[str, int], int] = {}
 
     # ---- set-up
 
@@ -111,8 +90,7 @@ class World:
             self.drop, self.delay = rng.choice((20, 40)), rng.choice((5, 500))
         self.limits = {
             "window_records": rng.choice((4, 16, 64)),
-            "heartbeat_ms": rng.choice((2000, 5000, 15000)),
-            "resend_ms": rng.choice((800, 4000)),
+            "heartbeat_ms": rng.choice((2000, 5000, 15000)), "resend_ms": rng.choice((800, 4000)),
         }  # fmt: skip
         self.clock.base_ms = rng.choice((1_790_000_000_000, DST_UTC_MS, SPRING_UTC_MS))
         if self.clock.base_ms != 1_790_000_000_000:
@@ -124,7 +102,6 @@ class World:
         self.path = self.folder / "ledger.db"
         shutil.copyfile(self.template, self.path)
         self.open_gateway()
-        self.boards: list[Board] = []
         for number in range(1 if rng.random() < 0.9 else rng.choice((2, 3))):
             self.add_board(f"w{number + 1}")
         for board in self.boards:
@@ -147,9 +124,8 @@ class World:
     def open_gateway(self) -> None:
         self.ledger = Ledger.open(self.path, create=False)
         self.ingest = Ingest(self.ledger, self.keys, self.clock, SITE)
-        self.witness = sqlite3.connect(
-            self.path, isolation_level=None
-        )  # it sees what is committed, and nothing else
+        # it sees what is committed, and nothing else
+        self.witness = sqlite3.connect(self.path, isolation_level=None)
         self.ingest.observers.append(lambda record: oracle.recorded(self, record))
         self.gateway_up = True
 
@@ -157,27 +133,6 @@ class World:
         self.gateway_up = False
         self.ledger.close()
         self.witness.close()
-
-    # ---- time
-
-    def at(self, in_ms: int, act: Callable[..., None], *args: Any) -> None:
-        self.order += 1
-        heapq.heappush(self.events, (self.now + in_ms, self.order, act, args))
-
-    def note(self, text: str) -> None:
-        if self.trace is not None:
-            self.trace.append(f"{self.now:>8} {text}")
-
-    def play(self, until_ms: int, is_over: Callable[[], bool] = lambda: False) -> bool:
-        while self.events and self.events[0][0] <= until_ms:
-            self.now, _, act, args = heapq.heappop(self.events)
-            self.clock.now_ms = self.now
-            act(*args)
-            if is_over():
-                return True
-        self.now = max(self.now, until_ms)
-        self.clock.now_ms = self.now
-        return is_over()
 
     def give_key(self, name: str, number: int, secret: bytes) -> None:
         """Let a device in under this key alone."""
@@ -349,112 +304,6 @@ class World:
                 f"I7: {board.name} has {uplink._sent - board.core.journal.acked} records under way"
             )
 
-    def line(
-        self, board: Board, act: Callable[..., None], topic: str, sealed: bytes, *more: Any
-    ) -> None:
-        """One message on a board's line, which may lose, double, change or delay it."""
-        rng = self.rng
-        if len(self.heard) < 200:
-            self.heard.append((topic, sealed))
-        if not self.healed:
-            if rng.randrange(100) < self.drop:
-                self.counts["dropped"] += 1
-                return
-            if sealed and self.flip and rng.randrange(100) < self.flip:
-                self.counts["flipped"] += 1
-                broken = bytearray(sealed)
-                broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
-                sealed = bytes(broken)
-        still = max(0, board.stalled_ms - self.now)
-        for _ in range(2 if not self.healed and rng.randrange(100) < self.double else 1):
-            self.at(
-                still + rng.randrange(1, self.delay + 1),
-                self.arrive,
-                board,
-                board.generation,
-                act,
-                topic,
-                sealed,
-                *more,
-            )
-
-    def arrive(
-        self, board: Board, generation: int, act: Callable[..., None], *message: Any
-    ) -> None:
-        if generation == board.generation and board.is_connected:
-            act(*message)
-
-    def connect(self, board: Board) -> None:
-        if board.is_connected or not board.is_powered or board.is_gone:
-            return
-        if not self.broker_up or self.now < board.cut_off_ms:
-            board.backoff_ms = min(board.backoff_ms * 2, 30_000)
-            self.at(board.backoff_ms, self.connect, board)
-            return
-        board.backoff_ms = 500
-        board.is_connected = True
-        board.generation += 1
-        board.will = self.do(board, "will", board.uptime(self.now))
-        self.sealed.add((board.core.uplink.state_topic, board.will))
-        self.do(board, "connect", True, self.now & 0x3FFFFFFF)
-
-    def disconnect(self, board: Board) -> None:
-        if not board.is_connected:
-            return
-        board.is_connected = False
-        board.generation += 1
-        if board.is_powered:
-            self.do(board, "connect", False, 0)
-            self.at(500, self.connect, board)
-        found_out_ms = self.rng.choice(
-            (10, KEPT_S * 1500)
-        )  # when the line closes, or when nothing came for so long
-        self.at(found_out_ms, self.publish, board.core.uplink.state_topic, board.will, True)
-
-    def deliver(self, board: Board, topic: str, sealed: bytes) -> None:
-        """A message from the broker reaches a board."""
-        if not board.is_powered:
-            return
-        before = board.core.journal.acked
-        taken, acked, _ = self.do(
-            board, "message", topic, sealed, self.now & 0x3FFFFFFF, board.uptime(self.now)
-        )
-        epoch = board.core.journal.epoch
-        board.marks[epoch] = max(board.marks.get(epoch, 0), acked)
-        if acked > before:
-            oracle.believed(self, board, acked)
-        if taken:
-            self.counts["answers taken"] += 1
-
-    # ---- the broker
-
-    def publish(self, topic: str, sealed: bytes, retain: bool) -> None:
-        if not self.broker_up:
-            return
-        if retain:
-            self.retained[topic] = sealed
-        self.queue.append((topic, sealed, False))
-        self.wake()
-
-    def answer(self, topic: str, sealed: bytes) -> None:
-        """The gateway (or somebody who passes for it) publishes to a device's topic: every board of
-        that name hears it.
-        """
-        if not self.broker_up:
-            return
-        for board in self.boards:
-            if topic.split("/")[3] == board.name and board.is_connected:
-                self.line(
-                    board,
-                    lambda topic, sealed, board=board: self.deliver(board, topic, sealed),
-                    topic,
-                    sealed,
-                )
-
-    def lose_connections(self) -> None:
-        for board in self.boards:
-            self.disconnect(board)
-
     # ---- the gateway
 
     def wake(self) -> None:
@@ -520,12 +369,11 @@ class World:
 
     def run(self) -> list[str]:
         """The history; what is wrong with it, [] for nothing."""
-        from world.faults import heal
+        from world.mending import heal
 
         caps = recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED
-        recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = (
-            QUARANTINE_ROWS  # so that a short history gets there
-        )
+        # so that a short history gets there
+        recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = QUARANTINE_ROWS
         try:
             return self.history(heal)
         except Exception as error:  # whatever falls over is a failure with a seed
@@ -561,9 +409,8 @@ class World:
             (rng.randrange(self.ends), rng.choice(tuple(faults)), rng.getrandbits(32))
             for _ in range(many)
         ]
-        kinds = rng.sample(
-            tuple(faults), rng.choice((3, 6, 10, len(faults)))
-        )  # few kinds meet each other more often
+        # few kinds meet each other more often
+        kinds = rng.sample(tuple(faults), rng.choice((3, 6, 10, len(faults))))
         kinds = self.focus or kinds
         plan = [(at_ms, rng.choice(kinds), dice) for at_ms, _, dice in plan]
         self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan

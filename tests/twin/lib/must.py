@@ -81,8 +81,8 @@ def an_ack(high_water, **more):
     """A sealed acknowledgement of epoch 9 for w1."""
     fields = {
         "epoch": 9, "high_water": high_water, "want_from": 0, "want_to": 0, "ledger_n": 1,
-        "ledger_head": bytes(32),
-        "utc_ms": 1000, "echo_boot": 0, "echo_uptime_ms": 0, "mark": bytes(8),
+        "ledger_head": bytes(32), "utc_ms": 1000, "echo_boot": 0, "echo_uptime_ms": 0,
+        "mark": bytes(8),
     }  # fmt: skip
     fields.update(more)
     return seal.seal(KEY, kid("w1", 1), ACK, messages.encode_ack(fields))
