@@ -40,8 +40,11 @@ class DeviceStats:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something `verify` found wrong. message_n is 0 where no message is concerned."""
+    """Something `verify` found wrong. kind: chain, record, stream, gap or witness. message_n is 0
+    where no message is concerned.
+    """
 
+    kind: str
     message_n: int
     device: str
     text: str

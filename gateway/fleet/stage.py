@@ -68,7 +68,7 @@ class Staged:
     @property
     def warning(self) -> str:
         """What is known to be tight; "" for nothing. Measured on the unix port:
-        tests/test_firmware_heap.py.
+        tests/firmware/test_heap.py.
         """
         drivers = sorted({each.driver for each in self.board.profiles.values()})
         if len(drivers) < 2:

@@ -22,6 +22,11 @@ def is_damaged(error: StorageError) -> bool:
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+def error_name(error: StorageError) -> str:
+    """SQLite's own name of what happened, such as SQLITE_CANTOPEN; "" when it gave none."""
+    return str(getattr(error, "sqlite_errorname", ""))
+
+
 def rows(db: Db, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """The rows of a query, each as {column: value}."""
     answer = db.execute(query, values)

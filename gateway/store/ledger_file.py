@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain
 from gateway.files import publish
-from gateway.store.engine import value
+from gateway.store.engine import error_name, is_damaged, value
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
 SCHEMA = Path(__file__).parent / "schema"
@@ -119,11 +119,11 @@ def _open_checked(path: Path) -> sqlite3.Connection:
         _migrate(db, path)
     except sqlite3.OperationalError as error:
         _close(db)
-        if "readonly" in str(error) or "unable to open" in str(error):
+        if error_name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
             raise PermissionDenied(
                 f"ledger {path}: {error}; give the gateway's user the folder {path.parent}"
             ) from error
-        if "malformed" in str(error) or "malformed" in getattr(error, "sqlite_errorname", ""):
+        if is_damaged(error):
             raise DataError(
                 f"ledger {path}: corrupt ({error}); restore it from the backup"
             ) from error

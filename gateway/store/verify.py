@@ -7,31 +7,66 @@ the heads that devices (heartbeat) and printed checkpoints witnessed show that, 
 devices are compared too.
 """
 
-import sqlite3
 from collections.abc import Iterator
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from gateway.facts.chain import GENESIS, gap_parts, next_head, occurred_ms
 from gateway.facts.records import UNDECODABLE, Finding
+from gateway.store.engine import Db, snapshot, value
+from gateway.store.messages import LAST, head_of
+from gateway.store.streams import witnesses
 from protocol import cbor, messages, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
-LAST = 1 << 62  # behind every message
+_UNREADABLE = (ProtocolError, TypeError, IndexError, KeyError)
 
 
-def verify(db: sqlite3.Connection) -> Iterator[Finding]:
+class _Message(NamedTuple):
+    """A row of `message`."""
+
+    n: int
+    device: str
+    topic: str
+    received_ms: int
+    sealed: bytes
+    head: bytes
+
+
+class _Record(NamedTuple):
+    """A row of `record`."""
+
+    device: str
+    epoch: int
+    seq: int
+    message_n: int
+    kind: str
+    occurred_ms: int
+    boot: int | None
+    uptime_ms: int | None
+    body: bytes
+
+
+class _Gap(NamedTuple):
+    """A row of `gap`, of one stream."""
+
+    message_n: int
+    from_seq: int
+    to_seq: int
+    cause: str
+    noted_ms: int
+
+
+def verify(db: Db) -> Iterator[Finding]:
     """Findings, in the order of messages, then of streams; one consistent view even while the
     gateway writes.
     """
-    db.execute("BEGIN")
-    try:
+    with snapshot(db):
         yield from findings(db)
-    finally:
-        db.execute("ROLLBACK")
 
 
-def findings(db: sqlite3.Connection, first_n: int = 1, last_n: int = LAST) -> Iterator[Finding]:
+def findings(db: Db, first_n: int = 1, last_n: int = LAST) -> Iterator[Finding]:
     """The same inside a transaction of the caller's: messages first_n to last_n, and every stream
     and witness.
     """
@@ -40,211 +75,198 @@ def findings(db: sqlite3.Connection, first_n: int = 1, last_n: int = LAST) -> It
     yield from _witnesses(db)
 
 
-def _messages(db: sqlite3.Connection, first_n: int, last_n: int) -> Iterator[Finding]:
-    before = db.execute("SELECT head FROM message WHERE n = ?", (first_n - 1,)).fetchone()
-    head, expected_n = before[0] if before else GENESIS, first_n - 1
-    where = (first_n, last_n)
-    stored = _grouped(
-        db.execute(
-            "SELECT * FROM record WHERE message_n BETWEEN ? AND ? ORDER BY message_n, seq", where
-        )
-    )
+def _messages(db: Db, first_n: int, last_n: int) -> Iterator[Finding]:
+    """The chain, and the records of each message."""
+    before = head_of(db, first_n - 1)
+    head, expected_n = (GENESIS, 0) if before is None else (before, first_n - 1)
+    stored = _records(db, first_n, last_n)
     pending = next(stored, None)
-    query = (
+    rows = db.execute(
         "SELECT n, device, topic, received_ms, sealed, head FROM message WHERE n BETWEEN ? AND ?"
-        " ORDER BY n"
+        " ORDER BY n",
+        (first_n, last_n),
     )
-    for n, device, topic, received_ms, sealed, stored_head in db.execute(query, where):
+    for message in map(_Message._make, rows):
+        n, device = message.n, message.device
         expected_n += 1
         if n != expected_n:
-            yield Finding(n, device, f"message {n} follows {expected_n - 1}: messages are missing")
+            text = f"message {n} follows {expected_n - 1}: messages are missing"
+            yield Finding("chain", n, device, text)
             expected_n = n
-        head = next_head(head, topic, received_ms, sealed)
-        if head != stored_head:
+        head = next_head(head, message.topic, message.received_ms, message.sealed)
+        if head != message.head:
             yield Finding(
+                "chain",
                 n,
                 device,
                 f"message {n}: the chain does not lead to its head (this message or one before was"
                 " edited)",
             )
-            head = stored_head
-        rows: list[tuple[Any, ...]] = []
+            head = message.head
         while pending is not None and pending[0] < n:
-            yield Finding(
-                pending[0],
-                pending[1][0][0],
-                f"records of message {pending[0]}: there is no such message",
-            )
+            yield _orphans(*pending)
             pending = next(stored, None)
+        records: list[_Record] = []
         if pending is not None and pending[0] == n:
-            rows = pending[1]
+            records = pending[1]
             pending = next(stored, None)
-        for text in _message_findings(db, n, device, topic, received_ms, sealed, rows):
-            yield Finding(n, device, f"message {n}: {text}")
+        for text in _message_findings(db, message, records):
+            yield Finding("record", n, device, f"message {n}: {text}")
     while pending is not None:
-        yield Finding(
-            pending[0],
-            pending[1][0][0],
-            f"records of message {pending[0]}: there is no such message",
-        )
+        yield _orphans(*pending)
         pending = next(stored, None)
 
 
-def _grouped(rows: Any) -> Iterator[tuple[int, list[tuple[Any, ...]]]]:
-    """(message_n, its record rows), in order."""
-    group: list[tuple[Any, ...]] = []
-    for row in rows:
-        if group and group[0][3] != row[3]:
-            yield group[0][3], group
-            group = []
-        group.append(row)
-    if group:
-        yield group[0][3], group
+def _orphans(message_n: int, records: list[_Record]) -> Finding:
+    text = f"records of message {message_n}: there is no such message"
+    return Finding("record", message_n, records[0].device, text)
 
 
-def _message_findings(
-    db: sqlite3.Connection,
-    n: int,
-    device: str,
-    topic: str,
-    received_ms: int,
-    sealed: bytes,
-    rows: list[tuple[Any, ...]],
-) -> Iterator[str]:
+def _records(db: Db, first_n: int, last_n: int) -> Iterator[tuple[int, list[_Record]]]:
+    """(message_n, its records), in order."""
+    rows = db.execute(
+        "SELECT device, epoch, seq, message_n, kind, occurred_ms, boot, uptime_ms, body FROM record"
+        " WHERE message_n BETWEEN ? AND ? ORDER BY message_n, seq",
+        (first_n, last_n),
+    )
+    for message_n, group in groupby(map(_Record._make, rows), lambda record: record.message_n):
+        yield message_n, list(group)
+
+
+def _message_findings(db: Db, message: _Message, records: list[_Record]) -> Iterator[str]:
+    device = message.device
     try:
-        leaf = topics.parse_topic(topic)[2]
-        payload = cbor.decode(sealed)[2]
+        _, named, leaf = topics.parse_topic(message.topic)
+        payload = cbor.decode(message.sealed)[2]
         event = messages.decode_events(payload) if leaf == "ev" else None
         state = messages.decode_state(payload) if leaf == "state" else None
-    except (ProtocolError, TypeError, IndexError, KeyError) as error:
+    except _UNREADABLE as error:
         yield f"its sealed bytes cannot be read ({error})"
         return
-    if topics.parse_topic(topic)[1] != device:
-        yield f"stored under device {device}, its topic is {topic}"
+    if named != device:
+        yield f"stored under device {device}, its topic is {message.topic}"
     if event is None:
-        if state is None or rows:
+        if state is None or records:
             yield "records without an event message"
         return
-    first, bodies = event["first_seq"], event["records"]
-    for row in rows:
-        _, epoch, seq = row[:3]
-        if row[0] != device or epoch != event["epoch"] or not first <= seq < first + len(bodies):
-            yield f"record ({row[0]}, {epoch}, {seq}) is not in it"
-        elif row[8] != bodies[seq - first]:
+    epoch, first, bodies = event["epoch"], event["first_seq"], event["records"]
+    for record in records:
+        seq, is_here = record.seq, (record.device, record.epoch) == (device, epoch)
+        if not is_here or not first <= seq < first + len(bodies):
+            yield f"record ({record.device}, {record.epoch}, {seq}) is not in it"
+        elif record.body != bodies[seq - first]:
             yield f"record ({device}, {epoch}, {seq}): its bytes are not those that were sealed"
-        elif tuple(row[4:8]) != _derived(row[8], event, received_ms):
+        elif record != _derived(record, event, message.received_ms):
             yield f"record ({device}, {epoch}, {seq}): kind or time is not what its bytes say"
-    if len(rows) != len(bodies):  # the others must be records that an earlier message brought
-        have = {row[2] for row in rows}
+    if len(records) != len(bodies):  # the others must be records that an earlier message brought
+        have = {record.seq for record in records}
         for seq in range(first, first + len(bodies)):
-            if seq not in have and not _brought_before(db, device, event["epoch"], seq, n):
-                yield f"record ({device}, {event['epoch']}, {seq}) is gone"
+            if seq not in have and not _brought_before(db, device, epoch, seq, message.n):
+                yield f"record ({device}, {epoch}, {seq}) is gone"
 
 
-def _derived(
-    body: bytes, event: dict[str, Any], received_ms: int
-) -> tuple[str, int, int | None, int | None]:
-    """(kind, occurred_ms, boot, uptime_ms) as the recording transaction would have stored them."""
+def _derived(record: _Record, event: dict[str, Any], received_ms: int) -> _Record:
+    """The record as the recording transaction would have stored its bytes."""
     try:
-        fields = wire.decode_record(body)
+        fields = wire.decode_record(record.body)
     except ProtocolError:
-        return UNDECODABLE, received_ms, None, None
+        return record._replace(kind=UNDECODABLE, occurred_ms=received_ms, boot=None, uptime_ms=None)
     at_ms = occurred_ms(fields, event["boot"], event["sent_uptime_ms"], received_ms)
-    return fields["kind"], at_ms, fields["boot"], fields["uptime_ms"]
+    return record._replace(
+        kind=fields["kind"], occurred_ms=at_ms, boot=fields["boot"], uptime_ms=fields["uptime_ms"]
+    )
 
 
-def _brought_before(db: sqlite3.Connection, device: str, epoch: int, seq: int, n: int) -> bool:
-    row = db.execute(
-        "SELECT message_n FROM record WHERE device = ? AND epoch = ? AND seq = ?",
-        (device, epoch, seq),
-    ).fetchone()
-    return row is not None and row[0] < n
+def _brought_before(db: Db, device: str, epoch: int, seq: int, n: int) -> bool:
+    query = "SELECT message_n FROM record WHERE device = ? AND epoch = ? AND seq = ?"
+    return bool(value(db, query, (device, epoch, seq), n) < n)
 
 
-def _streams(db: sqlite3.Connection) -> Iterator[Finding]:
+def _streams(db: Db) -> Iterator[Finding]:
     """Every stream is whole from 1 to its high-water mark: records, and gap rows that a heartbeat
     vouches for.
     """
     cursors = {
-        (row[0], row[1]): row[2]
-        for row in db.execute("SELECT device, epoch, high_water FROM cursor")
+        (device, epoch): high_water
+        for device, epoch, high_water in db.execute("SELECT device, epoch, high_water FROM cursor")
     }
     seen: dict[tuple[str, int], tuple[int, int]] = {
-        (row[0], row[1]): (row[2], row[3])
-        for row in db.execute(
+        (device, epoch): (count, last)
+        for device, epoch, count, last in db.execute(
             "SELECT device, epoch, count(*), max(seq) FROM record GROUP BY device, epoch"
         )
     }
     for device, epoch in seen.keys() - cursors.keys():
-        yield Finding(0, device, f"epoch {epoch}: records without a cursor")
+        yield Finding("stream", 0, device, f"epoch {epoch}: records without a cursor")
     for (device, epoch), high_water in sorted(cursors.items()):
-        missing, top = 0, seen.get((device, epoch), (0, 0))[1]
-        gaps = db.execute(
-            "SELECT * FROM gap WHERE device = ? AND epoch = ?", (device, epoch)
-        ).fetchall()
+        count, top = seen.get((device, epoch), (0, 0))
+        gaps = _gaps(db, device, epoch)
         yield from _gap_findings(db, device, epoch, gaps)
-        for _, _, from_seq, to_seq, _, _, message_n in gaps:
-            late = db.execute(  # a record that was there before the gap was noted is in no gap
+        missing = 0
+        for gap in gaps:
+            late = value(  # a record that was there before the gap was noted is in no gap
+                db,
                 "SELECT count(*) FROM record WHERE device = ? AND epoch = ? AND seq BETWEEN ? AND ?"
                 " AND message_n > ?",
-                (device, epoch, from_seq, to_seq, message_n),
-            ).fetchone()[0]
-            missing += to_seq - from_seq + 1 - late
-            top = max(top, to_seq)
+                (device, epoch, gap.from_seq, gap.to_seq, gap.message_n),
+            )
+            missing += gap.to_seq - gap.from_seq + 1 - late
+            top = max(top, gap.to_seq)
         if top != high_water:
-            yield Finding(
-                0,
-                device,
-                f"epoch {epoch}: high-water mark {high_water}, records and gaps end at {top}",
-            )
-        if seen.get((device, epoch), (0, 0))[0] + missing != top:
-            yield Finding(
-                0, device, f"epoch {epoch}: not every seq from 1 to {top} is a record or in a gap"
-            )
+            text = f"epoch {epoch}: high-water mark {high_water}, records and gaps end at {top}"
+            yield Finding("stream", 0, device, text)
+        if count + missing != top:
+            text = f"epoch {epoch}: not every seq from 1 to {top} is a record or in a gap"
+            yield Finding("stream", 0, device, text)
 
 
-def _gap_findings(
-    db: sqlite3.Connection, device: str, epoch: int, gaps: list[tuple[Any, ...]]
-) -> Iterator[Finding]:
+def _gaps(db: Db, device: str, epoch: int) -> list[_Gap]:
+    rows = db.execute(
+        "SELECT message_n, from_seq, to_seq, cause, noted_ms FROM gap WHERE device = ? AND"
+        " epoch = ? ORDER BY message_n, from_seq",
+        (device, epoch),
+    )
+    return [_Gap._make(row) for row in rows]
+
+
+def _gap_findings(db: Db, device: str, epoch: int, gaps: list[_Gap]) -> Iterator[Finding]:
     """Gap rows are what the heartbeats that they name would make again: range, cause and time."""
-    for message_n in sorted({row[6] for row in gaps}):
-        rows = sorted(row[2:6] for row in gaps if row[6] == message_n)
-        found = db.execute(
-            "SELECT device, received_ms, sealed FROM message WHERE n = ?", (message_n,)
-        ).fetchone()
-        try:
-            state = (
-                messages.decode_state(cbor.decode(found[2])[2])
-                if found and found[0] == device
-                else None
+    for message_n, group in groupby(gaps, lambda gap: gap.message_n):
+        noted = list(group)
+        if noted != _gaps_again(db, device, epoch, message_n, noted[0].from_seq):
+            text = (
+                f"epoch {epoch}: gap {noted[0].from_seq} to {noted[-1].to_seq} is not what message"
+                f" {message_n} says"
             )
-        except (ProtocolError, TypeError, IndexError, KeyError):
-            state = None
-        expected = []
-        if state is not None and state["epoch"] == epoch:
-            lowest = state["lowest_kept"] or state["last_seq"] + 1
-            parts = gap_parts(rows[0][0] - 1, state["acked"], min(lowest - 1, state["last_seq"]))
-            expected = [(*part, found[1]) for part in parts]
-        if rows != expected:
-            yield Finding(
-                message_n,
-                device,
-                f"epoch {epoch}: gap {rows[0][0]} to {rows[-1][1]} is not what message {message_n}"
-                " says",
-            )
+            yield Finding("gap", message_n, device, text)
 
 
-def _witnesses(db: sqlite3.Connection) -> Iterator[Finding]:
-    for device, n, witnessed in db.execute(
-        "SELECT device, ledger_n, ledger_head FROM heartbeat WHERE ledger_n > 0 ORDER BY device"
+def _gaps_again(db: Db, device: str, epoch: int, message_n: int, from_seq: int) -> list[_Gap]:
+    """The gaps from `from_seq` that a heartbeat proves; none when it is no heartbeat of this
+    stream.
+    """
+    for of, received_ms, sealed in db.execute(
+        "SELECT device, received_ms, sealed FROM message WHERE n = ?", (message_n,)
     ):
-        row = db.execute("SELECT head FROM message WHERE n = ?", (n,)).fetchone()
-        if row is None:
-            yield Finding(
-                n,
-                device,
-                f"device {device} was acked with message {n}, which is not here: the end was"
-                " cut off",
-            )
-        elif row[0] != witnessed:
-            yield Finding(n, device, f"device {device} was acked with another head at message {n}")
+        try:
+            state = messages.decode_state(cbor.decode(sealed)[2])
+        except _UNREADABLE:
+            break
+        if of != device or state["epoch"] != epoch:
+            break
+        lowest = state["lowest_kept"] or state["last_seq"] + 1
+        parts = gap_parts(from_seq - 1, state["acked"], min(lowest - 1, state["last_seq"]))
+        return [_Gap(message_n, *part, received_ms) for part in parts]
+    return []
+
+
+def _witnesses(db: Db) -> Iterator[Finding]:
+    for row in witnesses(db):
+        device, n = row["device"], row["ledger_n"]
+        head = head_of(db, n)
+        if head is None:
+            text = f"device {device} was acked with message {n}, which is not here: the end was"
+            yield Finding("witness", n, device, f"{text} cut off")
+        elif head != row["ledger_head"]:
+            text = f"device {device} was acked with another head at message {n}"
+            yield Finding("witness", n, device, text)

@@ -1,7 +1,7 @@
 """What independent implementations say about the golden vectors, as JSON in the file that is named.
 
 Runs in an environment of its own (requirements.lock beside this file): pycose cannot decode with
-cbor2 6 and cwt wants cbor2 below 6. tests/test_protocol_oracles.py makes that environment and
+cbor2 6 and cwt wants cbor2 below 6. tests/protocol/test_oracles.py makes that environment and
 compares the answers.
 """
 

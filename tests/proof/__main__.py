@@ -10,7 +10,7 @@ def main() -> int:
     if len(sys.argv) < 2 or sys.argv[1] not in PROOFS:
         print(f"usage: ./run proof {'|'.join(PROOFS)} [options]", file=sys.stderr)
         return 64
-    return importlib.import_module(f"proof.{sys.argv[1]}").main(sys.argv[2:])
+    return importlib.import_module(f"tests.proof.{sys.argv[1]}").main(sys.argv[2:])
 
 
 sys.exit(main())

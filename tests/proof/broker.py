@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from firmware_support import fill
 from paho.mqtt.enums import CallbackAPIVersion
 
 from firmware.journal import Journal
@@ -36,10 +35,11 @@ from gateway.delivery.ingest import Ingest
 from gateway.delivery.service import Service, ServiceSettings
 from gateway.devices.keys import KeyStore, create_key
 from gateway.store.ledger import Ledger
-from proof.delivery import PATIENCE_S, SITE, Flash, judge, staged
-from proof.situations import SITUATIONS, Situation
 from simulators.bench_board import ProcessBoard
 from simulators.channels import PinLine, SerialLine
+from tests.firmware.bench import fill
+from tests.proof.delivery import PATIENCE_S, SITE, Flash, judge, staged
+from tests.proof.situations import SITUATIONS, Situation
 
 DEVICE = "w1"
 MICROPYTHON = str(Path(sys.executable).with_name("micropython"))

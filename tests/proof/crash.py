@@ -24,7 +24,7 @@ import apsw
 from gateway.delivery.outcomes import Accepted
 from gateway.delivery.recording import Recording
 from gateway.store.messages import chain_break
-from tests.ingest_support import Office
+from tests.delivery.bench import Office
 
 SECTOR_BYTES = 512
 MESSAGES = 60  # of one run; then a new ledger begins

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import planting
-
 from firmware.journal import SECTOR_BYTES
 from gateway.broker.process import HOST
 from gateway.fleet import stage as staging
 from gateway.fleet.boards import boards_file, load_board
 from gateway.fleet.stage import sources, stage
 from gateway.store.ledger import Ledger
+from tests.house import planting
 
 SITE = "city"
 PATIENCE_S = 60  # far more than needed on a busy machine; what takes longer has failed

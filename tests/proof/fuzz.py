@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.instruments.profiles import load_profile, profile_names
-from proof.fuzz_parsers import corpus, parsers
 from protocol.records import encode_record
+from tests.proof.fuzz_parsers import corpus, parsers
 
 INPUT_BYTES_MAX = 128
 CORPUS_HISTORIES = range(1, 17)
@@ -70,7 +70,7 @@ def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
             (corpus / f"{number}").write_bytes(data)
         until = [f"-max_total_time={seconds}"] if seconds else []
         command = [
-            sys.executable, "-m", "proof.fuzz_one", name, f"-runs={inputs}",
+            sys.executable, "-m", "tests.proof.fuzz_one", name, f"-runs={inputs}",
             f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0", f"-artifact_prefix={folder}/",
             "-print_final_stats=1", *until, str(corpus),
         ]  # fmt: skip
@@ -119,7 +119,7 @@ def seeds(name: str) -> list[bytes]:
     """What the profile's driver heard in some histories, as inputs."""
     if name in parsers():
         return corpus(name)
-    from proof.instruments import cases, histories
+    from tests.proof.instruments import cases, histories
 
     found = []
     for outcome in histories(name, CORPUS_HISTORIES) if name in cases() else []:

@@ -1,5 +1,6 @@
-"""The process of one fuzzer: python -m proof.fuzz_one PROFILE [libFuzzer options]. `./run proof
-fuzz` starts it.
+"""The process of one fuzzer: python -m tests.proof.fuzz_one PROFILE [libFuzzer options].
+
+`./run proof fuzz` starts it.
 """
 
 import sys
@@ -10,7 +11,7 @@ with atheris.instrument_imports(include=["firmware.drivers", "protocol", "gatewa
     from firmware.drivers import (  # noqa: F401
         registry,
     )
-    from proof.fuzz import target
+    from tests.proof.fuzz import target
 
     run = target(sys.argv[1])
 

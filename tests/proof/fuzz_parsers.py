@@ -25,7 +25,7 @@ from gateway.instruments.grammar import compile_line
 from gateway.store.ledger_file import migrations
 from protocol import cbor, messages, records, seal, topics
 from protocol.compat import ProtocolError
-from tests.ingest_support import Office
+from tests.delivery.bench import Office
 
 VECTORS = Path(__file__).parent.parent.parent / "protocol" / "vectors"
 WIRE = {"baud": 9600, "bits": 8, "parity": "none", "stop": 1}

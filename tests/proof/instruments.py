@@ -18,12 +18,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from planting import holds, planted
-
 from firmware.drivers import registry
 from gateway.instruments.profiles import load_profile
-from proof.history import Case, Outcome, play, rows_text
 from simulators.instruments.registry import SIMULATORS, simulator_for
+from tests.house.planting import holds, planted
+from tests.proof.history import Case, Outcome, play, rows_text
 
 MODULES = ("report_stream", "frame_stream", "cctalk", "sc350", "ebds", "ssp", "id003")
 PLANTED_WITHIN = 500  # a bug that so many histories do not find is not found
@@ -36,7 +35,7 @@ def cases() -> dict[str, Case]:
 
 
 def _planted(driver: str) -> ModuleType:
-    return importlib.import_module(f"proof.planted_{driver}")
+    return importlib.import_module(f"tests.proof.planted_{driver}")
 
 
 def histories(profile_name: str, seeds: range, driver_class: Any = None) -> list[Outcome]:

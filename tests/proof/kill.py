@@ -40,12 +40,12 @@ from firmware.journal import Journal
 from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
 from gateway.devices.keys import create_key
 from gateway.errors import GatewayError
-from proof import kill_gateway
-from proof.delivery import PATIENCE_S, Flash, judge, quiet_port, staged
 from protocol.records import decode_record
 from simulators.instruments.bill_counter import BillCounter
 from simulators.instruments.machine import Rows, dollars, value_cents
 from simulators.window import Window
+from tests.proof import kill_gateway
+from tests.proof.delivery import PATIENCE_S, Flash, judge, quiet_port, staged
 
 MICROPYTHON = str(Path(sys.executable).with_name("micropython"))
 HEAP = "heapsize=190K"  # what a board has

@@ -20,8 +20,7 @@ from pathlib import Path
 
 from gateway.broker.process import HOST
 from gateway.clock import Clock
-from gateway.delivery import service
-from gateway.delivery.ingest import Ingest
+from gateway.delivery import ingest, service
 from gateway.delivery.outcomes import Accepted, Recorded, Rejected
 from gateway.delivery.recording import Recording
 from gateway.devices.keys import KeyStore
@@ -31,13 +30,11 @@ SITE = "city"
 RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would be most of the time between two kills
 
 
-class HastyLedger(Ledger):
+def record_hastily(ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
     """The control: answers when a batch is written, and is killed before it commits."""
-
-    def record(self, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
-        if not self.db.in_transaction:
-            self.db.execute("BEGIN IMMEDIATE")
-        return Recording(self.db, now_ms).run(batch)
+    if not ledger.db.in_transaction:
+        ledger.db.execute("BEGIN IMMEDIATE")
+    return Recording(ledger.db, now_ms).run(batch)
 
 
 class _Told(threading.Event):
@@ -75,8 +72,10 @@ def main() -> None:
 def _serve(folder: Path, port: int, hasty: bool) -> None:
     logging.disable()
     service.RECONNECT_S = RECONNECT_S  # type: ignore[assignment]
-    ledger = (HastyLedger if hasty else Ledger).open(folder / "ledger.db")
-    gate = Ingest(ledger, KeyStore(folder / "keys"), Clock(), SITE)
+    if hasty:
+        ingest.record = record_hastily
+    ledger = Ledger.open(folder / "ledger.db")
+    gate = ingest.Ingest(ledger, KeyStore(folder / "keys"), Clock(), SITE)
     gateway = service.Service(service.ServiceSettings(SITE, HOST, port), gate)
     gateway.connected = _Told()
     gateway.run(threading.Event())

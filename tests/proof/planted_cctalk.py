@@ -6,8 +6,8 @@ import contextlib
 import random
 from typing import Any
 
-from proof.history import Case
 from simulators.instruments.machine import MachineError
+from tests.proof.history import Case
 
 
 def coin_hands(rng: random.Random, machine: Any, now_ms: int) -> int:

@@ -4,9 +4,9 @@ import contextlib
 import random
 from typing import Any
 
-from proof.history import Case
 from simulators.instruments.ebds import NOTES
 from simulators.instruments.machine import MachineError
+from tests.proof.history import Case
 
 
 def hands(rng: random.Random, machine: Any, now_ms: int) -> int:

@@ -7,8 +7,8 @@ be told of as money that may have passed. The display stream has no case: its pr
 and credits nothing.
 """
 
-from proof.history import Case
-from proof.planted_report_stream import handed, hands, settle
+from tests.proof.history import Case
+from tests.proof.planted_report_stream import handed, hands, settle
 
 LINE = ("noise", "drop_reply", "wrong_baud", "drop", "flip")
 KNOBS = (

@@ -1,7 +1,7 @@
 """ID-003: bugs that the histories must find."""
 
-from proof.history import Case
-from proof.planted_ssp import hands, settle  # people do the same at both
+from tests.proof.history import Case
+from tests.proof.planted_ssp import hands, settle  # people do the same at both
 
 CASES = [Case(profile="id003", hands=hands, settle=settle)]
 NO_NOTE = "        self._note = 0\n"

@@ -6,9 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from planting import planted
-
 from firmware import journal as shipped
+from tests.house.planting import planted
 
 _READ_BACK = "if self._read_entry(self._sector, offset) is not None:\n                return"
 PLANTED = [

@@ -10,9 +10,9 @@ ever heard a number, it cannot know.
 import random
 from typing import Any
 
-from proof.history import Case
 from simulators.instruments.faults import Faults
 from simulators.instruments.registry import simulator_for
+from tests.proof.history import Case
 
 LINE = ("noise", "drop_reply", "repeat_reply", "wrong_baud", "drop")
 FINAL_BATCHES = 3  # in the calm, one behind the other: their numbers show what is missing

@@ -4,9 +4,9 @@ import contextlib
 import random
 from typing import Any
 
-from proof.history import Case
 from simulators.instruments.machine import MachineError
 from simulators.instruments.sc350 import Sc350
+from tests.proof.history import Case
 
 FIRST_MS = 3000  # what was moved before anybody asked, nobody can know
 
@@ -45,7 +45,7 @@ def settle(machine: Any, now_ms: int) -> None:
 
 # Left out: another machine on the cable while the controller is off. It has no serial number; a
 # memory that rose by what people can count in that time is taken for theirs. Without restarts a
-# swap is seen, which tests/test_instruments_duties.py shows.
+# swap is seen, which tests/simulators/test_instruments_duties.py shows.
 KNOBS = tuple(knob for knob in Sc350.supported if knob != "swap")
 CASES = [
     Case(

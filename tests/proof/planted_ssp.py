@@ -1,7 +1,7 @@
 """SSP: what people do at the validator, and bugs that the histories must find."""
 
-from proof.history import Case
 from simulators.instruments.machine import MachineError
+from tests.proof.history import Case
 
 NOTES = ("1.00", "5.00", "10.00", "20.00")
 

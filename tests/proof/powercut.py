@@ -27,9 +27,9 @@ from typing import Any
 from firmware import journal as shipped
 from firmware.controller import Controller, boot_event
 from firmware.journal import JournalFull
-from proof import littlefs_cuts, wear
-from proof.flash_model import ERASE_TEARS, PROGRAM_TEARS, Flash, PowerCut
-from proof.planted_journal import PLANTED, mutant
+from tests.proof import littlefs_cuts, wear
+from tests.proof.flash_model import ERASE_TEARS, PROGRAM_TEARS, Flash, PowerCut
+from tests.proof.planted_journal import PLANTED, mutant
 
 SHIFT_SECTORS = 5
 SHIFT_RECORDS = 700

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from gateway.broker.process import HOST, MosquittoBroker
-from proof.delivery import quiet_port
+from tests.proof.delivery import quiet_port
 
 
 class Mosquitto(MosquittoBroker):

@@ -41,8 +41,8 @@ from typing import Any
 from firmware.drivers.base import format_minor
 from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
 from gateway.store.ledger import Ledger
-from proof.chaos import CALM, PARTITIONS, ChaosProxy
-from proof.soak_parts import COUNTS, Gateway, Plan, Window
+from tests.proof.chaos import CALM, PARTITIONS, ChaosProxy
+from tests.proof.soak_parts import COUNTS, Gateway, Plan, Window
 
 TICK_S = 1 / 250
 WITNESS_MS = (

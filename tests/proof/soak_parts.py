@@ -15,9 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from acceptor_bench import board_with, site_of
-from firmware_support import HEAP, MICROPYTHON, SITE
-
 from gateway.broker.process import HOST
 from gateway.clock import Clock
 from gateway.delivery.ingest import Ingest
@@ -26,13 +23,15 @@ from gateway.devices.keys import KeyStore, create_key
 from gateway.fleet.boards import load_board
 from gateway.fleet.stage import stage
 from gateway.store.ledger import Ledger
-from proof.chaos import Weather
 from simulators import gpio
 from simulators.bench_board import ProcessBoard
 from simulators.channels import PinLine, SerialLine
 from simulators.flash_image import records_on_flash
 from simulators.instruments.machine import count_batch
 from simulators.instruments.printers import CsvPrinter
+from tests.firmware.acceptor_bench import board_with, site_of
+from tests.firmware.bench import HEAP, MICROPYTHON, SITE
+from tests.proof.chaos import Weather
 
 UNHEARD_MAX = 6  # reports of one machine whose beep is still to come
 FULL_S = 1 / 5

@@ -34,7 +34,7 @@ from gateway.facts.chain import GENESIS, next_head
 from gateway.store.ledger import Ledger
 from gateway.store.messages import chain_break, chained
 from gateway.store.verify import findings
-from tests.ingest_support import NOW_MS, Device, Office
+from tests.delivery.bench import NOW_MS, Device, Office
 
 WHOLE_EVERY = 100
 WINDOW = 2  # messages before and behind an edit

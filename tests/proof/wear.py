@@ -11,7 +11,7 @@ from typing import Any
 
 from firmware.journal import Journal
 from gateway.fleet.boards import load_boards
-from proof.flash_model import Flash
+from tests.proof.flash_model import Flash
 
 CYCLES = 100_000
 # mean of the 217 records of the three windows of `./run demo --once` (37.5; the longest has 118)

@@ -29,7 +29,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import planting
+from tests.house import planting
 
 ROOT = Path(__file__).parent.parent.parent
 PLANTED_HISTORIES = 500
@@ -103,7 +103,7 @@ def play(
     focus: Sequence[str] = (),
 ) -> tuple[Any, list[str]]:
     """(the world, what is wrong with it)"""
-    from world.world import World
+    from tests.world.world import World
 
     world = World(seed, folder / "history", template_in(folder), only, trace, focus)
     return world, world.run()
@@ -235,7 +235,7 @@ def shrunk(seed: int) -> dict[str, Any]:
 
 def replay(script: list[list[Any]], folder: Path) -> str:
     """What tests/world/replay.py says of these calls in MicroPython."""
-    from world.replay import ANSWER_BYTES, plain
+    from tests.world.replay import ANSWER_BYTES, plain
 
     path = folder / "script.json"
     lines = []
@@ -250,7 +250,7 @@ def replay(script: list[list[Any]], folder: Path) -> str:
         "-X",
         HEAP,
         "-m",
-        "world.replay",
+        "tests.world.replay",
         str(path),
     ]
     here = {"MICROPYPATH": f"{ROOT}:{ROOT / 'tests'}:.frozen", "PATH": os.environ["PATH"]}
@@ -261,7 +261,7 @@ def replay(script: list[list[Any]], folder: Path) -> str:
 
 
 def plain_limits(value: Any) -> Any:
-    from world.replay import plain
+    from tests.world.replay import plain
 
     return value if isinstance(value, dict) else plain(value)
 
@@ -295,7 +295,7 @@ def show(result: dict[str, Any]) -> None:
 
 
 def focus_of(title: str) -> Sequence[str]:
-    from world.planted import FOCUS
+    from tests.world.planted import FOCUS
 
     return FOCUS.get(title, ())
 
@@ -305,7 +305,7 @@ def plant(title: str) -> None:
     from importlib.abc import Loader, MetaPathFinder
     from importlib.machinery import ModuleSpec
 
-    from world.planted import PLANTED
+    from tests.world.planted import PLANTED
 
     _, file, old, new = next(each for each in PLANTED if each[0] == title)
     source = planting.planted((ROOT / file).read_text(), old, new, f"{title}: {file}")
@@ -335,14 +335,14 @@ def found_at(title: str) -> tuple[int, str]:
     command = [
         sys.executable,
         "-m",
-        "proof",
+        "tests.proof",
         "world",
         "--plant",
         title,
         "--histories",
         str(PLANTED_HISTORIES),
     ]
-    here = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "tests"), str(ROOT)))}
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(
             command,
@@ -363,7 +363,7 @@ def found_at(title: str) -> tuple[int, str]:
 
 
 def planted(jobs: int, as_json: bool) -> int:
-    from world.planted import PLANTED
+    from tests.world.planted import PLANTED
 
     titles = [each[0] for each in PLANTED]
     results = {}

@@ -8,10 +8,10 @@ from gateway.devices import commands
 from gateway.devices.keys import DeviceKey, destroy_keys
 from gateway.errors import GatewayError
 from protocol import messages, seal, topics
-from world import oracle
-from world.core import Core
-from world.parts import Board
-from world.world import PENDING, SITE, World
+from tests.world import oracle
+from tests.world.core import Core
+from tests.world.parts import Board
+from tests.world.world import PENDING, SITE, World
 
 Fault = Callable[[World, random.Random], bool]
 BoardFault = Callable[[World, random.Random, Board], bool]

@@ -1,8 +1,8 @@
 """How a person mends what only a person can, at the end of a history."""
 
-from world import oracle
-from world.faults import flash_key
-from world.world import World
+from tests.world import oracle
+from tests.world.faults import flash_key
+from tests.world.world import World
 
 # a copy under an older key is reported once nothing of that key can be merely late (600 s)
 COPY_MS = 800_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.clock import Clock
-from world.core import Core
+from tests.world.core import Core
 
 
 class WorldClock(Clock):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 
-from world.core import Core, Cut
+from tests.world.core import Core, Cut
 
 ANSWER_BYTES = 64
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from world import oracle
-from world.parts import Board, Timeline
+from tests.world import oracle
+from tests.world.parts import Board, Timeline
 
 KEPT_S = 20  # when a broker says that a device is lost
 

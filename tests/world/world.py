@@ -22,10 +22,10 @@ from gateway.devices.keys import KeyStore, key_file
 from gateway.errors import TryAgain
 from gateway.files import write_private
 from gateway.store.ledger import Ledger
-from world import oracle
-from world.core import Core, Cut
-from world.parts import Board, Pile
-from world.wires import Wires
+from tests.world import oracle
+from tests.world.core import Core, Cut
+from tests.world.parts import Board, Pile
+from tests.world.wires import Wires
 
 SITE = "city"
 # how long it may take until everything is in the ledger, once nothing is broken any more
@@ -369,7 +369,7 @@ class World(Wires):
 
     def run(self) -> list[str]:
         """The history; what is wrong with it, [] for nothing."""
-        from world.mending import heal
+        from tests.world.mending import heal
 
         caps = recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED
         # so that a short history gets there
@@ -401,7 +401,7 @@ class World(Wires):
 
     def draw(self) -> None:
         """Which faults strike when; few kinds for most histories, so that they meet."""
-        from world.faults import FAULTS as faults
+        from tests.world.faults import FAULTS as faults
 
         rng = self.rng
         many = rng.choice((0, rng.randrange(1, 8), rng.randrange(1, 8), rng.randrange(40)))
@@ -416,7 +416,7 @@ class World(Wires):
         self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan
 
     def strike(self, name: str, dice: int) -> None:
-        from world.faults import FAULTS
+        from tests.world.faults import FAULTS
 
         if FAULTS[name](self, random.Random(dice)):
             self.struck[name] += 1

@@ -1,0 +1,38 @@
+"""./run bench: every benchmark runs and prints its ratio. What the ratios are is for people; here
+they are short.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHORT = {"ingest": ["--messages", "100", "--rounds", "1"], "mqtt_client": []}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["./run", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_every_benchmark_is_tried_here() -> None:
+    assert sorted(SHORT) == sorted(path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_benchmark_prints_ratios(name: str) -> None:
+    done = bench(name, *SHORT[name])
+
+    assert 0 == done.returncode, done.stderr
+    assert "ratio" in done.stdout
+    assert re.search(r"\b\d+\.\d\d\b", done.stdout)
+
+
+def test_an_unknown_benchmark_names_the_known_ones() -> None:
+    done = bench("speed")
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "no benchmark 'speed'; there are: ingest mqtt_client" in done.stderr

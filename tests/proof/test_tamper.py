@@ -1,0 +1,32 @@
+"""A slice of ./run proof tamper: no row of facts can be edited unseen."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from tests.proof.tamper import chain, prove, rebuilt
+
+
+def test_every_edit_of_a_row_is_found(tmp_path: Path) -> None:
+    result = prove(tmp_path, Namespace(tampers=1500, rows=3000, seed=2))
+
+    assert [] == result["missed"]
+    assert {
+        "message.received_ms",
+        "message.topic",
+        "record.body",
+        "record deleted",
+        "gap.cause",
+    } <= set(result["kinds"])
+
+
+def test_every_edit_with_a_rebuilt_chain_is_found_by_one_printed_checkpoint(tmp_path: Path) -> None:
+    result = rebuilt(tmp_path, Namespace(tampers=3000, rows=1500, seed=2))
+
+    assert ([], 0) == (result["missed"], result["control"])
+    assert {"received_ms", "topic", "sealed", "deleted", "inserted", "swapped", "cut"} == set(
+        result["kinds"]
+    )
+
+
+def test_a_long_chain_is_whole(tmp_path: Path) -> None:
+    assert 0 == chain(tmp_path, 20_000)["broken_at"]

@@ -1,0 +1,3 @@
+"""Fixtures of the folder."""
+
+from tests.reports.bench import report  # noqa: F401
