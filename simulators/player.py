@@ -162,9 +162,9 @@ class Player:
             if await self.window.wait_beep(WAIT_S) == "ok":
                 return
             await self._powered()
-            await self.window.key(
-                ["C"]
-            )  # whatever the pad took of it: a second try begins from nothing
+            # twice, so that a second try begins from nothing: the first C ends a mark, the other
+            # forgets digits that the adding machine took because the mark had ended without them
+            await self.window.key(["C", "C"])
         raise PlayError(
             f"{self.window.name}: mark {code} was keyed {TRIES_MAX} times and no beep; see its"
             " console"
