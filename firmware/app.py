@@ -129,13 +129,13 @@ class App:
             events.extend(self._pad.scan(ports.pad_rows(), now))
             self._take(events)
             self._commit()
-            for line in self._pad.take_lines():
-                ports.show(line)  # after the commit: a line that the cashier reads is on flash
+            # after the commit: a line that the cashier reads is on flash
+            self._signal(self._pad.take_signals())
             self._progress("scan")
             await asyncio.sleep_ms(_SCAN_MS)
 
     async def _listen(self, number: int) -> None:
-        """One serial line. What the machine is told goes out behind what it said: on flash first,
+        """One serial line. What the machine is told goes out after what it said: on flash first,
         acknowledged afterwards.
 
         A credit that flash refused is not acknowledged: its driver starts again where flash stands,
@@ -196,7 +196,7 @@ class App:
     # ---- what the tasks share ----
 
     def _driver(self, each: dict):
-        """The driver of one line, which goes on behind the last tally on flash of every instrument
+        """The driver of one line, which goes on after the last tally on flash of every instrument
         that hangs on it.
         """
         driver = driver_for(each["driver"])(each["name"], each["settings"], self._site["currency"])
@@ -259,7 +259,7 @@ class App:
         return "done", "", ()
 
     def _restart(self, _command: dict) -> tuple:
-        self._restarting = True  # behind the record that says so
+        self._restarting = True  # after the record that says so
         return "done", "", ()
 
     def _tell_log(self, _command: dict) -> tuple:

@@ -3,10 +3,14 @@ recognises.
 
     bills 20.00x5 1.00x3   put notes through the bill counter
     coins 0.25x8           pour coins into the sorter
-    break bills jam        the next batch of a machine goes wrong
     drawer                 open and shut the drawer
-    key 12.34+             press keys (total, subtotal, 396#)
-    mark close [1500]      key a mark, with its value in cents
+    key 12.34+             press keys: an amount, total, subtotal, 396#
+    key keys MARK 5 C      press these keys, wrong ones too
+    mark close             key a mark: opening_float drop checks_tape close
+                             recount void_last_batch checkpoint done
+    mark drop 1500         key a mark with its value: card_total and sign_on
+                             need one, opening_float and drop may have one
+    break bills jam        the next batch of a machine goes wrong
     power off | on         cut the board's power, give it back
     help, quit
 
@@ -110,7 +114,7 @@ async def act(window: Window, line: str) -> None:
     elif verb == "key" and rest:
         await window.key(" ".join(rest))
     elif verb == "mark" and len(rest) in (1, 2):
-        await window.mark(rest[0], int(rest[1]) if len(rest) == 2 and rest[1].isdecimal() else None)
+        await window.key(" ".join(words))
     elif verb == "power" and rest in (["off"], ["on"]):
         switch: Callable[[], None] = window.cut if rest == ["off"] else window.supply
         switch()

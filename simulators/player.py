@@ -160,8 +160,9 @@ class Player:
             if await self.window.wait_beep(WAIT_S) == "ok":
                 return
             await self._powered()
-            # whatever the pad took of it: a second try begins from nothing
-            await self.window.key(["C"])
+            # twice, so that a second try begins from nothing: the first C ends a mark, the other
+            # forgets digits that the adding machine took because the mark had ended without them
+            await self.window.key(["C", "C"])
         raise PlayError(
             f"{self.window.name}: mark {code} was keyed {TRIES_MAX} times and no beep; see its"
             " console"

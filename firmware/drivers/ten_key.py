@@ -22,15 +22,18 @@ KEYS = (
 _LINES_MAX = const(16)  # lines that wait to be shown; older ones go
 
 VALUE_MAX = limit_of("value")
+_KEYED_CHARS_MAX = const(24)  # of a value, wrong keys and noughts in front included
 _IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
 
-_MARK_NAMES = limit_of("mark")  # the marks of the digits 1 to 9 and 0, in this order
+# the marks of the digits 1 to 9 and 0 are limit_of("mark"), looked up at each key: kept, their
+# names are 700 bytes of heap
+_PAGES = const(5)  # of the display: two marks each
 _MAY_HAVE_VALUE = const((0, 1, 2, 3))  # card_total, sign_on, opening_float, drop
 _MUST_HAVE_VALUE = const((0, 1))
 
 
 class TenKey:
-    """Config: name ("pad"), currency ("USD"). `scan` the matrix, `take_lines` for the display."""
+    """Config: name ("pad"), currency ("USD"). `scan` the matrix, `take_signals` for the cashier."""
 
     def __init__(self, config: dict):
         self._name = config.get("name", "pad")
@@ -38,7 +41,7 @@ class TenKey:
         self.machine = AddingMachine(config.get("currency", "USD"))
         self._marks = Marks()
         self._pressed_ms = 0
-        self._lines = []
+        self._signals = []
 
     def scan(self, rows: list, now_ms: int) -> list:
         """Events after one scan of the matrix, `rows` as KeyMatrix.scan has them; call it as often
@@ -48,7 +51,7 @@ class TenKey:
         pressed, notes = self._matrix.scan(rows, now_ms)
         for condition, key in notes:
             detail = (
-                "several keys at once: release all"
+                "several keys: release them all"
                 if key < 0
                 else "key %s is held down" % (KEYS[key] or "none")
             )
@@ -60,12 +63,14 @@ class TenKey:
                     "detail": detail,
                 }
             )
-            self._say("%s: %s" % (condition, detail))
+            self._say("", "%s: %s" % (condition, detail))
+            if key < 0 and self._marks.active:
+                self._press("?", events)  # a key of the mark was lost: it is refused
         for key in pressed:
             self._pressed_ms = now_ms
             self._press(KEYS[key], events)
         if self._marks.active and ticks_diff(now_ms, self._pressed_ms) > _IDLE_MS:
-            self._say(self._marks.cancel("too late")[1])
+            self._say(*self._marks.refuse("too late")[1:])
         return events
 
     @property
@@ -73,30 +78,29 @@ class TenKey:
         """True while a finger is on the pad."""
         return self._matrix.busy
 
-    def take_lines(self) -> list:
-        """The texts that the display has not shown yet, oldest first."""
-        lines, self._lines = self._lines, []
-        return lines
+    def take_signals(self) -> list:
+        """(beep or "", text) of what the cashier has not been told yet, oldest first."""
+        signals, self._signals = self._signals, []
+        return signals
 
     def _press(self, key: str, events: list) -> None:
         if not key:
             return
         if self._marks.active or key == "MARK":
-            event, message = self._marks.press(key)
-            if message:
-                self._say(message)
+            event, beep, text = self._marks.press(key)
+            self._say(beep, text)
         else:
             event = self.machine.press(key)
             if event:
-                self._say(tape_text(event))
+                self._say("", tape_text(event))
             elif key == "ADD":
-                self._say("add mode on" if self.machine.add_mode else "add mode off")
+                self._say("", "add mode on" if self.machine.add_mode else "add mode off")
         if event:
             events.append(event)
 
-    def _say(self, line: str) -> None:
-        if line:
-            self._lines = self._lines[-(_LINES_MAX - 1) :] + [line]
+    def _say(self, beep: str, text: str) -> None:
+        if text:
+            self._signals = self._signals[-(_LINES_MAX - 1) :] + [(beep, text)]
 
 
 def tape_text(line: dict) -> str:
@@ -109,54 +113,79 @@ def tape_text(line: dict) -> str:
 class Marks:
     """The marks between counts: MARK, which, an optional value, MARK.
 
-    `press` every key while `active`, and MARK at any time: (event or None, message or "") comes
-    back.
+        idle --MARK--> which? --its digit--> value --MARK--> idle: told as an event, or refused
+                       `<>`: next page <--BS-- keys, BS
+                       MARK, C, a minute ----- C, a minute -> idle: nothing told
+
+    Only MARK, C or a minute ends a mark: a wrong key never sends the next keys to the adding
+    machine. What was keyed with it is judged at MARK, so that a refused mark can be keyed again
+    from its start. `press` every key while `active`, and MARK at any time.
     """
 
     def __init__(self):
         self.active = False
-        self._which = -1
-        self._value = ""
+        self._digit = -1  # of the mark; below 0 none was keyed yet: -1 shows the first page
+        self._value = ""  # as keyed, wrong keys included
+        self._wrong = ""  # what the mark takes instead of this value
 
     def press(self, key: str) -> tuple:
-        """The mark's event when this key confirmed it; else what the display should say."""
+        """(the mark's event when this key confirmed it or None, beep or "", text or "")."""
         if not self.active:
-            self.active = key == "MARK"
-            self._which = -1
-            self._value = ""
-            return None, "mark? 1 sign on 2 float 3 drop" if self.active else ""
-        if key == "MARK":
-            if self._which < 0:
-                return self.cancel("no mark")
-            name = _MARK_NAMES[self._which - 1]
-            if self._which in _MUST_HAVE_VALUE and not self._value:
-                return self.cancel("%s needs a number" % name)
-            self.active = False
-            event = {"kind": "mark", "mark": name}
-            if self._value:
-                event["value"] = int(self._value)
-            return event, ""
+            self.active = True
+            return self._ask("", 0)
         if key == "C":
-            return self.cancel("key C")
-        if self._which < 0:
-            if len(key) == 1 and key.isdigit():
-                self._which = int(key)
-                return None, "mark " + _MARK_NAMES[self._which - 1]
-            return self.cancel("no mark %s" % key)
-        name = _MARK_NAMES[self._which - 1]
-        if key == "BS":
+            self.active = False
+            return None, "", "mark cancelled"
+        if self._digit < 0:
+            if key == "MARK":
+                return self.refuse("no mark")
+            if key == "<>":
+                return self._ask("", -self._digit % _PAGES)
+            if len(key) > 1 or not key.isdigit():
+                return self._ask("error", -1 - self._digit)
+            self._digit = int(key)
+        elif key == "BS":
+            if not self._value:
+                return self._ask("", 0)
             self._value = self._value[:-1]
-        elif not key.isdigit():
-            return self.cancel("key %s" % key)
-        elif self._which not in _MAY_HAVE_VALUE:
-            return self.cancel("%s takes no value" % name)
-        elif int(self._value + key) > VALUE_MAX:
-            return self.cancel("value too high")
-        else:
-            self._value += key
-        return None, ("mark %s %s" % (name, self._value)).rstrip()
+        elif key != "MARK":
+            self._value = (self._value + (key if key.isdigit() else key[0]))[:_KEYED_CHARS_MAX]
+        before = self._wrong
+        self._wrong = self._judge(key == "MARK")
+        name = limit_of("mark")[self._digit - 1]
+        text = ("mark %d %s %s" % (self._digit, name, self._value)).rstrip() + self._wrong
+        if key != "MARK":
+            return None, "error" if self._wrong and not before else "", text
+        if self._wrong:
+            return self.refuse(text)
+        self.active = False
+        event = {"kind": "mark", "mark": name}
+        if self._value:
+            event["value"] = int(self._value)
+        return event, "", ""
 
-    def cancel(self, why: str) -> tuple:
+    def refuse(self, why: str) -> tuple:
         """Nothing was marked."""
         self.active = False
-        return None, "mark cancelled: " + why
+        return None, "error", why + ": key it again"
+
+    def _ask(self, beep: str, page: int) -> tuple:
+        """Show two of the marks, and let one be chosen."""
+        self._digit = -1 - page
+        self._value = ""
+        self._wrong = ""
+        first = 2 * page
+        names = limit_of("mark")
+        shown = (first + 1, names[first], (first + 2) % 10, names[first + 1])
+        return None, beep, "%d %s %d %s <>" % shown
+
+    def _judge(self, is_whole: bool) -> str:
+        """What is wrong with the value, "" for nothing."""
+        value = self._value
+        if not value:
+            return " needs a value" if is_whole and self._digit in _MUST_HAVE_VALUE else ""
+        if self._digit not in _MAY_HAVE_VALUE:
+            return " takes no value"
+        if not value.isdigit():
+            return " takes digits only"
+        return " is too high" if len(value) == _KEYED_CHARS_MAX or int(value) > VALUE_MAX else ""

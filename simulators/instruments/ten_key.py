@@ -26,6 +26,9 @@ MARKS = {
     "card_total": "0", "sign_on": "1", "opening_float": "2", "drop": "3", "checks_tape": "4",
     "close": "5", "recount": "6", "void_last_batch": "7", "checkpoint": "8", "done": "9",
 }  # fmt: skip
+MUST_HAVE_VALUE = ("card_total", "sign_on")
+MAY_HAVE_VALUE = ("opening_float", "drop")  # every other mark takes none
+MARK_VALUE_MAX = 1_099_511_627_775  # docs/pad.md: 10,995,116,277.75 in cents
 SYMBOLS = {
     "+": "+",
     "-": "-",
@@ -136,6 +139,8 @@ def keys_for(text: str) -> list[str]:
                 raise PadError(f"ten-key pad: no key {key!r}")
         return words[1:]
     if words[:1] == ["mark"] and len(words) in (2, 3):
+        if len(words) == 3 and not (words[2].isascii() and words[2].isdecimal()):
+            raise PadError(f"ten-key pad: a mark's value is digits only, not {words[2]!r}")
         return mark_keys(words[1], int(words[2]) if len(words) == 3 else None)
     if len(words) == 1 and words[0] in SYMBOLS and words[0] not in "+-#":
         return [SYMBOLS[words[0]]]
@@ -168,13 +173,22 @@ def amount_keys(cents: int, symbol: str = "+") -> list[str]:
 
 def mark_keys(code: str, value: int | None = None) -> list[str]:
     """MARK, which, the digits of the value if there is one, MARK. `code`: a digit or a name of
-    MARKS; no negative value.
+    MARKS.
+
+    PadError for what the pad would refuse: a value at a mark that takes none, none where one is
+    needed, one that is negative or too high.
     """
     digit = MARKS.get(code, code)
-    if digit not in MARKS.values():
-        raise PadError(f"ten-key pad: no mark {code!r}")
-    if value is not None and value < 0:
-        raise PadError(f"ten-key pad: a mark takes no negative value ({value})")
+    name = next((name for name in MARKS if MARKS[name] == digit), "")
+    if not name:
+        raise PadError(f"ten-key pad: no mark {code!r}; there are {', '.join(MARKS)}")
+    if value is None and name in MUST_HAVE_VALUE:
+        raise PadError(f"ten-key pad: mark {name} needs a value")
+    if value is not None and name not in MUST_HAVE_VALUE + MAY_HAVE_VALUE:
+        takers = ", ".join(MUST_HAVE_VALUE + MAY_HAVE_VALUE)
+        raise PadError(f"ten-key pad: mark {name} takes no value; only {takers} do")
+    if value is not None and not 0 <= value <= MARK_VALUE_MAX:
+        raise PadError(f"ten-key pad: {value} is no value, 0 to {MARK_VALUE_MAX} are")
     return ["MARK", digit, *("" if value is None else str(value)), "MARK"]
 
 

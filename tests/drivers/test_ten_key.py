@@ -1,6 +1,4 @@
-"""The pad: debounce and ghosts, the adding machine against a plain model, and the marks."""
-
-from pathlib import Path
+"""The pad: debounce and ghosts, and the adding machine against a plain model."""
 
 import pytest
 from hypothesis import given, settings
@@ -8,47 +6,10 @@ from hypothesis import strategies as st
 
 from firmware.drivers.adding_machine import AMOUNT_MINOR_MAX, AddingMachine
 from firmware.drivers.key_matrix import KeyMatrix
-from firmware.drivers.ten_key import KEYS, VALUE_MAX, TenKey
+from firmware.drivers.ten_key import KEYS, VALUE_MAX
 from protocol.compat import ProtocolError
 from protocol.records import decode_record, encode_record
-
-SCAN_MS = 5
-
-
-class Pad:
-    """A pad under a finger; `keys` types them one after the other."""
-
-    def __init__(self) -> None:
-        self.pad = TenKey({"currency": "USD"})
-        self.now_ms = 0
-
-    def hold(self, labels: list[str], ms: int) -> list[dict]:
-        rows = [0] * 5
-        for label in labels:
-            row, column = divmod(KEYS.index(label), 5)
-            rows[row] |= 1 << column
-        return self.scan(rows, ms)
-
-    def scan(self, rows: list[int], ms: int) -> list[dict]:
-        events: list[dict] = []
-        for _ in range(0, ms, SCAN_MS):
-            events += self.pad.scan(rows, self.now_ms)
-            self.now_ms += SCAN_MS
-        return events
-
-    def keys(self, text: str) -> list[dict]:
-        events: list[dict] = []
-        for label in text.split():
-            events += self.hold([label], 60) + self.hold([], 60)
-        return events
-
-
-def tape(events: list[dict]) -> list[tuple]:
-    return [
-        (event["left"], event["amount_minor"], event["symbol"])
-        for event in events
-        if event["kind"] == "tape"
-    ]
+from tests.drivers.pad import MANUAL, SCAN_MS, Pad, tape
 
 
 def pressed(text: str, machine: AddingMachine | None = None) -> list[tuple]:
@@ -291,80 +252,23 @@ def test_a_key_that_stays_down_is_told_once_and_the_others_work():
     assert tape(pad.hold(["GT", "+"], 60)) == [("", 5, "+")]
 
 
-@pytest.mark.parametrize(
-    ("keys", "marks"),
-    [
-        ("MARK 1 7 MARK", [("sign_on", 7)]),
-        ("MARK 2 MARK", [("opening_float", None)]),
-        ("MARK 2 1 5 000 MARK", [("opening_float", 15000)]),
-        ("MARK 3 5 0 00 0 BS MARK", [("drop", 5000)]),
-        ("MARK 4 MARK", [("checks_tape", None)]),
-        ("MARK 5 MARK", [("close", None)]),
-        ("MARK 6 MARK", [("recount", None)]),
-        ("MARK 7 MARK", [("void_last_batch", None)]),
-        ("MARK 8 MARK", [("checkpoint", None)]),
-        ("MARK 9 MARK", [("done", None)]),
-        ("MARK 0 1 2 3 4 MARK", [("card_total", 1234)]),
-        ("MARK 3 0 MARK", [("drop", 0)]),
-        ("MARK C MARK 5 MARK", [("close", None)]),
-        ("MARK 5 C", []),
-        ("MARK MARK", []),
-        ("MARK 1 MARK", []),
-        ("MARK 0 MARK", []),
-        ("MARK + ", []),
-        ("MARK 3 . ", []),
-        ("MARK 5 1", []),
-        ("MARK 3 " + "9 " * 14, []),
-    ],
-)
-def test_marks(keys, marks):
-    events = Pad().keys(keys)
-
-    assert [(event["mark"], event.get("value")) for event in events] == marks
-    for event in events:
-        record = dict(event, boot=1, uptime_ms=2)
-        assert decode_record(encode_record(record)) == record
-
-
-def test_while_a_mark_is_keyed_nothing_goes_to_the_adding_machine():
-    pad = Pad()
-    events = pad.keys("1 2 MARK 3 9 9 MARK 3 4 +")
-
-    assert [event["kind"] for event in events] == ["mark", "tape"]
-    assert tape(events) == [("", 1234, "+")]
-
-
-def test_a_mark_left_lying_is_cancelled():
-    pad = Pad()
-    pad.keys("MARK 3 5")
-    pad.hold([], 61000)
-
-    assert pad.pad.take_lines()[-1] == "mark cancelled: too late"
-    assert tape(pad.keys("7 +")) == [("", 7, "+")]
-
-
 def test_lines_for_the_display_are_bounded_and_taken_once():
     pad = Pad()
     pad.keys("1 2 3 4 + 0 7 1 1 # *")
 
-    assert pad.pad.take_lines() == [
-        "                 12.34 +",
-        "0711                   #",
-        "001              12.34 *",
+    assert pad.told() == [
+        ("", "                 12.34 +"),
+        ("", "0711                   #"),
+        ("", "001              12.34 *"),
     ]
-    assert pad.pad.take_lines() == []
+    assert pad.told() == []
     pad.keys("1 + " + "+ " * 40)
-    assert len(pad.pad.take_lines()) == 16
+    assert len(pad.told()) == 16
 
 
 def test_the_day_in_the_manual_is_what_the_pad_makes_of_its_keys():
     """The third column of the table in docs/pad.md, typed."""
-    day = (
-        (Path(__file__).parents[2] / "docs" / "pad.md")
-        .read_text()
-        .partition("## A day at")[2]
-        .partition("## When")[0]
-    )
+    day = MANUAL.partition("## A day at")[2].partition("## When")[0]
     rows = [row.split("|")[2] for row in day.splitlines() if row.startswith(("| 1", "| 0"))]
     events = Pad().keys(" ".join(rows).replace("`", " "))
 

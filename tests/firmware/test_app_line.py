@@ -103,7 +103,7 @@ def test_power_cut_in_mid_report_and_a_recount_are_one_tally(tmp_path: Path) -> 
     assert [1, 2] == [boot["boot"] for boot in office.kinds("boot")]
 
 
-def test_power_cut_right_behind_the_beep_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+def test_power_cut_right_after_the_beep_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     async def act(window: Window, office: Office) -> None:
         window.on_line = lambda text: window.cut() if text == "beep ok" else None
         await window.count_bills(ROWS)
@@ -242,6 +242,38 @@ def test_keys_of_25_ms_are_all_on_the_tape(tmp_path: Path) -> None:
     assert [("drop", 15000)] == [(mark["mark"], mark["value"]) for mark in office.kinds("mark")]
 
 
+def starts(window: Window) -> int:
+    return [name for _, name in window.beeps].count("start")
+
+
+def test_a_value_at_close_is_refused_and_changes_nothing_that_was_open(tmp_path: Path) -> None:
+    """The power goes in the middle of a mark too: it is forgotten, nothing of it is recorded."""
+    wrong = "mark 5 close 1500 takes no value: key it again"
+
+    async def act(window: Window, office: Office) -> None:
+        await until(window, lambda: starts(window) == 1, "the start")
+        await window.mark("drop", 4000)
+        assert "ok" == await window.wait_beep(PATIENCE)
+        await window.key("keys MARK 5 1 5 00 MARK")
+        assert "error" == await window.wait_beep(PATIENCE)
+        await until(window, lambda: wrong in window.display, "why the mark was refused")
+        await window.key("keys MARK 5")
+        window.cut()
+        await window.power_on(PATIENCE)
+        await until(window, lambda: starts(window) == 2, "the start after the cut")
+        await window.key("keys 0 C C")
+        await window.mark("close")
+        assert "ok" == await window.wait_beep(PATIENCE)
+        await window.tape_check(500)
+        await until(window, lambda: office.kinds("tape"), "the tape in the ledger")
+
+    office = with_line(tmp_path, act)
+
+    marks = [(mark["mark"], mark.get("value")) for mark in office.kinds("mark")]
+    assert [("drop", 4000), ("close", None)] == marks
+    assert [500] == [line["amount_minor"] for line in office.kinds("tape")]
+
+
 @pytest.mark.parametrize("short_of", [0, 2, 4, 6])
 def test_a_board_that_runs_out_of_memory_confirms_nothing_that_is_not_kept(
     tmp_path: Path, short_of: int, monkeypatch: pytest.MonkeyPatch
@@ -264,7 +296,7 @@ def test_a_board_that_runs_out_of_memory_confirms_nothing_that_is_not_kept(
         await until(
             window,
             lambda: 400 in [each["total_minor"] for each in office.kinds("tally")],
-            "the count behind it",
+            "the count after it",
         )
 
     monkeypatch.setattr(shared, "HEAP", f"heapsize={119 - short_of}K")

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from gateway.broker.process import EmbeddedBroker
+from simulators import bench as bench_module
 from simulators.bench import BenchError, act, rows_of
+from simulators.instruments.ten_key import MARKS, PadError, mark_keys
 from simulators.window import Window
 
 TILL = [sys.executable, "-m", "gateway"]
@@ -106,3 +108,33 @@ def test_an_unknown_fault_names_those_there_are():
 
     with pytest.raises(BenchError, match="truncate"):
         asyncio.run(act(window, "break bills fire"))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("mark close 1500", "mark close takes no value; only card_total, sign_on, "),
+        ("mark 5 1500", "mark close takes no value"),
+        ("mark sign_on", "mark sign_on needs a value"),
+        ("mark drop 15.00", "digits only"),
+        ("mark drop -1", "digits only"),
+        ("mark drop 9999999999999", "0 to 1099511627775"),
+        ("mark lunch", "no mark 'lunch'; there are card_total"),
+    ],
+)
+def test_a_mark_that_the_pad_would_refuse_presses_no_key(line, told):
+    window = Window("w1")
+
+    with pytest.raises(PadError, match=told):
+        asyncio.run(act(window, line))
+    assert window.log == []
+
+
+def test_the_help_shows_each_mark_as_it_can_be_keyed():
+    """It once showed a value for close, which takes none."""
+    lines = [line.split()[:3] for line in bench_module.__doc__.splitlines()]
+    shown = [line for line in lines if line[:1] == ["mark"]]
+
+    assert shown == [["mark", "close", "key"], ["mark", "drop", "1500"]]
+    assert mark_keys("close") and mark_keys("drop", 1500)
+    assert all(mark in bench_module.__doc__ for mark in MARKS)

@@ -4,9 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from firmware.drivers.ten_key import Marks
 from simulators import gpio
 from simulators.instruments.drawer import Drawer
-from simulators.instruments.ten_key import MARKS, PLACES, Pad, PadError, keys_for, scan
+from simulators.instruments.ten_key import (
+    MARK_VALUE_MAX,
+    MARKS,
+    MAY_HAVE_VALUE,
+    MUST_HAVE_VALUE,
+    PLACES,
+    Pad,
+    PadError,
+    keys_for,
+    scan,
+)
 
 seeds = st.integers(0, 2**32)
 some_keys = st.sets(st.sampled_from(sorted(PLACES)), max_size=5)
@@ -105,10 +116,30 @@ def test_keyed_amounts_read_back_as_the_same_cents(amount: int) -> None:
 
 @given(name=st.sampled_from(sorted(MARKS)), value=st.none() | st.integers(0, 10**9))
 def test_keyed_marks_read_back_as_the_same_mark(name: str, value: int | None) -> None:
-    keys = keys_for(f"mark {name}" if value is None else f"mark {name} {value}")
+    text = f"mark {name}" if value is None else f"mark {name} {value}"
+    if name in MUST_HAVE_VALUE if value is None else name not in MUST_HAVE_VALUE + MAY_HAVE_VALUE:
+        with pytest.raises(PadError, match=f"mark {name} (needs a|takes no) value"):
+            keys_for(text)
+        return
+    keys = keys_for(text)
 
     assert ["MARK", MARKS[name], "MARK"] == [keys[0], keys[1], keys[-1]]
     assert ("" if value is None else str(value)) == "".join(keys[2:-1])
+
+
+def test_what_the_bench_keys_as_a_mark_the_pad_takes_and_what_it_refuses_the_pad_refuses() -> None:
+    """The bench's table of marks is its own: it agrees with the driver, key by key."""
+    for name, digit in MARKS.items():
+        for value in ("", "0", "1500", str(MARK_VALUE_MAX), str(MARK_VALUE_MAX + 1)):
+            marks, taken = Marks(), None
+            for key in ["MARK", digit, *value, "MARK"]:
+                taken = marks.press(key)[0]
+            try:
+                keys_for(f"mark {name} {value}")
+            except PadError:
+                assert taken is None, (name, value)
+            else:
+                assert taken is not None and name == taken["mark"], (name, value)
 
 
 def test_other_actions_are_single_keys_and_nonsense_is_refused() -> None:
@@ -116,7 +147,8 @@ def test_other_actions_are_single_keys_and_nonsense_is_refused() -> None:
         keys_for(text) for text in ("total", "subtotal", "grand", "clear", "396#")
     ]
     assert ["MARK", "5", "C"] == keys_for("keys MARK 5 C")
-    for text in ("1.234+", "x+", "+", "mark 12", "mark drop -5", "keys Q", "", "hello"):
+    marks = ("mark 12", "mark drop -5", "mark drop 15.00", "mark drop x", "mark +", "mark")
+    for text in ("1.234+", "x+", "+", *marks, "keys Q", "", "hello"):
         with pytest.raises(ValueError):
             keys_for(text)
     with pytest.raises(PadError):

@@ -54,12 +54,14 @@ bench = Bench()
 bench.keys("MARK 1 1 7 MARK MARK 2 1 5 000 MARK")
 bench.keys("1 2 3 4 + + 5 . 5 - 0 7 1 1 # <> * GT")
 bench.keys("ADD 1 2 + ADD C MARK 4 C MARK 5 1 9 9 9 9 9 9 9 9 9 9 9 9 9 C")
+bench.keys("MARK <> <> <> <> <> 00 0 BS 3 1 5 . 5 MARK MARK 5 1 5 00 MARK MARK MARK")
+bench.keys("MARK 1 MARK MARK 3 9 9 9 9 9 9 9 9 9 9 9 9 9 9 MARK MARK 3 1 BS BS 5 MARK")
 print("ghost")
 show(bench.hold(("7", "8", "4", "5"), 100) + bench.hold(("7", "8"), 100) + bench.hold((), 50))
 print("stuck")
 show(bench.hold(("GT",), 31000))
-for line in bench.pad.take_lines():
-    print("|%s|" % line)
+for beep, line in bench.pad.take_signals():
+    print("%s|%s|" % (beep, line))
 
 drawer = CashDrawer({"open_level": 1, "debounce_ms": 30, "open_alarm_s": 60})
 for now_ms, level in ((0, 0), (1000, 1), (1004, 0), (1008, 1), (1500, 1), (9000, 0), (9100, 0)):
