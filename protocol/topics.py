@@ -1,6 +1,6 @@
 """Topic names: till/1/<site>/<device>/<leaf>.
 
-ev     device -> gateway, events, never retained      ack  gateway -> device, what is durable
+ev     device -> gateway, events, never retained      ack  gateway -> device, what is committed
 state  device -> gateway, heartbeat, retained, last will "lost"      cmd  gateway -> device, what to do
 """
 
@@ -37,5 +37,5 @@ def parse_topic(name: str) -> tuple:
 
 
 def kid(device: str, key_number: int) -> bytes:
-    """The key identifier that a device's messages carry."""
+    """The key identifier in a device's messages."""
     return ("%s.%d" % (check_name(device), key_number)).encode()
