@@ -4,7 +4,7 @@ import gc
 
 gc.threshold(
     2048
-)  # collect after so many bytes: the heap in use stays near what is alive, from the first import on
+)  # collect after so many bytes, from the first import on: so little garbage stays on the heap
 
 import board  # noqa: E402
 
