@@ -1,4 +1,5 @@
-"""Simulated machines, each a state machine apart from its wire, written from the maker's manual.
+"""Simulated machines, written from the makers' manuals: each is a state machine, separate from its
+wire.
 
 machine       what every desk counter does: hopper, count, stops, batches, its own clock, the ledger of what really passed
 faults        the seeded knobs: which fault strikes which batch, and what it does to the bytes

@@ -1,8 +1,8 @@
-"""What every machine does that takes one piece at a time: a mouth, a path, an escrow, a box, and
+"""What every machine does that accepts one piece at a time: a mouth, a path, an escrow, a box, and
 where each piece really is.
 
-The mechanism knows nothing of wires. A machine's own module says what it sends when something
-happened.
+The mechanism knows nothing about wires. The module of each machine says what it sends when
+something happens.
 """
 
 from collections import Counter
@@ -25,14 +25,14 @@ class AcceptorTruth:
     escrow: Counter[int] = field(default_factory=Counter)
     box: Counter[int] = field(
         default_factory=Counter
-    )  # taken for good, whether the host heard of it or not
+    )  # kept for good, whether the host heard of it or not
     returned: Counter[int] = field(default_factory=Counter)
     fished: Counter[int] = field(
         default_factory=Counter
     )  # pulled out after the machine had credited it
     credited: Counter[int] = field(
         default_factory=Counter
-    )  # what the machine meant to tell: box + fished, unless it forgot
+    )  # what the machine means to state: box + fished, without what it forgot
     forgotten: Counter[int] = field(
         default_factory=Counter
     )  # in the box, and lost from its memory before the host asked
@@ -57,7 +57,7 @@ class AcceptorTruth:
 
     @property
     def rows(self) -> Rows:
-        """What lies in the box, lowest denomination first."""
+        """What is in the box, lowest denomination first."""
         return rows_of(self.box)
 
     @property
@@ -66,8 +66,8 @@ class AcceptorTruth:
 
 
 def cents_of(word: str, known: Iterable[int]) -> int:
-    """The cents of 5.00, .25 or 25c when the machine takes such a piece; MachineError with what it
-    takes.
+    """The cents of 5.00, .25 or 25c if the machine accepts such a piece; otherwise MachineError,
+    with the pieces that it accepts.
     """
     known = sorted(known)
     text = word.removeprefix("$")

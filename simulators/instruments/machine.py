@@ -1,17 +1,17 @@
 """What every desk counter does, whatever it prints: a hopper, a path, pockets, batches and a clock
 of its own.
 
-States: off; idle (no batch open); counting; waiting (hopper empty, batch open: that ends nothing);
-stopped (somebody must act). The `Truth` beside it records what metal and paper really did, which is
-what a test compares the ledger with.
+States: off; idle (no batch open); counting; waiting (hopper empty, batch still open);
+stopped (somebody must act). The `Truth` records what metal and paper really did; a test compares
+the ledger with it.
 
-Stops differ by maker, so `on_stop` is a setting: "excluded", the piece that a machine stopped on is
-not in its count (Cassida leaves a suspect note out); "included", it is (SBM counts the note it
-stopped on); "recount_all", a double or a chain voids the batch, whose pieces go through once more
-(Cassida asks for it). A batch or bag limit, a full stacker and an empty hopper are pauses. Assumed
-of every machine: a batch that power took gives its number to the next one, a batch cleared without
-a report uses its number up, and a door opened in mid-count lets one piece past the sensor or takes
-one counted piece out again.
+Stops differ by maker, so `on_stop` is a setting. "excluded": the piece on which the machine stopped
+is not in its count (Cassida leaves a suspect note out). "included": it is (SBM counts the note on
+which it stopped). "recount_all": a double or a chain voids the batch, and its pieces go through
+once more (Cassida asks for it). A batch or bag limit, a full stacker and an empty hopper are
+pauses. Assumed of every machine: a batch that a power loss ended gives its number to the next one;
+a batch that is cleared without a report uses its number; a door that is opened in mid-count lets
+one piece past the sensor, or one counted piece out again.
 """
 
 from collections import Counter, deque
@@ -41,12 +41,12 @@ GAPS_MS = (
     (1500, 4000),
 )  # inside a report: a printer that feeds paper, and one whose paper is changed
 ACCUMULATED_BATCHES = (2, 5)  # how many batches run into one sum before somebody clears it
-# how often one batch may stop before the cashier gives up: a bound, not a habit of any machine
+# how often one batch may stop before the cashier gives up: a limit of ours
 STOPS_MAX = 64
 
 
 class MachineError(ValueError):
-    """Something that this machine cannot do, or not in the state it is in."""
+    """Something that this machine cannot do, or not in its present state."""
 
 
 class Machine:
@@ -60,9 +60,7 @@ class Machine:
     batch_number_max = 9999
     batch_after_max = 1
 
-    foreign = (
-        b""  # a report of some other machine, for the `swap` fault: the cable was put into that one
-    )
+    foreign = b""  # another machine's report, for the `swap` fault: the cable was plugged into it
 
     def __init__(
         self, faults: Faults | None, clock_start: datetime, batch: int, on_stop: str = "excluded"
@@ -87,7 +85,7 @@ class Machine:
         self._output = bytearray()
         self._later: deque[tuple[int, bytes]] = (
             deque()
-        )  # (not before, bytes): the rest of a report behind a gap
+        )  # (not before, bytes): the rest of a report after a gap
         self._unreported: Counter[int] = (
             Counter()
         )  # passed in a batch that a power loss or the clear key wiped out
@@ -151,8 +149,7 @@ class Machine:
         """Do what the display asks for after a stop: free the path, put what was refused back into
         the hopper.
 
-        A suspect note stays aside. Nothing else changes hands; the count of the batch so far
-        stands.
+        A suspect note stays aside. No other piece moves, and the count of the batch so far stays.
         """
         if self.state != "stopped":
             raise MachineError(f"{type(self).__name__}: nothing to resolve, it is {self.state}")
@@ -279,8 +276,8 @@ class Machine:
         """{denomination: pieces} of every batch that bore a number and was not counted again: what
         a ledger should hold.
 
-        What power took is not in it: no later number tells of that, so nobody who only reads
-        reports could know.
+        What a power loss wiped out is not in it: no later number shows it, so nobody who only reads
+        reports could know it.
         """
         counted: Counter[int] = Counter()
         for printed in self.truth.printed:
@@ -302,7 +299,7 @@ class Machine:
     def compose(
         self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
     ) -> tuple[bytes, int]:
-        """The report (its number is `self.report`) and the offset behind the last digit of its
+        """The report (its number is `self.report`) and the offset after the last digit of its
         total.
         """
         raise NotImplementedError
@@ -342,7 +339,7 @@ class Machine:
         if "wrap" in self.active and not self.truth.printed:
             self.batch = (
                 self.batch_number_max
-            )  # a machine with a past; later on it would only meet its own numbers again
+            )  # a machine with a past; later it would only meet its own numbers again
         if "accumulate" in self.active and not self._sum_batches:
             self._sum.clear()
             self._sum_batches = self.faults.random.randrange(*ACCUMULATED_BATCHES)
@@ -389,8 +386,8 @@ class Machine:
                 self._stop(strike)
 
     def _is_stranger(self) -> bool:
-        """In single-denomination mode: the next piece is another one than the first of the
-        batch.
+        """In single-denomination mode: the next piece has another denomination than the first of
+        the batch.
         """
         if "denomination_change" not in self.active:
             return False
@@ -417,7 +414,7 @@ class Machine:
             self._sub_passed[denomination] -= 1
 
     def _void(self) -> None:
-        """The whole batch goes back into the hopper and counts from nought."""
+        """The whole batch goes back into the hopper and is counted from zero."""
         pieces = list((+self._batch_passed).elements())
         for denomination in pieces:
             self.truth.passed[denomination] -= 1
@@ -452,7 +449,7 @@ class Machine:
             "denomination_change",
         ):
             self._count(self._hopper[0])
-            if reason != "suspect":  # that one is counted, and set aside all the same
+            if reason != "suspect":  # that one is counted, but also set aside
                 self._pass_one(self._hopper.popleft())
                 pieces -= 1
         for _ in range(pieces):
@@ -477,7 +474,7 @@ class Machine:
         self.stop_reason = ""
 
     def _forget(self, reason: str) -> None:
-        """The open batch is gone from the machine's memory; the pieces lie where they fell."""
+        """The open batch is gone from the machine's memory; the pieces stay where they fell."""
         self._unreported.update(self._batch_passed)
         untold = Untold(reason, self.batch, rows_of(self._counted), rows_of(self._batch_passed))
         if untold.rows or untold.passed:
@@ -531,8 +528,8 @@ class Machine:
         self._deliver(made, now_ms)
 
     def _deliver(self, printed: Printed, now_ms: int) -> None:
-        """The report leaves for the cable. A machine that stores or repeats reports has a way of
-        its own.
+        """The report goes to the cable. A machine that stores or repeats reports does this in
+        another way.
         """
         self.truth.printed.append(printed)
         self._send(printed.sent, now_ms, has_gap="gap" in printed.harm)
@@ -545,7 +542,7 @@ class Machine:
             self._later.append((now_ms + gap_ms, rest))
             self._output += data
         elif self._later:
-            self._later.append((self._later[-1][0], data))  # behind what is still to come
+            self._later.append((self._later[-1][0], data))  # after what is still to come
         else:
             self._output += data
 
@@ -604,6 +601,6 @@ def _count_through(machine: Machine, now_ms: int) -> int:
 
 
 def dollars(cents: int) -> str:
-    """16.00, and .80 without a leading nought, as the Mach tape prints it."""
+    """16.00, and .80 without a leading zero, as the Mach tape prints it."""
     whole, rest = divmod(cents, 100)
     return f"{whole or ''}.{rest:02d}"
