@@ -108,7 +108,7 @@ def test_the_table_of_checkpoints_is_append_only(office: Office) -> None:
 
 
 def rebuilt(office: Office) -> None:
-    """An insider's edit, with every head behind it computed anew."""
+    """An insider's edit, with every later head recomputed."""
     without_triggers(office.ledger)
     db = office.ledger.db
     db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")

@@ -344,7 +344,7 @@ def test_a_sub_batch_that_nobody_reported_is_told():
 
 @pytest.mark.parametrize(("report", "batch"), [(3, 4), (1, 3)])
 def test_a_batch_that_was_not_reported_behind_its_sub_batches_is_told(report, batch):
-    """Once silent: the next number follows on, and what was counted behind the last sub-batch was
+    """Once silent: the next number follows on, and what was counted after the last sub-batch was
     in no tally.
     """
     line = Line("jetscan")

@@ -267,7 +267,7 @@ def test_a_board_that_runs_out_of_memory_confirms_nothing_that_is_not_kept(
         await until(
             window,
             lambda: 400 in [each["total_minor"] for each in office.kinds("tally")],
-            "the count behind it",
+            "the count after it",
         )
 
     monkeypatch.setattr(firmware_support, "HEAP", f"heapsize={119 - short_of}K")

@@ -1,8 +1,8 @@
-"""Proofs that anyone can replay from a seed: ./run proof NAME. The tests run a slice of each.
+"""Proofs that anyone can replay from a seed: ./run proof NAME. The tests run a small part of each.
 
 instruments   driver, lossy line and simulated machine in virtual time: nothing counted twice, nothing lost silently
-fuzz          coverage-guided bytes for every driver: no exception, bounded, only events that can be written down
-tamper        an insider edits one row of a ledger: the verification says so
-crash         the power goes at any write of the ledger: no acknowledged row is missing
+fuzz          coverage-guided bytes for every driver: no exception, bounded, only events that can be a record
+tamper        an insider edits one row of a ledger: the verification finds it
+crash         the power fails at any write of the ledger: no acknowledged row is missing
 soak          real firmware, broker and gateway on a bad network: every count is in the ledger once
 """

@@ -1,6 +1,4 @@
-"""Bugs planted in firmware/journal.py: (what is wrong, what stands there, what stands there
-instead).
-"""
+"""Bugs planted in firmware/journal.py: (what is wrong, the right text, the wrong text)."""
 
 from pathlib import Path
 from types import ModuleType
@@ -17,14 +15,14 @@ PLANTED = [
     ("a header's CRC is not looked at",
      "if head[0] != _MAGIC or crc != binascii.crc32(self._head[: _HEADER_BYTES - _CRC_BYTES]):",
      "if head[0] != _MAGIC:"),
-    ("an entry goes behind a torn tail", "        if blank:\n            place",
+    ("an entry goes after a torn tail", "        if blank:\n            place",
      "        if True:\n            place"),
     ("the header is written before the erase",
      "        if self._erased != following:\n            self._erase(following)\n       "
      " self._erased = -1\n", ""),
     ("only half a sector is taken for blank", "while offset < SECTOR_BYTES:\n            size",
      "while offset < 2048:\n            size"),
-    ("a seq is used again behind a start", "self.next_seq = number + 1", "self.next_seq = number"),
+    ("a seq is used again after a start", "self.next_seq = number + 1", "self.next_seq = number"),
     ("next seq is not in the header",
      "self.epoch, self._generation, self.next_seq, self.acked, self.boot, self.command)",
      "self.epoch, self._generation, 1, self.acked, self.boot, self.command)"),
@@ -69,8 +67,8 @@ PLANTED = [
 
 
 def mutant(old: str, new: str) -> Any:
-    """The class Journal of a source in which `old` stands once and now reads `new`; its errors are
-    the shipped ones.
+    """The class Journal after `old`, which occurs once in its source, was replaced by `new`. Its
+    errors are the shipped ones.
     """
     path = Path(shipped.__file__)
     source = path.read_text()

@@ -7,7 +7,7 @@ NOTES = ("1.00", "5.00", "10.00", "20.00")
 
 
 def hands(rng, machine, now_ms):
-    """Mostly notes; whoever finds the mouth shut mends what can be mended."""
+    """Mostly notes; whoever finds the mouth shut repairs what can be repaired."""
     try:
         machine.do("insert " + rng.choice(NOTES), now_ms)
     except MachineError:
@@ -33,7 +33,7 @@ PLANTED = [
      "            self._seq ^= 0x80\n            self._ask(self._question, now_ms)\n"),
     ("a note that was read is counted", "            self._note = self._held = channel\n",
      "            self._note = self._held = channel\n            credits.append(channel)\n"),
-    ("what is repeated behind a restart is taken for the old note", "if doubt and code == _CREDIT:",
+    ("what is repeated after a restart is taken for the old note", "if doubt and code == _CREDIT:",
      "if False:"),
     ("no word on flash before a note is stacked", "if note != self._marked:", "if False:"),
     ("a note on its way is forgotten over a restart",

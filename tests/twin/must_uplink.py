@@ -508,7 +508,7 @@ def will():
 
 
 def clock(*samples):
-    """The estimate at uptime 0 behind samples of (utc, echo boot, echo uptime, uptime at
+    """The estimate at uptime 0 after samples of (utc, echo boot, echo uptime, uptime at
     arrival).
     """
     journal, uplink = world(1)

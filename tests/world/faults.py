@@ -1,5 +1,5 @@
-"""What can happen, each a function (world, dice) -> whether it did; and how a person mends what
-only a person can.
+"""What can happen: each fault is a function (world, dice) -> whether it happened. And how a person
+repairs what only a person can repair.
 """
 
 import random
@@ -15,7 +15,7 @@ from world.core import Core
 from world.parts import Board
 from world.world import PENDING, SITE, World
 
-# a copy under an older key is reported once nothing of that key can be merely late (600 s)
+# a copy under an older key is reported when its messages can no longer be merely late (600 s)
 COPY_MS = 800_000
 SPOKEN_MS = 60_000  # a few heartbeats
 Fault = Callable[[World, random.Random], bool]
@@ -33,13 +33,13 @@ def _powered(world: World, dice: random.Random) -> Board | None:
 
 
 def _ours(world: World, dice: random.Random) -> Board | None:
-    """A board that the office knows of: no clone."""
+    """A board that the office knows, not a clone."""
     there = [board for board in world.boards if board.is_powered and not board.is_clone]
     return dice.choice(there) if there else None
 
 
 def _on(pick: Callable[[World, random.Random], Board | None]) -> Callable[[BoardFault], Fault]:
-    """A fault of one board: it strikes when there is such a board."""
+    """A fault of one board: it strikes if there is such a board."""
 
     def wrap(strike: BoardFault) -> Fault:
         def fault(world: World, dice: random.Random) -> bool:
@@ -72,7 +72,7 @@ def partition(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_board)
 def long_outage(world: World, dice: random.Random, board: Board) -> bool:
-    """Until the flash is full, if it is small; the cashier counts much."""
+    """The cashier counts much, until the flash is full if it is small."""
     board.cut_off_ms = world.now + 90_000
     world.disconnect(board)
     for number in range(dice.randrange(10, 70)):
@@ -82,7 +82,7 @@ def long_outage(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_board)
 def busy(world: World, dice: random.Random, board: Board) -> bool:
-    """So much in a short time that a small ring overwrites what is acknowledged."""
+    """So much in a short time that a small ring overwrites acknowledged records."""
     for number in range(dice.randrange(30, 120)):
         world.at(100 + number * 100, world.count, board)
     return True
@@ -90,15 +90,15 @@ def busy(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_board)
 def crowded(world: World, dice: random.Random, board: Board) -> bool:
-    """All instruments at once: more than may wait for flash."""
+    """All instruments count at once: more records than may wait for flash."""
     world.crowd(board, dice.randrange(2, 2 * PENDING))
     return True
 
 
 @_on(_board)
 def stalled(world: World, dice: random.Random, board: Board) -> bool:
-    """The line is there and nothing moves; then all of it comes at once, if the connection is still
-    there.
+    """The connection stays and nothing moves; then everything comes at once, if the connection is
+    still there.
     """
     if not board.is_connected:
         return False
@@ -162,13 +162,13 @@ def gateway_killed_behind_commit(world: World, _: random.Random) -> bool:
 
 
 def gateway_killed_inside(world: World, _: random.Random) -> bool:
-    """In the middle of the transaction, wherever SQLite is then."""
+    """In the middle of the transaction, whatever SQLite is doing then."""
     world.crash = "inside"
     return True
 
 
 def gateway_hangs(world: World, dice: random.Random) -> bool:
-    """A machine that sleeps, a disk that takes long; the broker collects."""
+    """The gateway's machine sleeps or its disk is slow; the broker collects messages."""
     world.hung_ms = world.now + dice.choice((2000, 20_000))
     return True
 
@@ -205,8 +205,8 @@ def backup(world: World, _: random.Random) -> bool:
 
 
 def restored(world: World, dice: random.Random) -> bool:
-    """The newest backup, or an empty ledger, takes the ledger's place: what was acknowledged since
-    is not there.
+    """The newest backup, or an empty ledger, replaces the ledger: it does not have what was
+    acknowledged since.
     """
     if not world.gateway_up:
         return False
@@ -226,7 +226,7 @@ def restored(world: World, dice: random.Random) -> bool:
 @_on(_ours)
 def wiped(world: World, dice: random.Random, board: Board) -> bool:
     """Blank flash: a new board under the old name, or an old one that was erased. What it held is
-    gone: that must be said.
+    lost, and the gateway must say so.
     """
     _wipe(world, board)
     return True
@@ -241,7 +241,7 @@ def replaced(world: World, dice: random.Random, board: Board) -> bool:
 
 
 def _wipe(world: World, board: Board) -> None:
-    """What the board held is gone; where this ledger has not heard of that life, nobody can know of
+    """What the board held is lost. If this ledger has not heard of that life, nobody can know of
     it.
     """
     world.power_off(board)
@@ -253,7 +253,7 @@ def _wipe(world: World, board: Board) -> None:
 
 
 def _flash_key(world: World, board: Board, dice: random.Random) -> None:
-    """The next key for a board, and no other is good any more; the board is off."""
+    """The next key for a board; no other key is accepted any more; the board is off."""
     newest = max((key.number for key in world.keys.all(board.name)), default=0)
     number = max(newest, world.numbers[board.name]) + 1
     secret = dice.randbytes(32)
@@ -271,7 +271,7 @@ def rekeyed(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_ours)
 def revoked(world: World, dice: random.Random, board: Board) -> bool:
-    """till device revoke: what it still says is refused, until somebody lets it in again
+    """till device revoke: its messages are refused until somebody lets it in again
     (`supervise`).
     """
     world.numbers[board.name] = max(
@@ -298,7 +298,7 @@ def cloned(world: World, dice: random.Random, board: Board) -> bool:
     for speakers in (speakers for bodies in world.said.values() for speakers in bodies.values()):
         if (
             board.number in speakers
-        ):  # until now the two are one, also in what their flash no longer holds
+        ):  # until now the two are one, also for records that their flash no longer holds
             speakers.add(clone.number)
     world.power_on(clone)
     world.at(dice.randrange(1000), world.cashier, clone)
@@ -334,7 +334,7 @@ def gateway_clock_jumps(world: World, dice: random.Random) -> bool:
 
 
 def replay(world: World, dice: random.Random) -> bool:
-    """What was on the line comes again, to whom it was sent, some of it as a retained message."""
+    """Messages come again to their receiver, some of them as retained messages."""
     for topic, sealed in dice.sample(world.heard, min(len(world.heard), dice.randrange(1, 20))):
         if topic.endswith(("/ack", "/cmd")):
             world.answer(topic, sealed)
@@ -363,8 +363,8 @@ def cross_topic(world: World, dice: random.Random) -> bool:
 
 @_on(_powered)
 def forged(world: World, dice: random.Random, board: Board) -> bool:
-    """Well-formed messages under keys that nobody gave: to the gateway as a device, to the devices
-    as the gateway.
+    """Well-formed messages under keys that nobody gave: to the gateway as if from a device, to the
+    devices as if from the gateway.
     """
     key, kid = dice.randbytes(32), topics.kid(board.name, dice.choice((1, 1, 2)))
     epoch, last = board.core.journal.epoch, board.core.journal.last_seq
@@ -394,7 +394,7 @@ def forged(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_powered)
 def another_device(world: World, dice: random.Random, board: Board) -> bool:
-    """A device with a good key of its own speaks as another one."""
+    """A device with a good key speaks as another device."""
     key = _rogue(world)
     for name, kid in (
         (board.name, key.kid),
@@ -411,7 +411,7 @@ def another_device(world: World, dice: random.Random, board: Board) -> bool:
 
 
 def _rogue(world: World) -> DeviceKey:
-    """The key of a device that is let in and does what it must not."""
+    """A device that was let in misuses its key."""
     name = "w9"
     if not world.keys.all(name):
         world.give_key(name, 1, world.rng.randbytes(32))
@@ -433,7 +433,7 @@ def noise(world: World, dice: random.Random) -> bool:
 
 
 def flood(world: World, dice: random.Random) -> bool:
-    """More of it than is kept."""
+    """More garbage than is kept."""
     for number in range(dice.randrange(20, 80)):
         world.queue.append((f"till/1/{SITE}/w{number}/ev", dice.randbytes(20), False))
     world.wake()
@@ -441,7 +441,7 @@ def flood(world: World, dice: random.Random) -> bool:
 
 
 def heal(world: World) -> None:
-    """Everything is mended that a person can mend; from here on it has to converge by itself."""
+    """Repair everything that a person can repair; from now on all must converge by itself."""
     world.broker_up = True
     world.clock.off_ms = max(0, world.clock.off_ms)
     world.crash = ""
@@ -460,8 +460,8 @@ def heal(world: World) -> None:
 
 
 def supervise(world: World) -> None:
-    """A person reads the incidents: where two boards spoke with one key, the window gets another
-    board and counts its money.
+    """A person reads the incidents: if two boards used one key, the window gets another board and
+    counts its money.
     """
     if world.gateway_up:
         incidents = world.read + [(row["kind"], row["device"]) for row in world.ledger.incidents()]
@@ -495,8 +495,8 @@ def _take_copies_away(world: World, called: set[str]) -> None:
     """A copy works on until a person is called, or all that it counted is acknowledged, or it is
     too late to notice it.
 
-    What was acknowledged to it and is not in a restored ledger shows when it speaks to that: then
-    it stays for some heartbeats.
+    If a restored ledger lacks records that were acknowledged to the copy, this shows when the copy
+    speaks to it: then the copy stays for some heartbeats.
     """
     for board in world.boards:
         if not board.is_clone or board.is_gone or not board.is_powered:
