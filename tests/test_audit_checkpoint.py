@@ -1,5 +1,5 @@
-"""The day's checkpoint: when it is made, that it extends the last one, and that its key stays where
-it is.
+"""The day's signed tree head: when it is made, that it extends the last one, and that its key stays
+where it is.
 """
 
 import base64

@@ -37,7 +37,7 @@ POSTED = (
 
 
 def build(folder: Path) -> None:
-    """A ledger of twenty messages: ten, a checkpoint, five, a checkpoint, five; a board that
+    """A ledger of twenty messages: ten, a tree head, five, a tree head, five; a board that
     remembers message 18.
     """
     office = Office(folder)
@@ -81,8 +81,8 @@ class Site:
             db.execute(sql)
 
     def rebuild(self, *statements: str) -> None:
-        """An edit, then every head computed anew; what the boards and the list of checkpoints say
-        is made to fit, too.
+        """An edit; then every head is recomputed, and what the boards and the list of tree heads
+        say is made to fit, too.
         """
         self.tamper(*statements)
         heads, scan = {}, Scan()
@@ -175,7 +175,7 @@ EDITS = {
 def test_an_edit_with_a_rebuilt_chain_is_caught_by_one_printed_checkpoint(
     site: Site, edit: str
 ) -> None:
-    """The insider holds the database: heads, witnesses and the list of checkpoints are all made to
+    """The insider holds the database: heads, witnesses and the list of tree heads are all made to
     fit.
     """
     site.rebuild(*EDITS[edit])
