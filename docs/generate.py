@@ -1,5 +1,5 @@
-"""Writes what repeats a table: till.cddl and docs/records.md (protocol/records.py), parts of
-docs/instruments.md (profiles).
+"""Writes what repeats a table: till.cddl and docs/records.md (from protocol/records.py), parts of
+docs/instruments.md (from the profiles).
 
 ./run tables          a test fails when they are not current
 """
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def files() -> dict[Path, str]:
-    """What each generated file has to hold."""
+    """{path: text} of each generated file, as it has to be."""
     return {
         ROOT / "protocol" / "till.cddl": cddl(),
         ROOT / "docs" / "records.md": page(),
@@ -42,11 +42,11 @@ def files() -> dict[Path, str]:
 
 
 def cddl() -> str:
-    """RFC 8610 for everything that crosses the line."""
+    """RFC 8610 for all messages and records."""
     kinds = records.limit_of("kind")
     blocks = [
         (
-            "; What crosses the line between a counter controller and the gateway (RFC 8610).\n;"
+            "; What a counter controller and the gateway send to each other (RFC 8610).\n;"
             " Written by docs/generate.py from protocol/records.py: edit the tables there, then"
             " ./run tables.\n; Beyond what CDDL says: shortest forms only, map keys ascending, no"
             f" tag, float or simple value, nothing indefinite,\n; at most {cbor.DEPTH_MAX} levels,"
@@ -106,7 +106,7 @@ def _cddl_index(names: tuple) -> str:
 
 def _cddl_messages() -> str:
     head = f"bstr .size {messages.HEAD_BYTES}"
-    mark = f"bstr .size {messages.MARK_BYTES}, ; of SHA-256 of the record at"
+    mark = f"bstr .size {messages.MARK_BYTES}, ; fingerprint of record"
     return f"""\
 events-message = [
   epoch: 1..4294967295,
@@ -114,7 +114,7 @@ events-message = [
   sent-uptime-ms: u48,
   first-seq: 1..4294967295, ; the i-th record has seq first-seq + i
   records: [1*{cbor.ITEMS_MAX} bstr .cbor record],
-  before: {mark} first-seq - 1, zeros for none
+  before: {mark} first-seq - 1, or zeros
 ]
 
 state-message = [
@@ -129,7 +129,7 @@ state-message = [
   ledger-head: {head},
   heap-free: u32,
   heap-low: u32,
-  command: u32, ; highest counter of a command that was taken
+  command: u32, ; highest counter of a command that the device accepted
 ]
 
 ack-message = [
@@ -142,7 +142,7 @@ ack-message = [
   utc-ms: u48,
   echo-boot: u32,
   echo-uptime-ms: u48,
-  record-mark: {mark} high-water, zeros for none
+  record-mark: {mark} high-water, or zeros
 ]
 
 command-message = [
@@ -164,8 +164,9 @@ algorithm = {{ 1 => 5 }} ; HMAC 256/256"""
 
 
 def field_meanings() -> dict[int, str]:
-    """{field number: its unit or meaning}: the comment behind or above each line of FIELDS, which
-    costs a device nothing.
+    """{field number: its unit or meaning}: the comment after or above each line of FIELDS.
+
+    A comment costs a device nothing.
     """
     source = (ROOT / "protocol" / "records.py").read_text()
     meanings: dict[int, str] = {}
@@ -187,18 +188,18 @@ def page() -> str:
         "# Records\n",
         (
             "What a counter controller may state. A record says what was seen, never what it means;"
-            " the gateway concludes.\n"
+            " only the gateway draws conclusions.\n"
         ),
         (
-            "This page is written from the tables in `protocol/records.py` by `./run tables`; the"
-            " tables are what both sides run,"
+            "`./run tables` writes this page from the tables in `protocol/records.py`, which both"
+            " sides run."
         ),
         (
-            "and `protocol/till.cddl` says the same for machines. [protocol.md](protocol.md) says"
-            " how records travel.\n"
+            "`protocol/till.cddl` says the same for machines. [protocol.md](protocol.md) says how"
+            " records are sent.\n"
         ),
         (
-            "On the wire a record is a CBOR map from field numbers to values, at most"
+            "In a message a record is a CBOR map from field numbers to values, at most"
             f" {records.RECORD_BYTES_MAX} bytes. Money is whole minor units"
         ),
         (
@@ -209,7 +210,7 @@ def page() -> str:
     for number, kind in enumerate(records.limit_of("kind"), 1):
         out += _page_kind(number, kind)
     out.append("## Choices\n")
-    out.append("A choice travels as its number.\n")
+    out.append("A choice is sent as its number.\n")
     for name, type_name, limit in records.fields().values():
         if type_name == "choice":
             out.append(

@@ -1,8 +1,8 @@
 """The wiring of one counter controller: ports, drivers, controller, journal, uplink, and the tasks
 that move them.
 
-The only module that knows all of them. Each task is restarted when it fails; the watchdog is fed
-only while every task moves.
+The only module that knows all of them. A task that fails is restarted. The watchdog is fed only
+while every task comes round.
 """
 
 import asyncio
@@ -135,11 +135,11 @@ class App:
             await asyncio.sleep_ms(_SCAN_MS)
 
     async def _listen(self, number: int) -> None:
-        """One serial line. What the machine is told goes out after what it said: on flash first,
-        acknowledged afterwards.
+        """One serial line. What a machine said is put on flash first; only after that is the
+        machine answered.
 
-        A credit that flash refused is not acknowledged: its driver starts again where flash stands,
-        once there is room.
+        A credit that flash refused is not acknowledged. When there is room again, its driver starts
+        again from the last count on flash.
         """
         buf = bytearray(_READ_BYTES)
         while True:
@@ -168,7 +168,7 @@ class App:
                 await asyncio.sleep_ms(0)
 
     async def _wait_for_room(self, uart, buf, name: str) -> None:
-        """Ask the machine nothing, and hear nothing, until the journal takes records again."""
+        """Ask the machine nothing, and hear nothing, until the journal accepts records again."""
         while True:
             await asyncio.sleep_ms(_KEEP_MS)
             uart.readinto(buf)
@@ -196,8 +196,8 @@ class App:
     # ---- what the tasks share ----
 
     def _driver(self, each: dict):
-        """The driver of one line, which goes on after the last tally on flash of every instrument
-        that hangs on it.
+        """The driver of one line. For every instrument on that line it goes on after the last tally
+        on flash.
         """
         driver = driver_for(each["driver"])(each["name"], each["settings"], self._site["currency"])
         if hasattr(driver, "resume"):
@@ -217,11 +217,11 @@ class App:
             self._signal(self._controller.take(events, uptime_ms, self._uplink.utc_ms(uptime_ms)))
 
     def _commit(self) -> None:
-        """Put on flash what waits, and only then let it be heard. On a part whose flash stops the
-        UARTs: between reports.
+        """Put the waiting records on flash, and beep only then. If writing flash stops the UARTs,
+        do it between reports.
 
-        Out of memory in the middle of it: nobody knows whether the record is whole. A restart finds
-        out, as after a power cut.
+        If memory runs out meanwhile, nobody knows whether the record is whole. A restart finds out,
+        as after a power cut.
         """
         if self._controller.waiting and not (self._traits.STOPS_UART and self._busy()):
             try:
@@ -259,7 +259,7 @@ class App:
         return "done", "", ()
 
     def _restart(self, _command: dict) -> tuple:
-        self._restarting = True  # after the record that says so
+        self._restarting = True  # once the record that says so is on flash
         return "done", "", ()
 
     def _tell_log(self, _command: dict) -> tuple:
@@ -281,7 +281,7 @@ class App:
         self._turns[name] += 1
 
     def _note(self, line: str) -> None:
-        """A line for whoever looks at the console, kept for whoever asks from afar."""
+        """A log line: printed on the console, and kept for the back office to ask for."""
         self._ports.remark(line[:_LINE_CHARS_MAX])
         self._log = (self._log + [line])[-commands.LOG_LINES_MAX :]
 

@@ -1,10 +1,10 @@
-"""What the back office may ask of a device. A command is taken once: its counter is on flash before
-anything is done.
+"""What the back office may ask of a device. A command is accepted once: its counter is on flash
+before the device acts.
 
-The seal, the epoch and the counter were checked by the uplink. What became of it is a record like
-any other, so the ledger holds what the device answered beside who asked (the gateway's own table).
-A power cut between counter and answer leaves no answer: the gateway shows the command as taken with
-an unknown outcome, and nothing is done twice.
+The uplink has checked the seal, the epoch and the counter. The answer is a record like any other.
+So the ledger holds the device's answer, and in the gateway's own table who asked. A power cut
+between counter and answer leaves no answer: the gateway then shows the command as taken with an
+unknown outcome, and nothing is done twice.
 """
 
 import binascii
@@ -22,11 +22,11 @@ KEY_FILE = const("key.json")
 
 
 def obey(command: dict, journal, hands: dict):
-    """The record that answers `command`, or None when the journal cannot take it now (the gateway
-    asks again).
+    """The record that answers `command`, or None when the journal has no room for it now (the
+    gateway asks again).
 
-    hands  {verb: function(command) -> (outcome, detail or "", lines or ())}; a verb without a hand
-           is refused
+    hands  {verb: function(command) -> (outcome, detail or "", lines or ())}; a verb without one is
+    refused
     """
     try:
         journal.note_command(command["counter"])
@@ -48,8 +48,8 @@ def obey(command: dict, journal, hands: dict):
 
 
 def stored_key(identity: dict) -> None:
-    """Put the key that a rotation left behind into `identity` ("key", "key_number"), when it is
-    newer than the staged one.
+    """Put the key that a rotation stored into `identity` ("key", "key_number"), if it is newer
+    than the staged one.
     """
     try:
         with open(KEY_FILE) as file:
@@ -65,8 +65,8 @@ def stored_key(identity: dict) -> None:
 
 
 def rotated_key(identity: dict, number: int, nonce: bytes) -> None:
-    """Derive key `number` from the one in `identity`, put it on flash whole, and only then into
-    `identity`. Raises OSError.
+    """Derive key `number` from the one in `identity`. Write all of it to flash, and only then put
+    it into `identity`. Raises OSError.
     """
     key = seal.next_key(identity["key"], kid(identity["device"], number), nonce)
     fresh = KEY_FILE + ".new"

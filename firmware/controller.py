@@ -1,9 +1,9 @@
-"""The controller: what the drivers saw becomes records, and a record on flash becomes a beep. Pure
-but for its journal.
+"""The controller: makes records of what the drivers saw, and beeps when a record is on flash. Pure,
+except for its journal.
 
 `take` stamps the drivers' events with boot, uptime and the UTC estimate, in the order in which they
-happened; `commit` writes. The beep of a count is the promise that it is on flash, so it is only
-ever returned by `commit`, after `Journal.append`.
+happened; `commit` writes them. The beep of a count promises that the count is on flash. So only
+`commit` returns it, after `Journal.append`.
 """
 
 from firmware.drivers.base import format_minor
@@ -36,8 +36,8 @@ class Controller:
         return len(self._pending)
 
     def take(self, events: list, uptime_ms: int, utc_ms: int) -> list:
-        """Stamp events for the next `commit`; a list of (beep, text) for those that could not even
-        be taken.
+        """Stamp events for the next `commit`; a list of (beep, text) for those that found no room
+        to wait.
         """
         signals = []
         for event in events:
@@ -52,11 +52,11 @@ class Controller:
         return signals
 
     def commit(self) -> list:
-        """Write all that waits; a list of (beep or "", text or "") in order, each of a record that
-        is now on flash.
+        """Write all waiting records; a list of (beep or "", text or "") in order, one for each
+        record that is now on flash.
 
-        A full journal refuses: no "ok" beep, and the refusal itself becomes a record as soon as
-        there is room.
+        A full journal refuses a record: no "ok" beep, and the refusal itself becomes a record as
+        soon as there is room.
         """
         signals = []
         pending = self._pending
@@ -83,13 +83,13 @@ class Controller:
         return beep, text
 
     def forget(self, names: list) -> bool:
-        """Whether an event of these instruments was refused since this was asked last."""
+        """Whether an event of these instruments was refused since the last call."""
         before = len(self.unwritten)
         self.unwritten = [each for each in self.unwritten if each not in names]
         return len(self.unwritten) < before
 
     def refusals(self) -> list:
-        """The event that tells of refused records, once the journal has room again."""
+        """The event that says how many records were refused, once the journal has room again."""
         if not self.refused or not self._journal.room():
             return []
         count, self.refused = self.refused, 0
@@ -103,8 +103,8 @@ class Controller:
         ]
 
     def last_batch(self, instrument: str) -> str:
-        """batch_id of this instrument's newest tally among the last records on flash, "" for none:
-        its driver resumes there.
+        """batch_id of this instrument's newest tally among the last records on flash, "" for none.
+        Its driver goes on from there.
         """
         seq = self._journal.last_seq
         for _ in range(_RESUME_RECORDS):
@@ -120,12 +120,12 @@ class Controller:
 
     def last_count(self) -> str:
         """The newest tally on flash, in words: after a power cut the cashier sees whether the count
-        was taken.
+        was kept.
         """
         seq = self._journal.last_seq
         for _ in range(
             32
-        ):  # further back than one drawer's worth of tape lines nobody remembers the count
+        ):  # nobody remembers a count that is further back than the tape lines of one drawer
             raw = self._journal.read(seq) if seq else None
             if raw is None:
                 return ""
@@ -137,11 +137,11 @@ class Controller:
 
 
 def boot_event(board, reset_cause: str, version: str, journal, nonce: bytes) -> dict:
-    """What the first record of every boot says: why the device started, what it is, how its wires
-    are known, what it holds.
+    """The first record of every boot: why the device started, what it is, how its wires are known,
+    what its journal holds.
 
-    nonce  4 random bytes: a board and its copy that start alike would otherwise make the same
-           record, and what follows the one would fit after the other
+    nonce  4 random bytes, so that a board and its copy make different boot records: otherwise the
+           next records of one would fit after those of the other
     """
     return {
         "kind": "boot",
@@ -162,13 +162,13 @@ def boot_event(board, reset_cause: str, version: str, journal, nonce: bytes) -> 
 
 
 def beep_of(event: dict) -> str:
-    """Which beep tells the cashier that this record is on flash; "" for records that nobody waits
-    for.
+    """The beep that tells the cashier that this record is on flash; "" for a record that nobody
+    waits for.
     """
     kind = event["kind"]
     if kind == "tally":
         if not event["rows"]:
-            return ""  # a driver's own bookmark: where its machine's counter stood
+            return ""  # a driver's own bookmark: where its machine's counter was
         return "warn" if event.get("flags", 0) & records.FLAG_REPRINT else "ok"
     if kind == "mark":
         return "ok"

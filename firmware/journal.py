@@ -3,16 +3,16 @@ acknowledgement.
 
 A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a
 generation that only rises, the next seq, what was acknowledged, the boot number and the last
-command taken. An entry is [type u8][length u16][number u32][body] [CRC-32], big endian, within one
-sector. All that `Journal` needs after a power cut is in the newest sector's header and the entries
-behind it.
+accepted command. An entry is [type u8][length u16][number u32][body] [CRC-32], big endian, within
+one sector. All that `Journal` needs after a power cut is in the newest sector's header and the
+entries after it.
 
 Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash
-takes nothing smaller, and a NOR page may be programmed several times as long as bits only fall. A
-torn tail is refused by its CRC and never appended to. Bits that a cut left half programmed may read
-either way, so every start programs again what it believes (the newest header, the last entry),
-erases the sector that may hold a half-written header, and fills the rest of a page that it goes on
-in with zeros.
+accepts nothing smaller, and a NOR page may be programmed several times as long as bits only fall. A
+torn tail is known by its wrong CRC, and nothing is appended to it. A bit that a power cut left half
+programmed may read as 0 or 1. So every start programs again what it believes (the newest header,
+the last entry), and erases the sector that may hold a half-written header. If it goes on inside a
+page, it fills the rest of that page with zeros.
 
 The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset,
 ioctl 6 = erase a block), which rp2.Flash, esp32.Partition and the file of the unix port all speak.
@@ -57,7 +57,7 @@ class JournalError(Exception):
 
 class JournalFull(JournalError):
     """Every sector holds records that the gateway has not acknowledged: nothing may be overwritten,
-    so nothing is taken.
+    so nothing is accepted.
     """
 
 
@@ -66,9 +66,9 @@ class Journal:
 
     epoch       random 32-bit number of this life of the flash; a wiped journal starts a new one
     next_seq    seq that the next record gets, contiguous from 1
-    acked       highest seq that the gateway holds durably; what lies above is never overwritten
+    acked       highest seq that the gateway has committed; records above it are never overwritten
     boot        number of this start, from 1
-    command     highest counter of a command that was ever taken in this epoch; 0 before the first
+    command     highest counter of a command accepted in this epoch; 0 before the first
     sectors     of its flash
     """
 
@@ -79,11 +79,12 @@ class Journal:
             raise JournalError("journal: %d sectors, want at least 3" % self.sectors)
         self._page = bytearray(_PAGE_BYTES)
         self._head = bytearray(_HEADER_BYTES)
-        # seq that each live sector opened with; 0 = not live
-        self._first = array("I", bytes(4 * self.sectors))
-        self._lowest = 0  # of these; 0 = to be looked up
+        self._first = array(
+            "I", bytes(4 * self.sectors)
+        )  # seq that each live sector opened with; 0 = not live
+        self._lowest = 0  # the lowest of these; 0 = not looked up yet
         self._erased = -1  # the sector that this boot erased and that is still blank
-        self._cursor = (0, 0, 0)  # seq, sector and offset of the entry behind the last one read
+        self._cursor = (0, 0, 0)  # seq, sector and offset of the entry after the last one read
         self._marked = 0  # acked as last written to flash
         self.ledger_n = 0
         self.ledger_head = bytes(32)
@@ -137,7 +138,7 @@ class Journal:
     def mark_acked(self, high_water: int, ledger_n: int, ledger_head: bytes) -> None:
         """The gateway holds everything up to `high_water`; remembered in RAM, written by `tidy`.
 
-        A lower mark than before is taken too: a gateway restored from a backup wants its records
+        It may be lower than before: a gateway that was restored from a backup wants the records
         kept again.
         """
         self.acked = min(high_water, self.last_seq)
@@ -145,17 +146,17 @@ class Journal:
         self.ledger_head = ledger_head
 
     def note_command(self, counter: int) -> None:
-        """Take a command: when this returns, no command up to `counter` is ever taken again,
-        whatever power does.
+        """Accept a command: when this returns, no command up to `counter` is ever accepted again,
+        even after a power cut.
 
-        Raises JournalFull or JournalError, with nothing taken.
+        Raises JournalFull or JournalError, and then nothing is accepted.
         """
         self._write_entry(_COMMAND, counter, b"")
         self.command = counter
 
     def tidy(self) -> bool:
-        """One slow flash step, if one is due: erase ahead or an ack mark. True when flash was
-        touched.
+        """One slow flash step, if one is due: erase the next sector, or write `acked`. True when
+        flash was touched.
 
         Call it while the instruments are idle: on rp2 an erase stops the UARTs for about 45 ms.
         """
@@ -165,7 +166,7 @@ class Journal:
             return True
         if (
             not 0 <= self.acked - self._marked < _ACK_MARK_RECORDS
-        ):  # a lower mark at once: it is about what may be overwritten
+        ):  # a lower one at once: it says what must not be overwritten
             body = (self.ledger_n & 0xFFFFFFFF).to_bytes(4, "big") + self.ledger_head
             if self._offset + _ENTRY_BYTES + len(body) + _CRC_BYTES <= SECTOR_BYTES:
                 self._write_entry(_ACK, self.acked, body)
@@ -194,7 +195,7 @@ class Journal:
             self._program(self._sector, offset, entry)
             if self._read_entry(self._sector, offset) is not None:
                 return
-            self._offset = SECTOR_BYTES  # this sector's tail is bad: never append behind it
+            self._offset = SECTOR_BYTES  # this sector's tail is bad: never append after it
         raise JournalError(
             "journal: sector %d does not keep what is written; replace the board" % self._sector
         )
@@ -223,7 +224,7 @@ class Journal:
         )
         if self._read_header(following) is None:
             self._offset = (
-                SECTOR_BYTES  # a record behind a header that is not there would be lost with it
+                SECTOR_BYTES  # a record after a header that is not there would be lost with it
             )
         self._first[following] = self.next_seq
         self._marked = self.acked
@@ -240,7 +241,7 @@ class Journal:
         return self._first[sector] == 0 or self._first[self._behind(sector)] - 1 <= self.acked
 
     def _behind(self, sector: int) -> int:
-        """The next live sector round the ring: behind the open one, the oldest."""
+        """The next live sector round the ring; for the open sector that is the oldest."""
         while True:
             sector = (sector + 1) % self.sectors
             if self._first[sector] or sector == self._sector:
@@ -272,8 +273,8 @@ class Journal:
         )
 
     def _sector_of(self, seq: int) -> int:
-        """Going back from the open sector, the first that opened with `seq` or below: one before it
-        that did kept nothing.
+        """The sector that holds `seq`: going back from the open one, the first that opened with
+        `seq` or below. An older one that did so too holds no record.
         """
         sector = self._sector
         while not 0 < self._first[sector] <= seq:
@@ -281,7 +282,7 @@ class Journal:
         return sector
 
     def _read_entry(self, sector: int, offset: int):
-        """(type, number, body, offset behind it), or None for a blank or torn place."""
+        """(type, number, body, offset after it), or None for a blank or torn place."""
         head = bytearray(_ENTRY_BYTES)
         while True:
             if offset + _ENTRY_BYTES + _CRC_BYTES > SECTOR_BYTES:
@@ -357,8 +358,8 @@ class Journal:
             self._program(newest, end, bytes(min(_page_behind(end), SECTOR_BYTES) - end))
 
     def _walk(self, sector: int) -> int:
-        """Take what the entries of the newest sector say, and make sure that it says the same for
-        ever.
+        """Read the entries of the newest sector, and make sure that they read the same at every
+        later start.
         """
         offset = _HEADER_BYTES
         last = None
@@ -392,7 +393,7 @@ class Journal:
         return offset
 
     def _place(self, sector: int, offset: int) -> int:
-        """Where the next entry would begin at or behind `offset`."""
+        """Where the next entry would begin, at or after `offset`."""
         byte = bytearray(1)
         while offset < SECTOR_BYTES:
             self._device.readblocks(sector, byte, offset)

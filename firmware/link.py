@@ -1,13 +1,13 @@
-"""The link: one TCP or TLS connection to the broker, carrying what the uplink wants said. A thin
+"""The link: one TCP or TLS connection to the broker, which carries the uplink's messages. A thin
 shell around firmware/mqtt.py.
 
-The socket never waits: each turn reads and writes what goes at once and sleeps, so that the
-instruments are read while a broker is dead, slow or far away. asyncio's streams do the same with
-three more tasks and 4 KB more of a board's heap.
+The socket never waits: each turn reads and writes what is possible at once, then sleeps. So the
+instruments are read even while a broker is dead, slow or far away. asyncio's streams do the same
+with three more tasks and 4 KB more of a board's heap.
 
-A TLS handshake goes on step by step inside those reads and writes. One step with a signature in it
-holds the loop, on a board for up to about two seconds (estimated): a UART's receive buffer must be
-as long (firmware/ports/mcu.py).
+A TLS handshake goes on step by step inside those reads and writes. A step with a signature stops
+the loop: on a board for up to about two seconds (estimated). A UART's receive buffer must be large
+enough for that time (firmware/ports/mcu.py).
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class Link:
                 ValueError,
                 mqtt.MqttError,
             ) as error:  # ValueError: a certificate that is not the broker's
-                if up or uplink.online:  # once an outage, not at each try
+                if up or uplink.online:  # once for each outage, not at each try
                     self._note("link lost: %r" % error)
                 up = False
             finally:
@@ -77,8 +77,8 @@ class Link:
             pause_ms = min(pause_ms * 2, _BACKOFF_MS_MAX)
 
     async def _serve(self, sock) -> None:
-        """One connection, from its start until it or the broker is gone: raises OSError or
-        MqttError then.
+        """One connection, from its start until it or the broker is gone. Then it raises OSError or
+        MqttError.
         """
         site = self._site
         await self._connect(sock)
@@ -147,8 +147,8 @@ class Link:
         await self._until(poller.poll, 0, _CONNECT_MS, "broker does not answer")
 
     async def _send(self, sock, packet: bytes, ms: int = _DRAIN_MS) -> None:
-        """All of a packet, a piece at a time where the broker is slow; a TLS handshake first, where
-        there is one to do.
+        """Send a whole packet, piece by piece if the broker is slow. If there is a TLS handshake to
+        do, it comes first.
         """
         packet = packet[sock.write(packet) or 0 :]
         while packet:
@@ -156,8 +156,8 @@ class Link:
             packet = packet[written:]
 
     async def _until(self, attempt, argument, ms: int, why: str):
-        """What `attempt(argument)` gives once it gives something; OSError when that takes longer
-        than the limit.
+        """The first answer of `attempt(argument)` that is not nothing; OSError when that takes
+        longer than the limit.
         """
         began = time.ticks_ms()
         while True:
@@ -175,7 +175,7 @@ class Link:
 
 
 def tls_context():
-    """What every connection shares: the site's CA, which alone is believed, and this device's
+    """What all connections use: the site's CA, the only one that is trusted, and this device's
     certificate and key, as DER.
     """
     import tls

@@ -2,8 +2,9 @@
 
 import gc
 
-# collect after so many bytes: the heap in use stays near what is alive, from the first import on
-gc.threshold(2048)
+gc.threshold(
+    2048
+)  # collect after so many bytes, from the first import on: so little garbage stays on the heap
 
 import board  # noqa: E402
 

@@ -1,14 +1,15 @@
 """MQTT 3.1.1, sans-IO: the packets that a counter controller needs, and no more.
 
 QoS 1 out, QoS 0 and 1 in, last will, clean session. There is no retry here: the uplink repeats
-records until the gateway's own sealed acknowledgement, and a PUBACK is not one. Why not a library:
-ARCHITECTURE.md, decision "MQTT on the device". Source: OASIS MQTT 3.1.1, sections 2 and 3.
+records until the gateway's own sealed acknowledgement comes. A PUBACK is not one. Why not a
+library: ARCHITECTURE.md, decision "MQTT on the device". Source: OASIS MQTT 3.1.1, sections 2 and 3.
 """
 
 from protocol.compat import const
 
-# a sealed message of 1 KiB with its topic; more is the broker misbehaving
-_PACKET_BYTES_MAX = const(1400)
+_PACKET_BYTES_MAX = const(
+    1400
+)  # a sealed message of 1 KiB with its topic; no correct broker sends more
 _CONNACK = const(2)
 _PUBLISH = const(3)
 _PUBACK = const(4)
@@ -22,8 +23,8 @@ class MqttError(Exception):
 
 
 def connect(client_id: str, keepalive_s: int, topic: str, payload: bytes) -> bytes:
-    """CONNECT with a clean session and a retained last will at QoS 1, whose topic and payload these
-    are.
+    """CONNECT with a clean session and a retained last will at QoS 1, with this topic and
+    payload.
     """
     flags = 0x02 | 0x04 | 0x08 | 0x20  # clean session, will, will QoS 1, will retain
     body = b"\x00\x04MQTT\x04" + bytes((flags,)) + _u16(keepalive_s)
@@ -44,7 +45,7 @@ def publish(topic: str, payload: bytes, packet_id: int, retain: bool = False) ->
 
 
 def _header(kind: int, size: int) -> bytes:
-    """The fixed header of a packet whose other bytes are `size` many."""
+    """The fixed header of a packet with `size` other bytes."""
     head = bytearray((kind,))
     while True:
         head.append(size & 0x7F | (0x80 if size > 0x7F else 0))
@@ -62,8 +63,8 @@ def _u16(number: int) -> bytes:
 
 
 class Decoder:
-    """Bytes from the broker in, (topic, payload) of its messages out; what must be answered gathers
-    in `reply`.
+    """Bytes from the broker in, (topic, payload) of its messages out; the answers to send gather in
+    `reply`.
     """
 
     def __init__(self):
@@ -74,8 +75,8 @@ class Decoder:
         self.pubacks = 0
 
     def feed(self, data: bytes) -> list:
-        """The messages in `data`, as a list of (topic: str, payload: bytes); any split of the
-        stream will do.
+        """The messages in `data`, as a list of (topic: str, payload: bytes); the stream
+        may be split anywhere.
 
         Raises MqttError when the broker refuses the connection or the subscription, or sends what
         is not MQTT.

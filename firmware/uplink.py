@@ -1,9 +1,9 @@
-"""The uplink: records from the journal to the gateway, again and again until the gateway's sealed
-acknowledgement. Sans-IO.
+"""The uplink: sends records from the journal to the gateway, again and again until the gateway's
+sealed acknowledgement comes. Sans-IO.
 
 The state machine knows the journal, the key and the time that it is told; it never sees a socket.
-`poll` says what to publish next, `message` takes what arrived. A broker's PUBACK moves nothing
-here: only the gateway, after its COMMIT, does.
+`poll` says what to publish next, `message` reads what arrived. A broker's PUBACK changes nothing
+here: only the gateway's acknowledgement does, which it sends after its COMMIT.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
@@ -37,27 +37,27 @@ class Uplink:
         )
         self.conflict = False  # the ledger holds records under our name that are not ours
         self.command = (
-            None  # the newest command that waits to be taken, as messages.decode_command gives it
+            None  # the newest command that waits to be done, as messages.decode_command gives it
         )
         self.status = "alive"
-        self.heap_free = 0  # and its low-water mark, bytes
+        self.heap_free = 0  # and the lowest it ever was, bytes
         self.heap_low = 0
         self._sent = journal.acked
         # of this boot: uptime in the newest of our messages that the gateway answered
         self._echo_ms = -1
         self._clock = None  # (utc - uptime, round trip, uptime of the sample), all in ms
         self.connected(0)
-        self.online = False  # whoever sees the connection go sets it False again
+        self.online = False  # set to False again by whoever sees that the connection is gone
 
     def use_key(self, key: bytes, number: int) -> None:
-        """Seal with this key from now on, and believe what is sealed with it alone."""
+        """From now on seal with this key, and believe only what is sealed with it."""
         self._key = key
         self._kid = kid(self._device, number)
         self.key_number = number
 
     def connected(self, now_ms: int) -> None:
-        """The broker took our connection: start again behind the last acknowledgement, with a
-        heartbeat first.
+        """The broker accepted our connection: start again with a heartbeat, then with the record
+        after the last acknowledged one.
         """
         self.online = True
         self._sent = self._journal.acked
@@ -76,7 +76,7 @@ class Uplink:
         return self._clock[0] + uptime_ms if self._clock else 0
 
     def will(self, uptime_ms: int) -> bytes:
-        """The sealed state that the broker publishes for us when we vanish."""
+        """The sealed state that the broker publishes for us when the connection is lost."""
         return self._sealed_state("lost", uptime_ms)
 
     def poll(self, now_ms: int, uptime_ms: int):
@@ -147,16 +147,16 @@ class Uplink:
         return seal.seal(self._key, self._kid, self.state_topic, payload)
 
     def message(self, name: str, sealed: bytes, now_ms: int, uptime_ms: int) -> bool:
-        """Take a message; True when it acknowledges this journal or is a new command. Anything else
+        """Read a message; True when it acknowledges this journal or is a new command. Anything else
         is counted as refused.
 
-        A command is new when it is for this epoch and its counter is above every one that was ever
-        taken; whoever acts on it notes the counter first (Journal.note_command).
+        A command is new if it is for this epoch and its counter is above every counter accepted
+        before. Whoever acts on it notes the counter first (Journal.note_command).
 
         An acknowledgement that is higher than all before is true whenever it comes. A lower one
-        takes back what we were told (the gateway lost its newest rows): it must answer a message of
-        ours that is newer than every one answered so far. No clock of the gateway's decides that:
-        it may be set back.
+        means that the gateway lost its newest rows. It must answer a message of ours that is newer
+        than every one answered so far. The gateway's clock does not decide that, because somebody
+        may set it back.
         """
         taken = False
         if name == self.ack_topic or name == self.command_topic:
@@ -193,8 +193,8 @@ class Uplink:
             held and any(ack["mark"]) and ack["mark"] != messages.mark_of(held)
         )
         if self.conflict:
-            # what the ledger holds under our name is not ours: a second board has our key, and says
-            # other things
+            # what the ledger holds under our name is not ours: a second board has our key and
+            # states other records
             return False
         if echo_ms >= 0:
             self._echo_ms = max(self._echo_ms, echo_ms)
@@ -214,8 +214,8 @@ class Uplink:
         return True
 
     def _set_clock(self, utc_ms: int, uptime_ms: int, trip_ms: int) -> None:
-        """Cristian's estimate: the sample with the shortest round trip is the best, until it is too
-        old for the crystal.
+        """Cristian's estimate: the sample with the shortest round trip is the best, until it is so
+        old that the crystal has drifted.
         """
         best = self._clock
         if trip_ms >= 0 and (

@@ -1,4 +1,4 @@
-"""What crosses the line between a counter controller and the gateway.
+"""What a counter controller and the gateway send to each other.
 
 records   the wire dictionary: kinds and fields as data, encode and decode of one record
 messages  what one MQTT message carries: events, state, ack

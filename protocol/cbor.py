@@ -22,7 +22,7 @@ _MAP = const(5)
 
 
 class CborError(ProtocolError):
-    """Bytes that are not in the subset, or a value that has no place in it."""
+    """Bytes that are not in the subset, or a value that the subset cannot encode."""
 
 
 def encode(value) -> bytes:
@@ -124,7 +124,9 @@ def _check_container(items: int, depth: int) -> None:
 
 
 def _read_head(data: bytes, at: int):
-    """(major, argument, offset behind the head); the argument in its shortest form or CborError."""
+    """(major, argument, offset after the head); CborError if the argument is not in its shortest
+    form.
+    """
     if at >= len(data):
         raise CborError("cbor: cut short at byte %d" % at)
     initial = data[at]

@@ -16,10 +16,11 @@ except ImportError:
 
 
 def remember(function):
-    """A function that keeps its answers on CPython: the gateway looks a field up a million times a
+    """A function that caches its answers on CPython: the gateway looks fields up a million times a
     day.
 
-    A device has no heap for answers that it can find again in 20 microseconds.
+    On MicroPython it does not: a cache needs heap, and to find an answer again takes only 20
+    microseconds.
     """
     return cache(function) if cache else function
 

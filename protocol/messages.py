@@ -1,4 +1,4 @@
-"""The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is durable,
+"""The payloads under a seal: `ev` carries records, `state` the heartbeat, `ack` what is committed,
 `cmd` what to do.
 
 ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...], before]
@@ -27,7 +27,7 @@ MARK_BYTES = const(8)
 _ARGUMENT_BYTES_MAX = const(64)
 
 # name:size of each element in order; size = bytes of an unsigned integer, s a status, v a verb, h a
-# ledger head, n a nonce, m a mark, t a text, r records
+# ledger head, n a nonce, m a fingerprint (mark), t a text, r records
 _EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r before:m")
 _STATE = const(
     "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h"
@@ -45,7 +45,7 @@ def encode_events(
 ) -> bytes:
     """The payload of one `ev` message; `records` are the records' own bytes, seq first_seq and up.
 
-    before  `mark_of` the record at first_seq - 1, eight zero bytes where the device holds none
+    before  fingerprint of the record at first_seq - 1; eight zero bytes if the device holds none
     """
     return cbor.encode([epoch, boot, sent_uptime_ms, first_seq, records, before])
 
@@ -70,7 +70,7 @@ def encode_state(state: dict) -> bytes:
 def decode_state(payload: bytes) -> dict:
     """{epoch, boot, uptime_ms, status (of STATUS), last_seq, lowest_kept, acked, ledger_n,
     ledger_head, heap_free, heap_low, command}; command = highest counter of a command that the
-    device took.
+    device accepted.
     """
     return _decode("state", _STATE, payload)
 
@@ -84,16 +84,19 @@ def decode_ack(payload: bytes) -> dict:
     """{epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot,
     echo_uptime_ms, mark}.
 
-    Every record up to high_water is durable. want_from = 0: nothing is missing; else the range is
-    asked for again. echo_*: boot and uptime_ms of the device's message that this answers, for its
-    clock; 0 for none. mark: `mark_of` the record at high_water, eight zero bytes where the ledger
-    holds none (nothing yet, or a gap).
+    Every record up to high_water is committed. want_from = 0: nothing is missing; otherwise the
+    device is asked to send this range again. echo_*: boot and uptime_ms of the device's message
+    that this answers, for its clock; 0 for none. mark: the fingerprint of the record at high_water;
+    eight zero bytes if the ledger holds none (nothing yet, or a gap).
     """
     return _decode("ack", _ACK, payload)
 
 
 def mark_of(record: bytes) -> bytes:
-    """First 8 bytes of the SHA-256 of a record: says which record was meant by a seq."""
+    """The fingerprint of a record: the first 8 bytes of its SHA-256.
+
+    It says which record is meant by a seq.
+    """
     return hashlib.sha256(record).digest()[:MARK_BYTES]
 
 

@@ -4,8 +4,8 @@ A record is a map from field numbers to values. `FIELDS` gives each number its n
 unit; `_KINDS` says which fields each kind must and may carry. The decoder's limits, till.cddl and
 docs/records.md all come from these two tables.
 
-The tables are two texts that are searched, not dicts of tuples: on the unix port's heap that is 3
-KB instead of 13, and a record is encoded a few times a second at most.
+The tables are two texts, not dicts of tuples, and the code searches them. On the unix port's heap
+that needs 3 KB instead of 13. It is fast enough: a device encodes a few records a second at most.
 
 A record says what was seen, never what it means: money counted, a drawer opened, a key pressed.
 Only the gateway concludes.
@@ -16,16 +16,17 @@ from protocol.compat import ProtocolError, const, remember
 
 RECORD_BYTES_MAX = const(800)  # one record always fits in one sealed message
 
-FLAG_REPRINT = const(1)  # a copy of a report that was already stated: heard, not counted
+FLAG_REPRINT = const(1)  # a copy of a report that was already stated: not counted again
 FLAG_ACCUMULATE = const(2)  # the machine was adding to an earlier batch
 FLAG_DISCREPANCY = const(4)  # the machine itself said that some cash could not be included
-FLAG_SUB_BATCH = const(8)  # a part of a batch whose own report follows: not summed twice
+FLAG_SUB_BATCH = const(8)  # a part of a batch whose own report follows: in no sum
 
 # number:name:type:limit, and as a comment its unit or meaning
-# types: uint (limit = highest value), int (limit = highest magnitude), text and bytes (limit =
-# bytes),
-# choice (limit = the names, numbered from 1), pairs (limit = how many pairs of unsigned integers),
-#        texts (limit = how many texts of at most 48 bytes)
+# types:
+#   uint (limit = highest value), int (limit = highest magnitude), text and bytes (limit = bytes),
+#   choice (limit = the names, numbered from 1),
+#   pairs (limit = how many pairs of unsigned integers),
+#   texts (limit = how many texts of at most 48 bytes)
 FIELDS = (
     "\n"
     "0:kind:choice:boot,tally,drawer,tape,mark,instrument,quarantine,command\n"  # what was seen
@@ -34,7 +35,7 @@ FIELDS = (
     # the device's estimate of UTC, Unix milliseconds; absent before the gateway told it
     "3:utc_ms:uint:281474976710655\n"
     "10:instrument:text:24\n"  # name of the instrument at this window, as boards.toml has it
-    "11:batch_id:text:40\n"  # the machine's own identity of the count batch
+    "11:batch_id:text:40\n"  # the machine's own name for the count batch
     "12:currency:text:3\n"  # ISO 4217 alphabetic code
     "13:rows:pairs:32\n"  # [denomination in minor units, pieces], highest first
     "14:total_minor:uint:1099511627775\n"  # the machine's own printed total, minor units
@@ -49,7 +50,7 @@ FIELDS = (
     "21:cause:choice:commanded,key_or_manual,unknown\n"  # why the drawer opened
     "22:dwell_ms:uint:4294967295\n"  # how long the drawer was in the state it left
     "30:line_no:uint:4294967295\n"  # line of the adding machine's tape, from 1 at each boot
-    "31:left:text:16\n"  # what stands at the left of the tape line (non-add, item count)
+    "31:left:text:16\n"  # what is printed at the left of the tape line (non-add, item count)
     "32:amount_minor:int:1099511627775\n"  # amount of the tape line, minor units
     "33:symbol:text:4\n"  # + - <> (subtotal) * (total) # (non-add) GT E C
     # what the cashier keyed:
@@ -72,10 +73,10 @@ FIELDS = (
     # highest seq that the gateway acknowledged, as far as the journal knows
     "65:acked:uint:4294967295\n"
     "66:sectors:uint:65535\n"  # flash sectors of the journal
-    "67:instruments:texts:8\n"  # name=driver/profile:evidence, one an instrument
-    "68:start_nonce:bytes:4\n"  # drawn at this start: a copy of the board does not start like it
-    # of a command that was taken:
-    "70:counter:uint:4294967295\n"  # the command's own
+    "67:instruments:texts:8\n"  # name=driver/profile:evidence, one for each instrument
+    "68:start_nonce:bytes:4\n"  # random at each start, so that no copy makes the same boot record
+    # of a command that the device accepted:
+    "70:counter:uint:4294967295\n"  # the counter of the command
     "71:verb:choice:identify,restart,log,rotate\n"  # what was asked
     "72:outcome:choice:done,refused,failed\n"  # what became of it
     "73:lines:texts:12\n"  # the device's newest log lines, oldest first
@@ -100,8 +101,8 @@ _COMMON = const(("kind", "boot", "uptime_ms"))
 
 @remember
 def spec_of(number: int) -> tuple:
-    """(name, type, limit) of a field; the limit of a choice is the tuple of its names. Empty for a
-    number that is no field.
+    """(name, type, limit) of a field; the limit of a choice is the tuple of its names. Empty if no
+    field has this number.
     """
     found = _line_from(FIELDS, FIELDS.find("\n%d:" % number))
     if found is None:
@@ -126,8 +127,8 @@ def limit_of(name: str):
 
 @remember
 def fields_of(kind: str):
-    """(names that a record of this kind must carry, names that it may carry), the common ones left
-    out; None for no kind.
+    """(names that a record of this kind must carry, names that it may carry), without the common
+    ones; None if the kind does not exist.
     """
     found = _line_from(_KINDS, _KINDS.find("\n" + kind + ":"))
     return (

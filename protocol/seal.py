@@ -9,7 +9,7 @@ import hashlib
 from protocol import cbor
 from protocol.compat import ProtocolError, const
 
-MESSAGE_BYTES_MAX = const(1024)  # what the broker is told to refuse above (max_packet_size)
+MESSAGE_BYTES_MAX = const(1024)  # a longer message is refused
 PAYLOAD_BYTES_MAX = const(920)  # leaves room for headers, a kid of 48 bytes and the tag
 KEY_BYTES = const(32)
 TAG_BYTES = const(32)
@@ -39,8 +39,8 @@ except ImportError:  # MicroPython has hashlib and no hmac
         return outer.digest()
 
     def _same(left: bytes, right: bytes) -> bool:
-        """Whether two tags of one length are equal, in a time that does not tell where they
-        differ.
+        """Whether two tags of one length are equal, in a time that does not depend on where
+        they differ.
         """
         difference = 0
         for a, b in zip(left, right):
@@ -72,10 +72,10 @@ def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
 
 def next_key(key: bytes, kid: bytes, nonce: bytes) -> bytes:
     """The 32-byte key that follows `key` when it is rotated; `kid` names the new one. Nothing
-    secret crosses the line.
+    secret crosses the network.
 
-    Whoever holds the old key and saw the nonce knows the new one too: a key that was stolen is
-    replaced over USB instead.
+    Whoever holds the old key and saw the nonce knows the new one too. So a stolen key is replaced
+    over USB instead.
     """
     return hmac_sha256(key, b"till rotate" + kid + nonce)
 
@@ -83,8 +83,8 @@ def next_key(key: bytes, kid: bytes, nonce: bytes) -> bytes:
 def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
     """(kid, payload) of a message whose tag is right for this topic.
 
-    `key_of(kid: bytes)` gives the 32-byte key, or None for a kid nobody knows. The payload is
-    handed out only after the tag verified. Raises SealError with a reason for everything else.
+    `key_of(kid: bytes)` gives the 32-byte key, or None for a kid that nobody knows. The payload is
+    returned only after the tag was verified. Raises SealError with a reason for everything else.
     """
     if len(sealed) > MESSAGE_BYTES_MAX:
         raise SealError("seal: message of %d bytes, limit %d" % (len(sealed), MESSAGE_BYTES_MAX))

@@ -39,5 +39,5 @@ def parse_topic(name: str) -> tuple:
 
 
 def kid(device: str, key_number: int) -> bytes:
-    """The key identifier that a device's messages carry."""
+    """The key identifier in a device's messages."""
     return ("%s.%d" % (check_name(device), key_number)).encode()

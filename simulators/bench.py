@@ -14,7 +14,7 @@ recognises.
     power off | on         cut the board's power, give it back
     help, quit
 
-Lines come from standard input, so that a bench visit can be kept as a script.
+Lines come from standard input, so a visit at the bench can be written as a script.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ OTHERS = "other machines: till sim instrument"
 
 
 class BenchError(ValueError):
-    """A line that the bench does not understand. The text says what would be understood."""
+    """A line that the bench does not understand. The text says which lines it understands."""
 
 
 def main(name: str, folder: Path, run_folder: Path) -> int:
@@ -67,8 +67,9 @@ def main(name: str, folder: Path, run_folder: Path) -> int:
 
 async def _serve(window: Window) -> None:
     lines: asyncio.Queue[str] = asyncio.Queue()
-    # it never holds up the end
-    reading = threading.Thread(target=_read, args=(asyncio.get_running_loop(), lines), daemon=True)
+    reading = threading.Thread(
+        target=_read, args=(asyncio.get_running_loop(), lines), daemon=True
+    )  # it never delays the end
     await window.start(timeout=1)  # silent until it is flashed
     reading.start()
     try:
@@ -85,8 +86,8 @@ async def _serve(window: Window) -> None:
 
 
 def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str]) -> None:
-    """Every line of standard input, then an empty one. By its descriptor: sys.stdin's lock would be
-    in the way of Ctrl-C.
+    """Every line of standard input, then an empty one. Read by its descriptor, because the lock of
+    sys.stdin would block Ctrl-C.
     """
     rest = b""
     gone = contextlib.suppress(RuntimeError)  # the loop has ended: nobody listens any more
@@ -100,7 +101,7 @@ def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str]) -> None:
 
 
 async def act(window: Window, line: str) -> None:
-    """Do what one line says; BenchError, PadError or MachineError when it cannot be."""
+    """Do what one line says; BenchError, PadError or MachineError when that is not possible."""
     words = shlex.split(line, comments=True)
     if not words:
         return

@@ -1,5 +1,5 @@
-"""What a window's bench needs of a board: its power switch. `ProcessBoard` is the plain one, a
-process per power-on.
+"""What a window's bench needs of a board: its power switch. `ProcessBoard` is the simple one: a
+new process at each power-on.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import IO, Protocol
 
 
 class Board(Protocol):
-    """Anything that can be powered and cut; both calls return at once and do nothing when there is
+    """Anything that can be powered and cut. Both calls return at once, and do nothing when there is
     nothing to do.
     """
 

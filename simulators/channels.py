@@ -39,7 +39,7 @@ class SerialLine:
             return b""
 
     def lose(self) -> None:
-        """Bytes that are on their way to the board are gone, as they are when its power goes."""
+        """Drop the bytes that are on their way to the board, as a power cut does."""
         termios.tcflush(self.theirs, termios.TCIFLUSH)
         _drain(self.theirs)
 
@@ -60,7 +60,7 @@ class PinLine:
 
     def write(self, data: bytes) -> bool:
         """False when the board has not read for so long that the buffer is full: the pin changed
-        and nobody looked.
+        and nobody noticed.
         """
         try:
             return self._ours.send(data) == len(data)
@@ -75,7 +75,7 @@ class PinLine:
             return b""
 
     def lose(self) -> None:
-        """Lines that the board has not read are gone."""
+        """Drop the lines that the board has not read."""
         _drain(self.theirs)
 
     def close(self) -> None:

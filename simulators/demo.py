@@ -1,10 +1,11 @@
-"""The demo: a seeded office day on real firmware in real MicroPython, with faults, its books
-measured against the truth.
+"""The demo: an office day from a seed, on real firmware in real MicroPython, with faults. At the
+end its books are compared with the truth.
 
 Everything of the product runs as its user runs it, in processes of its own: the broker, `till
-serve`, one MicroPython a window. This module plays the day (simulated machines and cashiers),
-breaks things, imports posted.csv, and compares the books with the truth that only the generator
-knows. Nothing here knows how the gateway works: it uses commands and reads the ledger as a file.
+serve`, one MicroPython for each window. This module plays the day (simulated machines and
+cashiers), breaks things, imports posted.csv, and compares the books with the truth, which only the
+generator knows. It does not know how the gateway works: it uses commands and reads the ledger as a
+file.
 """
 
 import asyncio
@@ -31,13 +32,11 @@ from simulators.office_clock import OfficeClock
 from simulators.player import Player, PlayError
 from simulators.window import Window
 
-SPEED = (
-    2400  # office seconds a real second at most: what is in flight for 10 ms is stamped 24 s late
-)
+SPEED = 2400  # at most so many office seconds a second: 10 ms on the way make a stamp 24 s late
 LIVE_SPEED = 600  # when somebody watches
 DRAIN_S = 30
 UNAVAILABLE = 69
-INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
+INTERRUPTED = 130  # what a shell returns for a program that Ctrl-C ended
 HEAP = "190K"  # what a 32-bit board has free
 
 
@@ -52,7 +51,7 @@ class Options:
 
 @dataclass
 class Score:
-    """The books against the truth. Amounts in cents."""
+    """The books compared with the truth. Amounts in cents."""
 
     windows: list[dict[str, Any]] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
@@ -80,7 +79,7 @@ def main(once: bool, as_json: bool, seed: int, windows: int, data: Path) -> int:
     for number in (
         signal.SIGTERM,
         signal.SIGHUP,
-    ):  # end as by Ctrl-C, so that no process of ours stays behind
+    ):  # end as by Ctrl-C, so that no process of ours keeps running
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         site.prepare()
@@ -148,8 +147,8 @@ class Demo:
         self._view.clock(self._clock.now_ms())
 
     async def run(self) -> None:
-        """Start the windows, play, wait until the ledger has what is on flash. However it ends, no
-        board keeps running.
+        """Start the windows, play, wait until the ledger has everything that is on flash. In any
+        case no board keeps running.
         """
         self._site.serve()
         with self._view.open(self.faults):
@@ -197,8 +196,8 @@ async def together(works: Iterable[Coroutine[None, None, None]]) -> None:
 
 
 def missing_records(site: DemoSite) -> list[tuple[str, int, int]]:
-    """(device, epoch, seq) of records that are on a board's flash and not, byte for byte, in the
-    ledger.
+    """(device, epoch, seq) of records that are on a board's flash, but not with the same bytes in
+    the ledger.
     """
     ledger = ledger_records(site)
     return [
@@ -281,7 +280,7 @@ def rejected(site: DemoSite) -> int:
 
 
 def tell(options: Options, site: DemoSite, day: OfficeDay, score: Score) -> None:
-    """The last words: what was hidden in the day, how the books compare, and where everything
+    """The text at the end: what was hidden in the day, how the books compare, and where everything
     is.
     """
     if options.as_json:

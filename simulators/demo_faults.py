@@ -1,9 +1,9 @@
 """What goes wrong in a demo: one power loss, one network loss, and whatever somebody at the
 keyboard wants to break.
 
-The planned two come from the seed. The power of one window is cut in the middle of a count's
-report, which is where it hurts: half the bytes are on the wire, the record is not on flash. The
-broker dies while the windows are at work.
+The two planned ones come from the seed. The power of one window is cut in the middle of a count's
+report. That is the worst moment: half the bytes are on the wire, and the record is not on flash.
+The broker dies while the windows are at work.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ DOWN_S = 3  # without a broker
 
 
 class Faults:
-    """Breaks things and mends them again."""
+    """Breaks things and repairs them again."""
 
     def __init__(
         self,
@@ -62,21 +62,21 @@ class Faults:
         other.before[index] = self.network_loss
 
     async def settle(self) -> None:
-        """Return when everything that was broken is mended; raises what went wrong while it was."""
+        """Return when everything that was broken is repaired; raises what went wrong meanwhile."""
         while self._running:
             await asyncio.wait(self._running)
         if self._failures:
             raise self._failures[0]
 
     async def stop(self) -> None:
-        """Break and mend nothing any more."""
+        """Break and repair nothing any more."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def press(self, key: str) -> None:
-        """p: the power of a window, each press the next one. b: the broker. j: a jam in a bill
-        counter.
+        """p: the power of a window; each press takes the next window. b: the broker. j: a jam in a
+        bill counter.
         """
         window = self._windows[self._turn % len(self._windows)]
         if key == "p":

@@ -1,5 +1,5 @@
-"""The demo's office: one folder with the gateway's data, a staged board a window, and the processes
-that serve them.
+"""The demo's office: one folder with the gateway's data, a staged board for each window, and the
+processes that serve them.
 
 The folder holds till.toml, data/ (ledger, keys), boards/<window>/ (what is on the board's flash),
 <window>.flash (its journal), posted.csv, report.html, report.csv, report.json, and what the
@@ -23,7 +23,7 @@ ZONE = "America/Chicago"
 READY_S = 20
 STOP_S = 10
 MICROPYTHON = Path(sys.executable).with_name("micropython")
-MARKER = "till-demo"  # in a folder that the demo made: no other folder is ever cleared
+MARKER = "till-demo"  # only a folder with this file is ever cleared: the demo made it
 
 
 class DemoError(Exception):
@@ -87,8 +87,8 @@ class DemoSite:
         self.start_broker()
 
     def serve(self) -> None:
-        """Start the gateway, and return when it says that it is ready. The office's clock must have
-        its file by now.
+        """Start the gateway, and return when it says that it is ready. The file of the office's
+        clock must exist by now.
         """
         log = (self.folder / "serve.log").open("wb")
         with log:

@@ -1,5 +1,5 @@
-"""What somebody who watches the demo sees: a panel a window, what goes wrong, and the keys. Silent
-when nobody watches.
+"""What somebody who watches the demo sees: a panel for each window, what goes wrong, and the keys.
+Silent when nobody watches.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ BEEPS = {
 
 
 def is_trouble(text: str) -> bool:
-    """Something broke or was mended."""
+    """Something broke or was repaired."""
     return text.endswith((" LOST", "is back"))
 
 

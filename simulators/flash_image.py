@@ -1,5 +1,5 @@
-"""A second reader of the journal's flash image, written from its layout and not from the firmware:
-the demo's witness.
+"""A second reader of the journal's flash image. It was written from the layout, not from the
+firmware, so it can check the firmware in the demo.
 
 A sector of 4096 bytes is [header 32 bytes][entry]...; the header is magic "TJ02", epoch,
 generation, next seq, acked, boot, command, CRC-32; an entry is type u8, body length u16, number

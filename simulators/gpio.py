@@ -16,9 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 BEEPS = ("ok", "error", "warn", "start", "full", "identify")
-LINE_BYTES_MAX = (
-    256  # a longer line is dropped whole and counted: the board is not believed to be well-behaved
-)
+LINE_BYTES_MAX = 256  # a longer line is dropped whole and counted: the board may send anything
 KICK_MS_LIMIT = 60_000
 JUMP_MS_MAX = 7 * 24 * 3600 * 1000
 
@@ -69,7 +67,7 @@ class LineReader:
 
 
 def parse(line: bytes) -> FromBoard | None:
-    """One line without its end, or None when it is none of the board's lines."""
+    """One line without its end, or None when a board does not send such a line."""
     kind, _, rest = line.decode("ascii", "replace").partition(" ")
     if kind == "B" and rest in BEEPS:
         return FromBoard("beep", rest)

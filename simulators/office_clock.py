@@ -1,9 +1,9 @@
 """The office's clock in a demo: real time plus jumps, shared by the gateway and by every board.
 
 A day has eight hours and a demo has seconds, so the clock jumps to the next thing that happens. It
-never jumps over something that has not happened yet: a window that waits for 10:15 holds the clock
-at 10:15, and one in the middle of a count holds it where its next act begins. Within these bounds
-windows work at the same time.
+never jumps over something that has not happened yet. A window that waits for 10:15 stops the clock
+at 10:15, and a window in the middle of a count stops it where its next act begins. Within these
+bounds windows work at the same time.
 
 The gateway reads the offset (signed 64-bit little-endian milliseconds) from a file; boards get each
 jump on their line channel.
@@ -22,9 +22,9 @@ class OfficeClock:
     """A clock that starts at `start_ms` (Unix milliseconds UTC) and may run at most `speed` times
     as fast as the real one.
 
-    It does not jump further at once than a moment's worth of `speed`, because what is in flight
-    meanwhile is stamped late by as much. `on_jump(ms)` is told every jump, to move the boards'
-    clocks along. `real_ms()` is the real one, Unix milliseconds.
+    A single jump is never longer than `speed` allows for a moment, because a message on its way is
+    stamped late by the length of the jump. `on_jump(ms)` is called at every jump, to move the
+    boards' clocks too. `real_ms()` is the real one, Unix milliseconds.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class OfficeClock:
         self._on_jump = on_jump
         self._offset_ms = start_ms - real_ms()
         self._stepped_ms = real_ms()
-        # nobody goes before all are there
-        self._limits: dict[str, int] = dict.fromkeys(windows, start_ms)
+        self._limits: dict[str, int] = dict.fromkeys(
+            windows, start_ms
+        )  # nobody starts before all are there
         self._waiting: dict[str, tuple[int, asyncio.Event]] = {}
         self._write()
 
@@ -75,7 +76,9 @@ class OfficeClock:
                 self._step()
 
     def _step(self) -> None:
-        """Jump as far as nobody is overtaken, and wake who has arrived."""
+        """Jump as far as possible without passing a window's next act, and wake whoever has reached
+        his time.
+        """
         if self._limits:
             jump = min(self._limits.values()) - self.now_ms()
             real_ms = self._real_ms()

@@ -1,9 +1,9 @@
 """A cashier at a window: plays the window's plan on its machines, and does what a person does when
 no beep comes.
 
-A count whose beep is not heard is looked up on the pad's display after the power is back: the board
-shows the last count on its flash. Shown: the count is taken. Not shown: the money goes through the
-machine once more.
+If the cashier hears no beep, he looks at the pad's display after the power is back: the board shows
+the last count on its flash. If it shows this count, the count is done. If not, he puts the money
+through the machine once more.
 """
 
 import asyncio
@@ -14,12 +14,14 @@ from typing import Any
 from simulators.office_clock import OfficeClock
 from simulators.window import Window
 
-# these happen when they are planned; counting and keying when the cashier is free
-WITH_CUSTOMER = ("payment", "open_drawer")
-DRAWER_SLACK_MS = 20_000  # the office may go on by this much until the drawer's opening is recorded
+WITH_CUSTOMER = (
+    "payment",
+    "open_drawer",
+)  # these happen when they are planned; counting and keying when the cashier is free
+DRAWER_SLACK_MS = 20_000  # the office's time may go on so far until the opening is recorded
 SEEN_MS = 55  # real milliseconds until it is: bounce, debounce, and the board's loop
 AROUND_CUSTOMER_MS = (
-    60_000  # no count so near to a receipt that the seconds a demo takes could change their order
+    60_000  # no count is so near to a receipt that the demo's delays could change their order
 )
 CLOSING_MS = 3_600_000
 SHUT_MS = 60  # real milliseconds that it stays shut at least, for the same reason
@@ -34,7 +36,7 @@ class PlayError(Exception):
 
 
 class Player:
-    """Plays one window's actions in order, holding the office's clock while it is busy."""
+    """Plays one window's actions in order. While it is busy, it stops the office's clock."""
 
     def __init__(
         self,
@@ -71,8 +73,8 @@ class Player:
             self._clock.release(name)
 
     def _earliest_ms(self, index: int) -> int:
-        """A customer is served when he comes; counting and keying begin when the cashier is free,
-        at most when planned.
+        """A customer is served when he comes. Counting and keying begin when the cashier is free,
+        but not before they are planned.
         """
         action = self.actions[index]
         if action["action"] in WITH_CUSTOMER:
@@ -169,7 +171,7 @@ class Player:
         )
 
     async def _until_printed(self, press: Callable[[], Awaitable[Any]]) -> None:
-        """A tape line that did not come out is keyed again."""
+        """A tape line that was not printed is keyed again."""
         for _ in range(TRIES_MAX):
             lines = self._lines_seen
             await press()

@@ -4,13 +4,13 @@ serial port.
     mpremote -- /dev/pts/N (port) -- this bridge -- console -- micropython -X heapsize=190K -i
     main.py
 
-Like a board it runs main.py when it is powered, gives the REPL on Ctrl-C, starts again when its
-program ends, and loses everything but the folder when the power is cut. A descriptor file in the
-run folder says which pseudo-terminal is its port, as USB says it for a real one; the file is locked
-while the board is powered or could be, so that a stale one is worth nothing.
+Like a real board it runs main.py when it is powered, gives the REPL on Ctrl-C, starts again when
+its program ends, and loses everything but the folder when the power is cut. A descriptor file in
+the run folder says which pseudo-terminal is its port, as USB does for a real board. The file is
+locked while the board is plugged in, so nobody uses an old one.
 
-Two differences from the boards it stands for: a soft reset (Ctrl-D) ends the process, which is then
-started again, and the file system is the host's.
+There are two differences from a real board: a soft reset (Ctrl-D) ends the process, which is then
+started again, and the file system is that of the host.
 """
 
 import contextlib
@@ -32,13 +32,13 @@ from types import TracebackType
 from typing import IO
 
 USB_ID = "1209:0001"  # what boards.toml says of the unix board
-HEAP = "190K"  # what a board has free, on a 64-bit host the stricter of two readings
+HEAP = "190K"  # what a board has free; on a 64-bit host this is stricter than on a board
 DESCRIPTOR_SUFFIX = ".board.json"
-CONSOLE_BYTES_MAX = 64 * 1024  # of what the board printed, the newest part
+CONSOLE_BYTES_MAX = 64 * 1024  # how much of what the board printed is kept, the newest part
 HELD_BYTES_MAX = 64 * 1024
 CHUNK_BYTES = 256
 RESTART_MS = 50
-RESTART_MS_MAX = 2000  # a main.py that fails at once would otherwise take a processor
+RESTART_MS_MAX = 2000  # a main.py that fails at once would otherwise keep a processor busy
 HEALTHY_MS = 1000
 CTRL_C_REPEAT_MS = 200
 CTRL_C_REPEATS_MAX = 15
@@ -164,8 +164,8 @@ class VirtualBoard:
             self._interrupts = 0
 
     def power_on(self) -> None:
-        """Start it as a board starts, plugged in if it was not. Nothing happens when it has
-        power.
+        """Start it as a board starts; plug it in first if it is not. Nothing happens if it has
+        power already.
         """
         if self._thread is None:
             self.start()
@@ -200,8 +200,9 @@ class VirtualBoard:
         command = [self._micropython, "-X", f"heapsize={self._heap}", "-i"]
         if (self.folder / "main.py").exists():
             command.append("main.py")
-        # a killed REPL leaves it to itself
-        termios.tcsetattr(self._console_theirs, termios.TCSAFLUSH, self._terminal)
+        termios.tcsetattr(
+            self._console_theirs, termios.TCSAFLUSH, self._terminal
+        )  # a killed REPL does not clean up
         environment = dict(os.environ, **self._environment)
         environment.update(
             {f"TILL_FD_{name}": str(descriptor) for name, descriptor in self._channels.items()}
@@ -267,7 +268,7 @@ class VirtualBoard:
             at = self._held.find(_CTRL_C)
             if at < 0:
                 return
-            del self._held[: at + 1]  # what came before it was for a program that does not read
+            del self._held[: at + 1]  # the bytes before it were for a program that does not read
             self._interrupt()
 
     def _interrupt(self) -> None:

@@ -2,10 +2,10 @@
 cashier does with them.
 
 The firmware runs in a process of its own and knows only its descriptors (TILL_FD_BILLS,
-TILL_FD_COINS, TILL_FD_GPIO). Machines have their own power: cutting the board's loses the bytes on
-the wires and nothing in the machines. `Window.log` says what was done and which beep was heard. A
-count may be on flash although its beep was lost in a power cut: only the log and the ledger
-together show that.
+TILL_FD_COINS, TILL_FD_GPIO). Machines have their own power: if the board's power is cut, the bytes
+on the wires are lost, but nothing in the machines. `Window.log` says what was done and which beep
+was heard. A count may be on flash although its beep was lost in a power cut: only the log and the
+ledger together show that.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ BYTES_PER_SECOND = 960  # 9600 baud, ten bits a byte
 CHUNK_MS = 10
 CHUNK_BYTES_MAX = 256
 FULL_MS = 5  # before a full line is tried again
-STALL_MS = 5000  # a line that takes nothing for so long belongs to a dead board: the bytes are lost
-KEY_MS = 25  # the quickest hand: 200 amounts keyed so were all taken right
+STALL_MS = 5000  # if a line accepts nothing for so long, its board is dead: the bytes are lost
+KEY_MS = 25  # the fastest hand: 200 amounts keyed like this were all read right
 LINES_KEPT = 500
 # beeps that answer a count or a mark; a warn may be about anything
 ANSWERS = ("ok", "error", "full")
@@ -44,7 +44,7 @@ class Done:
     action: str
     detail: dict[str, Any] = field(default_factory=dict)
     beep: str = ""  # "" for none heard
-    # the board lost its power between the act and the beep: the record may exist all the same
+    # the board lost its power between act and beep: the record may still exist
     was_cut: bool = False
 
 
@@ -75,10 +75,10 @@ class Window:
         on_line: Callable[[str], None] | None = None,
         console: Path | None = None,
     ) -> None:
-        """`byte_rate`: bytes a second of a report, None for as fast as the line takes;
+        """`byte_rate`: bytes a second of a report, None for as fast as the line allows;
         `report_gap_ms`: between two reports.
 
-        `key_down_ms`, `key_up_ms`: how long a contact rests, bounce not counted. `console`: file
+        `key_down_ms`, `key_up_ms`: how long a contact stays, without its bounce. `console`: file
         for what the process prints.
         """
         self.name = name
@@ -370,8 +370,8 @@ class Window:
     # inside: wires
 
     async def _send(self, line: SerialLine, data: bytes) -> None:
-        """Bytes at the machine's pace. Without power at the board they go nowhere; they take their
-        time all the same.
+        """Send bytes at the machine's pace. If the board has no power, they are lost, but they need
+        the same time.
         """
         began = last = _real_ms()
         at = took = 0
@@ -400,7 +400,7 @@ class Window:
         await self._play([(at_ms, gpio.matrix_line(rows)) for at_ms, rows in edges])
 
     async def _play(self, lines: Sequence[tuple[int, bytes]]) -> None:
-        """Say each line when its edge comes; a clock that jumps meanwhile shortens nothing."""
+        """Send each line at its time; a jump of the clock meanwhile changes nothing."""
         entered_ms, entered_real_ms = self.now_ms(), _real_ms()
         for at_ms, line in lines:
             wait_ms = (at_ms - entered_ms) - (_real_ms() - entered_real_ms)
@@ -420,7 +420,7 @@ class Window:
         self.answered[name] += len(self._lines[name].read())
 
     def _listen(self) -> bool:
-        """Take what the board said on the pins' channel; False for nothing."""
+        """Read what the board said on the pins' channel; False for nothing."""
         data = self._pins.read()
         for event in self._reader.feed(data):
             if event.kind == "beep":

@@ -1,5 +1,5 @@
-"""Hypothesis prints the seed of a failure and keeps no database, so that a run depends on nothing
-but the code.
+"""Hypothesis prints the seed of a failure and keeps no database, so a run depends only on the
+code.
 """
 
 from hypothesis import HealthCheck, settings

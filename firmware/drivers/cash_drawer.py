@@ -1,15 +1,15 @@
 """The cash drawer: raw levels of its status pin become opened and closed, with cause and dwell.
 Pure: the port makes the kick.
 
-A cut cable looks like a drawer that never moves: with a normally-closed switch (`open_level` 1 and
-a pull-up) it looks open, which the alarm then tells; with a normally-open one it cannot be told.
+A cut cable looks like a drawer that never moves. With a normally-closed switch (`open_level` 1 and
+a pull-up) it looks open, and the alarm says so. With a normally-open switch it cannot be noticed.
 """
 
 from firmware.drivers.base import ticks_diff
 from protocol.compat import const
 
 _DEBOUNCE_MS_MIN = const(20)  # switches of cash drawers bounce for less than this
-_DEBOUNCE_MS_MAX = const(50)  # longer would swallow a drawer that is pushed shut at once
+_DEBOUNCE_MS_MAX = const(50)  # a longer time would miss a drawer that is pushed shut at once
 _OPEN_WITHIN_MS = const(1500)  # a commanded drawer that is not open by then is stuck or locked
 _DWELL_STEP_MS = const(3600000)  # fold the dwell into a sum before ticks can wrap
 
@@ -54,7 +54,7 @@ class CashDrawer:
             self._commanded_ms = now_ms
 
     def poll(self, now_ms: int) -> list:
-        """Events that the passing of time makes: a level that is now steady, a stuck drawer, one
+        """Events that come with time: a level that is now steady, a stuck drawer, a drawer that was
         left open.
         """
         events = self._settle(now_ms)

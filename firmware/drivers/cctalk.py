@@ -1,9 +1,9 @@
 """ccTalk: coin acceptors (events 229) and bill validators (events 159), one or several on one
 half-duplex line.
 
-The line asks one device at a time, waits for its answer behind our own echo, and lets the line fall
-silent before the next question, so that a repeated or late answer is not taken for the next one's.
-Source: ccTalk Generic Specification v4.7.
+The driver asks one device at a time and waits for its answer, which comes after our own echo.
+Before the next question it waits until the line is silent. So a repeated or late answer is not
+mistaken for the answer to the next question. Source: ccTalk Generic Specification v4.7.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
@@ -11,7 +11,7 @@ from firmware.drivers.cctalk_device import Device, sizes_of
 from firmware.drivers.cctalk_frame import GAP_MS, HOST, Receiver, encode
 from protocol.compat import const
 
-_ANSWER_MS = const(150)  # an answer that has not begun by then does not come
+_ANSWER_MS = const(150)  # an answer that has not begun by then will not come
 _QUIET_MS = const(20)  # silence before the next question
 
 
@@ -38,12 +38,12 @@ class Cctalk:
         self._wait = None  # nothing is sent before
 
     def allow(self, is_allowed: bool) -> None:
-        """False: take no money, the journal is full."""
+        """False: accept no money, the journal is full."""
         for each in self._devices:
             each.allow(is_allowed)
 
     def resume(self, batch_id: str, name=None) -> None:
-        """Go on behind the last tally on flash of the instrument `name`, or of the line's own."""
+        """Go on after the last tally on flash of the instrument `name`, or of the line's own."""
         for each in self._devices:
             if each.instrument == (name or self._devices[0].instrument):
                 each.resume(batch_id)
@@ -94,7 +94,7 @@ class Cctalk:
         return self._events()
 
     def poll(self, now_ms: int) -> list:
-        """Events that time makes, and the next question when the line is free."""
+        """Events that come with time, and the next question when the line is free."""
         self._lapse(now_ms)
         if (
             self._asked is None
@@ -147,7 +147,7 @@ class Cctalk:
         device.answer(question, answer[0], answer[1], now_ms)
 
     def _lapse(self, now_ms: int) -> None:
-        """Time that went by without a byte: a frame is given up, then the question."""
+        """Time has passed without a byte: give up the frame, then the question."""
         if self._asked is None:
             return
         if (

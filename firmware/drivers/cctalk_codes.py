@@ -1,11 +1,11 @@
-"""What ccTalk's event codes mean: a line for each code in its order: classes, and a name where one
-is told.
+"""What ccTalk's event codes mean: one line for each code, in order, with its classes and, for some,
+a name.
 
-Classes: r rejected or inhibited, counted apart; j jam; f fraud; u a piece may have been taken that
-no credit tells of; m the machine says it is faulty; F box full; s a person must act; o well again;
-- nothing to tell. Source: ccTalk Generic Specification v4.7, part 3: tables of coin acceptor error
-codes and of bill events. The classes are our reading of "may or may not indicate a coin was
-rejected": where the coin had passed validation, it is said to be uncertain.
+Classes: r rejected or inhibited, counted separately; j jam; f fraud; u the machine may have kept a
+piece without a credit for it; m the machine says it is faulty; F box full; s a person must act; o
+all is well again; - nothing to report. Source: ccTalk Generic Specification v4.7, part 3: tables of
+coin acceptor error codes and of bill events. The classes are our reading of "may or may not
+indicate a coin was rejected": where the coin had passed validation, it is said to be uncertain.
 """
 
 from protocol.compat import const
@@ -39,7 +39,7 @@ _BILL = const(
     "ju bill jammed in transport, safe\nf opto fraud\nf string fraud\nm anti-string faulty\n-\nu"
     " unknown bill stacked\n"
 )
-_COIN_LAST = const(40)  # the lines behind it are 253 to 255
+_COIN_LAST = const(40)  # the lines after it are 253 to 255
 _BILL_LAST = const(21)
 
 

@@ -1,20 +1,21 @@
 """One ccTalk device on the line: its start-up, what is asked next, and what must hold before an
 answer is believed.
 
-A credit is stated when its event window was read twice alike, follows the window before it by as
-many events as the counter says, and the device is the one that it was and still has the inhibits
-that we gave it (a reset takes them away). Source: ccTalk Generic Specification v4.7, parts 2 and 3.
+A credit is stated when three things hold: two readings of the event window are the same; the window
+has as many new events as the counter says; and the device is the same one as before and still has
+the inhibits that we gave it (a reset clears them). Source: ccTalk Generic Specification v4.7, parts
+2 and 3.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
 from firmware.drivers.cctalk_events import Events
 from protocol.compat import const
 
-_CHECK_MS = const(5000)  # how often the inhibits are read again although nothing is amiss
+_CHECK_MS = const(5000)  # how often the inhibits are read again although nothing is wrong
 _RETRY_MS = const(1000)  # an absent or refused device is asked so often
 _MISSES_MAX = const(6)  # answers missed in a row, then it is offline
-_TRIES_MAX = const(4)  # of a question that a device need not know
-_GIVEN = const(-2)  # inhibits that were given to it and not read since: none left means a reset
+_TRIES_MAX = const(4)  # of a question that a device may not know
+_GIVEN = const(-2)  # inhibits given to it and not read since: if none are left, it was reset
 
 # Headers. Asked until two answers in a row are alike; asked until they are answered; after a miss,
 # was it reset in between?
@@ -25,7 +26,7 @@ _CHECKS = const(b"\xf2\xe6\xe3")  # 242 serial number, 230 inhibits, 227 master 
 _START = const(
     b"\xfe\xf5\xf2\xe6\xe3\xf6\xf4\xf1\xc0\x04"
 )  # poll, category, checks, maker, product, software, build, revision
-# header, shortest and longest data of its answer; without data where it is not named
+# header, shortest and longest data of its answer; a header that is not here has no data
 _SIZES = const(
     b"\xe5\x0b\x0b\x9f\x0b\x0b\xb8\x06\x06\x9d\x07\x07\xf2\x03\x03\x9c\x03\x03\x04\x03\x03\xf5\x01\x24"
     b"\xf6\x01\x24\xf4\x01\x24\xf1\x01\x24\xc0\x01\x24\xe6\x02\x08\xe3\x01\x01\x9a\x00\x01"
@@ -61,7 +62,7 @@ class Device(Events):
         self._queue = _plain(_START) + poll
         if self._base is None:
             self._queue[3:3] = (
-                poll  # where it stands, before refused coins push out of the window what was in it
+                poll  # this early, before refused coins push older events out of the window
             )
         if self.is_bill:
             self._queue.append((156, self._country.encode()))
@@ -85,7 +86,7 @@ class Device(Events):
         return self._take()
 
     def resume(self, batch_id: str) -> None:
-        """Go on behind the last tally on flash."""
+        """Go on after the last tally on flash."""
         Events.resume(self, batch_id)
         if self._base is not None:
             self._mask = _GIVEN
@@ -157,7 +158,7 @@ class Device(Events):
         self._queue = self._queue[1:]
 
     def _gave_up(self, header: int) -> bool:
-        """Whether a question that failed once more is left out: not every device knows it."""
+        """Whether to skip a question that failed again: not every device knows it."""
         self._tries += 1
         if self._tries < _TRIES_MAX or header in _MUST:
             return False
@@ -188,7 +189,7 @@ class Device(Events):
             if self._master == 1 and not data[0] & 1:
                 self._is_inhibited = True
             elif self._master < 0 <= self._want_master != data[0] & 1:
-                self._want_master = -1  # it was not taken: once more
+                self._want_master = -1  # it was not accepted: once more
             self._master = data[0] & 1
         elif header == 231:
             self._mask = _GIVEN

@@ -1,9 +1,9 @@
-"""What a ccTalk device's event window means in pieces of money: what is new, what was lost, what
-has a name, what is wrong.
+"""What a ccTalk device's event window means in pieces of money: which events are new, which were
+lost, which have a name, which are wrong.
 
 The window holds the last five events, newest first; its counter goes from 255 to 1 and is 0 only
-after power-up. The protocol cannot tell 255 events between two polls from none. Those are 51 full
-windows: the poll would have to fail for minutes, and then the driver says that it lost sight.
+after power-up. With this protocol 255 events between two polls look like none. But those are 51
+full windows: the polls would have to fail for minutes, and then the driver says that it lost sight.
 Source: ccTalk Generic Specification v4.7, part 3.
 """
 
@@ -29,7 +29,7 @@ class Events(Acceptor):
         self._id_header = 157 if self.is_bill else 184
         self._country = settings.get("country") or currency[:2]
         self._scale = settings.get("unit_minor") or 0
-        self._values = {}  # position: minor units; a text for what is no money of ours
+        self._values = {}  # position: minor units; a text for what is not our money
         self._queue = []  # (header, data) to ask
         self._mask = self._master = -1  # inhibits as last read; -1 not known
         self._epoch = self._stated = 0  # stated: the last one that a tally names
@@ -38,7 +38,7 @@ class Events(Acceptor):
         self._pending = 0  # type of the bill in escrow
 
     def resume(self, batch_id: str) -> None:
-        """Go on behind the last tally on flash: "serial-epoch-counter-window"."""
+        """Go on after the last tally on flash: "serial-epoch-counter-window"."""
         try:
             serial, epoch, counter, window = batch_id.split("-")
             packed = bytes.fromhex(window)
@@ -54,8 +54,8 @@ class Events(Acceptor):
         """The start-up from its first question."""
 
     def _lose(self, detail: str, pieces: int = 0) -> None:
-        """A discrepancy; the new epoch makes a tally follow, so that a restart of ours does not
-        tell it again.
+        """A discrepancy. The new epoch makes a tally follow, so that we do not state it again after
+        a restart.
         """
         self._epoch += 1
         self._tell("discrepancy", detail, pieces)
@@ -65,11 +65,11 @@ class Events(Acceptor):
         self._mend(*_LASTING)
         self._tell("reset", "its counter began anew")
         self._lose("restarted: what it counted last is not known")
-        self._mask = self._master = -1  # that they are gone is told
+        self._mask = self._master = -1  # it was already stated that they are gone
         self.begin()
 
     def _first_window(self, counter: int, window: bytes) -> None:
-        """Where it stands when no tally knows it."""
+        """The counter to go on from when no tally names one."""
         old = [at for at in range(0, _WINDOW, 2) if window[at]]
         if counter >= 5 or old:
             self._lose(
@@ -110,11 +110,11 @@ class Events(Acceptor):
             at for at in range(2 * fresh, _WINDOW, 2) if window[at]
         ]:  # refused ones prove nothing
             self._reset()
-        elif step > 5 and self._mask:  # what it does before we let it accept is to refuse
+        elif step > 5 and self._mask:  # before we let it accept, it can only refuse
             self._count("overruns")
             self._lose("%d events were overwritten before they were read" % (step - 5), step - 5)
         elif inhibited:
-            # somebody took our inhibits away; its own events prove that it was no reset
+            # somebody changed our inhibits; its own events prove that it was no reset
             self.begin()
         if counter < before:
             self._epoch += 1
@@ -161,8 +161,8 @@ class Events(Acceptor):
             self._count("not_money")
 
     def _state_up_to(self, counter: int, window: bytes, money: list) -> None:
-        """A tally; one without rows adds nothing, and keeps over a restart of ours where the
-        counter stood.
+        """A tally. Without rows it adds no money; it only keeps the value of the counter for our
+        next start.
         """
         self._base, self._batch = (counter, window), counter
         self._stated = self._epoch
@@ -188,19 +188,19 @@ class Events(Acceptor):
                 self._begin(_LASTING["jmFs".find(each)], text)
 
     def _name_position(self, position: int, text: str) -> None:
-        """`US025A` is 25 minor units, `US0001A` one scaled unit; `.` nothing; all else is no money
-        of ours.
+        """`US025A` is 25 minor units, `US0001A` one scaled unit; `.` nothing; all else is not our
+        money.
         """
         value = _value_of(text[2:-1]) if text[:2] == self._country else 0
         if self.is_bill and value:
             value *= self._scale
             if not value:
-                return  # its scaling was not told: asked again when such a bill is credited
+                return  # it did not say its scaling: ask again when such a bill is credited
         self._values[position] = value or text
 
 
 def _value_of(text: str) -> int:
-    """025 -> 25, 1K5 -> 1500; 0 for what is no number."""
+    """025 -> 25, 1K5 -> 1500; 0 if it is not a number."""
     whole, _, part = text.partition("K")
     if whole != text:
         text = whole + (part + "000")[:3]

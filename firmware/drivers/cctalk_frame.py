@@ -11,7 +11,7 @@ from protocol.compat import const
 
 HOST = const(1)  # our own address, as the specification has it
 GAP_MS = const(50)  # silence inside a frame after which it is given up
-_SIZE_MAX = const(64)  # no answer that we ask for is longer; noise behind it is dropped
+_SIZE_MAX = const(64)  # no answer that we ask for is longer; noise after it is dropped
 
 
 def crc_of(data) -> int:
@@ -59,7 +59,7 @@ class Receiver:
         self, frame: bytes, echo: bool, to: int, sender: int, has_crc: bool, sizes: tuple
     ) -> None:
         """From now on wait for a frame of `sender` to `to` with `sizes` (shortest, longest) data
-        bytes, behind our own echo.
+        bytes, after our own echo.
         """
         self.noise += self.size
         self.size = 0
@@ -76,8 +76,8 @@ class Receiver:
         return self._find()
 
     def gap(self):
-        """The line fell silent: what is not whole now never becomes so; an answer behind a false
-        beginning still counts.
+        """The line is silent: a frame that is not whole now never becomes whole. An answer after a
+        false beginning still counts.
         """
         self._echo = b""
         found = None
@@ -112,9 +112,7 @@ class Receiver:
         return None
 
     def _wanted(self) -> int:
-        """How long the frame is that stands first, as far as can be told; 0 when no answer begins
-        so.
-        """
+        """The length of the first frame, if it is known yet; 0 when no answer begins like this."""
         buf, size = self._buf, self.size
         if buf[0] != self._to or (size > 2 and not self._has_crc and buf[2] != self._from):
             return 0

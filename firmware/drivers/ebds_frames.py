@@ -1,4 +1,4 @@
-"""The frames of EBDS and their parity: what crosses the wire, whatever it means."""
+"""The frames of EBDS and their parity: the bytes on the wire, not their meaning."""
 
 from firmware.drivers.base import cut_text, format_minor, ticks_diff
 from protocol.compat import const
@@ -80,7 +80,7 @@ def value_of(frame: bytes, known: list, ours: str) -> tuple:
 
 
 def why_not(value: int, told: int, foreign: str, is_known: bool) -> str:
-    """Why a note that lies in the box is not counted; "" when it is."""
+    """Why a note in the box is not counted; "" when it is."""
     if foreign:
         return "a note in %s is not ours: not counted; take it out" % foreign
     if not is_known:
@@ -96,8 +96,8 @@ def why_not(value: int, told: int, foreign: str, is_known: bool) -> str:
 
 
 class Frames:
-    """`feed` gives the sound frames, parity stripped. A wrong frame costs its first byte, and the
-    rest is read again.
+    """`feed` gives the sound frames, parity stripped. Of a wrong frame only the first byte is
+    dropped, and the rest is read again.
     """
 
     def __init__(self, is_soft: bool) -> None:
@@ -119,7 +119,7 @@ class Frames:
         )
 
     def poll(self, now_ms: int) -> None:
-        """A frame that stops in its middle is given up."""
+        """A frame that stops in the middle is dropped."""
         if self._size and ticks_diff(now_ms, self._last_ms) > _GAP_MS:
             self._noise += self._size
             self._size = 0
@@ -150,8 +150,8 @@ class Frames:
         self._size = left
 
     def _whole(self):
-        """The frame at the buffer's beginning; None while it may still come, b"" when it does not
-        begin here.
+        """The frame at the start of the buffer; None while it may still come, b"" when no frame
+        begins here.
         """
         buf = self._buf
         stx = parity_of(_STX) if self._is_soft else _STX

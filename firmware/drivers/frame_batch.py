@@ -1,5 +1,5 @@
-"""One count as its frames tell it: rows, sums, the first reason why it cannot be stated, and the
-frames that matter.
+"""One count, as its frames state it: rows, sums, the first reason why it cannot be stated, and the
+frames to keep.
 """
 
 from protocol.compat import const
@@ -10,8 +10,8 @@ _TOTAL_MAX = const(1099511627775)  # of a tally, minor units (records.FIELDS 14)
 
 
 class FrameBatch:
-    """`take` what was counted, `keep` each frame, `refuse` what does not add up; `reason` "": it
-    can be stated.
+    """`take` what was counted, `keep` each frame, `refuse` what does not add up. If `reason` is
+    "", the count can be stated.
     """
 
     def __init__(self, frame: bytes):
@@ -20,10 +20,10 @@ class FrameBatch:
         self.value = 0  # minor units
         self.reason = ""
         self._frames = [frame]
-        self._fault = 0  # frames that are kept for the reason's sake
+        self._fault = 0  # frames that are kept because of the reason
 
     def take(self, denomination: int, pieces: int, known: tuple) -> None:
-        """Pieces more, of a denomination that the machine can count."""
+        """Add pieces of a denomination that the machine can count."""
         if denomination not in known:
             self.refuse("denomination %d is none of this machine's; recount" % denomination)
         elif len(self.rows) < _ROWS_MAX or denomination in self.rows:
@@ -34,7 +34,7 @@ class FrameBatch:
             self.refuse("more money than a record holds; recount")
 
     def compare(self, pieces, value) -> None:
-        """Against what the machine shows, minor units; None for what its frames do not tell."""
+        """Compare with what the machine shows, minor units; None for what its frames do not say."""
         if pieces is not None and pieces != self.pieces:
             self.refuse("machine shows %d pieces, heard %d; recount" % (pieces, self.pieces))
         elif value is not None and value != self.value:
@@ -52,7 +52,7 @@ class FrameBatch:
             self._fault = len(self._frames)
 
     def keep(self, frame: bytes) -> None:
-        """The first frame, those up to the reason, and the newest; the others as long as there is
+        """Keep the first frame, those up to the reason, and the newest; others as long as there is
         room.
         """
         frames = self._frames
@@ -68,5 +68,5 @@ class FrameBatch:
         frames.append(frame)
 
     def raw(self) -> bytes:
-        """The frames that were kept, one behind the other."""
+        """The frames that were kept, one after the other."""
         return b"".join(self._frames)[:_RAW_BYTES_MAX]

@@ -1,9 +1,9 @@
-"""From a counter's byte stream to whole frames whose check is right, and from a frame to its
-fields. Bounded, and never raises.
+"""From a counter's byte stream to whole frames with a right check, and from a frame to its fields.
+Bounded, and never raises.
 
-The compiled grammar says where a frame begins, how long it is, what must stand where and how it is
-checked: see gateway/instruments/frame_grammar.py. After any garbage the next whole frame is found,
-also one that begins inside a false one.
+The compiled grammar says where a frame begins, how long it is, which bytes it must have and how it
+is checked: see gateway/instruments/frame_grammar.py. After any garbage the reader finds the next
+whole frame, even if it begins inside a false one.
 """
 
 from firmware.drivers.base import cut_text
@@ -45,7 +45,7 @@ class FrameReader:
         return None
 
     def shift(self) -> None:
-        """What stands first begins no frame: on to the next byte that may."""
+        """No frame begins with the first byte: go on to the next byte that may begin one."""
         first = self._grammar["start"][0]
         at = 1
         while at < self.size and self._buf[at] != first:
@@ -59,9 +59,7 @@ class FrameReader:
         self.size = kept
 
     def _wanted(self) -> int:
-        """How long the frame is that stands first, as far as it can be told; 0 when it cannot be
-        one.
-        """
+        """The length of the first frame, if it is known yet; 0 when this is no frame."""
         grammar = self._grammar
         start = grammar["start"]
         have = min(self.size, len(start))
@@ -121,8 +119,8 @@ def check_of(data, check: tuple) -> int:
 
 
 def field_of(frame: bytes, kind: str, at: int, size: int):
-    """The number of a field, or the text of one of kind "text"; -1 for digits that are none, or
-    beyond the frame's end.
+    """The number of a field, or the text of a field of kind "text"; -1 if its digits are not
+    digits or it is beyond the frame's end.
     """
     at = place(at, len(frame))
     raw = frame[at : at + size]

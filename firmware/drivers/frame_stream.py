@@ -1,10 +1,10 @@
-"""Counters that send frames by themselves become tallies: one engine, its machine described by a
-compiled frame grammar.
+"""One engine for counters that send frames by themselves: it makes tallies of the frames. A
+compiled frame grammar describes the machine.
 
-"items": a start, a frame for each piece, an end; what was heard must equal the machine's own sums,
-and anything else is a quarantine with the frames that matter. "snapshot": a display sent over and
-over; it is money once, when a count that rose as fast as a machine counts stood still and went back
-to zero. Neither numbers its batches.
+"items": a start, a frame for each piece, an end. The pieces must equal the machine's own sums;
+anything else is a quarantine with the frames that matter. "snapshot": a display that is sent over
+and over. It becomes money once: when a count rose as fast as a machine counts, stood still, and
+went back to zero. Neither kind numbers its batches.
 """
 
 from firmware.drivers.base import cut_text, ticks_diff
@@ -13,9 +13,9 @@ from firmware.drivers.frame_bytes import FrameReader, field_of
 from protocol.compat import const
 
 _REASON_BYTES_MAX = const(96)  # records.FIELDS 52, also of a detail (51)
-_NOISE_BYTES_MIN = const(16)  # this much noise is worth a line to a person
+_NOISE_BYTES_MIN = const(16)  # so much noise is reported to a person
 _NOISE_EVENT_MS = const(60000)  # and not more often than this
-_SLACK_PIECES = const(2)  # a display may show this many more than the time allows
+_SLACK_PIECES = const(2)  # a display may show so many pieces more than the time allows
 _NAMES = const("bad_checksum noise_bytes cut_frames bad_fields repeats unknown_status glitches")
 
 
@@ -41,7 +41,9 @@ class FrameStream:
         self._end = b""  # the frame that ended the last batch
         self._shown = None  # pieces on a display, None before the first frame
         self._steady_ms = 0  # since when it shows them
-        self._fall_ms = None  # when it first showed fewer: believed when the next frame says so too
+        self._fall_ms = (
+            None  # when it first showed fewer: believed if the next frame shows the same
+        )
 
     def feed(self, data: bytes, now_ms: int) -> list:
         """Events of the frames that these bytes ended; any split of the bytes gives the same
@@ -56,8 +58,8 @@ class FrameStream:
         return events
 
     def poll(self, now_ms: int) -> list:
-        """Events that the passing of time makes: a frame cut short, a count that never ended, a
-        machine gone silent, noise.
+        """Events that come with time: a frame cut short, a count that never ended, a machine that
+        became silent, noise.
         """
         events = []
         reader = self._reader
@@ -101,8 +103,8 @@ class FrameStream:
 
     @property
     def busy(self) -> bool:
-        """True inside a frame, and while items come in; a display repeats itself, so nothing of it
-        is missed.
+        """True inside a frame, and while items come in. A display repeats itself, so a missed frame
+        does not matter.
         """
         return self._reader.size > 0 or self._counting
 
@@ -119,8 +121,8 @@ class FrameStream:
         return {name: found[name] for name in found if found[name]}
 
     def snapshot(self) -> dict:
-        """State, pieces of the count under way, batches stated, and the machine's serial number
-        where it tells one.
+        """State, pieces of the current count, batches stated, and the machine's serial number if it
+        has one.
         """
         state = "starting" if self._frame_ms is None else "counting" if self._batch else "idle"
         found = {
@@ -145,7 +147,7 @@ class FrameStream:
             frame = self._reader.next()
 
     def _take(self, frame: bytes, now_ms: int, events: list) -> None:
-        """One frame whose check is right."""
+        """One frame with a right check."""
         grammar = self._grammar
         values = {}
         shown = []  # (denomination, pieces) of a display that names several
@@ -197,8 +199,8 @@ class FrameStream:
         return ("fault", "error %d: see the machine's manual" % error) if error else None
 
     def _item_frame(self, frame: bytes, values: dict, events: list):
-        """One frame of a machine that tells start, items and end; (condition, detail) when it
-        cannot go on, or None.
+        """One frame of a machine that sends start, items and end; (condition, detail) when the
+        machine cannot go on, or None.
         """
         grammar = self._grammar
         status = values["status"]
@@ -255,8 +257,8 @@ class FrameStream:
         )
 
     def _item(self, batch, values: dict, pieces, value) -> None:
-        """One counted piece, or as many as the frame says, unless the machine's own sums show that
-        it was told before.
+        """One counted piece, or as many as the frame says; nothing if the machine's own sums show
+        that this frame was sent before.
         """
         if batch.pieces and pieces in (None, batch.pieces) and value in (None, batch.value):
             self._counts[4] += 1
@@ -307,9 +309,7 @@ class FrameStream:
         self._steady_ms = now_ms
 
     def _fall(self, frame: bytes, before: int, pieces: int, events: list) -> None:
-        """The display shows fewer pieces, and did so in the frame before too: the count that it
-        showed is over.
-        """
+        """The display has shown fewer pieces in two frames: the count before is over."""
         batch = self._batch or FrameBatch(frame)
         batch.keep(frame)
         if pieces:
@@ -323,7 +323,7 @@ class FrameStream:
     # ---- events ----
 
     def _close(self, events: list) -> None:
-        """The count under way is over: state it, or quarantine it; nothing for one without
+        """The current count is over: state it, or quarantine it; nothing for a count without
         money.
         """
         batch, self._batch = self._batch, None
@@ -348,7 +348,7 @@ class FrameStream:
         events.append(event)
 
     def _tell(self, condition: str, detail: str, events: list) -> None:
-        """A condition that lasts is told when it begins."""
+        """A condition that lasts is reported once, when it begins."""
         if condition != self._told:
             self._told = condition
             self._note(condition, detail, events)

@@ -1,5 +1,5 @@
-"""One report between its start and its end: lines in, typed columns, the arithmetic that must hold,
-or why it does not.
+"""One report from its start to its end: lines in, typed columns, the arithmetic that must hold, or
+the reason why it does not.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _TOTALLED = const(2)
 
 class ReportBody:
     """What a report said so far. `reason` is "" or the first thing that was wrong: then nothing of
-    it may be stated.
+    the report may be stated.
     """
 
     def __init__(self, grammar: dict):
@@ -52,8 +52,8 @@ class ReportBody:
         return ""
 
     def finish(self) -> None:
-        """No more lines come: refuse what a whole report must have and this one lacks. Once: a hash
-        ends with its digest.
+        """No more lines come: refuse the report if something is missing. Call it once: the digest
+        ends the hash.
         """
         self.digest = self._hash.digest()[:_DIGEST_BYTES]
         if self.total < 0:
@@ -63,8 +63,8 @@ class ReportBody:
                 self.refuse("report has no batch number", True)
 
     def refuse(self, reason: str, is_unread: bool = False) -> None:
-        """This report will not be stated; the first reason is told, with the next step.
-        `is_unread`: a copy may read better.
+        """This report will not be stated; only the first reason is given, with the next step.
+        `is_unread`: a copy of the report may be readable.
         """
         if not self.reason:
             self.reason = reason + ("; print it again or recount" if is_unread else "; recount")
@@ -129,8 +129,8 @@ class ReportBody:
     def _take(
         self, kind: str, role: str, literal: bytes, denomination: int, pieces: int, value: int
     ) -> None:
-        """A line beside the money, or one with money: check it against the lines before. -1: it
-        does not say.
+        """A line with or without money: check it against the lines before. -1: the line does not
+        say.
         """
         if kind == "A":
             self.flags |= FLAG_ACCUMULATE
@@ -226,9 +226,9 @@ def specs_for(grammar: dict, line: bytes):
 
 def values_of(grammar: dict, rest: bytes, role: str, columns: str):
     """[(denomination, pieces, value)] when every word of the line fits its column, else None; -1
-    for what it does not say.
+    for what the line does not say.
 
-    One of them, or several for a row that stands side by side with others.
+    One tuple, or several if one line has several rows side by side.
     """
     signs = grammar["signs"]
     words = [

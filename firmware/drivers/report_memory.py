@@ -1,13 +1,14 @@
 """Which report is this: new, a reprint, a contradiction, the first after the numbers restarted?
 Pure and bounded.
 
-A machine's own numbers name a batch within an epoch: its day total is cleared and the numbers start
-again. Where the numbers cannot tell, the answer is a quarantine, never a guess. Over a restart of
-the device only the last batch_id is known (`resume`).
+A machine's own numbers name a batch within an epoch; an epoch ends when the day total is cleared
+and the numbers start again. If the numbers cannot decide, the answer is a quarantine, never a
+guess. After a restart of the device only the last batch_id is known (`resume`).
 
-A machine that prints no number (identity "") gets ours, n1, n2, ... and the beginning of the
-digest. Its time is no key: a copy may print the old time or its own, and a second count in the same
-minute prints the same. So equal money twice in a row is quarantined: one of the two may be a copy.
+A machine that prints no number (identity "") gets ours: n1, n2, ... and the beginning of the
+digest. Its time cannot be a key: a copy may print the old time or its own time, and a second count
+in the same minute prints the same time. So equal money twice in a row is quarantined: one of the
+two may be a copy.
 """
 
 from firmware.drivers.base import format_minor
@@ -20,7 +21,7 @@ _FIRST_BATCH = const(1)
 _DIGEST_BYTES = const(8)
 _UNKNOWN = const(
     b"\x00\x00\x00\x00\x00\x00\x00\x00"
-)  # digest of a batch that was stated before the device's restart
+)  # digest of a batch that was stated before the device restarted
 
 
 def _parts(entry: bytes) -> list:
@@ -38,7 +39,7 @@ class ReportMemory:
         self.last = ""  # batch_id of the last report that was stated
         self._entries = []
         self._epoch = 1
-        self._report = -1  # number of the last report, where the machine prints one
+        self._report = -1  # number of the last report, if the machine prints one
         self._batch = -1  # number of the last batch; -1: nothing to compare with
         self._group = ()  # the numbers within which batches count up
         self._date = ""
@@ -52,7 +53,7 @@ class ReportMemory:
         )
 
     def resume(self, batch_id: str) -> None:
-        """Go on behind the last tally on flash."""
+        """Go on after the last tally on flash."""
         self.last = batch_id
         identity = self._grammar["identity"]
         epoch, _, rest = batch_id.rpartition(":")
@@ -122,7 +123,7 @@ class ReportMemory:
             )
             before = self._batch
             self._restart()
-            if batch > before:  # the batch numbers went on: a gap in them still tells
+            if batch > before:  # the batch numbers went on: a gap in them still shows
                 self._batch = before
         self._report = report
         key = self._key(numbers)
@@ -158,7 +159,7 @@ class ReportMemory:
                 batch,
                 self._batch,
             )
-        if refusal and backwards:  # whatever it was, the machine now counts on from here
+        if refusal and backwards:  # in any case the machine counts on from here
             notes.append(
                 ("day_clear", "batch number went back from %d to %d" % (self._batch, batch))
             )
@@ -175,7 +176,7 @@ class ReportMemory:
         return "d%d:%s" % (self._epoch, batch_id) if self._epoch > 1 else batch_id, False, refusal
 
     def refused(self, numbers: dict) -> None:
-        """A report with these numbers did not add up: it is on record, so its number is not
+        """A report with these numbers did not add up. It is on record, so its number is not
         missing.
         """
         self._standing = None
@@ -199,9 +200,7 @@ class ReportMemory:
             self._entries = entries
 
     def _restart(self) -> None:
-        """A new epoch. The batches before it stay in memory: a copy of the last one may still
-        come.
-        """
+        """A new epoch. The older batches stay in memory: a copy of the last one may still come."""
         self._epoch += 1
         self._batch = -1
         self._subs = (-1, 0, 0)

@@ -1,9 +1,8 @@
-"""Printed reports become tallies: one engine for every counter, its machine described by a grammar.
+"""Printed reports become tallies: one engine for every counter. A grammar describes the machine.
 
 Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity
-(report_memory) -> one event. A report is stated whole or not at all: the rows must sum to the
-machine's own total, and anything else becomes a `quarantine` event with its bytes. After either the
-stream is ready for the next report.
+(report_memory) -> one event. A report is stated whole or not at all: the sum of the rows must be
+the machine's own total, and anything else becomes a `quarantine` event with its bytes. After both the stream is ready for the next report.
 """
 
 from firmware.drivers.base import cut_text, ticks_diff
@@ -14,13 +13,13 @@ from protocol.compat import const
 from protocol.records import FLAG_REPRINT, FLAG_SUB_BATCH
 
 _REASON_BYTES_MAX = const(96)  # records.FIELDS 52, also of a detail (51)
-_NOISE_BYTES_MIN = const(16)  # this much noise is worth a line to a person
+_NOISE_BYTES_MIN = const(16)  # so much noise is reported to a person
 NOISE_EVENT_MS = const(60000)  # and not more often than this
 
 _CUT_INSIDE = const("report was cut inside a line")
 
 _NOTHING = const(0)
-_NOISE = const(1)  # lines outside a report that say nothing about money
+_NOISE = const(1)  # lines outside a report that have nothing to do with money
 _LOST = const(2)  # lines of a report whose start was not seen
 
 
@@ -41,10 +40,10 @@ class ReportStream:
         self._stray_lines = 0  # of the present run
         self._seen_ms = 0
         self._out = b""
-        self._noise_told = 0  # noise that a line_noise event already told of
+        self._noise_told = 0  # noise that a line_noise event already reported
         self._noise_told_ms = None
         self._strays = 0  # lines outside any report, since the start
-        self._stranger = (  # what this line reads like since a start of another machine stood in it
+        self._stranger = (  # the other machine whose start was seen on this line
             ""
         )
         self._told = ""  # the last condition that a report will end
@@ -67,7 +66,7 @@ class ReportStream:
         return events
 
     def poll(self, now_ms: int) -> list:
-        """Events that the passing of time makes: a gap of `idle_ms` ends whatever was under way."""
+        """Events that come with time: a pause of `idle_ms` ends whatever was under way."""
         events = []
         if self.busy and ticks_diff(now_ms, self._seen_ms) > self._grammar["idle_ms"]:
             line = self._reader.take_line()
@@ -103,7 +102,7 @@ class ReportStream:
         self._memory.resume(batch_id)
 
     def faults(self) -> dict:
-        """What went wrong on the line since the start, by name; nothing for what did not."""
+        """What went wrong on the line since the start, by name; without what did not."""
         counts = (self._reader.noise, self._strays, self._counts[1], self._counts[2])
         names = ("noise_bytes", "stray_lines", "repeats", "quarantined")
         return {name: count for name, count in zip(names, counts) if count}
@@ -122,7 +121,7 @@ class ReportStream:
             self._body.refuse("a line of more than %d characters" % LINE_BYTES_MAX, True)
         line = reader.take_line()
         start = self._grammar["start"][0]
-        at = line.rfind(start)  # anywhere: noise or the rest of a cut report may stand in front
+        at = line.rfind(start)  # anywhere: noise or the rest of a cut report may come first
         if at >= 0 and (
             not self._grammar["separator"] or (line + b"\t").startswith(start + b"\t", at)
         ):
@@ -179,7 +178,7 @@ class ReportStream:
             self._end_report(events)
 
     def _tell(self, condition: str, detail: str, events: list) -> None:
-        """A condition that lasts until the next sound report: told once."""
+        """A condition that lasts until the next good report: reported once."""
         if self._told != condition:
             self._told = condition
             events.append(self._condition(condition, detail))

@@ -10,7 +10,7 @@ from protocol.compat import const
 
 LINE_BYTES_MAX = const(
     80
-)  # the widest printers of these machines print 42 columns; noise may stand in front
+)  # the widest printers of these machines print 42 columns; noise may come first
 _RAW_BYTES_MAX = const(512)  # what a quarantine record can carry (records.FIELDS 53)
 _NUMBER_DIGITS_MAX = const(9)
 
@@ -29,7 +29,7 @@ _GS_2 = const(b"LWP")
 class LineReader:
     """Bytes in one at a time, lines out; the raw bytes kept beside them up to _RAW_BYTES_MAX.
 
-    `separator`: b"" for columns between blanks, otherwise what stands between cells that may be in
+    `separator`: b"" for columns between blanks, otherwise the bytes between cells, which may be in
     double quotes.
     """
 
@@ -81,7 +81,7 @@ class LineReader:
         self.size = 0
         self.overflow = False
         if self._separator:
-            parts = line.split(b'"')  # every second one stood in quotes
+            parts = line.split(b'"')  # every second one was in quotes
             for index in range(0, len(parts), 2):
                 parts[index] = parts[index].replace(self._separator, b"\t")
             line = b"".join(parts)
@@ -92,17 +92,15 @@ class LineReader:
         return self.size > 0 or self._escape > 0
 
     def end_command(self) -> None:
-        """A printer command that never ended is over: the next byte is text."""
+        """Give up a printer command that never ended: the next byte is text."""
         self._escape = 0
 
     def next_line(self) -> None:
-        """What follows belongs to a new line: call after the line was dealt with."""
+        """The next bytes belong to a new line: call it after the line was used."""
         self._mark = self._raw_size
 
     def raw_before_line(self) -> bytes:
-        """The raw bytes up to the line that was taken last; they are forgotten, those of the line
-        stay.
-        """
+        """The raw bytes before the last line. They are forgotten; the bytes of that line stay."""
         before = bytes(memoryview(self._raw)[: self._mark])
         kept = self._raw_size - self._mark
         self._raw[:kept] = self._raw[self._mark : self._raw_size]
@@ -134,7 +132,7 @@ class LineReader:
         if state == 4:
             skip = self._skip - 1
         elif state == 3:
-            if byte in b"AB":  # a feed follows; the cut is told now
+            if byte in b"AB":  # a feed follows; the cut is reported now
                 self._escape = 4
                 self._skip = 1
             return CUT
@@ -191,5 +189,5 @@ def is_time(line: bytes) -> bool:
 
 
 def is_rule(line: bytes) -> bool:
-    """True for a line drawn across the paper."""
+    """True for a ruled line across the paper."""
     return not line.strip(b"-=_* \t")

@@ -2,12 +2,12 @@
 display.
 
 The counter counts pieces; the setting `coin_minor` names the coin. What the readings mean is in
-sc350_pieces.py; here are the questions, the answers and what happens when none comes. A reply ends
-with silence, not with its length: one that came twice, late or cut is then told from a good one,
-and never taken for the answer to the next question.
+sc350_pieces.py; this file has the questions, the answers and what happens when none comes. Silence
+ends a reply, not its length. So a reply that came twice, late or cut is not mistaken for a good
+one, nor for the answer to the next question.
 
 Source: Technical Handbook 019722-101 rev. 05, chapter 12. ACK and NAK are not printed there: 06 and
-15 hex, assumed.
+15 hex are assumed.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
@@ -50,18 +50,18 @@ class Sc350:
         self._asked_ms = 0
         self._last_ms = 0
         self._out = b""
-        self._failed = 0  # answers running
+        self._failed = 0  # answers in a row
         self._revision = b""  # as read once
         self._passive = False
         self._tail = b""  # of what another host sent
 
     def resume(self, batch_id: str) -> None:
-        """Go on behind the last tally on flash."""
+        """Go on after the last tally on flash."""
         self._pieces.resume(batch_id)
 
     def allow(self, is_allowed: bool) -> None:
-        """Nothing stops it from counting. What flash refused it still has in memory: the controller
-        asks it again.
+        """Nothing stops the machine from counting. It still has in memory what flash refused: the
+        controller asks for it again.
         """
 
     def feed(self, data: bytes, now_ms: int) -> list:
@@ -159,13 +159,13 @@ class Sc350:
         if raw == bytes((_NAK,)):
             self._fail("naks", now_ms, events)
             if asked == _LOG_ON:
-                self._next = _REVISIONS  # logged on already, perhaps: the next answer shows it
+                self._next = _REVISIONS  # perhaps it is logged on already: the next answer shows it
             return
         data = raw[:-2]
         if asked == _LOG_ON:
             is_good = raw == bytes((_ACK,))
         else:
-            sizes = (1, 2, 4) if asked == _STATUS else (4,)  # how wide a status is is not known
+            sizes = (1, 2, 4) if asked == _STATUS else (4,)  # nobody knows how long a status is
             is_good = len(data) in sizes and raw[-1] == _ACK and sum(data) & 255 == raw[-2]
         if not is_good:
             self._fail("bad_checksum", now_ms, events)
@@ -203,7 +203,7 @@ class Sc350:
             self._next_ms = ticks_add(now_ms, _POLL_MS)
 
     def _fail(self, what: str, now_ms: int, events: list) -> None:
-        """Wait as the handbook says, ask again; log on again when that does not help."""
+        """Wait as the handbook says and ask again; if that does not help, log on again."""
         if self._passive:
             return
         self._count(what, 1)

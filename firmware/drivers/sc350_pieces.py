@@ -1,19 +1,17 @@
-"""What the readings of an SC-350 mean: a rise of its memory is money, a display that falls without
-one was cleared.
+"""What the readings of an SC-350 mean: if its memory rises, that is money; if its display falls
+without that, somebody cleared it.
 
-Each number comes with a sum of 8 bits and its question with none, so memory and display count when
-readings agree. The last tally's batch_id, e<epoch>-<memory>-<revisions>, is what `resume` goes on
-from; when the numbers begin anew a tally without rows, flagged as not counted, carries the new ones
-to flash.
+Each number has a sum of 8 bits and its question has none, so memory and display are believed only
+when readings agree. `resume` goes on from the last tally's batch_id, e<epoch>-<memory>-<revisions>.
+When the numbers begin anew, a tally without rows, flagged as not counted, writes the new ones to
+flash.
 """
 
 from protocol.compat import const
 from protocol.records import FLAG_REPRINT
 
 _BLOCKED_MS = const(3000)  # coins at the sensor for so long while nothing counts
-_NEAR_MS = const(
-    1500
-)  # a reading no older than that saw all that happened, but for what a hand cannot do so fast
+_NEAR_MS = const(1500)  # a reading that is not older saw all that happened: no hand is faster
 _LONG_MS = const(10000000)
 _SPARE_PIECES = const(20)
 _SLACK_MS = const(1000)
@@ -24,7 +22,7 @@ _DOOR = const(4)
 _CLEANING = const(8)
 _COINS = const(16)
 
-IS_OFFLINE = const(1)  # what was told and is not over
+IS_OFFLINE = const(1)  # what was reported and is not over
 _IS_JAM = const(2)
 _IS_STOPPED = const(4)
 _IS_FAULT = const(8)
@@ -44,9 +42,9 @@ class Pieces:
         self._blocked = 0  # ms
         self._revision = b""
         self._epoch = 1
-        self._memory = -1  # what is stated; -1: not known yet
+        self._memory = -1  # what was stated; -1: not known yet
         self._memory_read = -1  # another number than that, read ...
-        self._agreed = 0  # ... so many times running
+        self._agreed = 0  # ... so many times in a row
         self._memory_age = _LONG_MS  # ms since memory was read as stated
         self._gap = 0  # that age when it was first read otherwise
         self._is_resumed = False
@@ -59,12 +57,12 @@ class Pieces:
         self._count_read = 0
         self._count_age = _LONG_MS
         self._is_exact = False
-        self._drops = 0  # readings below the floor, running
+        self._drops = 0  # readings below the floor, in a row
         self._calm = 0  # readings of an unchanged memory since then
         self.resets = 0
 
     def resume(self, batch_id: str) -> None:
-        """Go on behind the last tally on flash; nothing when that is none of ours."""
+        """Go on after the last tally on flash; nothing if that tally is not ours."""
         parts = batch_id.split("-")
         try:
             epoch, memory, revision = int(parts[0][1:]), int(parts[1]), bytes.fromhex(parts[2])
@@ -74,7 +72,7 @@ class Pieces:
         self._is_resumed = True
 
     def age(self, passed: int, events: list) -> None:
-        """So many milliseconds went by."""
+        """So many milliseconds passed."""
         self._memory_age = min(self._memory_age + passed, _LONG_MS)
         self._count_age = min(self._count_age + passed, _LONG_MS)
         if self._status & (_COINS | _COUNTING) == _COINS:
@@ -88,9 +86,7 @@ class Pieces:
                 )
 
     def away(self) -> None:
-        """It answered nothing for so long that it has to be logged on again: another machine may
-        stand there now.
-        """
+        """It was silent for so long that we must log on again: it may now be another machine."""
         self._was_away = True
 
     def snapshot(self) -> dict:
@@ -194,7 +190,7 @@ class Pieces:
         self._state_tally(events, pieces)
 
     def _state_tally(self, events: list, pieces: int) -> None:
-        """So many pieces; none: the numbers to go on from, not counted."""
+        """A tally of so many pieces; 0 pieces: only the numbers to go on from, not counted."""
         coin = self._settings["coin_minor"]
         events.append(
             {
@@ -211,7 +207,7 @@ class Pieces:
         )
 
     def _state_other(self, events: list, before: int, value: int) -> None:
-        """Memory is not what it was nor what it can have become: the numbers begin anew."""
+        """Memory is not what it was and not what it can have become: the numbers begin anew."""
         self._epoch += 1
         self.resets += 1
         if not self._is_other and not value and self._gap <= _NEAR_MS:
@@ -239,7 +235,7 @@ class Pieces:
         self._count_age = 0
 
     def _state_cleared(self, events: list) -> None:
-        """What stood on the display is in no memory."""
+        """The pieces that were on the display are in no memory."""
         pieces = self._floor
         detail = "%d pieces left the display and memory did not rise: recount them" % pieces
         self.tell(events, "cleared_unreported", detail, pieces if self._is_exact else -1)
@@ -250,7 +246,7 @@ class Pieces:
         self._is_exact = False
 
     def status(self, value: int, events: list) -> bool:
-        """The status bits, once two readings agree; True when it has to be asked again."""
+        """The status bits, once two readings agree; True when we must ask again."""
         if value == self._status:
             self._status_read = value
             return False
@@ -284,7 +280,7 @@ class Pieces:
     # ---- events ----
 
     def begin(self, events: list, bit: int, condition: str, detail: str) -> None:
-        """A condition is told when it begins."""
+        """A condition is reported when it begins."""
         if not self._told & bit:
             self._told |= bit
             self.tell(events, condition, detail)

@@ -22,7 +22,7 @@ def crc16(data) -> int:
 
 
 def frame(seq: int, data: bytes) -> bytes:
-    """A frame: seq is address and flag; every 7F behind the first is doubled, also in the CRC."""
+    """A frame: seq is address and flag; every 7F after the first is doubled, also in the CRC."""
     body = bytes((seq, len(data))) + data
     crc = crc16(body)
     return b"\x7f" + (body + bytes((crc & 0xFF, crc >> 8))).replace(b"\x7f", b"\x7f\x7f")

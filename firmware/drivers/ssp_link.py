@@ -38,7 +38,7 @@ class SspLink(Acceptor):
         self._seen_ms = 0
         self._seq = 0x80
         self._expected = 0  # address and flag of the answer
-        self._question = b""  # that waits for its answer
+        self._question = b""  # the question that waits for its answer
         self._asked_ms = None  # None: not waiting
         self._tries = 0
         self._due_ms = None
@@ -87,7 +87,7 @@ class SspLink(Acceptor):
                 )
                 if (
                     not again or host.data == _SYNC
-                ):  # a question asked again is answered again: nothing new
+                ):  # a repeated question gets a repeated answer: nothing new
                     self._expected = host.seq
                     self._question = host.data
                     self._asked_ms = now_ms
@@ -132,7 +132,7 @@ class SspLink(Acceptor):
             self._ask(self._question, now_ms)
 
     def _restart(self) -> None:
-        """Begin anew with SYNC; what is owed stays owed."""
+        """Begin anew with SYNC; acknowledgements that we owe are still owed."""
         self._step = self._tries = 0
         self._seq = 0x80
         self._enabled = None
@@ -267,5 +267,5 @@ class SspLink(Acceptor):
         raise NotImplementedError
 
     def _exchanged(self) -> None:
-        """Another machine answers: what was under way in the old one is lost."""
+        """Another machine answers: what the old one was doing is lost."""
         raise NotImplementedError

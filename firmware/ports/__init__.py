@@ -1,5 +1,5 @@
-"""The only place that knows pins, UARTs, flash parts and networks. One module a platform, each with
-a class `Ports`:
+"""The only place that knows pins, UARTs, flash parts and networks. One module for each platform,
+with a class `Ports`:
 
 uart(instrument)    .readinto(buf) -> int, .write(data)  flash()          the journal's block device
 service()           what must happen each scan           pad_rows()       column bits, one a row

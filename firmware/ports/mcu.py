@@ -11,12 +11,13 @@ import machine
 from firmware.drivers.base import ticks_add, ticks_diff
 from protocol.compat import const
 
-# 4.2 s at 9600 baud: a signature in a TLS handshake holds the loop for up to about 2 s (estimated)
-_RX_BYTES = const(4096)
+_RX_BYTES = const(
+    4096
+)  # 4.2 s at 9600 baud: a signature in a TLS handshake stops the loop for about 2 s (estimated)
 _WATCHDOG_MS = const(8000)  # rp2 allows 8388 at most
 _SETTLE_US = const(5)  # a driven matrix row has to pull the column's wire
 _KICK_MS_MAX = const(510)  # drawers name this limit for their solenoid
-# milliseconds on, off, on ...: patterns that can be told apart without looking
+# milliseconds on, off, on ...: patterns that sound different
 _BEEPS = {
     "ok": (80,),
     "warn": (80, 80, 80),
@@ -52,8 +53,8 @@ class McuPorts:
         self._watchdog = None
 
     def _pad_pins(self, pad: dict) -> tuple:
-        """Rows driven low one at a time through open drains, columns pulled up: two keys at once
-        short nothing.
+        """Rows are driven low one at a time through open drains, columns are pulled up. So two keys
+        pressed at once make no short circuit.
         """
         if "expander" in pad:
             expander = Expander(pad["expander"], len(pad["rows"]), len(pad["cols"]))
@@ -162,8 +163,7 @@ class Serial:
 
 
 class Expander:
-    """An MCP23017 on I2C for boards whose free pins do not suffice: rows on port A, columns on port
-    B.
+    """An MCP23017 on I2C for boards without enough free pins: rows on port A, columns on port B.
 
     Source: Microchip MCP23017 data sheet DS20001952, registers IODIRA 00, GPPUB 0D, GPIOB 13, OLATA
     14 (BANK = 0).

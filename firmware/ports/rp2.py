@@ -47,7 +47,7 @@ class Ports(McuPorts):
 
 
 async def join_wireless(nic) -> None:
-    """Ask the access point for a place until it gives one."""
+    """Try to join the access point until it accepts."""
     import json
 
     with open("site.json") as site_file:

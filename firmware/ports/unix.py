@@ -24,9 +24,7 @@ _SCANS_MAX = const(32)  # as many keys as anyone presses while the loop is held 
 
 
 class Channel:
-    """A descriptor that was inherited, as a UART has it: readinto without waiting, write without
-    waiting.
-    """
+    """An inherited descriptor that works like a UART: readinto and write without waiting."""
 
     def __init__(self, descriptor):
         self._file = open(descriptor, "r+b", buffering=0)
@@ -136,8 +134,8 @@ class Ports:
             self._uptime_ms += int(words[1])
 
     def _latch(self, rows: list) -> None:
-        """What was read at once is one scan's, but for a key that closes after another one: it
-        keeps its place behind that.
+        """What was read at once belongs to one scan. The exception is a key that closes after
+        another one: it stays after that one.
         """
         last = self._seen[-1] if self._seen else None
         if last is None or (any(last) and any(now & ~then for now, then in zip(rows, last))):
@@ -178,10 +176,10 @@ class Ports:
         return "power_on"
 
     def restart(self) -> None:
-        raise SystemExit  # who supplies the power starts the process again
+        raise SystemExit  # whoever supplies the power starts the process again
 
     async def connect_network(self) -> None:
         """The machine's own network is always there."""
 
     def feed_watchdog(self) -> None:
-        """There is no watchdog on the unix port: who starts the process watches it."""
+        """There is no watchdog on the unix port: whoever starts the process watches it."""

@@ -1,4 +1,4 @@
-"""Simulated machines, each a state machine apart from its wire, written from the maker's manual.
+"""Simulated machines, written from the makers' manuals: state machines, separate from their wires.
 
 machine       what every desk counter does: keys, batches, reports, its own clock
 piece_path    how its pieces move: hopper, path, bins, and what strikes them there

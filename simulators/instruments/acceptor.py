@@ -1,8 +1,8 @@
-"""What every machine does that takes one piece at a time: a mouth, a path, an escrow, a box, and
+"""What every machine does that accepts one piece at a time: a mouth, a path, an escrow, a box, and
 where each piece really is.
 
-The mechanism knows nothing of wires. A machine's own module says what it sends when something
-happened.
+The mechanism knows nothing about wires. The module of each machine says what it sends when
+something happens.
 """
 
 from collections import Counter
@@ -23,15 +23,19 @@ class AcceptorTruth:
     inserted: Counter[int] = field(default_factory=Counter)
     path: Counter[int] = field(default_factory=Counter)
     escrow: Counter[int] = field(default_factory=Counter)
-    # taken for good, whether the host heard of it or not
-    box: Counter[int] = field(default_factory=Counter)
+    box: Counter[int] = field(
+        default_factory=Counter
+    )  # kept for good, whether the host heard of it or not
     returned: Counter[int] = field(default_factory=Counter)
-    # pulled out after the machine had credited it
-    fished: Counter[int] = field(default_factory=Counter)
-    # what the machine meant to tell: box + fished, unless it forgot
-    credited: Counter[int] = field(default_factory=Counter)
-    # in the box, and lost from its memory before the host asked
-    forgotten: Counter[int] = field(default_factory=Counter)
+    fished: Counter[int] = field(
+        default_factory=Counter
+    )  # pulled out after the machine had credited it
+    credited: Counter[int] = field(
+        default_factory=Counter
+    )  # what the machine means to state: box + fished, without what it forgot
+    forgotten: Counter[int] = field(
+        default_factory=Counter
+    )  # in the box, and lost from its memory before the host asked
     log: list[tuple[int, str, int]] = field(default_factory=list)  # (now_ms, what happened, cents)
 
     def insert(self, cents: int, now_ms: int) -> None:
@@ -53,7 +57,7 @@ class AcceptorTruth:
 
     @property
     def rows(self) -> Rows:
-        """What lies in the box, lowest denomination first."""
+        """What is in the box, lowest denomination first."""
         return rows_of(self.box)
 
     @property
@@ -62,8 +66,8 @@ class AcceptorTruth:
 
 
 def cents_of(word: str, known: Iterable[int]) -> int:
-    """The cents of 5.00, .25 or 25c when the machine takes such a piece; MachineError with what it
-    takes.
+    """The cents of 5.00, .25 or 25c if the machine accepts such a piece; otherwise MachineError,
+    with the pieces that it accepts.
     """
     known = sorted(known)
     text = word.removeprefix("$")

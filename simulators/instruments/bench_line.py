@@ -1,8 +1,8 @@
-"""One simulated instrument at the end of a pseudo-terminal, in real time: what a technician plugs a
-program into.
+"""One simulated instrument on a pseudo-terminal, in real time, for a technician who tries a program
+with it.
 
 Lines of standard input go to the machine (`help` lists what it understands, `quit` ends). With
-`auto` it is used by itself.
+`auto` it works without a person.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from simulators.instruments.registry import simulator_for
 STEP_MS = 5
 AUTO_MS = (300, 3000)  # between two acts
 TRIES_MAX = 20
-NOT_BY_ITSELF = ("swap", "busy", "nak")  # what goes wrong is a matter of the knobs
+NOT_BY_ITSELF = ("swap", "busy", "nak")  # only the knobs decide what goes wrong
 AMOUNTS = (
     "0.01",
     "0.05",
@@ -121,11 +121,10 @@ class BenchLine:
             for verb in self.machine.verbs
             if verb.split()[0] not in NOT_BY_ITSELF and verb != "power off"
         ]
-        for _ in range(
-            TRIES_MAX
-        ):  # a verb may not fit the state the machine is in: the next one then
-            # the first is what it is for
-            verb = verbs[0] if self.random.randrange(2) else self.random.choice(verbs)
+        for _ in range(TRIES_MAX):  # a verb may not fit the machine's state: then the next one
+            verb = (
+                verbs[0] if self.random.randrange(2) else self.random.choice(verbs)
+            )  # the first one is the usual one
             text = " ".join(self.random.choice(PIECES.get(word, (word,))) for word in verb.split())
             with contextlib.suppress(MachineError):
                 self.machine.do(text, now_ms)

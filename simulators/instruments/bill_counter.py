@@ -8,8 +8,8 @@ VALUE, and a grand total. P. 39 prints two headers:
     01/31/2013 14:12:00          01/31/2013 11:45:21
 
 which are report number - batch - sub-batch (000: the report of the batch). The report number rises
-with every report, copies too, and is 1 again after the day total was cleared; the guide says
-nothing of the batch number then, and here it goes on.
+with every report, also with copies, and is 1 again after the day total was cleared. The guide does
+not say what the batch number does then; here it goes on.
 
 UNVERIFIED: the body. The guide gives the screen's columns and no printed rows. Here the body is the
 screen's table: a heading,
@@ -77,7 +77,7 @@ class BillCounter(ReportMachine):
 def batch_report(
     report: int, batch: int, sub_batch: int, at: datetime, rows: Rows, dollar_signs: bool = False
 ) -> tuple[bytes, int]:
-    """The report of a batch (sub_batch 0) or sub-batch, and the offset behind the last digit of its
+    """The report of a batch (sub_batch 0) or sub-batch, and the offset after the last digit of its
     total.
     """
     sign = "$" if dollar_signs else ""

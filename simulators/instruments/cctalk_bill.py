@@ -26,7 +26,7 @@ RETURN_MS = 400
 ESCROW_MS = 30_000  # then the note goes back by itself
 POLLING_MS = 5000  # a host silent for so long: it inhibits itself
 
-ESCROWED, STACKED = 1, 0  # result B beside a bill type
+ESCROWED, STACKED = 1, 0  # result B of a bill type
 MASTER_INHIBIT, RETURNED, INVALID, TRANSPORT, INHIBITED = 0, 1, 2, 3, 4
 JAM_UNSAFE, STACKER_JAM, PULLED_BACK, TAMPER = 6, 7, 8, 9
 STACKER_OUT, STACKER_IN, FULL, JAM_SAFE = 11, 12, 14, 16
@@ -36,8 +36,8 @@ ESCROW_EMPTY, ROUTE_FAILED = 254, 255
 
 
 class BillTransport:
-    """The paper: one note at a time. It knows no events and no wire: tell(what) hears what the
-    sensors saw.
+    """The paper: one note at a time. It knows no events and no wire: it calls tell(what) with
+    what the sensors saw.
 
     stage: empty, drawing, escrow, stacking, returning, jammed.
     """
@@ -71,7 +71,7 @@ class BillTransport:
         self._go("jammed", 0)
 
     def move(self, now_ms: int) -> None:
-        """Let the motors run; what is due is told before the next thing begins."""
+        """Let the motors run; what is finished is told before the next thing begins."""
         if self.stage in ("empty", "jammed") or now_ms < self.due_ms:
             return
         ended = self.stage
@@ -222,7 +222,7 @@ class BillValidator(CctalkDevice):
         )
         self.transport.end("box" if in_box else "returned", now_ms)
 
-    # what the electronics make of it
+    # how the electronics react
 
     def _status(self, code: int) -> None:
         if self.state != "off":
@@ -336,7 +336,7 @@ class BillValidator(CctalkDevice):
         return self.events.read()
 
     def _modify_master(self, data: bytes, now_ms: int) -> int:
-        self._polled_ms = now_ms  # the time without polling starts when it is let to accept
+        self._polled_ms = now_ms  # the time without polling starts when it is allowed to accept
         return super()._modify_master(data, now_ms)
 
     def _modify_inhibits(self, data: bytes, _now_ms: int) -> int:

@@ -1,5 +1,5 @@
-"""A ccTalk coin acceptor: a coin runs past two sensors and a gate, and what it came to waits in a
-buffer of five events.
+"""A ccTalk coin acceptor: a coin passes two sensors and a gate, and its result waits in a buffer of
+five events.
 
 Source: ccTalk Generic Specification v4.7, part 2 (headers 184, 227 to 231) and part 3 (error codes
 of coin acceptors; the dialogue of an SR5i). Assumed, because makers differ: times of the path;
@@ -35,7 +35,7 @@ ON_STRING, SLUG, INHIBITED_TYPE_1, LEVER = 20, 25, 128, 254
 
 
 class CoinPath:
-    """The metal: coins under way in `truth`, and what becomes of each. It knows no events and no
+    """The metal: coins on their way in `truth`, and what happens to each. It knows no events and no
     wire.
 
     judge(cents) is asked at the first sensor and gives the error code of a coin that has to go
@@ -91,8 +91,8 @@ class CoinPath:
             self._running.append((at + CREDIT_MS, "credit", cents, fate))
 
     def empty(self, now_ms: int) -> int:
-        """Every coin under way goes back: the return lever, a hand, or a gate without power. How
-        many.
+        """Every coin on its way goes back: the return lever, a hand, or a gate without power.
+        Returns how many.
         """
         coins, self._running = self._running, []
         self.jammed = False
@@ -205,7 +205,7 @@ class CoinAcceptor(CctalkDevice):
         if self.state != "off":
             self.events.add(0, ON_STRING)
 
-    # what the electronics make of it
+    # how the electronics react
 
     def _judge(self, cents: int) -> int:
         if not self._master:

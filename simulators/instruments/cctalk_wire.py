@@ -1,5 +1,5 @@
-"""ccTalk as a slave speaks it: frames with either checksum, the buffer of five events, who a device
-says it is, its power.
+"""ccTalk as a slave speaks it: frames with either checksum, the buffer of five events, the device's
+identity, its power.
 
 Source: ccTalk Generic Specification v4.7, parts 1 to 3 (public domain). What it leaves to the
 maker, and was chosen here: a reply follows after 5 ms; a header that the device does not know gets
@@ -14,12 +14,12 @@ from simulators.instruments.faults import PERMILLE, Faults
 from simulators.instruments.machine import MachineError
 
 HOST = 1
-# between two bytes of a frame; later than that the buffer is dropped and nothing else happens
+# between two bytes of a frame; after a longer pause the buffer is dropped, and nothing more
 GAP_MS = 50
 REPLY_MS = 5
 ACK, NAK, BUSY = 0, 5, 6  # headers of a reply without data; ACK is the reply header 0
 EVENTS_MAX = 5
-TOKEN = 0  # cents: a piece that is no cash
+TOKEN = 0  # cents: a piece that is not cash
 BLINK_MS = (60, 150)  # a brown-out that hides between two polls
 OUTAGE_MS = (400, 3000)
 
@@ -121,7 +121,7 @@ class CctalkDevice:
 
     _refusal = 1  # event code of a refused piece
 
-    # what the line does
+    # what happens on the line
 
     def receive(self, data: bytes, now_ms: int) -> None:
         """Bytes of the host or, on a shared line, of a neighbour."""
@@ -156,8 +156,8 @@ class CctalkDevice:
     # what a person or the mains does
 
     def power_off(self, now_ms: int, back_at: int | None = None) -> None:
-        """Everything in its memory is gone; where pieces go that were on their way is for the
-        mechanism to say.
+        """Everything in its memory is gone. The mechanism decides where the pieces go that were on
+        their way.
         """
         if self.state != "off":
             self._lose_power(now_ms)
@@ -194,7 +194,7 @@ class CctalkDevice:
             )
 
     def true_pieces(self) -> Counter[int]:
-        """What the ledger should hold: cash that was taken for good, tokens left out."""
+        """What the ledger should hold: cash that was kept for good, without tokens."""
         return _cash(self.truth)
 
     def refuse(self, header: int, times: int = 1) -> None:
@@ -202,8 +202,8 @@ class CctalkDevice:
         self._unwilling.extend([header] * times)
 
     def _strike_power(self, drawn: set[str], now_ms: int) -> None:
-        """The mains flickers, or the device is exchanged: seen by a host that polls, or hidden
-        between two polls.
+        """The power fails for a moment, or the device is exchanged: visible for a host that polls,
+        or hidden between two polls.
         """
         random = self.faults.random
         if "swap" in drawn:
@@ -218,7 +218,7 @@ class CctalkDevice:
             self._heard.clear()
 
     def _take(self, heard: bytes, now_ms: int) -> None:
-        """A frame of the right length: obey it when it is ours and whole, else be silent."""
+        """A frame of the right length: obey it if it is ours and whole, otherwise be silent."""
         target, length = heard[0], heard[1]
         if self.crc:
             check = crc16(heard[:2] + heard[3:-1])

@@ -15,10 +15,10 @@ under a fee of 5 %:
     PROCESS FEE .80
     CUST. TOTAL 15.20
 
-A row is denomination and VALUE. The guide prints a single row, so these are read into it, not out
-of it: cents as `.25`, rows from the lowest denomination, only denominations that occurred, one
+A row is denomination and VALUE. The guide prints a single row, so these things are our guess:
+cents as `.25`, rows from the lowest denomination, only denominations that occurred, one
 space between columns, CR LF, no fee lines without a fee, paper feed at the end, and a copy that
-equals its original byte for byte. The tape of a SUB key is not published: not played.
+equals its original byte for byte. The tape of a SUB key is not published, so it is not played.
 """
 
 from datetime import datetime
@@ -68,7 +68,7 @@ class CoinSorter(ReportMachine):
         batch: int = 0,
         fee_permille: int = 50,
     ) -> None:
-        """`fee_permille`: what PROCESS FEE takes of the total when the `fee` fault is drawn:
+        """`fee_permille`: what PROCESS FEE subtracts from the total when the `fee` fault is drawn:
         somebody switched it on.
         """
         super().__init__(faults, setup, clock_start, batch)
@@ -92,7 +92,7 @@ class CoinSorter(ReportMachine):
 
 
 def audit_tape(batch: int, at: datetime, rows: Rows, fee_permille: int = 0) -> tuple[bytes, int]:
-    """The tape of figure 160 and the offset behind the last digit of its TOTAL; a fee is rounded
+    """The tape of figure 160 and the offset after the last digit of its TOTAL; a fee is rounded
     down to the cent.
     """
     total = value_cents(rows)

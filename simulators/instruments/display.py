@@ -4,7 +4,7 @@ UWF, 19200 8N1. Source: a public reverse-engineering note, "Análisis de Protoco
 la UWF (Visor Externo)", with one frame, 30 bytes about every 100 ms: 02, then at offset 3 a status
 digit (1 active, 0 standby), at 6 the reject sensor, at 7 an amount of 14 digits, at 24 the pieces
 as four hexadecimal digits, 03, a check. The note itself is unsure: it reads its frame differently
-in two places. Assumed: the check is the XOR from behind 02 up to 03, which that frame fulfils; the
+in two places. Assumed: the check is the XOR of the bytes after 02, up to 03, as in that frame; the
 amount is in cents; the other digits stay what they are in the frame; the numbers fall to zero when
 the next batch begins.
 
@@ -37,8 +37,12 @@ ERRORS = {
     "reject": 8,
 }
 STREAM_KNOBS = (*WIRE_KNOBS, "wrong_baud")
-# keys that mean nothing to a machine without reports
-STRIPPED = ("sub", "reprint", "clear day", "wrap")
+STRIPPED = (
+    "sub",
+    "reprint",
+    "clear day",
+    "wrap",
+)  # keys that have no meaning on a machine without reports
 MECHANISM = (
     "jam", "reject", "suspect", "double", "double_unseen", "power_loss", *WIRE_KNOBS, "chain",
     "denomination_change", "batch_full", "stacker_full", "hopper_empty", "door_mid_count",
@@ -47,8 +51,8 @@ MECHANISM = (
 
 
 class StreamCounter(ReportMachine):
-    """A counter without paper: what it has to say goes out frame by frame. The fault of a batch
-    strikes one of its frames.
+    """A counter without paper: it sends everything as frames. The fault of a batch strikes one of
+    its frames.
     """
 
     denominations = (100, 200, 500, 1000, 2000, 5000, 10000)
@@ -120,7 +124,9 @@ class StreamCounter(ReportMachine):
         self, kind: str, sub_batch: int, rows: Rows, passed: Rows, now_ms: int,
         batch: int | None = None, own: Rows | None = None,
     ) -> None:  # fmt: skip
-        """The batch is over: the last frame, and a line in the truth with all its frames."""
+        """The batch is over: send the last frame, and note the batch with all its frames in the
+        truth.
+        """
         self._last_frame(now_ms)
         sent = bytes(self._frames)
         harm = frozenset(self._struck)
@@ -197,7 +203,7 @@ class FddfCounter(StreamCounter):
         self.start()
 
     def poll(self, now_ms: int) -> None:
-        """Count, and say so while nothing moves."""
+        """Count, and send standby frames while nothing moves."""
         super().poll(now_ms)
         if self.state == "off" or (self.state == "counting" and not self.is_starved):
             self._next_ms = now_ms + STANDBY_EVERY_MS

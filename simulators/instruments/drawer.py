@@ -3,8 +3,8 @@ has to interpret.
 
 Sources: the ESC/POS kick `ESC p m t1 t2` counts in units of 2 ms and some drawers need a longer
 pulse; Citizen's limits for the solenoid are 24 V, 1 A, at most 510 ms. The status input is a level,
-not "open": which level means open is wiring. A cut cable reads as one constant level, the
-pull-up's: with `open_level = 1` it looks like an open drawer, with 0 like one that stays shut.
+not "open": which level means open depends on the wiring. A cut cable reads as one constant level,
+the pull-up's: with `open_level = 1` it looks like an open drawer, with 0 like one that stays shut.
 """
 
 import random
@@ -12,7 +12,7 @@ import random
 Edge = tuple[int, int]  # (at_ms, level of the pin)
 
 KICK_MS_MAX = (
-    510  # longer burns the solenoid: counted in `Drawer.burnt`, and the latch moves all the same
+    510  # a longer pulse burns the solenoid: counted in `Drawer.burnt`; the latch still moves
 )
 TRAVEL_MS = 60  # from the latch to the contact
 BOUNCES_MAX = 4
@@ -76,13 +76,13 @@ class Drawer:
         return self._move(False, now_ms) if self.is_open and not self.is_stuck else []
 
     def cut_cable(self, now_ms: int) -> list[Edge]:
-        """From here on the pin reads the pull-up, whatever the drawer does."""
+        """From now on the pin reads the pull-up, whatever the drawer does."""
         before = self.level()
         self.is_cut = True
         return [(now_ms, self.pull_level)] if before != self.pull_level else []
 
     def mend_cable(self, now_ms: int) -> list[Edge]:
-        """The pin tells the truth again."""
+        """The pin shows the drawer again."""
         self.is_cut = False
         return [(now_ms, self.level())] if self.level() != self.pull_level else []
 

@@ -4,10 +4,10 @@ one asks for a repeat.
 Source: Pyramid RS-232 Serial Interface Specification rev. G (frames, states, acknowledge bit); the
 public description of the messages in decapod-atm/ebds (bits of the omnibus command and reply,
 extended note reply, power-up policies). Assumed, because no source says it: the times of the
-transport; a host silent for more than 5 s shuts the mouth; `stacked`,
-`returned`, `cheated` and `rejected` stand in one new reply and in its repeats; `power up` stands
-until the host has sent a second message; policy A at power-up (a note behind the escrow is stacked
-and no value is told, one before it goes back); the subtype of the serial number's question (05) and
+transport; a host silent for more than 5 s shuts the mouth; `stacked`, `returned`, `cheated` and
+`rejected` stand in one new reply and in its repeats; `power up` stands until the host has sent a
+second message; policy A at power-up (a note behind the escrow is stacked and its value is not
+stated; a note before the escrow goes back); the subtype of the serial number's question (05) and
 its reply (20 characters).
 """
 
@@ -90,16 +90,17 @@ class EbdsTransport:
         )
 
     def move(self, enabled: int, escrow: bool, now_ms: int) -> None:
-        """Let the motors run. `enabled`: bits of the notes that the host takes; without `escrow` a
-        note goes straight on.
+        """Let the motors run. `enabled`: bits of the notes that the host accepts; without `escrow`
+        a note goes straight on.
         """
         if self.phase in ("idle", "jammed") or now_ms < self.due_ms:
             return
         if self.phase == "accepting":
             self._judge(enabled, escrow, now_ms)
         elif self.phase == "escrowed" and "escrow_flap" in self.drawn:
-            # it slips back, is drawn in again and stands in escrow a second time
-            self.drawn.discard("escrow_flap")
+            self.drawn.discard(
+                "escrow_flap"
+            )  # it slips back, is drawn in again and is in escrow a second time
             self.truth.move(self.cents, "escrow", "path", now_ms)
             self._go("accepting", now_ms + FLAP_MS)
         elif self.phase == "stacking":
@@ -116,7 +117,7 @@ class EbdsTransport:
         self._go("returning", now_ms + RETURN_MS)
 
     def clear(self, now_ms: int) -> None:
-        """A technician takes the jam out: a note behind the escrow may be in the box by then."""
+        """A technician removes the jam: a note behind the escrow may be in the box by then."""
         self._leave(
             "box" if self._deep and self.faults.random.random() < 0.5 else "returned",
             now_ms,
@@ -124,7 +125,7 @@ class EbdsTransport:
         )
 
     def cut(self, now_ms: int) -> None:
-        """Power is lost. What will be found at power-up is decided here: where the note lies."""
+        """Power is lost. Where the note is now decides what is found at power-up."""
         if self.phase != "idle":
             deep = self.phase == "jammed" and self._deep
             deep = deep or (self.phase == "stacking" and self.due_ms - now_ms < STACK_MS // 2)
@@ -369,9 +370,7 @@ class EbdsAcceptor:
         return sent
 
     def _read(self, now_ms: int) -> None:
-        """A whole frame at the front of what was heard is answered; anything else is shifted
-        out.
-        """
+        """Answer a whole frame at the start of the received bytes; drop anything else."""
         heard = self._heard
         while heard:
             plain = bytes(byte & 0x7F for byte in heard)
@@ -422,7 +421,7 @@ class EbdsAcceptor:
                 self.transport.give_back(now_ms)
 
     def _status(self, ack: int) -> bytes:
-        """The reply to a new message; what it tells as an event is told with it."""
+        """The reply to a new message; it also carries the events."""
         transport = self.transport
         told = transport.told
         state = (

@@ -28,7 +28,7 @@ class Faults:
     """What goes wrong, by seed: a rate per knob, and faults armed for the next batch by hand.
 
     `Faults(7, jam=20)`: every fiftieth batch jams, and the same seed jams the same batches.
-    `arm("truncate")` strikes the next batch for certain. Raises ValueError for a knob that is not
+    `arm("truncate")` surely strikes the next batch. Raises ValueError for a knob that is not
     one of KNOBS.
     """
 
@@ -49,8 +49,8 @@ class Faults:
     def draw(self, supported: Iterable[str]) -> set[str]:
         """The faults of the batch that begins now, out of those that this machine can play.
 
-        A knob of the machine or the line costs no random number while it has no rate: a seed keeps
-        its meaning when a simulator learns one more of them.
+        A knob without a rate draws no random number. So a seed keeps its meaning when a simulator
+        gets a new knob.
         """
         drawn = set()
         for knob in supported:
@@ -68,7 +68,7 @@ class Faults:
     def on_the_wire(self, report: bytes, total_end: int, active: set[str]) -> bytes:
         """The bytes that reach the other end of the cable.
 
-        `total_end` is the offset behind the last digit of the machine's total: a truncated report
+        `total_end` is the offset after the last digit of the machine's total: a truncated report
         never holds a whole total.
         `garble` changes one byte to another 7-bit byte; it may hit a field that no arithmetic
         covers (a clock, a batch number).

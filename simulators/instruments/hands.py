@@ -1,5 +1,5 @@
-"""What a person does at a report machine, a line of text each; what a host sends it; states that it
-may be found in.
+"""What a person does at a report machine, as lines of text; what a host sends to it; the states in
+which it may be at the start.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ LONG_MS = 60_000
 
 
 class ReportMachine(Machine):
-    """A desk counter whose cable mostly speaks: `do` a line, `receive` bytes, begin in a
+    """A desk counter that mostly sends and seldom listens: `do` a line, `receive` bytes, begin in a
     `setup`.
     """
 
@@ -32,7 +32,7 @@ class ReportMachine(Machine):
         "reprint": "print the last report again",
         "clear day": "clear the day total",
         "power off": "pull the plug; also: power on",
-        "wrap": "the next batch has the number behind the highest",
+        "wrap": "the next batch has the number after the highest",
         "break KNOB": "let a fault strike the next batch",
     }
 
@@ -40,9 +40,7 @@ class ReportMachine(Machine):
         self, faults: Faults | None, setup: str, clock_start: datetime, batch: int,
         on_stop: str = "excluded"
     ) -> None:  # fmt: skip
-        """`setup`: the state that it is found in, one of `setups`, or nothing for an idle
-        machine.
-        """
+        """`setup`: its state at the start, one of `setups`, or nothing for an idle machine."""
         if setup and setup not in self.setups:
             raise MachineError(
                 f"{type(self).__name__}: no state {setup!r} to start in, want one of"
@@ -74,8 +72,8 @@ class ReportMachine(Machine):
         """Bytes from the host: most of these machines do not listen."""
 
     def do(self, line: str, now_ms: int) -> None:
-        """What a person does, in the words of `verbs`. Raises MachineError with what would be
-        understood, or why not now.
+        """What a person does, in the words of `verbs`. Raises MachineError, which says what it
+        understands or why it cannot do this now.
         """
         words = line.split()
         if words[:1] == ["count"] and len(words) > 1:

@@ -2,8 +2,8 @@
 acknowledges it.
 
 Source: JCM, ID-003 communication specification ID03-001 rev. 05 (2004), and public programs that
-quote it. With a bill in the stacker at power-up the reset stacks it; only with the power recovery
-option is "vend valid" said after that. Assumed, because no source says it: the times; that setting
+quote it. If a bill is in the stacker at power-up, the reset stacks it. Only with the power
+recovery option "vend valid" follows. Assumed, because no source says it: the times; that setting
 commands are answered with an echo; the texts of the version.
 """
 
@@ -41,7 +41,7 @@ COMMUNICATION_ERROR, INVALID, ACK = 0x4A, 0x4B, 0x50
 REJECT_INHIBITED, REJECT_VERIFY = 0x79, 0x77
 GAP_MS = 100
 INITIALIZE_MS = 600
-SHOWN_MS = 400  # how long "cheated" and "stacked" stand
+SHOWN_MS = 400  # how long "cheated" and "stacked" are shown
 
 
 def crc(data: bytes) -> int:
@@ -95,7 +95,7 @@ class Id003Acceptor(Validator):
     def power_lost(self, now_ms: int) -> None:
         if (
             self._vend
-        ):  # it was never acknowledged: the money lies in the box and nobody was told for certain
+        ):  # it was never acknowledged: the money is in the box, and perhaps nobody was told
             self.truth.forgotten[self._vend] += 1
             self.found = ("counted", self._vend)
 
@@ -208,7 +208,7 @@ class Id003Acceptor(Validator):
         return self.path.hold(now_ms)
 
     def _status(self, now_ms: int) -> bytes:
-        """What the machine is at, the gravest first."""
+        """The machine's state, the most serious first."""
         where = self.found[0]
         phase = self.path.phase
         if self._needs_reset:
@@ -242,7 +242,7 @@ class Id003Acceptor(Validator):
 
 
 def _digits(value: int) -> tuple[int, int]:
-    """(digits, noughts) of a value in whole units: 20 is 2 and one nought."""
+    """(digits, zeros) of a value in whole units: 20 is 2 and one zero."""
     noughts = 0
     while value and value % 10 == 0:
         value //= 10

@@ -10,7 +10,7 @@ ASSUMED, since no byte is public: the text of a report (that of the profile jets
 answer (06h) and the question of the polled mode (05h), both settings here; how long it waits; and
 what it does then: `unanswered="repeats"` sends the same report up to three times and then blocks,
 `"blocks"` waits for a late answer or for a person to press the key ("clear error"). While it is
-blocked it sorts on, and stores one report: an older one is lost.
+blocked, it goes on sorting and stores one report: an older one is lost.
 """
 
 from collections import Counter
@@ -70,7 +70,7 @@ class JetSort(ReportMachine):
         self._tries = 0
         self._answer_by_ms = 0
         self._is_deaf = False  # the answer to its first try gets lost on the way
-        self._is_doomed = False  # what is stored will be overwritten before anybody asked
+        self._is_doomed = False  # the stored report will be overwritten before anybody asks
         self._limits: Counter[int] = Counter()  # bags that were full in this batch
         self._echoes = False
         self.start()
@@ -96,7 +96,7 @@ class JetSort(ReportMachine):
                 self._release(now_ms)
 
     def poll(self, now_ms: int) -> None:
-        """Count, and lose patience with a computer that does not answer."""
+        """Count, and stop waiting for a computer that does not answer."""
         super().poll(now_ms)
         while (
             self._waiting is not None
@@ -209,7 +209,7 @@ class JetSort(ReportMachine):
             self.truth.untold.append(Untold("overwrite", stored.batch, stored.own, stored.passed))
 
     def true_pieces(self) -> Counter[int]:
-        """As everywhere, with the batch that is still stored."""
+        """As for every machine, with the batch that is still stored."""
         pieces = super().true_pieces()
         if self._stored is not None and self._stored.kind == "batch":
             pieces.update(dict(self._stored.own))

@@ -1,9 +1,9 @@
-"""A serial line in virtual time: bytes take their time, and by seed some are lost, changed,
-invented, echoed or repeated.
+"""A serial line in virtual time: bytes need their time, and the seed decides which are lost,
+changed, invented, echoed or repeated.
 
 Knobs, in permille: `drop` and `flip` strike a byte; `noise` puts bytes in front of a burst;
 `drop_reply` loses and
-`repeat_reply` doubles a whole burst of the machine; `wrong_baud` makes rubbish of a burst. `echo`
+`repeat_reply` doubles a whole burst of the machine; `wrong_baud` turns a burst into garbage. `echo`
 is a property of the wiring: with it the host hears its own bytes.
 """
 
@@ -22,8 +22,8 @@ class LossyLine:
     """Two directions: `to_machine` and `to_host` are called with bytes, `machine_hears` and
     `host_hears` give what arrived.
 
-    struck: how often each knob struck. quiet(): the faults end, for the calm in which both sides
-    must come to terms.
+    struck: how often each knob struck. quiet(): the faults end; in the calm that follows both sides
+    must agree again.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LossyLine:
         return self._take(self._host, now_ms)
 
     def lose(self) -> None:
-        """Whatever is on its way is gone: one end has lost its power."""
+        """Everything on its way is lost: one end has no power."""
         self._host.clear()
         self._machine.clear()
 

@@ -1,11 +1,17 @@
 """What every desk counter does, whatever it prints: keys, batches, reports and a clock of its own.
 How its pieces move is in piece_path.
 
-States: off; idle (no batch open); counting; waiting (hopper empty, batch open: that ends nothing);
-stopped (somebody must act).
+States: off; idle (no batch open); counting; waiting (hopper empty, batch still open);
+stopped (somebody must act). The `Truth` records what metal and paper really did; a test compares
+the ledger with it.
 
-Assumed of every machine: a batch that power took gives its number to the next one, and a batch
-cleared without a report uses its number up.
+Stops differ by maker, so `on_stop` is a setting. "excluded": the piece on which the machine stopped
+is not in its count (Cassida leaves a suspect note out). "included": it is (SBM counts the note on
+which it stopped). "recount_all": a double or a chain voids the batch, and its pieces go through
+once more (Cassida asks for it). A batch or bag limit, a full stacker and an empty hopper are
+pauses. Assumed of every machine: a batch that a power loss ended gives its number to the next one;
+a batch that is cleared without a report uses its number; a door that is opened in mid-count lets
+one piece past the sensor, or one counted piece out again.
 """
 
 from collections import Counter, deque
@@ -24,12 +30,12 @@ REPRINT_AFTER_MS = 4000
 # inside a report: a printer that feeds paper, and one whose paper is changed
 GAPS_MS = ((50, 500), (1500, 4000))
 ACCUMULATED_BATCHES = (2, 5)  # how many batches run into one sum before somebody clears it
-# how often one batch may stop before the cashier gives up: a bound, not a habit of any machine
+# how often one batch may stop before the cashier gives up: a limit of ours
 STOPS_MAX = 64
 
 
 class MachineError(ValueError):
-    """Something that this machine cannot do, or not in the state it is in."""
+    """Something that this machine cannot do, or not in its present state."""
 
 
 class Machine(PiecePath):
@@ -43,9 +49,7 @@ class Machine(PiecePath):
     batch_number_max = 9999
     batch_after_max = 1
 
-    foreign = (
-        b""  # a report of some other machine, for the `swap` fault: the cable was put into that one
-    )
+    foreign = b""  # another machine's report, for the `swap` fault: the cable was plugged into it
 
     def __init__(
         self, faults: Faults | None, clock_start: datetime, batch: int, on_stop: str = "excluded"
@@ -60,10 +64,12 @@ class Machine(PiecePath):
         self.report = 0
         self._last_report: tuple[int, int, Rows, Rows] | None = None
         self._output = bytearray()
-        # (not before, bytes): the rest of a report behind a gap
-        self._later: deque[tuple[int, bytes]] = deque()
-        # passed in a batch that a power loss or the clear key wiped out
-        self._unreported: Counter[int] = Counter()
+        self._later: deque[tuple[int, bytes]] = (
+            deque()
+        )  # (not before, bytes): the rest of a report after a gap
+        self._unreported: Counter[int] = (
+            Counter()
+        )  # passed in a batch that a power loss or the clear key wiped out
         self._sum: Counter[int] = Counter()  # of the batches that are accumulated
         self._sum_batches = 0  # how many more will be
         self._now_ms = 0
@@ -124,8 +130,7 @@ class Machine(PiecePath):
         """Do what the display asks for after a stop: free the path, put what was refused back into
         the hopper.
 
-        A suspect note stays aside. Nothing else changes hands; the count of the batch so far
-        stands.
+        A suspect note stays aside. No other piece moves, and the count of the batch so far stays.
         """
         if self.state != "stopped":
             raise MachineError(f"{type(self).__name__}: nothing to resolve, it is {self.state}")
@@ -252,8 +257,8 @@ class Machine(PiecePath):
         """{denomination: pieces} of every batch that bore a number and was not counted again: what
         a ledger should hold.
 
-        What power took is not in it: no later number tells of that, so nobody who only reads
-        reports could know.
+        What a power loss wiped out is not in it: no later number shows it, so nobody who only reads
+        reports could know it.
         """
         counted: Counter[int] = Counter()
         for printed in self.truth.printed:
@@ -275,7 +280,7 @@ class Machine(PiecePath):
     def compose(
         self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
     ) -> tuple[bytes, int]:
-        """The report (its number is `self.report`) and the offset behind the last digit of its
+        """The report (its number is `self.report`) and the offset after the last digit of its
         total.
         """
         raise NotImplementedError
@@ -296,8 +301,9 @@ class Machine(PiecePath):
         self.drawn = frozenset(self.active)
         self._draw_strikes(pieces)
         if "wrap" in self.active and not self.truth.printed:
-            # a machine with a past; later on it would only meet its own numbers again
-            self.batch = self.batch_number_max
+            self.batch = (
+                self.batch_number_max
+            )  # a machine with a past; later it would only meet its own numbers again
         if "accumulate" in self.active and not self._sum_batches:
             self._sum.clear()
             self._sum_batches = self.faults.random.randrange(*ACCUMULATED_BATCHES)
@@ -322,7 +328,7 @@ class Machine(PiecePath):
         self.stop_reason = ""
 
     def _forget(self, reason: str) -> None:
-        """The open batch is gone from the machine's memory; the pieces lie where they fell."""
+        """The open batch is gone from the machine's memory; the pieces stay where they fell."""
         self._unreported.update(self._batch_passed)
         untold = Untold(reason, self.batch, rows_of(self._counted), rows_of(self._batch_passed))
         if untold.rows or untold.passed:
@@ -370,8 +376,8 @@ class Machine(PiecePath):
         self._deliver(made, now_ms)
 
     def _deliver(self, printed: Printed, now_ms: int) -> None:
-        """The report leaves for the cable. A machine that stores or repeats reports has a way of
-        its own.
+        """The report goes to the cable. A machine that stores or repeats reports does this in
+        another way.
         """
         self.truth.printed.append(printed)
         self._send(printed.sent, now_ms, has_gap="gap" in printed.harm)
@@ -384,7 +390,7 @@ class Machine(PiecePath):
             self._later.append((now_ms + gap_ms, rest))
             self._output += data
         elif self._later:
-            self._later.append((self._later[-1][0], data))  # behind what is still to come
+            self._later.append((self._later[-1][0], data))  # after what is still to come
         else:
             self._output += data
 
@@ -443,6 +449,6 @@ def _count_through(machine: Machine, now_ms: int) -> int:
 
 
 def dollars(cents: int) -> str:
-    """16.00, and .80 without a leading nought, as the Mach tape prints it."""
+    """16.00, and .80 without a leading zero, as the Mach tape prints it."""
     whole, rest = divmod(cents, 100)
     return f"{whole or ''}.{rest:02d}"

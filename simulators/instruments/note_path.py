@@ -1,4 +1,4 @@
-"""The paper in a validator that takes one note at a time: mouth, escrow, the point of no return,
+"""The paper in a validator that accepts one note at a time: mouth, escrow, the point of no return,
 the box. It knows no wire.
 
 phase: idle, accepting, escrow, stacking, stacked, returning, jam_front, jam_back. `events` tells
@@ -41,7 +41,7 @@ class NotePath:
         self._go("accepting", now_ms + ACCEPT_MS, "read")
 
     def move(self, is_enabled: bool, now_ms: int) -> None:
-        """Let the motors run. `is_enabled`: the host takes this note."""
+        """Let the motors run. `is_enabled`: the host accepts this note."""
         if self.phase in ("idle", "jam_front", "jam_back") or now_ms < self.due_ms:
             return
         if self.phase == "accepting":
@@ -49,7 +49,7 @@ class NotePath:
         elif self.phase == "escrow":
             if (
                 "escrow_flap" in self.drawn
-            ):  # it slips, is drawn in again and stands in escrow a second time
+            ):  # it slips, is drawn in again and is in escrow a second time
                 self.drawn.discard("escrow_flap")
                 self.truth.move(self.cents, "escrow", "path", now_ms)
                 self._go("accepting", now_ms + FLAP_MS, "read")
@@ -67,7 +67,7 @@ class NotePath:
             self._go("idle", 0, "rejected")
 
     def stack(self, now_ms: int) -> bool:
-        """Take the note in escrow; False when none is there."""
+        """Accept the note in escrow; False when none is there."""
         if self.phase != "escrow":
             return False
         self._go("stacking", now_ms + CREDIT_MS, "stacking")
@@ -86,8 +86,8 @@ class NotePath:
         return True
 
     def clear(self, now_ms: int) -> str:
-        """Somebody opens it and takes the jam out; where the note is then: box, returned, or "" for
-        one that was counted.
+        """Somebody opens it and removes the jam. Returns where the note is then: box, returned, or
+        "" for one that was counted.
         """
         if self.phase not in ("jam_front", "jam_back"):
             raise MachineError("nothing is stuck")
@@ -104,8 +104,8 @@ class NotePath:
         return place
 
     def find(self, now_ms: int) -> tuple[str, int]:
-        """Power was lost: where a note lies, its cents. "" for none, front, back (nobody was told),
-        counted (somebody was).
+        """Power was lost: (where the note is, its cents). "" for no note, front, back (its credit
+        was not told), counted (it was).
         """
         if self.phase in ("idle", "jam_back"):
             found = ""
@@ -204,11 +204,11 @@ class Validator:
     # what a wire adds
 
     def boot(self, now_ms: int) -> None:
-        """Power came: forget everything; `found` says where a note lay."""
+        """Power came: forget everything; `found` says where a note was."""
         raise NotImplementedError
 
     def takes(self, cents: int, now_ms: int) -> bool:
-        """The host takes such a note now."""
+        """Whether the host accepts such a note now."""
         raise NotImplementedError
 
     def told(self, event: str, cents: int) -> None:

@@ -1,9 +1,9 @@
 """Two counters that print plain text: columns, and comma-separated values. No machine is known to
 print exactly this.
 
-Layouts: firmware/drivers/profiles/columns.toml and csv.toml, which define them. The counter behind
-them takes coins and notes and is set as Cassida's: a suspect piece is left out, a double or a chain
-asks for a recount (`on_stop`). A batch that is ended while the machine stands still has a STOP line
+Layouts: firmware/drivers/profiles/columns.toml and csv.toml, which define them. Their counter
+accepts coins and notes and works like Cassida's: a suspect piece is left out, a double or a chain
+asks for a recount (`on_stop`). If a batch is ended while the machine is stopped, it has a STOP line
 with the reason and how many pieces stopped it: a layout of ours, like the rest.
 """
 

@@ -1,5 +1,5 @@
-"""Which simulator stands for which profile: `simulator_for("cctalk-coin")`. A module is loaded when
-it is asked for.
+"""Which simulator stands for which profile: `simulator_for("cctalk-coin")`. A module is loaded only
+when somebody asks for it.
 """
 
 from importlib import import_module

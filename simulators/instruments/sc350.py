@@ -11,7 +11,8 @@ count to memory and zeroes the display, DK disables the keypad. M on the keypad 
 ASSUMED, since the pages that are public do not say: ACK is 06 and NAK 15; a read has no checksum of
 its own; a command before log on gets NAK; the status is one byte; a power loss keeps the
 accumulator and forgets the count, the log on and the batch quantity; the accumulator wraps at 32
-bits, which nobody lives to see. Protocol 1.x has the batch quantity in two bytes, 2.x in four.
+bits, which never happens in practice. Protocol 1.x has the batch quantity in two bytes, 2.x in
+four.
 """
 
 from collections import Counter
@@ -33,8 +34,8 @@ OFF_MS = (60, 2500)  # how long the power is away
 
 @dataclass
 class CoinTruth:
-    """Where every coin is that went in: on the display, moved to memory, cleared away, forgotten,
-    uncounted, or handed back.
+    """Where every coin is: on the display, moved to memory, cleared away, forgotten, uncounted, or
+    handed back.
     """
 
     run: Counter[int] = field(default_factory=Counter)
@@ -60,7 +61,7 @@ class CoinTruth:
         return +self.run == sum(places, Counter())
 
     def move(self, source: Counter[int], target: Counter[int]) -> None:
-        """All that is in one place goes to another."""
+        """Everything in one place goes to another."""
         target.update(+source)
         source.clear()
 
@@ -138,8 +139,8 @@ class Sc350:
     # ---- what a person does ----
 
     def do(self, line: str, now_ms: int) -> None:
-        """One of `verbs`. Raises MachineError for anything else, or when the machine is in no state
-        for it.
+        """One of `verbs`. Raises MachineError for anything else, or if the machine cannot do it in
+        its present state.
         """
         words = line.split()
         name = " ".join(words[:1])
@@ -312,7 +313,7 @@ class Sc350:
     # ---- the wire ----
 
     def receive(self, data: bytes, now_ms: int) -> None:
-        """Bytes from the host; what is no command is passed over."""
+        """Bytes from the host; bytes that are no command are ignored."""
         if self.state == "off":
             return
         for byte in data:

@@ -2,8 +2,8 @@
 question is new.
 
 Source: Innovative Technology, SSP protocol manual GA138; the public table of commands and events in
-kybarg/ssp. Assumed, because no source says it: a credit that nobody acknowledged is forgotten when
-power is lost; after a start it answers at once; a question whose flag is unknown counts as new;
+kybarg/ssp. Assumed, because no source says it: a credit that nobody acknowledged is forgotten at a
+power loss; after a start it answers at once; a question whose flag is unknown counts as new;
 which events POLL WITH ACK repeats (credit, fraud, both "cleared").
 """
 
@@ -44,7 +44,7 @@ def crc(data: bytes) -> int:
 
 
 def frame(address: int, data: bytes) -> bytes:
-    """The bytes on the wire: every 7F behind the first is doubled, in the CRC too."""
+    """The bytes on the wire: every 7F after the first is doubled, in the CRC too."""
     body = bytes((address, len(data))) + data
     body += crc(body).to_bytes(2, "little")
     return bytes((STX,)) + body.replace(b"\x7f", b"\x7f\x7f")
@@ -218,7 +218,7 @@ class SspValidator(Validator):
         return head + multipliers + bytes((self._protocol,)) + more
 
     def _poll_reply(self, with_ack: bool, now_ms: int) -> bytes:
-        """The events since the last poll, then the states; a poll while a note is in escrow takes
+        """The events since the last poll, then the states; a poll while a note is in escrow accepts
         it.
         """
         phase = self.path.phase
@@ -249,7 +249,7 @@ class SspValidator(Validator):
         return events
 
     def _was_read(self, now_ms: int) -> bool:
-        """True when the host has been told of this note: then its next poll takes it."""
+        """True when the host has heard of this note: then its next poll accepts it."""
         told = "told" in self.path.drawn
         self.path.drawn.add("told")
         return told

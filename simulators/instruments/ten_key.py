@@ -3,9 +3,9 @@ adding machine.
 
 A scan drives one row and reads the columns. Without a diode per key, current flows backwards
 through pressed keys: three corners of a rectangle show the fourth, a key that nobody pressed
-(`Pad.rows`). Postfix entry, add mode with two implied decimals, `*` the total that clears: manuals
-of Sharp CS-2194H, EL-2607R, QS-2760H, Canon MP37-MG, Victor 1297. A mark is keyed as MARK, one
-digit, value digits, MARK.
+(`Pad.rows`). Postfix entry, add mode with two implied decimals, `*` the total that clears: see the
+manuals of Sharp CS-2194H, EL-2607R, QS-2760H, Canon MP37-MG, Victor 1297. A mark is keyed as MARK,
+one digit, value digits, MARK.
 """
 
 import random
@@ -57,7 +57,7 @@ class Pad:
         self.has_diodes = has_diodes
         self.bounce_ms = bounce_ms
         self.pressed: set[str] = set()
-        self.stuck: set[str] = set()  # a key in here does not come up
+        self.stuck: set[str] = set()  # a key in here stays down
 
     def rows(self) -> Scan:
         """What a scan reads now, ghosts included."""
@@ -152,7 +152,7 @@ def keys_for(text: str) -> list[str]:
 
 
 def amount_keys(cents: int, symbol: str = "+") -> list[str]:
-    """1234 -> 1 2 3 4 +: the two decimals are implied; runs of noughts go by the 00 and 000 keys.
+    """1234 -> 1 2 3 4 +: the two decimals are implied; zeros in a row are keyed with 00 and 000.
     Negative: the minus key.
     """
     if cents < 0:

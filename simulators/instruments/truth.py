@@ -1,5 +1,5 @@
-"""What a test compares the ledger with: where every piece is, what was printed, and which money no
-report tells of.
+"""What a test compares the ledger with: where every piece is, what was printed, and which money is
+in no report.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ Rows = list[tuple[int, int]]  # (denomination in cents, pieces), lowest first
 
 @dataclass(frozen=True)
 class Printed:
-    """One report as the machine meant it, before the cable had its say."""
+    """One report as the machine meant it, before the cable changed it."""
 
     kind: (
         str  # batch | sub_batch | reprint | repeat (the same bytes again, because nobody answered)
@@ -23,10 +23,11 @@ class Printed:
     passed: Rows  # what really passed
     faults: frozenset[str]
     sent: bytes  # what left on the wire
-    # what this batch alone brought: less than `rows` where the machine accumulates
-    own: Rows = field(default_factory=list)
+    own: Rows = field(
+        default_factory=list
+    )  # what this batch alone added: less than `rows` if the machine accumulates
     harm: frozenset[str] = frozenset()  # the faults that changed the bytes of this very report
-    stop: str = ""  # it was ended while the machine stood still for this reason
+    stop: str = ""  # it was ended while the machine was stopped for this reason
 
     @property
     def total_cents(self) -> int:
@@ -43,7 +44,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Untold:
-    """Money that went through the machine and that no report on this cable tells of."""
+    """Money that went through the machine and is in no report on this cable."""
 
     reason: str  # power_loss | clear_silent | overwrite | swap
     batch: int
@@ -59,9 +60,8 @@ class Truth:
 
     poured: Counter[int] = field(default_factory=Counter)  # put in by the cashier, each piece once
     hopper: Counter[int] = field(default_factory=Counter)
-    # lies in a bin or pocket as counted money
-    passed: Counter[int] = field(default_factory=Counter)
-    tray: Counter[int] = field(default_factory=Counter)  # refused, still to be dealt with
+    passed: Counter[int] = field(default_factory=Counter)  # in a bin or pocket as counted money
+    tray: Counter[int] = field(default_factory=Counter)  # refused, not yet handled
     set_aside: Counter[int] = field(default_factory=Counter)  # suspect, kept out of the money
     printed: list[Printed] = field(default_factory=list)
     # leaves the list when the pieces are taken back and counted again

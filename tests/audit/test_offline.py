@@ -49,7 +49,7 @@ def test_an_untouched_ledger_fits_its_checkpoints(site: Site) -> None:
 def test_an_edit_with_a_rebuilt_chain_is_caught_by_one_printed_checkpoint(
     site: Site, edit: str
 ) -> None:
-    """The insider holds the database: heads, witnesses and the list of checkpoints are all made to
+    """The insider holds the database: heads, witnesses and the list of tree heads are all made to
     fit.
     """
     site.rebuild(*EDITS[edit])

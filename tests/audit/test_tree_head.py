@@ -1,5 +1,5 @@
-"""The day's checkpoint: when it is made, that it extends the last one, and that its key stays where
-it is.
+"""The day's signed tree head: when it is made, that it extends the last one, and that its key stays
+where it is.
 """
 
 import base64
@@ -95,7 +95,7 @@ def test_the_table_of_checkpoints_is_append_only(office: Office) -> None:
 
 
 def rebuilt(office: Office) -> None:
-    """An insider's edit, with every head behind it computed anew."""
+    """An insider's edit, with every later head recomputed."""
     without_triggers(office.ledger)
     db = office.ledger.db
     db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")

@@ -1,5 +1,5 @@
-"""Merkle tree and signed notes against what others published: our checkpoints are theirs to
-check.
+"""Merkle tree and signed notes compared with what others published, so that others can check our
+tree heads.
 """
 
 import base64

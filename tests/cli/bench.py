@@ -1,4 +1,4 @@
-"""The till command as people run it, also as somebody who may not write everywhere."""
+"""The till command as people run it, also as a user who may not write everywhere."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2  # capabilities(7): what lets root 
 
 
 def without_privilege() -> None:
-    """In a child before exec: permissions count from now on, for root too. Its own files stay its
+    """In a child before exec: from now on permissions count, also for root. Its own files stay its
     own.
     """
     if os.geteuid() != 0:

@@ -17,8 +17,8 @@ RECORDS = 40
 
 
 class Board(Device):
-    """What a board does with answers: believes the mark, sends again what is asked for or not yet
-    acknowledged.
+    """What a board does with answers: it believes `high_water`, and sends again what is asked for
+    or not yet acknowledged.
     """
 
     acked = 0

@@ -28,7 +28,7 @@ class Client:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self.sent: list[tuple[str, Any, int]] = []  # (what, which, high-water mark then)
+        self.sent: list[tuple[str, Any, int]] = []  # (what, which, high_water then)
         self.retained: list[bool] = []
         self.subscribed: list[tuple[str, int]] = []
 

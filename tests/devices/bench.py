@@ -164,7 +164,7 @@ class Client:
         return self._answer(int(self._client.unsubscribe(topic)[1] or 0))
 
     def wait_for(self, payload: bytes) -> list[tuple[str, bytes, bool]]:
-        """What arrived before a message with this payload; all of it is taken out."""
+        """What arrived before a message with this payload; all of it is removed."""
         self.wait(lambda: any(each[1] == payload for each in self.arrived))
         arrived, self.arrived = self.arrived, []
         return [each for each in arrived if each[1] != payload]
@@ -174,7 +174,7 @@ class Client:
             assert self._changed.wait_for(is_so, PATIENCE_S), (self.said, self.arrived)
 
     def cut(self) -> None:
-        """The line goes dead: the broker publishes the will."""
+        """The connection dies: the broker publishes the will."""
         link = self._client.socket()
         assert link is not None
         link.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""What the back office asks: sent behind a heartbeat until it was taken, once, to the right life of
+"""What the back office asks: sent after a heartbeat until it was taken, once, to the right life of
 the right device.
 """
 

@@ -12,7 +12,7 @@ GAP_MS = 5000  # longer than any grammar's idle_ms
 
 
 def transcript(name: str) -> bytes:
-    """The report in tests/transcripts/<name>.txt as it crosses the wire."""
+    """The report in tests/transcripts/<name>.txt as bytes on the wire."""
     text = (TRANSCRIPTS / f"{name}.txt").read_text()
     return text.partition("\n\n")[2].replace("\n", "\r\n").encode()
 
@@ -30,7 +30,7 @@ class Line:
         self.restart()
 
     def restart(self, batch_id: str = "") -> None:
-        """Our controller starts anew; `batch_id` is what its flash knows of the last tally."""
+        """Our controller starts again; `batch_id` is what its flash knows of the last tally."""
         self.stream = ReportStream("counter", self.settings, "USD")
         if batch_id:
             self.stream.resume(batch_id)

@@ -1,5 +1,5 @@
-"""Printed layouts of counting machines that nobody has, drawn from a seed: what a learner of
-grammars is tried on.
+"""Printed layouts of counting machines that nobody has, drawn from a seed, to test the learner of
+grammars.
 
 A layout decides once how everything is printed; `report(number, rows)` then prints counts that way.
 Nothing here knows how a grammar is learned or read. The pieces (orders of columns, signs, dates,
@@ -78,7 +78,7 @@ Rows = list[tuple[int, int]]
 
 @dataclass
 class Layout:
-    """One way of printing. Every choice is drawn in `draw`; the report's content comes later."""
+    """One way of printing. `draw` makes every choice; the report's content comes later."""
 
     seed: int
 

@@ -221,7 +221,7 @@ def test_a_checksum_is_never_256():
 
 
 def test_zero_is_no_counter_like_any_other():
-    """1 behind 0 is the first event since power-up, and 255 is never followed by 0."""
+    """1 after 0 is the first event since power-up, and 0 never follows 255."""
     machine = Scripted()
     line = Line(machine)
     line.run(4000)

@@ -96,8 +96,8 @@ class FileFlash:
 
 
 def fill(path: Path, sectors: int, records_max: int = 1 << 31) -> int:
-    """A flash image with a journal that holds unacknowledged tallies of quarters, full or of so
-    many; how many it holds.
+    """Write a flash image whose journal holds unacknowledged tallies of quarters: so many, or until
+    it is full. Returns how many.
     """
     flash = FileFlash(path, sectors)
     journal = Journal(flash)
@@ -117,7 +117,7 @@ def fill(path: Path, sectors: int, records_max: int = 1 << 31) -> int:
 
 
 async def until(window: Window, is_so: Callable[[], Any], what: str) -> Any:
-    """What `is_so` gives once it gives something: asked whenever the board speaks, and now and
+    """The first answer of `is_so` that is not nothing: asked whenever the board speaks, and now and
     then.
     """
     try:

@@ -1,4 +1,4 @@
-"""What a machine is told when flash refuses: an acknowledgement leaves only behind its record, and
+"""What a machine is told when flash refuses: an acknowledgement leaves only after its record, and
 never without one.
 """
 

@@ -1,4 +1,4 @@
-"""`till flash` with the real mpremote, the real MicroPython behind a pseudo-terminal, the real
+"""`till flash` with the real mpremote, the real MicroPython on a pseudo-terminal, the real
 firmware and a real broker.
 """
 

@@ -1,4 +1,4 @@
-"""Proofs that anyone can replay from a seed: ./run proof NAME. The tests run a slice of each.
+"""Proofs that anyone can replay from a seed: ./run proof NAME. The tests run a small part of each.
 
 instruments   driver, lossy line and machine in virtual time: nothing twice, nothing lost silently
 fuzz          coverage-guided bytes for every driver: no exception, bounded, only encodable events

@@ -1,4 +1,5 @@
-"""./run proof broker: nine ordinary situations of a real mosquitto, QoS 1 alone beside Tillstream.
+"""./run proof broker: nine ordinary situations of a real mosquitto: QoS 1 alone, compared with
+Tillstream.
 
     --messages N    of each side (default 500; ten times as many where the queue overflows)
     --situation K   only this one
@@ -7,9 +8,9 @@
 In each situation one broker serves two senders and two absent receivers. QoS 1 alone: paho
 publishes and counts PUBACKs, a paho subscriber comes back and counts what arrives. Tillstream: a
 board (the shipped firmware on real MicroPython, 190 KB of heap) has records on its flash and
-publishes them, and the shipped gateway with its ledger comes back. Nobody is told of it. Where the
-broker's configuration is the fault, the records are held until somebody mends it, and the gateway
-sees them held.
+publishes them, and the shipped gateway with its ledger comes back. Neither is told what happens. If
+the broker's configuration is the fault, the board keeps the records until somebody corrects it, and
+the gateway sees that.
 """
 
 import argparse
@@ -47,8 +48,8 @@ HEAP = "heapsize=190K"  # what a board has
 TABLES = {"budget": {"heartbeat_ms": 300, "resend_ms": 300, "backoff_ms": 100}}
 RECORDS_PER_SECTOR = 12  # fewer than a sector holds
 PAYLOAD_BYTES = 300
-SILENCE_S = 2  # the plain subscriber has all that will come
-SENT_MESSAGES = 3  # of records that the board has put into the broker before the situation strikes
+SILENCE_S = 2  # the plain subscriber has everything that will come
+SENT_MESSAGES = 3  # of records that the board has sent to the broker before the situation begins
 POLL_S = 1 / 50
 
 
@@ -169,7 +170,7 @@ class _Scene:
                 held = self._seen_held(count)
                 situation.mend()
             self._until(lambda: self._delivered(count), "everything in the ledger")
-            arrived |= plain.collect()  # what was only late is not lost
+            arrived |= plain.collect()  # a late record is not lost
         finally:
             self._gateway.close()
             board.close()
@@ -201,8 +202,8 @@ class _Scene:
             time.sleep(POLL_S)
 
     def _seen_held(self, count: int) -> int:
-        """How many records the gateway sees waiting at the board by its heartbeat, none of them in
-        the ledger.
+        """How many records wait at the board, as the gateway sees from its heartbeat. None of them
+        is in the ledger.
         """
         self._until(lambda: self._heartbeat()[0] >= count, "a heartbeat that tells of the records")
         last_seq, acked, records = self._heartbeat()
@@ -254,7 +255,7 @@ class _Board:
 
 
 class _Gateway:
-    """Service, ingest and ledger in a thread, as often as it is opened."""
+    """Service, ingest and ledger in a thread; it can be opened several times."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self._folder = folder
@@ -284,8 +285,8 @@ class _Gateway:
 
 
 class _Subscriber:
-    """QoS 1 alone, receiving: it asks for QoS 1 and keeps its session, unless the situation is that
-    it does not.
+    """QoS 1 alone, receiving: it asks for QoS 1 and keeps its session, except in the situation
+    where it forgets it.
     """
 
     def __init__(self, port: int, is_clean: bool, silence_s: int) -> None:
@@ -294,11 +295,11 @@ class _Subscriber:
         self._is_clean = is_clean
 
     def come_and_go(self) -> None:
-        """Subscribe, and leave as a program does that is shut down in good order."""
+        """Subscribe, and leave like a program that is shut down correctly."""
         self._visit(lambda _heard: None)
 
     def collect(self) -> set[bytes]:
-        """Come back and take what arrives until nothing more does."""
+        """Come back and count what arrives until nothing more does."""
         got = set()
 
         def take(heard: "queue.Queue[bytes]") -> None:

@@ -1,9 +1,8 @@
-"""A TCP proxy on 127.0.0.1 that breaks connections in the ways in which a network does, and counts
-each of them.
+"""A TCP proxy on 127.0.0.1 that breaks connections as a network does, and counts each fault.
 
 Every direction of every connection draws its own faults from the seed, the connection's number and
-the direction: which, and after how many bytes. Only the moments at which bytes arrive are the
-machine's own: a seed gives the same weather, not the same run.
+the direction: which fault, and after how many bytes. Only the times at which bytes arrive depend on
+the machine: the same seed gives the same weather, not the same run.
 
     tiny        the next bytes arrive one to three at a time
     slow        the next bytes come at SLOW_BYTES_PER_S
@@ -40,8 +39,8 @@ DOUBLED_MS = 300
 
 @dataclass(frozen=True)
 class Weather:
-    """How bad it is. `bytes_between`: on average, in each direction of each connection; 0 for no
-    faults.
+    """How bad the network is. `bytes_between`: on average, in each direction of each connection; 0
+    for no faults.
     """
 
     bytes_between: int = 8_000
@@ -58,7 +57,7 @@ CALM = Weather(bytes_between=0, latency_ms=(0, 0), doubled_permille=0)
 
 
 class Link:
-    """One connection of a client and the one to the target behind it."""
+    """One connection of a client, and the proxy's own connection to the target."""
 
     def __init__(self, writers: list[asyncio.StreamWriter]) -> None:
         self.writers = writers
@@ -113,7 +112,7 @@ class ChaosProxy:
             self.reset_all()
 
     def heal(self) -> None:
-        """End of a partition: what waited in open connections arrives now."""
+        """End of a partition: bytes that waited in open connections arrive now."""
         self._refuses = False
         for passes in self._passes.values():
             passes.set()
@@ -181,9 +180,7 @@ class ChaosProxy:
             link.reset()
 
     async def _double(self, first: bytes) -> None:
-        """The same beginning on a connection of its own, as a client does that lost patience with
-        the first.
-        """
+        """Send the same beginning on a second connection, like a client that gave up the first."""
         self.counts["doubled"] += 1
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection(HOST, self._target_port)
@@ -214,7 +211,7 @@ class _Flow:
         self._swallows = False
 
     async def carry(self, data: bytes) -> None:
-        """Pass data on, or what the weather leaves of it. Raises OSError when it reset the
+        """Pass data on, or what the faults leave of it. Raises OSError after it has reset the
         connection.
         """
         proxy, rng = self._proxy, self._rng

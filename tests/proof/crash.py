@@ -1,12 +1,12 @@
-"""./run proof crash: the power goes while the ledger is written, and no row that was acknowledged
-is missing afterwards.
+"""./run proof crash: the power fails while the ledger is written, and no acknowledged row is
+missing afterwards.
 
     --images N   how many power cuts (default 2000)     --seed S     --json   machine-readable
 
 The gateway's own transaction (`Recording.run`) writes through a VFS that knows which bytes have
-been synced. At a moment of the seed the power goes: of what was not synced each sector of 512 bytes
-is there or not, in any order. The image is opened as a gateway would, its WAL recovered, its chain
-verified. The control runs with synchronous = NORMAL, and must lose rows.
+been synced. The seed decides when the power fails. Then each sector of 512 bytes that was not
+synced is there or not, in any order. The image is opened as a gateway opens it: its WAL is
+recovered, its chain verified. The control runs with synchronous = NORMAL, and must lose rows.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tests.delivery.bench import Office
 
 SECTOR_BYTES = 512
 MESSAGES = 60  # of one run; then a new ledger begins
-CHECKPOINT_PAGES = 12  # small, so that the power goes in the middle of checkpoints too
+CHECKPOINT_PAGES = 12  # small, so that the power also fails in the middle of WAL checkpoints
 CUT_ONE_IN = 2  # of the moments at which it can
 VFS = "recording"
 
@@ -73,8 +73,8 @@ def prove(images: int, seed: int, mode: str) -> dict[str, Any]:
 
 
 class Disk(apsw.VFS):
-    """What is on the disk for certain, and what is only on its way. `moment()` is called behind
-    every write and sync.
+    """What is surely on the disk, and what is only on its way. `moment()` is called after every
+    write and sync.
     """
 
     def __init__(self, moment: Any) -> None:

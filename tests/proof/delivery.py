@@ -1,5 +1,5 @@
-"""What the proofs of delivery share: a staged board, what its flash holds, and the verdict on a
-ledger.
+"""What the proofs of delivery share: a staged board, what its flash holds, and how a ledger is
+judged.
 """
 
 import random
@@ -20,14 +20,16 @@ from gateway.store.ledger import Ledger
 from tests.house import planting
 
 SITE = "city"
-PATIENCE_S = 60  # far more than needed on a busy machine; what takes longer has failed
-# below the kernel's own choice: no client's socket takes the port of a broker that is down
-QUIET_PORTS = (20_000, 32_000)
+PATIENCE_S = 60  # far more than a busy machine needs; anything longer has failed
+QUIET_PORTS = (
+    20_000,
+    32_000,
+)  # below the kernel's own choice: no client's socket takes the port of a broker that is down
 
 
 def quiet_port() -> int:
-    """A free port of 127.0.0.1 that stays free while its broker is dead; not the seed's, for two
-    runs may have one seed.
+    """A free port of 127.0.0.1 that stays free while its broker is dead. It does not depend on the
+    seed, because two runs may have the same seed.
     """
     while True:
         port = random.SystemRandom().randrange(*QUIET_PORTS)
@@ -47,8 +49,8 @@ def staged(
     tables: Mapping[str, Mapping[str, Any]],
     planted: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Path:
-    """The unix board's tree in `folder`/tree, bills on the profile `columns`: a report ends with a
-    word, not a pause.
+    """The unix board's tree in `folder`/tree. Its bills have the profile `columns`: a report ends
+    with a word, not with a pause.
 
     `planted`: {module: {text: what stands there instead}}, the bugs of a control.
     """
@@ -117,12 +119,11 @@ def judge(
     """{records, lost, twice, foreign, unheard, duplicates, unsound} of a ledger file after the
     faults stopped.
 
-    A batch is known by its device and its total in cents. `heard`: the board said "ok", so exactly
-    once; `counted`: it went through the machine, so at most once; anything else is foreign.
-    `unheard`: recorded once although a kill took the beep.
+    A batch is known by its device and its total in cents. `heard`: the board said "ok", so the
+    batch must be there once; `counted`: it went through the machine, so it may be there at most
+    once; any other batch is foreign. `unheard`: recorded once, although a kill stopped the beep.
     `duplicates`: records that came again and added nothing. `unsound`: findings of verify and
-    integrity_check, gap rows, streams that are more than one a device, refused messages and
-    incidents.
+    integrity_check, gap rows, further streams of a device, refused messages and incidents.
     """
     with Ledger.open(ledger_file, create=False) as ledger:
         times: Counter[tuple[str, int]] = Counter()

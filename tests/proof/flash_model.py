@@ -2,9 +2,9 @@
 4096 bytes of a sector.
 
 `Flash` speaks MicroPython's extended block protocol, as the journal expects it. A cut strikes one
-program or one erase, in one of the ways of PROGRAM_TEARS or ERASE_TEARS. Bits that were left half
-way are *weak*: each read gives either value, as the mood of that power-on has it, until they are
-programmed or erased again. Pages that nobody read back since may land in any order.
+program or one erase, in one of the ways of PROGRAM_TEARS or ERASE_TEARS. Half-changed bits are
+*weak*: a read gives 0 or 1, as the mood of that power-on decides, until they are programmed or
+erased again. Pages that nobody has read back since may be written in any order.
 """
 
 import random
@@ -16,8 +16,8 @@ PAGES = SECTOR_BYTES // PAGE_BYTES
 BLANK_SECTOR = b"\xff" * SECTOR_BYTES
 
 # What a cut program leaves of its page: nothing or all of it; the first bytes; any bits; any bits,
-# the others weak; all but one bit, which is weak; one weak bit and nothing else; and, of several
-# pages on their way, any of them.
+# with the others weak; all but one bit, which is weak; one weak bit and nothing else; and, of
+# several pages on their way, any of them.
 PROGRAM_TEARS = (
     "nothing",
     "whole",
@@ -36,7 +36,7 @@ MOODS = ("coin", "low", "high", "rare")
 
 
 class PowerCut(Exception):
-    """The power went while flash was written."""
+    """The power failed while flash was written."""
 
 
 class Flash:
@@ -206,7 +206,7 @@ class Flash:
             self.weak.pop((sector, at), None)
 
     def _tear_order(self, sector: int, offset: int, page: bytes) -> None:
-        """Of the pages that nobody read back yet, this one too, each is there, is not, or is torn
+        """Each page that nobody has read back yet, this one too, is there, is not there, or is torn
         for good.
         """
         self._program(sector, offset, page)
@@ -235,7 +235,7 @@ class Flash:
             content[:] = (before | some).to_bytes(SECTOR_BYTES, "big")
             if (
                 tear == "weak"
-            ):  # weak all over would be slow to read: the header, where it matters, and some places
+            ):  # all weak would be slow to read: so only the header, and some places
                 for at in [*range(32), *dice.sample(range(32, SECTOR_BYTES), 64)]:
                     if mask := ~content[at] & dice.getrandbits(8):
                         content[at] |= mask
@@ -243,7 +243,7 @@ class Flash:
 
 
 def _some_bits(dice: random.Random, quarters: int) -> int:
-    """A byte each of whose bits is set in `quarters` of four cases."""
+    """A byte in which each bit is set in `quarters` of four cases."""
     if quarters == 2:
         return dice.getrandbits(8)
     if quarters == 1:

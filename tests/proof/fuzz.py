@@ -1,4 +1,4 @@
-"""./run proof fuzz: coverage-guided inputs for every parser: no exception but the documented,
+"""./run proof fuzz: coverage-guided inputs for every parser: only documented exceptions,
 nothing slow, nothing unbounded.
 
     --parser NAME   an instrument's profile, or one of fuzz_parsers.py (default: all)
@@ -6,9 +6,9 @@ nothing slow, nothing unbounded.
     --seconds S     or until then
     --json          machine-readable
 
-For an instrument an input is a run of chunks, each [size][10 ms steps before it][bytes]. With an
-odd first byte each chunk is the inside of a frame that is given its right length and checksum:
-chance finds none. The first inputs are what drivers heard in histories.
+For an instrument an input is a run of chunks, each [size][10 ms steps before it][bytes]. If the
+first byte is odd, each chunk gets a frame with the right length and checksum, which chance would
+never find. The first inputs are what drivers heard in histories.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from tests.proof.fuzz_parsers import corpus, parsers
 INPUT_BYTES_MAX = 128
 CORPUS_HISTORIES = range(1, 17)
 STEP_MS = 10
-SLOW_NS = 100_000_000  # instrumented code is several times as slow as what runs: 10 ms of that
+SLOW_NS = 100_000_000  # of instrumented code, several times slower: 10 ms of the real code
 SLOW_TRIES = 3
-PLAIN_NS = 10_000_000  # what no input of the final corpus may take in code that is not instrumented
-HELD_MAX = 4096  # bytes and items that a driver may hold; more is no bound
+PLAIN_NS = 10_000_000  # no input of the final corpus may need more in code that is not instrumented
+HELD_MAX = 4096  # bytes and items that a driver may hold; more means that it has no limit
 
 
 def main(arguments: list[str]) -> int:
@@ -98,8 +98,8 @@ def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
 
 
 def slowest(name: str, inputs: list[bytes]) -> int:
-    """Nanoseconds of processor time for the slowest of them in plain code; the best of three, for a
-    machine has moods.
+    """Nanoseconds of processor time for the slowest of them in plain code; the best of
+    three, because a machine is not always equally fast.
     """
     take = target(name)
     worst = 0
@@ -133,8 +133,8 @@ def seeds(name: str) -> list[bytes]:
 
 
 def run_one(driver_class: Any, settings: dict[str, Any], wrap: Any, data: bytes) -> None:
-    """One input through one driver. Raises AssertionError for an event that is none and a driver
-    that grows.
+    """One input through one driver. Raises AssertionError for a wrong event and for a driver that
+    grows.
     """
     driver = driver_class("counter", dict(settings), "USD")
     if hasattr(driver, "resume"):
@@ -258,7 +258,7 @@ WRAPS = {
 
 
 def target(name: str) -> Any:
-    """What takes one input for this parser."""
+    """The function that gives one input to this parser."""
     if name in parsers():
         return timed(parsers()[name])
     profile = load_profile(name)
@@ -268,8 +268,8 @@ def target(name: str) -> Any:
 
 
 def timed(take: Any) -> Any:
-    """The same, but an input that is slow every time is a failure. Once may be the machine's: it is
-    tried again.
+    """The same, but an input that is slow every time is a failure. A single slow run may be the
+    machine's fault: it is tried again.
     """
 
     def run(data: bytes) -> None:

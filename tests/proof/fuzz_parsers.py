@@ -1,5 +1,5 @@
 """Parsers of what others write: sealed messages, records, posted files, captures, profiles. Each
-may refuse in one way.
+has one documented way to refuse.
 """
 
 import json
@@ -40,7 +40,7 @@ PROFILE = (
 
 
 def refusing(parse: Callable[[bytes], Any], *errors: type[Exception]) -> Callable[[bytes], None]:
-    """The parser, whose documented refusals are no failures."""
+    """The parser; its documented refusals are not failures."""
 
     def run(data: bytes) -> None:
         with suppress(*errors):
@@ -50,7 +50,7 @@ def refusing(parse: Callable[[bytes], Any], *errors: type[Exception]) -> Callabl
 
 
 def record(data: bytes) -> None:
-    """What is decoded encodes to the same bytes: no two wire forms of one record."""
+    """What is decoded must encode to the same bytes: no record has two wire forms."""
     assert records.encode_record(records.decode_record(data)) == data
 
 
@@ -60,8 +60,8 @@ def grammar(data: bytes) -> None:
 
 
 def accept() -> Callable[[bytes], None]:
-    """The gateway's way in. With an odd first byte the rest is the payload of a right seal: a
-    device gone mad.
+    """The gateway's input. If the first byte is odd, the rest is the payload of a right seal, as
+    from a device gone mad.
     """
     office = Office(Path(tempfile.mkdtemp()))
     device = office.device()
@@ -75,8 +75,8 @@ def accept() -> Callable[[bytes], None]:
 
 
 def device() -> Callable[[bytes], None]:
-    """A device's way in: what a broker pushes. With an odd first byte the rest is the payload of a
-    right seal.
+    """A device's input: what a broker sends. If the first byte is odd, the rest is the payload of
+    a right seal.
     """
     key = bytes(range(32))
     identity = {"site": "city", "device": "w1", "key": key, "key_number": 1}
@@ -148,7 +148,7 @@ def posted_file() -> Callable[[bytes], None]:
 
 
 def parsers() -> dict[str, Callable[[bytes], None]]:
-    """{name: what takes one input}."""
+    """{name: the function that gets one input}."""
     keys = {b"w1.1": bytes(range(32))}
     return {
         "cbor": refusing(cbor.decode, ProtocolError),

@@ -3,7 +3,7 @@ when it is over.
 
 The law: truth = credited + explicit discrepancy. A history has a storm, in which seeded faults
 strike the mechanism, the line and our own controller (it restarts between any two calls, with only
-its events on flash), and then a calm, in which both sides must come to terms. `Outcome.wrong` says
+its events on flash), and then a calm, in which both sides must agree again. `Outcome.wrong` says
 what broke the law.
 """
 
@@ -22,9 +22,7 @@ from simulators.instruments.machine import MachineError, rows_of, value_cents
 STEP_MS = 10  # the contract: poll at least so often
 STORM_MS = 20_000
 CALM_MS = 12_000
-CLEAN_ONE_IN = (
-    8  # so many histories have no fault at all: a driver that cries without a cause is wrong too
-)
+CLEAN_ONE_IN = 8  # so many histories have no fault at all: a driver must not report one then
 EXPLICIT = ("discrepancy", "cleared_unreported", "missing_report")
 EVENTS_KEPT = 400
 
@@ -34,8 +32,8 @@ Hands = Callable[[random.Random, Any, int], int]
 
 @dataclass
 class Case:
-    """What is proved together: a profile's driver and its simulator. `hands` acts in the storm,
-    `settle` ends every fault.
+    """What is proved together: the driver of a profile and its simulator. `hands` acts in the
+    storm, `settle` ends every fault.
     """
 
     profile: str
@@ -52,14 +50,14 @@ class Case:
     make_simulator: Callable[[Any, Faults, random.Random], Any] | None = None
     storm_ms: int = STORM_MS
     calm_ms: int = CALM_MS
-    # no fault before this: a reader of numbered reports sees what is missing only behind one that
-    # it heard
+    # no fault before this: a reader of numbered reports sees what is missing only after a report
+    # that it heard
     quiet_ms: int = 0
 
 
 @dataclass
 class Outcome:
-    """What one history came to. `credited` and `truth` are {denomination: pieces}."""
+    """The result of one history. `credited` and `truth` are {denomination: pieces}."""
 
     seed: int
     events: list[dict[str, Any]]
@@ -121,7 +119,8 @@ def play(
 def _swarm(
     case: Case, simulator_class: Any, rng: random.Random
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """A random half of the faults, each at a rate of its own: all at once hide each other."""
+    """A random half of the faults, each at a rate of its own. All of them together would hide each
+    other."""
     own = (
         case.knobs
         if case.knobs is not None
@@ -181,7 +180,7 @@ class _Bench:
             self._line.to_host(self._machine.take_output(), now_ms)
             data = self._line.host_hears(now_ms)
             if now_ms < self._off_until:
-                continue  # our controller has no power: what comes is lost
+                continue  # our controller has no power: bytes that come are lost
             if self._driver is None:
                 self._driver = self._start()
             if data:
@@ -197,8 +196,9 @@ class _Bench:
 
     def _take(self, events: list[dict[str, Any]]) -> None:
         for event in events:
-            # what cannot be written down is no event
-            encode_record({"boot": 1, "uptime_ms": 0, **event})
+            encode_record(
+                {"boot": 1, "uptime_ms": 0, **event}
+            )  # an event that cannot be a record is wrong
             if event["kind"] == "tally":
                 self._last_batch[event["instrument"]] = event["batch_id"]
             self.events.append(event)
@@ -210,7 +210,7 @@ def judge(machine: Any, bench: _Bench, seed: int, clean: bool, struck: Counter[s
     truth = true_pieces(machine)
     credited: Counter[int] = Counter()
     explicit = 0
-    bounded = 0  # pieces that the discrepancies name; -1 once one of them could not know
+    bounded = 0  # pieces that the discrepancies name; -1 once one of them does not name a number
     for event in events:
         if event["kind"] == "tally" and not event["flags"] & (FLAG_REPRINT | FLAG_SUB_BATCH):
             for denomination, pieces in event["rows"]:

@@ -25,7 +25,7 @@ from tests.house.planting import holds, planted
 from tests.proof.history import Case, Outcome, play, rows_text
 
 MODULES = ("report_stream", "frame_stream", "cctalk", "sc350", "ebds", "ssp", "id003")
-PLANTED_WITHIN = 500  # a bug that so many histories do not find is not found
+PLANTED_WITHIN = 500  # a bug that these histories do not find counts as not found
 DRIVERS = Path(registry.__file__).parent
 
 
@@ -65,14 +65,14 @@ def found_at(profile_name: str, old: str, new: str, within: int = PLANTED_WITHIN
         try:
             if histories(profile_name, range(seed, seed + 1), made)[0].wrong:
                 return seed
-        except Exception:  # a driver that falls over is found too
+        except Exception:  # a driver that raises is found too
             return seed
     return 0
 
 
 def mutant(driver: str, old: str, new: str) -> Any:
-    """The class of a driver in whose source, or that of a module beside it, `old` stands once and
-    now reads `new`.
+    """The class of a driver after `old`, which occurs once in its source or in that of a module
+    beside it, was replaced by `new`.
     """
     holders = [path for path in sorted(DRIVERS.glob("*.py")) if holds(path.read_text(), old)]
     assert len(holders) == 1, f"{old!r} stands in no driver or in several: {holders}"

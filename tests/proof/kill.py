@@ -11,14 +11,14 @@ heard is in the ledger once.
 An office is a broker (iotcore; mosquitto in every second one when it is on PATH), a gateway process
 with its ledger file, and two windows whose boards run the shipped firmware on real MicroPython with
 190 KB of heap. The windows count without a pause. The killer waits for a report or a beep, then up
-to 30 ms more, kills one process by its id and starts it again at once. In the end all is left alone
-until the heartbeats say that everything is acknowledged.
+to 30 ms more, kills one process by its id and starts it again at once. At the end nothing more is
+killed, until the heartbeats say that everything is acknowledged.
 
-The seed draws victims and pauses; what each process is doing at that moment, the machine decides.
+The seed draws victims and pauses. What each process is doing at that moment depends on the machine.
 
-The hasty gateway's boards have the smallest ring there is: a board keeps acknowledged records until
-it needs their space, and its heartbeat makes a gateway that fell back ask for them again, so that a
-short haste alone is healed and shows nothing.
+The boards of the hasty gateway have the smallest possible ring. A board keeps acknowledged records
+until it needs their space, and its heartbeat makes a gateway that has lost them ask again. So with
+a larger ring the records of a short haste would come again, and the bug would not show.
 """
 
 import argparse
@@ -52,14 +52,12 @@ HEAP = "heapsize=190K"  # what a board has
 WINDOWS = 2
 VICTIMS = {"gateway": 3, "broker": 2, "board": 5}  # and how often each is drawn
 AIM_MS = 30  # a report is on flash, published, committed and acknowledged within about this time
-HASTE_ONE_IN = 4  # kills that do not wait until the victim has recovered from the one before
+HASTE_ONE_IN = 4  # kills that do not wait until the victim has recovered from the last one
 SECTORS, SECTORS_CONTROL = 8, 3  # few, so that the ring goes round many times
 CONTROL_RECORDS = 150  # acknowledged and not committed: more than a ring of three sectors keeps
-AIM_CONTROL_MS = (
-    3  # well inside the time for which the planted bug of a board is open behind its beep
-)
-# what a sector of NOR flash takes to be erased (W25Q datasheet, typical): a board that beeps first
-# is exposed so long
+AIM_CONTROL_MS = 3  # well inside the time after its beep in which the planted bug of a board shows
+# how long the erase of a NOR sector takes (W25Q datasheet, typical): so long the count of a board
+# that beeps first is in danger
 ERASE_MS = 45
 HASTY_GATEWAY, HASTY_BOARD = (
     "a gateway that answers before COMMIT",
@@ -93,8 +91,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--control", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    # whoever ends this leaves no broker and no board behind
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # if somebody ends this, no broker and no board keeps running
     if options.control:
         results = [control(name, options.seed) for name in CONTROLS]
     else:
@@ -285,7 +284,7 @@ class _Till:
             await self.window.wait_beep(2)
             while (
                 self._ok and not self.is_closing
-            ):  # the display names the count right behind its beep
+            ):  # the display names the count right after its beep
                 await asyncio.sleep(1 / 1000)
 
     def cut(self) -> None:
@@ -352,7 +351,7 @@ class _Office:
             self._work.append(asyncio.create_task(till.work()))
 
     async def suffer(self, kills: int) -> None:
-        """So many kills, each victim started again at once."""
+        """So many kills; each victim is started again at once."""
         for _ in range(kills):
             victim = self._victim or self._rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
             till = self._rng.choice(self._tills)
@@ -412,7 +411,7 @@ class _Office:
             await till.booted.wait()
 
     async def _much(self) -> None:
-        """So many more counts were heard at one window, and the gateway is there."""
+        """Wait until so many more counts were heard at one window and the gateway is there."""
         await self._recovered(self._tills[0])
         before = len(self._tills[0].heard)
         async with asyncio.timeout(PATIENCE_S):
@@ -420,7 +419,8 @@ class _Office:
                 await self._moment(self._tills[0], 0)
 
     async def _moment(self, till: _Till | None, pause_ms: float) -> None:
-        """When the board (or any) has just been sent a report or has beeped, and a little later."""
+        """Wait until a report was sent to the board (or any board) or it has beeped, and a little
+        longer."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((till, future))
         with suppress(TimeoutError):

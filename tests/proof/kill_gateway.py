@@ -1,13 +1,13 @@
-"""The gateway of `./run proof kill`: a warm process that forks one Service after the other, each of
-them to be killed.
+"""The gateway of `./run proof kill`: a warm process that forks one Service after the other, and
+each of them is killed.
 
     kill_gateway.py FOLDER PORT
     standard input:   start, start hasty, kill
     standard output:  started PID, killed, up
 
-A fork saves the half second of imports; what runs in it is the gateway, with a ledger file, a
-socket and threads of its own. What ends it is SIGKILL. `up` is said whenever the broker has it
-subscribed.
+A fork saves the half second of imports. The gateway runs in it, with its own ledger file, socket
+and threads, until SIGKILL ends it. `up` is printed whenever the broker has confirmed its
+subscription.
 """
 
 import logging
@@ -27,7 +27,7 @@ from gateway.devices.keys import KeyStore
 from gateway.store.ledger import Ledger
 
 SITE = "city"
-RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would be most of the time between two kills
+RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would fill most of the time between kills
 
 
 def record_hastily(ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
@@ -47,7 +47,7 @@ class _Told(threading.Event):
 
 def main() -> None:
     folder, port = Path(sys.argv[1]), int(sys.argv[2])
-    ours, theirs = os.pipe()  # closes when this process is gone, however it went
+    ours, theirs = os.pipe()  # closes when this process is gone, however it ended
     child = 0
     for line in sys.stdin:
         if line.startswith("start"):

@@ -1,9 +1,9 @@
-"""./run proof powercut --files: the power goes while a device rewrites its key on a real littlefs.
+"""./run proof powercut --files: the power fails while a device rewrites its key on a real littlefs.
 
 The very functions of firmware/commands.py run over littlefs with the sizes that MicroPython gives
-an RP2040's file system. At every program and erase the flash is copied and struck, mounted afresh,
-and read by the device's own reader: the old key or the new one, never neither, never mixed, and the
-staged site.json whole. Then the rotation is done again on what the cut left.
+an RP2040's file system. At every program and erase the flash is copied, struck and mounted again,
+and the device's own reader reads it. It must find the old key or the new one, never neither, never
+a mix, and the whole staged site.json. Then the rotation is done again on what the cut left.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ def fallen(now: bytes, data: bytes) -> bytes:
 
 
 def struck(image: bytearray, at: int, data: bytes | None, tear: str, dice: random.Random) -> bytes:
-    """The flash when the power goes in this program or erase."""
+    """The flash after the power failed in this program or erase."""
     image = bytearray(image)
     size = BLOCK_BYTES if data is None else len(data)
     now = bytes(image[at : at + size])
@@ -82,7 +82,7 @@ def struck(image: bytearray, at: int, data: bytes | None, tear: str, dice: rando
 
 @contextlib.contextmanager
 def mounted(flash: Nor, new: bool = False) -> Iterator[LittleFS]:
-    """firmware/commands.py has this file system for its own."""
+    """firmware/commands.py uses this file system."""
     system = LittleFS(context=flash, block_count=BLOCKS, mount=False, **SIZES)
     if new:
         system.format()
@@ -119,7 +119,7 @@ def judge(image: bytes, allowed: dict[int, bytes], rotate: Rotation, nonce: byte
         rotate(held, held["key_number"] + 1, nonce)
         again = identity()
         commands.stored_key(again)
-        return "" if again == held else "a rotation behind the cut is not there"
+        return "" if again == held else "a rotation after the cut is not there"
 
 
 def every_cut(seed: int, rotations: int, rotate: Rotation) -> tuple[Counter[str], list[str]]:
@@ -162,7 +162,7 @@ def every_cut(seed: int, rotations: int, rotate: Rotation) -> tuple[Counter[str]
 
 
 def in_two_steps(held: dict[str, Any], number: int, nonce: bytes) -> None:
-    """The control: the old file goes before the new one has its name."""
+    """The control: the old file is removed before the new one has its name."""
     with contextlib.suppress(OSError):
         commands.os.remove(commands.KEY_FILE)
     commands.rotated_key(held, number, nonce)

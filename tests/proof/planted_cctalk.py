@@ -54,7 +54,7 @@ def _lot(rng: random.Random, machine: Any) -> int:
 
 
 def settle(machine: Any, now_ms: int) -> None:
-    """Whatever is broken is mended."""
+    """Repair whatever is broken."""
     for line in ("power on", "clear", "stacker in"):
         with contextlib.suppress(MachineError):
             machine.do(line, now_ms)

@@ -2,9 +2,9 @@
 that they must find.
 
 Our own restarts are left out: this machine numbers nothing, so a whole count that passes while
-nobody listens leaves no trace. A count without its end frame is not stated, so what it held has to
-be told of as money that may have passed. The display stream has no case: its profile knows no field
-and credits nothing.
+nobody listens leaves no trace. A count without its end frame is not stated, so its money must be
+reported as money that may have passed. There is no case for the display stream: its profile knows
+no field and credits nothing.
 """
 
 from tests.proof.history import Case

@@ -1,6 +1,4 @@
-"""Bugs planted in firmware/journal.py: (what is wrong, what stands there, what stands there
-instead).
-"""
+"""Bugs planted in firmware/journal.py: (what is wrong, the right text, the wrong text)."""
 
 from pathlib import Path
 from types import ModuleType
@@ -90,8 +88,8 @@ PLANTED = [
 
 
 def mutant(old: str, new: str) -> Any:
-    """The class Journal of a source in which `old` stands once and now reads `new`; its errors are
-    the shipped ones.
+    """The class Journal after `old`, which occurs once in its source, was replaced by `new`. Its
+    errors are the shipped ones.
     """
     path = Path(shipped.__file__)
     source = planted(path.read_text(), old, new, str(path))

@@ -1,10 +1,10 @@
 """Histories of the report reader with every machine that prints, and the bugs that they must find.
 
-Left out: `garble` and `flip`. One changed digit of a batch number, or of a coin's name where a tape
-prints no pieces, is covered by no arithmetic of these reports; nobody could tell. `double_unseen`
-and `door_mid_count` make the machine's own count wrong, which is the count that the ledger holds.
-`wrap` is a state to start in here. The first batches meet no fault: what was lost before the reader
-ever heard a number, it cannot know.
+Left out: `garble` and `flip`. No arithmetic of these reports covers a changed digit of a batch
+number, or of a coin's name if a tape prints no pieces; nobody could notice it. `double_unseen` and
+`door_mid_count` make the machine's own count wrong, and that is the count that the ledger holds.
+Here `wrap` is a state to start in. The first batches have no fault: the reader cannot know what was
+lost before it first heard a number.
 """
 
 import random
@@ -15,7 +15,7 @@ from simulators.instruments.registry import simulator_for
 from tests.proof.history import Case
 
 LINE = ("noise", "drop_reply", "repeat_reply", "wrong_baud", "drop")
-FINAL_BATCHES = 3  # in the calm, one behind the other: their numbers show what is missing
+FINAL_BATCHES = 3  # in the calm, one after the other: their numbers show what is missing
 FINAL_MS = 8000  # after that no batch is begun: the last one must be read to its end
 
 
@@ -86,7 +86,7 @@ def tidy(machine: Any, now_ms: int) -> bool:
 
 
 def settle(machine: Any, now_ms: int) -> None:
-    """From here on the machine is tidied up and counts a few more batches."""
+    """From now on the machine is put in order and counts a few more batches."""
     machine.faults.armed.clear()
     machine.act_ms = now_ms + 100
     machine.last_ms = now_ms + FINAL_MS

@@ -8,11 +8,11 @@ from simulators.instruments.machine import MachineError
 from simulators.instruments.sc350 import Sc350
 from tests.proof.history import Case
 
-FIRST_MS = 3000  # what was moved before anybody asked, nobody can know
+FIRST_MS = 3000  # nobody can know what was moved before anybody asked
 
 
 def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
-    """Coins run through, then M; a stop is dealt with. By fault: the clear key, or two batches
+    """Coins run through, then M; a stop is cleared. By fault: the clear key, or two batches
     moved between two questions.
     """
     if now_ms < FIRST_MS:
@@ -20,7 +20,7 @@ def hands(rng: random.Random, machine: Any, now_ms: int) -> int:
     if machine.state == "off":
         return now_ms + 500
     if machine.is_covered and rng.random() < 0.7:
-        return now_ms + 1500  # it takes somebody a while
+        return now_ms + 1500  # a person needs some time
     if machine.state == "stopped":
         for line in ("uncover", "door close", "go"):
             machine.do(line, now_ms)
@@ -43,9 +43,9 @@ def settle(machine: Any, now_ms: int) -> None:
             machine.do(line, now_ms)
 
 
-# Left out: another machine on the cable while the controller is off. It has no serial number; a
-# memory that rose by what people can count in that time is taken for theirs. Without restarts a
-# swap is seen, which tests/simulators/test_instruments_duties.py shows.
+# Left out: another machine on the cable while the controller is off. It has no serial number. If
+# its memory is higher by what people can count in that time, the driver thinks that they counted.
+# Without restarts the driver sees a swap: tests/test_instruments_duties.py shows that.
 KNOBS = tuple(knob for knob in Sc350.supported if knob != "swap")
 CASES = [
     Case(

@@ -7,7 +7,7 @@ NOTES = ("1.00", "5.00", "10.00", "20.00")
 
 
 def hands(rng, machine, now_ms):
-    """Mostly notes; whoever finds the mouth shut mends what can be mended."""
+    """Mostly notes; whoever finds the mouth shut repairs what can be repaired."""
     try:
         machine.do("insert " + rng.choice(NOTES), now_ms)
     except MachineError:

@@ -1,4 +1,4 @@
-"""./run proof powercut: the power goes at any program or erase of the journal's flash, and no
+"""./run proof powercut: the power fails at any program or erase of the journal's flash, and no
 confirmed record is missing.
 
     --cuts N       how many cuts in random histories, several in a row (default 20000), after those
@@ -11,10 +11,10 @@ confirmed record is missing.
     --wear         what each board of boards.toml holds, and for how long
     --json         machine-readable
 
-The shift is one of a window through the real Controller and Journal: starts, tallies, marks,
+The shift is one day of a window with the real Controller and Journal: starts, tallies, marks,
 commands, acknowledgements, an outage until the journal is full, the ring going round several times.
 At every program and erase the flash is copied, struck in every way of tests/proof/flash_model.py,
-started twice, and held against the truth.
+started twice, and compared with the truth.
 """
 
 import argparse
@@ -34,12 +34,12 @@ from tests.proof.planted_journal import PLANTED, mutant
 SHIFT_SECTORS = 5
 SHIFT_RECORDS = 700
 PLANTED_CUTS = (
-    20_000  # random ones behind those of the shift; a bug that these do not find is not found
+    20_000  # random ones after those of the shift; a bug that they miss counts as not found
 )
 
 
 class Broken(Exception):
-    """What a start found is not what was said before; `kind` is what to count it as."""
+    """A start found something else than was said before; it is counted under `kind`."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -53,9 +53,9 @@ class Truth:
         self.kept: dict[int, bytes] = {}  # every record whose append returned, unless it was pruned
         self.last = 0
         self.doubt: bytes | None = None  # its append was cut short
-        self.said = {0}  # every high-water mark that the gateway ever told
+        self.said = {0}  # every high_water that the gateway ever told
         self.held = 0  # what the gateway holds
-        self.released = 0  # the highest of what it told: so far may be overwritten
+        self.released = 0  # the highest of these: up to here records may be overwritten
         self.epoch = 0
         self.boot = 0
         self.boot_full = True
@@ -70,12 +70,12 @@ class Truth:
         return other
 
     def prune(self, lowest: int) -> None:
-        """Forget the bytes of what was released and is not on flash any more."""
+        """Forget the bytes of records that may be overwritten and are no longer on flash."""
         for seq in [seq for seq in self.kept if seq < min(lowest, self.released + 1)]:
             del self.kept[seq]
 
     def judge(self, journal: Any) -> None:
-        """Hold a journal that has just started against this truth. Raises Broken."""
+        """Compare a journal that has just started with this truth. Raises Broken."""
         self._judge_records(journal)
         if self.epoch and journal.epoch != self.epoch:
             raise Broken("epoch", f"epoch {journal.epoch}, was {self.epoch}")
@@ -110,7 +110,7 @@ class Truth:
 
 
 class Witness:
-    """A journal whose every promise goes into `truth`; to the controller it is a journal."""
+    """A journal that notes each of its promises in `truth`; the controller uses it as a journal."""
 
     def __init__(self, made: Any, flash: Flash, truth: Truth, epoch: int = 77) -> None:
         self._journal = made(flash, lambda: epoch)
@@ -129,7 +129,7 @@ class Witness:
             truth.doubt = None
             raise
         if seq != truth.last + 1:
-            raise Broken("seq", f"append gave seq {seq} behind {truth.last}")
+            raise Broken("seq", f"append gave seq {seq} after {truth.last}")
         truth.doubt = None
         truth.last, truth.used_boot = seq, self._journal.boot
         truth.kept[seq] = body
@@ -148,7 +148,7 @@ class Witness:
         self._journal.mark_acked(high_water, high_water, bytes(32))
 
     def works(self, dice: random.Random) -> None:
-        """Records and a command can be written, if need be behind an acknowledgement."""
+        """Records and a command can be written, if necessary after an acknowledgement."""
         for _ in range(2):
             body = dice.randbytes(dice.randrange(1, 200))
             try:
@@ -209,7 +209,7 @@ class _Board:
 
 
 def _events(dice: random.Random, number: int) -> Any:
-    """What one customer causes."""
+    """The records of one customer."""
     values = [10000, 5000, 2000, 1000, 500, 100, 50, 25, 10, 5, 1][: dice.randrange(1, 12)]
     rows = [(value, dice.randrange(1, 200)) for value in values]
     yield {
@@ -266,14 +266,14 @@ def every_cut(made: Any, counts: Counter[str], only: int = 0) -> str:
 
 
 def survive(flash: Flash, truth: Truth, made: Any) -> None:
-    """Two starts behind a cut: what is weak may read otherwise the second time."""
+    """Two starts after a cut: weak bits may read differently the second time."""
     for _ in range(2):
         flash.power_on()
         try:
             Witness(made, flash, truth).works(flash.dice)
         except (
             shipped.JournalError
-        ) as error:  # not the shift's own, which its controller would take for a refusal
+        ) as error:  # not the shift's own error, which its controller would see as a refusal
             raise Broken("full", str(error)) from None
 
 
@@ -288,7 +288,7 @@ def history(seed: int, made: Any, counts: Counter[str], cuts: int = 60) -> str:
     flash, truth = Flash(dice.choice((3, 4, 6)), dice), Truth()
     if (
         dice.random() < 0.2
-    ):  # a place that does not keep what is written; what is weak is another matter
+    ):  # a place that does not keep what is written; weak bits are something else
         flash.worn = (
             dice.randrange(len(flash.content)),
             _worn_place(dice),
@@ -302,7 +302,7 @@ def history(seed: int, made: Any, counts: Counter[str], cuts: int = 60) -> str:
             try:
                 journal = Witness(made, flash, truth, dice.getrandbits(32) or 1)
                 if dice.random() < 0.2:
-                    continue  # a clean start behind it
+                    continue  # a clean start after it
                 if flash.cut_in <= 0:
                     flash.cut_in = dice.randrange(1, 30)
                 while True:

@@ -14,7 +14,7 @@ from tests.proof.delivery import quiet_port
 
 
 class Mosquitto(MosquittoBroker):
-    """mosquitto as its package sets it up, with these lines added, and a log of everything."""
+    """mosquitto as its package configures it, with these lines added, and a log of everything."""
 
     def __init__(self, folder: Path, lines: tuple[str, ...] = ()) -> None:
         super().__init__(folder, quiet_port())
@@ -50,8 +50,8 @@ class Mosquitto(MosquittoBroker):
         (self.folder / "mosquitto.conf").write_text(self.config(), "utf-8")
         command = [str(shutil.which("mosquitto")), "-c", str(self.folder / "mosquitto.conf")]
         with (self.folder / "mosquitto.log").open("ab") as log:
-            # restore_signals: a file that may not grow shall be an error of write(), as a full disk
-            # is, and not a signal
+            # restore_signals: a file that must not grow gives an error of write(), like a full
+            # disk, and not a signal
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, restore_signals=False
             )
@@ -75,13 +75,13 @@ class Situation:
         self.broker.start()
 
     def away(self) -> None:
-        """Both receivers have gone, and nothing was published yet."""
+        """Both receivers are gone, and nothing was published yet."""
 
     def strike(self) -> None:
-        """All was published and acknowledged; the receivers come back behind this."""
+        """All was published and acknowledged; the receivers come back after this."""
 
     def mend(self) -> None:
-        """What the administrator does, where the configuration was the fault."""
+        """What the administrator does if the configuration was the fault."""
 
     def close(self) -> None:
         self.broker.kill()
@@ -188,8 +188,9 @@ class Bridge(Situation):
         self.broker = Mosquitto(folder / "near", near)
 
     def open(self) -> None:
-        # it keeps its sessions: what is lost, the bridge lost
-        self.behind.lines = self.behind.keep()
+        self.behind.lines = (
+            self.behind.keep()
+        )  # it keeps its sessions: so only the bridge can lose a message
         self.behind.start()
         self.broker.start()
 

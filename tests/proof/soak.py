@@ -13,9 +13,9 @@ count is in the ledger once.
 Each window is the staged firmware in MicroPython with a board's heap; its counters print report
 after report onto pseudo-terminals as fast as the beeps allow. Boards and gateway reach the broker
 through proof/chaos.py. The gateway is a process of its own, ended by SIGKILL only. A message of
---messages is one record that a window stated; what MQTT carried is counted beside it. The control
-is a gateway that acknowledges before it commits: with kills, and a journal of three sectors, it
-must lose records.
+--messages is one record that a window stated; MQTT messages are counted separately. The control is
+a gateway that acknowledges before it commits: with kills, and a journal of three sectors, it must
+lose records.
 
 The judge compares three witnesses: what machines printed and the board confirmed by beep and
 display, what the boards' flash images held (read every few seconds by a second reader of the
@@ -45,13 +45,11 @@ from tests.proof.chaos import CALM, PARTITIONS, ChaosProxy
 from tests.proof.soak_parts import COUNTS, Gateway, Plan, Window
 
 TICK_S = 1 / 250
-WITNESS_MS = (
-    4_000  # how often the flash images are read: the ring holds many times what is stated meanwhile
-)
-# once the network is whole: every board's longest pause between two tries of a connection is 38 s
+WITNESS_MS = 4_000  # between two reads of the flash images: far less than the ring needs to turn
+# after the network is whole again: a board's longest pause between two tries to connect is 38 s
 SETTLE_S = 60
 WARM_ONE_IN = 4  # the heap is looked at first when a quarter of the records is there
-# lowest free heap may sink so much between begin and end; a leak of a byte a record would be more
+# the lowest free heap may sink so much; a leak of one byte for each record would be more
 HEAP_DRIFT_BYTES = 4_096
 
 
@@ -87,7 +85,7 @@ def main(arguments: list[str]) -> int:
         text = "records {records}, kills {kills}, lost {lost}, gaps {gaps}".format(
             **result["control"]
         )
-        print(f"control, acknowledged [before, behind] COMMIT: {text}")
+        print(f"control, acknowledged [before, after] COMMIT: {text}")
     if not is_sound(result) or not caught:
         kills = f" --kills-s {o.kills_s}" if o.kills_s else ""
         print(
@@ -237,12 +235,12 @@ class _Soak:
                 return False
 
     async def _settle(self) -> bool:
-        """The machines stop, the network heals: everything on flash must reach the ledger."""
+        """The machines stop, the network heals: then everything on flash must reach the ledger."""
         self._prints = False
         for proxy in (self.near, self.far):
             proxy.weather = CALM
             proxy.heal()
-            proxy.reset_all()  # faults that were drawn before die with their connections
+            proxy.reset_all()  # faults that were drawn before end with their connections
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
             await asyncio.sleep(1 / 20)
@@ -272,8 +270,8 @@ class _Soak:
             self._healed += 1
 
     async def _converge(self, held: dict[str, int]) -> None:
-        """Note for each window how long it takes until what it held at the end of the partition is
-        durable.
+        """Note for each window how long it takes until the records that it held at the end of the
+        partition are committed.
         """
         healed = time.monotonic()
         while held:

@@ -36,7 +36,7 @@ from tests.proof.chaos import Weather
 UNHEARD_MAX = 6  # reports of one machine whose beep is still to come
 FULL_S = 1 / 5
 LATE_COMMIT_S = 2  # of the control
-COUNTS = ("ev", "state", "refused")  # messages that the gateway took from the broker
+COUNTS = ("ev", "state", "refused")  # messages that the gateway received from the broker
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Plan:
     seed: int = 1
     seconds_max: int = 1_800
     partitions: int = 0  # so many are wanted too
-    partition_ms: int = 30_000  # from the convergence after one to the begin of the next
+    partition_ms: int = 30_000  # from the convergence after one to the start of the next
     partition_length_ms: tuple[int, int] = (2_000, 6_000)
     kills_ms: int = 0
     broker: str = ""
@@ -59,8 +59,8 @@ class Plan:
     is_late: bool = (
         False  # the control: the gateway acknowledges up to LATE_COMMIT_S before it commits
     )
-    # every second fault ends its connection; closer together they, and not the machines, set the
-    # pace
+    # every second fault ends its connection; with more faults they would set the pace, and not the
+    # machines
     board_weather: Weather = Weather(60_000)
     gateway_weather: Weather = Weather(1_500_000)
 
@@ -190,12 +190,12 @@ class Window:
         }
         self.beeped: list[
             str
-        ] = []  # "instrument batch amount" of every count behind its beep "ok", in order
+        ] = []  # "instrument batch amount" of every count after its beep "ok", in order
         self.refused = 0  # beeps "full" or "error"
         self.stated: dict[
             tuple[int, int], bytes
         ] = {}  # (epoch, seq): record, all that was ever seen on flash
-        self.changed = 0  # records that flash told in two ways
+        self.changed = 0  # records that flash held with two contents
         self._pins = PinLine()
         self._reader = gpio.LineReader()
         self._report_ms = plan.report_ms
@@ -209,8 +209,8 @@ class Window:
         )
 
     def step(self, may_print: bool) -> None:
-        """Listen to the board, then let the machines print; behind a beep "full" nobody counts for
-        a moment.
+        """Listen to the board, then let the machines print; after a beep "full" nobody counts for a
+        moment.
         """
         may_print = may_print and time.monotonic() - self._full_at > FULL_S
         while data := self._pins.read():
@@ -226,12 +226,12 @@ class Window:
             if event.text in (
                 "full",
                 "error",
-            ):  # error: a report that paused too long, on a machine too busy; it is kept whole
+            ):  # error: a report that paused too long on a busy machine; it is kept whole
                 self.refused += 1
                 self._full_at = time.monotonic()
                 max(
                     self.machines.values(), key=lambda each: each.unheard
-                ).heard += 1  # the beep does not say whose it is
+                ).heard += 1  # the beep does not say for which count it is
         elif event.kind == "print" and self._was_ok:
             self._was_ok = False
             self.beeped.append(event.text)

@@ -1,4 +1,4 @@
-"""./run proof tamper: an insider edits one row of a ledger, and the verification says so.
+"""./run proof tamper: an insider edits one row of a ledger, and the verification finds it.
 
     --tampers N   how many (default 2000)
     --rows N      records in the ledger (default 10000)
@@ -9,12 +9,11 @@
                   checkpoint
     --json        machine-readable
 
-Edited are the rows that state facts: messages, records, gaps and the high-water marks. The
-verification of a tampered ledger is limited to the messages around the edit, and to every stream
-and witness; every hundredth time it is the whole one. With --rebuilt the insider holds the database
-and makes the chain fit again; the control: the chain alone then finds none. What the auditor
-computes goes on from the last whole state before the edit; every thousandth time it is the whole
-`till audit`.
+Only rows that state facts are edited: messages, records, gaps and high_water. The verification of a
+tampered ledger covers only the messages around the edit, and all streams and witnesses; every
+hundredth time it is the whole one. With --rebuilt the insider holds the database and makes the
+chain fit again; in the control the chain alone then finds no edit. The auditor's computation goes
+on from the last saved state before the edit; every thousandth time it is the whole `till audit`.
 """
 
 import argparse
@@ -37,7 +36,7 @@ from gateway.store.verify import findings
 from tests.delivery.bench import NOW_MS, Device, Office
 
 WHOLE_EVERY = 100
-WINDOW = 2  # messages before and behind an edit
+WINDOW = 2  # messages before and after an edit
 BATCH_MAX = 12
 GAP_ONE_IN = 40
 STEP = 16  # messages between two saved states
@@ -140,7 +139,7 @@ def built(folder: Path, rows: int, seed: int) -> sqlite3.Connection:
 
 
 def witness(office: Office, devices: list[Device]) -> None:
-    """Each board tells the head that it was acknowledged with."""
+    """Each board states the head of its last acknowledgement."""
     n, head = office.ledger.head()
     for device in devices:
         office.take(device.state(acked=len(device.said), ledger_n=n, ledger_head=head))
@@ -157,7 +156,7 @@ def tamper(db: sqlite3.Connection, rng: random.Random, messages: int) -> tuple[s
     found = db.execute(rows, (n,) if "?" in rows else ())
     columns = [each[0] for each in found.description]
     some = found.fetchall()
-    if not some:  # a message that only tells of a gap has no records
+    if not some:  # a message that only shows a gap has no records
         return tamper(db, rng, messages)
     row = dict(zip(columns, rng.choice(some), strict=True))
     at = row.get("n", row.get("message_n", n))
@@ -201,8 +200,8 @@ Row = tuple[int, str, int, bytes, bytes]  # of `chained`: n, topic, received_ms,
 
 
 def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Edit, make every head fit again, audit against one checkpoint; `control` is what the chain
-    alone found of it.
+    """Edit, make every head fit again, audit against one tree head; `control` is what the chain
+    alone found.
     """
     db = built(folder, options.rows, options.seed)
     rows: list[Row] = list(chained(db))
@@ -252,7 +251,7 @@ def saved_states(rows: list[Row]) -> list[Scan]:
 def insider(
     rows: list[Row], states: list[Scan], rng: random.Random
 ) -> tuple[str, int, list[Row], Scan]:
-    """(what was done, the message, all rows behind the saved state with numbers and heads that fit
+    """(what was done, the message, all rows after the saved state with numbers and heads that fit
     again, that state)
     """
     at = rng.randrange(len(rows))
@@ -269,7 +268,7 @@ def insider(
     elif kind == "swapped":
         with_ = at - 1 if at else min(1, len(tail) - 1)
         tail[at], tail[with_] = tail[with_], tail[at]
-        if with_ == at:  # the only one behind the state: nothing to swap it with
+        if with_ == at:  # the only one after the state: nothing to swap it with
             return insider(rows, states, rng)
     elif kind == "received_ms":
         tail[at] = (n, topic, other(received_ms, kind, rng), sealed, head)

@@ -90,8 +90,9 @@ def test_a_header_that_once_read_whole_stays_whole() -> None:
     journal = started(flash, "high")
     for _ in range(4):
         journal.append(b"x" * 1000)
-    # behind the erase: the header
-    cut_append(flash, journal, b"y" * 1000, "all but one bit", cut_in=2)
+    cut_append(
+        flash, journal, b"y" * 1000, "all but one bit", cut_in=2
+    )  # after the erase: the header
     journal = started(flash, "low")
     seqs = [journal.append(b"z" * 1000) for _ in range(3)]
 

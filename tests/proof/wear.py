@@ -1,9 +1,9 @@
 """./run proof powercut --wear: what each board's journal holds, for how long, and when its flash is
 worn out.
 
-Counted, not calculated: a journal of that many sectors takes records for a month, its erases are
-counted sector by sector. The cycles are the data sheet's: Winbond W25Q128JV, "min. 100,000
-program-erase cycles per sector". No board was worn out for this.
+This is counted, not calculated: a journal with so many sectors gets records for a month, and the
+erases of each sector are counted. The number of cycles is from the data sheet: Winbond W25Q128JV,
+"min. 100,000 program-erase cycles per sector". No board was worn out for this.
 """
 
 import random

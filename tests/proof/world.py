@@ -1,5 +1,5 @@
-"""./run proof world: everything that ships but the wires, in virtual time, against everything that
-can go wrong.
+"""./run proof world: everything that we ship except the wires, in virtual time, against everything
+that can go wrong.
 
     --histories N    how many (default 2000)          --seed S   the first one (default 1)
     --jobs J         processes (default 1)            --json     machine-readable
@@ -11,7 +11,7 @@ can go wrong.
                      sound without the bug
     --plant NAME     one of them
 
-A history that fails prints the command that plays it again, cut down to the faults that it takes.
+A history that fails prints the command that plays it again, with only the faults that it needs.
 """
 
 import argparse
@@ -76,9 +76,7 @@ def main(arguments: list[str]) -> int:
 
 
 def folder_for_worlds() -> Any:
-    """In memory where there is such a folder: the disk's own promises are proven elsewhere (crash,
-    kill).
-    """
+    """In memory if there is such a folder: other proofs (crash, kill) are about the disk."""
     return tempfile.TemporaryDirectory(
         prefix="till-world-", dir=SHM if os.access(SHM, os.W_OK) else None
     )
@@ -115,7 +113,7 @@ def first_failure(seeds: range, focus: Sequence[str] = ()) -> tuple[int, str]:
         for number, seed in enumerate(seeds, 1):
             try:
                 _, wrong = play(seed, Path(folder), focus=focus)
-            except Exception as error:  # a planted bug may break anything
+            except Exception as error:  # a planted bug may raise anything
                 wrong = [f"{type(error).__name__}: {error}"]
             if wrong:
                 return number, wrong[0]
@@ -129,7 +127,7 @@ def some(seeds: range, every: int) -> dict[str, Any]:
     failed: dict[int, list[str]] = {}
     calls = again = 0
     logging.disable(logging.CRITICAL)
-    gc.disable()  # a history makes no cycles worth collecting in the middle of it
+    gc.disable()  # a history makes hardly any reference cycles, so nothing is collected inside it
     with folder_for_worlds() as name:
         folder = Path(name)
         for seed in seeds:
@@ -152,7 +150,7 @@ def some(seeds: range, every: int) -> dict[str, Any]:
 
 
 def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
-    """All of them, and each failed one cut down."""
+    """All of them; each failed one is then reduced."""
     started = time.perf_counter()
     counts: Counter[str] = Counter()
     struck: Counter[str] = Counter()
@@ -207,7 +205,7 @@ def traced(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def shrunk(seed: int) -> dict[str, Any]:
-    """{"replay": the command that plays a failing history with as few of its faults as it takes,
+    """{"replay": the command that plays a failing history with as few of its faults as it needs,
     "faults": their names}
     """
     with folder_for_worlds() as name:
@@ -329,8 +327,8 @@ def plant(title: str) -> None:
 
 
 def found_at(title: str) -> tuple[int, str]:
-    """(history at which a planted bug shows, how), 0 for not within PLANTED_HISTORIES or for one
-    that fails without the bug.
+    """(history at which a planted bug shows, how). 0: not within PLANTED_HISTORIES, or the history
+    fails even without the bug.
     """
     command = [
         sys.executable,

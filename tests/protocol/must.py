@@ -1,5 +1,5 @@
-"""How a table of test cases names the statements of docs/protocol.md that it proves: one case, one
-id.
+"""How a table of test cases names the statements of docs/protocol.md that it proves: each case has
+one id.
 """
 
 from typing import Any
@@ -15,5 +15,5 @@ def proves(statement: str, *values: Any) -> Any:
 
 
 def proves_each(*statements: str) -> list[Any]:
-    """One parameter set a statement, whose only argument is its id."""
+    """One parameter set for each statement; its only argument is the id."""
     return [proves(statement) for statement in statements]

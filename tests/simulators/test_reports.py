@@ -42,7 +42,7 @@ def made(maker: Any, *armed: str, seed: int = 1, **options: Any) -> Any:
 
 
 def played(machine: Any, batches: int = 3) -> bytes:
-    """Everything sent in so many batches, with a minute of silence behind each, in steps of 100 ms
+    """Everything sent in so many batches, with a minute of silence after each, in steps of 100 ms
     as `poll` is called.
     """
     heard = bytearray()

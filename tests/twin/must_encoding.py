@@ -385,7 +385,7 @@ def version():
 
 
 def lengths():
-    """Nobody adds an element behind: a reader of today would not know what it leaves out."""
+    """Nobody adds an element at the end: a reader of today would not know what it leaves out."""
     for decode, raw, size in (
         (messages.decode_events, messages.encode_events(1, 1, 1, 1, [b"x"]), 6),
         (messages.decode_ack, cbor.encode([1, 1, 0, 0, 1, bytes(32), 1, 1, 1, bytes(8)]), 10),

@@ -91,8 +91,7 @@ def boot_rises():
 
 
 def boot_rises_when_sectors_turn():
-    # a start uses at least a page, and the mark of an acknowledgement is written every 64 records
-    flash = Ram(8)
+    flash = Ram(8)  # a start uses at least a page, and `acked` is written every 64 records
     boots = []
     for _ in range(300):
         journal = a_journal(flash)
@@ -287,9 +286,7 @@ def sizes():
 
 
 def witness_after_a_start():
-    """The pair comes back when its mark is on flash; when it does not, the device claims to have
-    seen nothing.
-    """
+    """The pair comes back if it is on flash. If not, the device says that it has seen nothing."""
     flash = Ram(6)
     journal = a_journal(flash)
     seen = set()

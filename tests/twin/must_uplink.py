@@ -303,7 +303,7 @@ def status_of(uplink, now):
 
 
 def of_our_record():
-    """The mark of our own record is taken, that of another one is not; eight zeros say nothing."""
+    """The fingerprint of our own record is accepted, another is not; eight zeros say nothing."""
     for mark, is_ours in (
         (messages.mark_of(record(4)), True),
         (messages.mark_of(b"another"), False),
@@ -376,8 +376,8 @@ def want_of_the_gone():
 
 
 def judged(acked, taken, high_water, **more):
-    """Of 9 records 6 are acknowledged, by an echo of uptime 200: is this ack taken at uptime 400,
-    and the mark then.
+    """Of 9 records 6 are acknowledged, by an echo of uptime 200. Is this ack accepted at uptime
+    400, and what is `acked` then?
     """
     journal, uplink = world(9)
     assert uplink.message(
@@ -508,7 +508,7 @@ def will():
 
 
 def clock(*samples):
-    """The estimate at uptime 0 behind samples of (utc, echo boot, echo uptime, uptime at
+    """The estimate at uptime 0 after samples of (utc, echo boot, echo uptime, uptime at
     arrival).
     """
     journal, uplink = world(1)

@@ -1,8 +1,8 @@
 """A device's core: controller, journal, uplink and commands over a flash in RAM. Runs on both
 interpreters.
 
-Every call is plain values in and out, so that a history that was played on CPython can be played
-again on MicroPython and compared call by call (tests/world/replay.py).
+Every call has plain values in and out. So a history that was played on CPython can be played again
+on MicroPython and compared call by call (tests/world/replay.py).
 """
 
 from firmware import commands
@@ -18,15 +18,15 @@ BLANK = b"\xff" * SECTOR_BYTES
 
 
 class Cut(Exception):
-    """The power went in the middle of a flash operation."""
+    """The power failed in the middle of a flash operation."""
 
 
 class Flash:
-    """NOR flash: programming clears bits. `cut_in` operations from now (0: never) the power goes.
+    """NOR flash: programming clears bits. `cut_in` operations from now (0: never) the power fails.
 
-    `torn` up to 256: so much of 256 is done, from the front. Above: any bits are, a pattern drawn
-    from it. Bits that read either way are the matter of the proof of power cuts, which cuts at
-    every operation (tests/proof/powercut.py).
+    `torn` up to 256: so much of 256 is done, from the front. Above: any bits are, in a pattern
+    drawn from it. Weak bits are not in here: the proof of power cuts has them and cuts at every
+    operation (tests/proof/powercut.py).
     """
 
     def __init__(self, sectors):
@@ -75,15 +75,15 @@ class Flash:
 
 
 class Core:
-    """One board. `power_on` first, and again after every Cut; what is not on flash or in `stored`
-    is gone then.
+    """One board. `power_on` first, and again after every Cut; everything that is not on flash or
+    in `stored` is lost then.
     """
 
     def __init__(self, site, device, key, key_number, limits, sectors, pending):
         self.flash = Flash(sectors)
         self.staged = {"site": site, "device": device, "key": key, "key_number": key_number}
         self.journal = None
-        self.stored = None  # the key that a rotation left in the file system
+        self.stored = None  # the key that a rotation stored in the file system
         self.limits = limits
         self.pending = pending
 
@@ -133,7 +133,7 @@ class Core:
             sector[:] = BLANK
 
     def flash_key(self, key, key_number):
-        """What till flash does: site.json with this key."""
+        """What `till flash` does: site.json with this key."""
         self.staged = dict(self.staged, key=key, key_number=key_number)
 
     def count(self, batch_id, cents, pieces, uptime_ms):
@@ -162,7 +162,7 @@ class Core:
         return [waited, [beep for beep, _ in self.controller.commit() + refused]]
 
     def keep(self, uptime_ms):
-        """Housekeeping as the app does it: slow flash steps, refusals, a command that waits."""
+        """Housekeeping as in the app: slow flash steps, refusals, a waiting command."""
         self.journal.tidy()
         self.controller.take(self.controller.refusals(), uptime_ms, self.uplink.utc_ms(uptime_ms))
         self.controller.commit()
@@ -213,6 +213,6 @@ class Core:
         return messages
 
     def message(self, topic, sealed, now_ms, uptime_ms):
-        """[taken, acked, last command taken]"""
+        """[accepted, acked, last accepted command]"""
         taken = self.uplink.message(topic, sealed, now_ms, uptime_ms)
         return [taken, self.journal.acked, self.journal.command]

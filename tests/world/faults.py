@@ -1,4 +1,6 @@
-"""What can happen, each a function (world, dice) -> whether it did."""
+"""What can happen: each fault is a function (world, dice) -> whether it happened. And how a person
+repairs what only a person can repair.
+"""
 
 import random
 import shutil
@@ -28,13 +30,13 @@ def _powered(world: World, dice: random.Random) -> Board | None:
 
 
 def _ours(world: World, dice: random.Random) -> Board | None:
-    """A board that the office knows of: no clone."""
+    """A board that the office knows, not a clone."""
     there = [board for board in world.boards if board.is_powered and not board.is_clone]
     return dice.choice(there) if there else None
 
 
 def _on(pick: Callable[[World, random.Random], Board | None]) -> Callable[[BoardFault], Fault]:
-    """A fault of one board: it strikes when there is such a board."""
+    """A fault of one board: it strikes if there is such a board."""
 
     def wrap(strike: BoardFault) -> Fault:
         def fault(world: World, dice: random.Random) -> bool:
@@ -67,7 +69,7 @@ def partition(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_board)
 def long_outage(world: World, dice: random.Random, board: Board) -> bool:
-    """Until the flash is full, if it is small; the cashier counts much."""
+    """The cashier counts much, until the flash is full if it is small."""
     board.cut_off_ms = world.now + 90_000
     world.disconnect(board)
     for number in range(dice.randrange(10, 70)):
@@ -77,7 +79,7 @@ def long_outage(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_board)
 def busy(world: World, dice: random.Random, board: Board) -> bool:
-    """So much in a short time that a small ring overwrites what is acknowledged."""
+    """So much in a short time that a small ring overwrites acknowledged records."""
     for number in range(dice.randrange(30, 120)):
         world.at(100 + number * 100, world.count, board)
     return True
@@ -85,15 +87,15 @@ def busy(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_board)
 def crowded(world: World, dice: random.Random, board: Board) -> bool:
-    """All instruments at once: more than may wait for flash."""
+    """All instruments count at once: more records than may wait for flash."""
     world.crowd(board, dice.randrange(2, 2 * PENDING))
     return True
 
 
 @_on(_board)
 def stalled(world: World, dice: random.Random, board: Board) -> bool:
-    """The line is there and nothing moves; then all of it comes at once, if the connection is still
-    there.
+    """The connection stays and nothing moves; then everything comes at once, if the connection is
+    still there.
     """
     if not board.is_connected:
         return False
@@ -157,13 +159,13 @@ def gateway_killed_behind_commit(world: World, _: random.Random) -> bool:
 
 
 def gateway_killed_inside(world: World, _: random.Random) -> bool:
-    """In the middle of the transaction, wherever SQLite is then."""
+    """In the middle of the transaction, whatever SQLite is doing then."""
     world.crash = "inside"
     return True
 
 
 def gateway_hangs(world: World, dice: random.Random) -> bool:
-    """A machine that sleeps, a disk that takes long; the broker collects."""
+    """The gateway's machine sleeps or its disk is slow; the broker collects messages."""
     world.hung_ms = world.now + dice.choice((2000, 20_000))
     return True
 
@@ -200,8 +202,8 @@ def backup(world: World, _: random.Random) -> bool:
 
 
 def restored(world: World, dice: random.Random) -> bool:
-    """The newest backup, or an empty ledger, takes the ledger's place: what was acknowledged since
-    is not there.
+    """The newest backup, or an empty ledger, replaces the ledger: it does not have what was
+    acknowledged since.
     """
     if not world.gateway_up:
         return False
@@ -221,7 +223,7 @@ def restored(world: World, dice: random.Random) -> bool:
 @_on(_ours)
 def wiped(world: World, dice: random.Random, board: Board) -> bool:
     """Blank flash: a new board under the old name, or an old one that was erased. What it held is
-    gone: that must be said.
+    lost, and the gateway must say so.
     """
     _wipe(world, board)
     return True
@@ -236,7 +238,7 @@ def replaced(world: World, dice: random.Random, board: Board) -> bool:
 
 
 def _wipe(world: World, board: Board) -> None:
-    """What the board held is gone; where this ledger has not heard of that life, nobody can know of
+    """What the board held is lost. If this ledger has not heard of that life, nobody can know of
     it.
     """
     world.power_off(board)
@@ -266,8 +268,8 @@ def rekeyed(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_ours)
 def revoked(world: World, dice: random.Random, board: Board) -> bool:
-    """till device revoke: what it still says is refused, until somebody lets it in again
-    (`mending.supervise`).
+    """till device revoke: its messages are refused until somebody lets it in again
+    (`supervise`).
     """
     world.numbers[board.name] = max(
         (key.number for key in world.keys.all(board.name)), default=world.numbers[board.name]
@@ -293,7 +295,7 @@ def cloned(world: World, dice: random.Random, board: Board) -> bool:
     for speakers in (speakers for bodies in world.said.values() for speakers in bodies.values()):
         if (
             board.number in speakers
-        ):  # until now the two are one, also in what their flash no longer holds
+        ):  # until now the two are one, also for records that their flash no longer holds
             speakers.add(clone.number)
     world.power_on(clone)
     world.at(dice.randrange(1000), world.cashier, clone)
@@ -329,7 +331,7 @@ def gateway_clock_jumps(world: World, dice: random.Random) -> bool:
 
 
 def replay(world: World, dice: random.Random) -> bool:
-    """What was on the line comes again, to whom it was sent, some of it as a retained message."""
+    """Messages come again to their receiver, some of them as retained messages."""
     for topic, sealed in dice.sample(world.heard, min(len(world.heard), dice.randrange(1, 20))):
         if topic.endswith(("/ack", "/cmd")):
             world.answer(topic, sealed)
@@ -358,8 +360,8 @@ def cross_topic(world: World, dice: random.Random) -> bool:
 
 @_on(_powered)
 def forged(world: World, dice: random.Random, board: Board) -> bool:
-    """Well-formed messages under keys that nobody gave: to the gateway as a device, to the devices
-    as the gateway.
+    """Well-formed messages under keys that nobody gave: to the gateway as if from a device, to the
+    devices as if from the gateway.
     """
     key, kid = dice.randbytes(32), topics.kid(board.name, dice.choice((1, 1, 2)))
     epoch, last = board.core.journal.epoch, board.core.journal.last_seq
@@ -388,7 +390,7 @@ def forged(world: World, dice: random.Random, board: Board) -> bool:
 
 @_on(_powered)
 def another_device(world: World, dice: random.Random, board: Board) -> bool:
-    """A device with a good key of its own speaks as another one."""
+    """A device with a good key speaks as another device."""
     key = _rogue(world)
     for name, kid in (
         (board.name, key.kid),
@@ -405,7 +407,7 @@ def another_device(world: World, dice: random.Random, board: Board) -> bool:
 
 
 def _rogue(world: World) -> DeviceKey:
-    """The key of a device that is let in and does what it must not."""
+    """A device that was let in misuses its key."""
     name = "w9"
     if not world.keys.all(name):
         world.give_key(name, 1, world.rng.randbytes(32))
@@ -427,7 +429,7 @@ def noise(world: World, dice: random.Random) -> bool:
 
 
 def flood(world: World, dice: random.Random) -> bool:
-    """More of it than is kept."""
+    """More garbage than is kept."""
     for number in range(dice.randrange(20, 80)):
         world.queue.append((f"till/1/{SITE}/w{number}/ev", dice.randbytes(20), False))
     world.wake()

@@ -1,4 +1,4 @@
-"""What must hold, always and at the end: the invariants I1 to I7, looked at from outside."""
+"""What must hold, always and at the end: the invariants I1 to I7, checked from outside."""
 
 import sqlite3
 from collections import Counter
@@ -22,10 +22,16 @@ _GAPS = (
     " AND epoch = ?"
 )
 
-# faults behind which an old message comes as a new one
-LATE = ("replay", "cross-topic", "broker shuffles")
-# what a person reads when two boards have one name
-COPY_KINDS = ("equivocation", "closed_epoch", "retired_key")
+LATE = (
+    "replay",
+    "cross-topic",
+    "broker shuffles",
+)  # faults after which an old message comes as a new one
+COPY_KINDS = (
+    "equivocation",
+    "closed_epoch",
+    "retired_key",
+)  # what a person reads when two boards have one name
 
 
 class Broken(AssertionError):
@@ -33,7 +39,7 @@ class Broken(AssertionError):
 
 
 def committed(world: "World", device: str, epoch: int) -> int:
-    """The mark of a stream as another connection sees it."""
+    """The high_water of a stream as another connection sees it."""
     query = "SELECT high_water FROM cursor WHERE device = ? AND epoch = ?"
     row = world.witness.execute(query, (device, epoch)).fetchone()
     return row[0] if row else 0
@@ -47,8 +53,8 @@ def is_known(world: "World", device: str, epoch: int) -> bool:
 
 
 def let_in(world: "World", arrived: list[tuple[str, bytes, bool]], batch: list[Any]) -> None:
-    """I3: a message is accepted when a board said it, to the byte, on that topic; events never from
-    the broker's memory.
+    """I3: a message is accepted only if a board sent exactly these bytes on this topic, and events
+    never from the broker's memory.
     """
     for (topic, sealed, is_retained), outcome in zip(arrived, batch, strict=True):
         if isinstance(outcome, Rejected):
@@ -60,8 +66,8 @@ def let_in(world: "World", arrived: list[tuple[str, bytes, bool]], batch: list[A
 
 
 def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) -> None:
-    """I5: what an answer promises is committed, as another connection sees it; I4 and I7 of what
-    the batch touched.
+    """I5: what an answer promises is committed, as another connection sees it; I4 and I7 for
+    everything that the batch touched.
     """
     for device, epoch in {
         _stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)
@@ -83,8 +89,7 @@ def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) 
         if not topic.endswith("/ack"):
             continue
         name = topic.split("/")[3]
-        # whose key it is may have ended in this very commit
-        ack = messages.decode_ack(cbor.decode(sealed)[2])
+        ack = messages.decode_ack(cbor.decode(sealed)[2])  # this very commit may have ended the key
         have = committed(world, name, ack["epoch"])
         if ack["high_water"] > have:
             raise Broken(f"I5: {name} is told {ack['high_water']}, committed is {have}")
@@ -98,8 +103,8 @@ def _stream(outcome: Any) -> tuple[str, int]:
 
 
 def believed(world: "World", board: "Board", acked: int) -> None:
-    """I5: what a device takes for safe was committed under its name; a restore may have taken it
-    back since, nothing else.
+    """I5: what a device believes safe was committed under its name. Only a restore may have lost it
+    since.
     """
     epoch = board.core.journal.epoch
     if acked > world.promised.get((board.name, epoch), 0):
@@ -113,8 +118,8 @@ def believed(world: "World", board: "Board", acked: int) -> None:
 
 
 def started(board: "Board") -> None:
-    """A start knows no more than was known, and is counted, as long as the journal has room for a
-    word.
+    """A start knows no more than was known before, and it is counted, as long as the journal has
+    room to write that.
     """
     journal = board.core.journal
     if journal.acked > board.marks.get(journal.epoch, 0):
@@ -139,7 +144,7 @@ def obeyed(board: "Board", done: list[Any]) -> None:
 
 
 def recorded(world: "World", record: Any) -> None:
-    """I3: the ledger takes only what a board of that name said."""
+    """I3: the ledger accepts only what a board of that name said."""
     bodies = world.said.get((record.device, record.epoch, record.seq), ())
     row = world.ledger.db.execute(
         "SELECT body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
@@ -151,7 +156,7 @@ def recorded(world: "World", record: Any) -> None:
 
 
 def is_calm(world: "World") -> bool:
-    """Everything counted is acknowledged and nothing is under way."""
+    """Everything counted is acknowledged and nothing is on its way."""
     if not world.gateway_up or world.queue:
         return False
     if any(board.is_clone and not board.is_gone for board in world.boards):
@@ -176,7 +181,7 @@ def is_calm(world: "World") -> bool:
 
 
 def where(world: "World") -> str:
-    """How far each board is, for whoever reads that it did not converge."""
+    """How far each board is, for a person who reads that it did not converge."""
     return "; ".join(
         f"{board.name} powered {board.is_powered} connected {board.is_connected} last"
         f" {board.core.journal.last_seq} acked {board.core.journal.acked} ledger"
@@ -217,8 +222,8 @@ def judge(world: "World") -> list[str]:
 def _judge_piles(
     world: "World", gaps: list[dict[str, Any]], read: set[tuple[str, str]]
 ) -> list[str]:
-    """I1 and I2: what a cashier heard confirmed is in the ledger once, or a person was told that it
-    cannot be known.
+    """I1 and I2: a count that the cashier heard confirmed is in the ledger once, or a person was
+    told that nobody can know.
     """
     wrong = []
     found: dict[str, list[tuple[str, int, int]]] = {}
@@ -243,7 +248,7 @@ def _judge_piles(
                 (board.name, pile.epoch) not in epochs and board.name in world.wiped
             ):
                 world.counts["unheard"] += (
-                    # the ledger knew nothing of that life when its flash was gone: nobody can know
+                    # the ledger knew nothing of that life when its flash was wiped: nobody can know
                     1
                 )
             else:
@@ -272,13 +277,13 @@ def _is_told(
     ):
         return True
     ended = world.closed | tails(world.ledger)
-    # a ledger that hears an older life later takes it for the newer one, and calls a person when
-    # both speak
+    # if a ledger hears an older life later, it thinks that this life is newer, and calls a person
+    # when both speak
     if board.name in world.wiped and ("closed_epoch", board.name) in read:
         return True
     if (
         board.name in world.clones
-    ):  # where the tail began is anybody's guess then: that a person was called is enough
+    ):  # then nobody knows where the tail began: it is enough that a person was called
         return stream in ended or any(
             (kind, board.name) in read for kind in (*COPY_KINDS, "tail_unknown")
         )
@@ -286,7 +291,7 @@ def _is_told(
 
 
 def _judge_calls(world: "World", read: set[tuple[str, str]]) -> list[str]:
-    """Nobody is called for what did not happen."""
+    """No person is called for something that did not happen."""
     wrong = []
     kinds = {kind for kind, _ in read}
     if {"ledger_differs", "chain_broken"} & kinds and not world.counts["restored"]:
@@ -305,8 +310,8 @@ def _judge_calls(world: "World", read: set[tuple[str, str]]) -> list[str]:
 
 
 def tails(ledger: Ledger) -> dict[tuple[str, int], int]:
-    """{(device, epoch): high water} of lives that a newer one has closed: what came behind is
-    unknown, and was said to be.
+    """{(device, epoch): high_water} of lives that a newer one has closed: what came after it is
+    unknown, and the ledger said so.
     """
     return {
         (row["device"], row["epoch"]): row["high_water"]
@@ -318,12 +323,13 @@ def tails(ledger: Ledger) -> dict[tuple[str, int], int]:
 def _judge_lives(
     world: "World", gone: set[tuple[str, int]], read: set[tuple[str, str]]
 ) -> list[str]:
-    """A board that refused counts said how many; and the ledger knows which life of a board goes
-    on.
+    """A board that refused counts said how many, and the ledger knows which life of a board is the
+    current one.
     """
     wrong = []
-    # (device, epoch, boot): refusals that it told of
-    refused: Counter[tuple[str, int, int]] = Counter()
+    refused: Counter[tuple[str, int, int]] = (
+        Counter()
+    )  # (device, epoch, boot): refusals that it stated
     for record in world.ledger.records():
         if record.kind == "instrument" and record.fields["condition"] == "full":
             refused[record.device, record.epoch, record.fields["boot"]] += int(
@@ -371,8 +377,8 @@ def _judge_speakers(world: "World", gone: set[tuple[str, int]]) -> list[str]:
 
 
 def _judge_gaps(world: "World", gaps: list[dict[str, Any]]) -> list[str]:
-    """A gap is claimed only for what no board holds any more when it is written: else the money is
-    there and disowned.
+    """A gap is written only for records that no board holds any more at that time. Otherwise the
+    money is there, and the ledger says it is gone.
     """
     wrong = []
     for gap in gaps:

@@ -10,7 +10,7 @@ from tests.world.core import Core
 
 
 class WorldClock(Clock):
-    """The gateway's clock: virtual time and what somebody set it off by."""
+    """The gateway's clock: virtual time plus an error that somebody set."""
 
     def __init__(self) -> None:
         self.base_ms = 1_790_000_000_000
@@ -53,8 +53,8 @@ class Timeline:
 
 @dataclass
 class Pile:
-    """Money on the table: `tries` are the batch numbers under which it was counted, `taken` the one
-    that was confirmed.
+    """Money on the table: `tries` has the batch numbers under which it was counted, `taken` is the
+    one that was confirmed.
     """
 
     owner: int  # which board counted it
@@ -76,21 +76,24 @@ class Board:
     is_clone: bool = False
     is_powered: bool = False
     is_connected: bool = False
-    is_gone: bool = False  # taken off the window for good
+    is_gone: bool = False  # removed from the window for good
     cut_off_ms: int = 0  # its network is away until then
-    stalled_ms: int = 0  # what is on its line stands still until then
-    will: bytes = b""  # what it left with the broker when it connected
-    refused: int = 0  # counts that this start of it refused with a beep
+    stalled_ms: int = 0  # nothing moves on its line until then
+    will: bytes = b""  # its last will, given to the broker when it connected
+    refused: int = 0  # counts that it refused with a beep since this start
     booted_ms: int = 0
-    skew: int = 1000  # thousandths: its crystal against ours
-    generation: int = 0  # of its connection: what was under way on an older one is lost
+    skew: int = 1000  # thousandths: its crystal compared with ours
+    generation: int = 0  # of its connection: messages on their way on an older one are lost
     backoff_ms: int = 500
-    # epoch: (last boot number, room at that start)
-    boots: dict[int, tuple[int, int]] = field(default_factory=dict)
-    # epoch: the highest mark that it ever believed
-    marks: dict[int, int] = field(default_factory=dict)
-    # (epoch, counter) of the commands it has done
-    obeyed: set[tuple[int, int]] = field(default_factory=set)
+    boots: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # epoch: (last boot number, room at that start)
+    marks: dict[int, int] = field(
+        default_factory=dict
+    )  # epoch: the highest high_water that it ever believed
+    obeyed: set[tuple[int, int]] = field(
+        default_factory=set
+    )  # (epoch, counter) of the commands it has done
     learnt: tuple[int, int] = (0, 0)  # (epoch, seq) up to which `World.said` knows its journal
     piles: list[Pile] = field(default_factory=list)
 

@@ -1,8 +1,7 @@
-"""Bugs that the histories must find: (what is wrong, file, what stands there, what stands there
-instead).
+"""Bugs that the histories must find: (what is wrong, file, the right text, the wrong text).
 
-FOCUS names the kinds of faults that meet in the histories of a bug which shows in few others: its
-histories draw from those.
+Some bugs show only when certain kinds of faults come together. FOCUS names these kinds; the
+histories of such a bug draw only from them.
 """
 
 UPLINK, JOURNAL, CONTROLLER = "firmware/uplink.py", "firmware/journal.py", "firmware/controller.py"

@@ -1,9 +1,9 @@
 """Plays a recorded history's calls into a device's core and compares every answer. For MicroPython:
 replay.py SCRIPT
 
-SCRIPT has one call a line, as JSON: [name, arguments, answer]; bytes are {"b": hex}, in answers the
-long ones {"sha256": hex} (a heap of 190 KB holds the core, its flash and one call). Prints "same N
-calls" or what differs.
+SCRIPT has one call on each line, as JSON: [name, arguments, answer]; bytes are {"b": hex}, in
+answers the long ones {"sha256": hex} (a heap of 190 KB holds the core, its flash and one call).
+Prints "same N calls" or what differs.
 """
 
 import binascii
@@ -17,7 +17,7 @@ ANSWER_BYTES = 64
 
 
 def plain(value, bytes_max=1 << 20):
-    """A value as JSON gives it back; of longer bytes their hash."""
+    """A value as JSON gives it back; for longer bytes their hash."""
     if isinstance(value, (bytes, bytearray)):
         if len(value) > bytes_max:
             return {"sha256": binascii.hexlify(hashlib.sha256(value).digest()).decode()}
@@ -28,7 +28,7 @@ def plain(value, bytes_max=1 << 20):
 
 
 def real(value):
-    """What `plain` made, back again."""
+    """The value from which `plain` made this."""
     if isinstance(value, dict):
         return (
             binascii.unhexlify(value["b"])

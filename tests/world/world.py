@@ -1,10 +1,10 @@
 """One history: windows that count, a broker, a gateway, an attacker and faults, in virtual
 milliseconds, all from one seed.
 
-Truth is the piles of money: each is counted until a beep (or the display after a power cut) says
-that it is taken. The oracle looks at every answer that the gateway gives (is it durable?) and at
-every record that it takes (did that device say it?), and at the end, when all is mended: each pile
-once in the ledger, or inside something that was said, and never twice.
+The truth is the piles of money: each is counted until a beep (or the display after a power cut)
+says that it is kept. The oracle checks every answer of the gateway (is it committed?) and every
+record that it accepts (did that device say it?). At the end, when all is repaired, each pile must
+be in the ledger once, or in something that a person was told, and never twice.
 """
 
 import random
@@ -35,7 +35,7 @@ DST_UTC_MS = 1_793_516_340_000  # 2026-11-01 06:59 UTC: a minute before Chicago'
 SPRING_UTC_MS = 1_772_956_740_000  # 2026-03-08 07:59 UTC: a minute before they go forward
 BATCH_MAX = 256
 QUARANTINE_ROWS = 40, 80  # the caps of this world's gateway
-TURN_MS = 400  # the firmware takes one every 10 ms; the delays of a line hide the difference
+TURN_MS = 400  # the firmware sends one every 10 ms; the delays of a line hide the difference
 
 
 class World(Wires):
@@ -70,13 +70,15 @@ class World(Wires):
         self.hung_ms = 0  # the gateway's machine stands still until then
         self.backup: Path | None = None
         self.turn_due = False
-        self.crash = ""  # where the gateway dies in its next turn
+        self.crash = ""  # where the gateway is killed in its next turn
         self.wiped: set[str] = set()
         self.clones: set[str] = set()
-        # (kind, device) of incidents that a person read in a ledger that is gone
-        self.read: list[tuple[str, str]] = []
-        # (device, epoch): high water of tails that such a ledger told of
-        self.closed: dict[tuple[str, int], int] = {}
+        self.read: list[
+            tuple[str, str]
+        ] = []  # (kind, device) of incidents that a person read in a ledger that is gone
+        self.closed: dict[
+            tuple[str, int], int
+        ] = {}  # (device, epoch): high_water of tails that such a ledger reported
 
     # ---- set-up
 
@@ -142,8 +144,8 @@ class World(Wires):
     # ---- a board
 
     def do(self, board: Board, name: str, *args: Any) -> Any:
-        """Call the device's core; what it answered goes into the script of the first board. A cut
-        takes its power.
+        """Call the device's core. For the first board the answer goes into the script. After a cut
+        the board has no power.
         """
         logged = board.number == 0
         try:
@@ -162,9 +164,7 @@ class World(Wires):
         return answer
 
     def learn(self, board: Board) -> None:
-        """Note what the journal holds now: whatever it ever held may reach the ledger, and nothing
-        else.
-        """
+        """Note what the journal holds now: only what it ever held may reach the ledger."""
         journal = board.core.journal
         if journal is None:
             return
@@ -201,7 +201,7 @@ class World(Wires):
         self.note(f"{board.name} boot {boot} seq {last} shows {shown!r}")
         pile = board.piles[-1] if board.piles else None
         if pile and not pile.taken and pile.tries and f" {pile.tries[-1]} " in f"{shown} ":
-            self.confirm(board, pile)  # the cashier reads that it was taken
+            self.confirm(board, pile)  # the cashier reads that it was kept
         self.at(self.rng.randrange(500), self.connect, board)
 
     def power_off(self, board: Board) -> None:
@@ -210,14 +210,14 @@ class World(Wires):
         self.at(self.rng.randrange(100, 5000), self.power_on, board)
 
     def cashier(self, board: Board) -> None:
-        """Counts now and then; in the end only until the last pile is taken."""
+        """Counts now and then; at the end only until the last pile is kept."""
         if board.is_gone or (self.healed and (not board.piles or board.piles[-1].taken)):
             return
         self.count(board)
         self.at(self.rng.randrange(500, 1500 if self.healed else 6000), self.cashier, board)
 
     def count(self, board: Board) -> None:
-        """The pile on the table, again if nobody confirmed it, or a new one."""
+        """Count the pile on the table again if it was not confirmed, or a new one."""
         if board.is_powered and not board.is_gone:
             pile = board.piles[-1] if board.piles else None
             if pile is None or pile.taken:
@@ -243,8 +243,8 @@ class World(Wires):
                 board.refused += 1
 
     def crowd(self, board: Board, many: int) -> None:
-        """So many small piles on so many instruments at the same time; what is refused is counted
-        by hand.
+        """So many small piles on so many instruments at the same time; a refused pile is counted by
+        hand.
         """
         if not board.is_powered or board.is_gone or not board.piles:
             return
@@ -296,8 +296,7 @@ class World(Wires):
         ):
             self.sealed.add((topic, sealed))
             self.line(board, self.publish, topic, sealed, retain)
-        # twice: an answer that came late may lower the mark for a moment, and one for its copy for
-        # longer
+        # twice: a late answer may lower `acked` for a moment, and an answer for a copy for longer
         is_exact = not self.counts["restored"] and board.name not in self.clones
         if is_exact and uplink._sent - board.core.journal.acked > 2 * self.limits["window_records"]:
             raise oracle.Broken(
@@ -326,7 +325,7 @@ class World(Wires):
             self.kill_gateway()
             return
         inside, self.crash = self.crash == "inside", "" if self.crash == "inside" else self.crash
-        if inside:  # after so many steps SQLite is stopped, whatever it is doing then
+        if inside:  # after so many steps SQLite is stopped, whatever it is doing
             steps = iter(range(self.rng.randrange(1, 300)))
             self.ledger.db.set_progress_handler(lambda: next(steps, None) is None, 1)
         try:
@@ -376,7 +375,7 @@ class World(Wires):
         recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = QUARANTINE_ROWS
         try:
             return self.history(heal)
-        except Exception as error:  # whatever falls over is a failure with a seed
+        except Exception as error:  # any exception is a failure with a seed
             at = traceback.extract_tb(error.__traceback__)[-1]
             return [f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"]
         finally:
@@ -409,8 +408,9 @@ class World(Wires):
             (rng.randrange(self.ends), rng.choice(tuple(faults)), rng.getrandbits(32))
             for _ in range(many)
         ]
-        # few kinds meet each other more often
-        kinds = rng.sample(tuple(faults), rng.choice((3, 6, 10, len(faults))))
+        kinds = rng.sample(
+            tuple(faults), rng.choice((3, 6, 10, len(faults)))
+        )  # few kinds come together more often
         kinds = self.focus or kinds
         plan = [(at_ms, rng.choice(kinds), dice) for at_ms, _, dice in plan]
         self.plan = [plan[number] for number in self.keep] if self.keep is not None else plan

@@ -1,4 +1,4 @@
-"""What the scripts share that prove statements of docs/protocol.md: a runner, a refusal, flash in
+"""Shared by the scripts that prove statements of docs/protocol.md: a runner, a refusal, flash in
 RAM, sealed messages.
 """
 
@@ -41,7 +41,7 @@ class PowerCut(Exception):
 
 class Ram:
     """NOR flash: bits only fall until an erase. At step `cut_at` (a program or erase) half is done
-    and power fails.
+    and the power fails.
     """
 
     def __init__(self, sectors=4):
