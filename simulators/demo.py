@@ -76,6 +76,8 @@ def main(once: bool, as_json: bool, seed: int, windows: int, data: Path) -> int:
     site = DemoSite(data, windows)
     view = Silent(not as_json) if once or as_json or not sys.stdout.isatty() else View(windows)
     day = generate(seed, windows)
+    # A script's background job inherits "ignore SIGINT"; then nothing below would end the demo.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (
         signal.SIGTERM,
         signal.SIGHUP,

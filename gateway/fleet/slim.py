@@ -14,9 +14,11 @@ the device 7 KB, because its table of names doubles.
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 _WORD = re.compile(r"\w+")
+_WORTH_A_LOOK = (ast.expr, ast.stmt, ast.arguments, ast.arg)
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -24,7 +26,12 @@ def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
     """{name: source} with less in it, for the same names but empty packages. `keep`: sources of
     others that mention things.
     """
-    trees = {name: ast.parse(text) for name, text in sources.items()}
+    return dict(_slim(tuple(sources.items()), tuple(keep)))
+
+
+@lru_cache(maxsize=8)  # several windows have the same firmware
+def _slim(sources: tuple[tuple[str, str], ...], keep: tuple[str, ...]) -> dict[str, str]:
+    trees = {name: ast.parse(text) for name, text in sources}
     for tree in trees.values():
         _drop_docstrings(tree)
     others = Counter(word for text in keep for word in _mentions(ast.parse(text)))
@@ -33,10 +40,7 @@ def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
         mentions = sum((Counter(_mentions(tree)) for tree in trees.values()), others)
         dropped = max([_drop_unused(tree, mentions) for tree in trees.values()])
     keywords = {
-        node.arg
-        for tree in trees.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.keyword)
+        node.arg for tree in trees.values() for node in _walk(tree) if isinstance(node, ast.keyword)
     }
     for tree in trees.values():
         _hide_constants(tree, mentions)
@@ -49,9 +53,22 @@ def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
     }
 
 
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """As ast.walk, in half the time: without the nodes that only say "load" or "plus"."""
+    waiting = [tree]
+    for node in waiting:  # grows meanwhile
+        yield node
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                waiting += [each for each in value if isinstance(each, ast.AST)]
+            elif isinstance(value, _WORTH_A_LOOK):
+                waiting.append(value)
+
+
 def _mentions(tree: ast.AST) -> Iterable[str]:
     """Every use of a name; where it is defined is none."""
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -63,7 +80,7 @@ def _mentions(tree: ast.AST) -> Iterable[str]:
 
 
 def _drop_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         if (
             isinstance(node, _Definition | ast.Module)
             and ast.get_docstring(node, clean=False) is not None
@@ -74,7 +91,7 @@ def _drop_docstrings(tree: ast.Module) -> None:
 def _drop_unused(tree: ast.AST, mentions: Counter[str]) -> bool:
     """Whether anything was dropped."""
     dropped = False
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef):
             continue
         kept = [
@@ -107,24 +124,24 @@ def _hide_constants(tree: ast.Module, mentions: Counter[str]) -> None:
             name = ast.unparse(node.targets[0])
             if not name.startswith("_") and mentions[name] == own[name]:
                 hidden.add(name)
-    for named in ast.walk(tree):
+    for named in _walk(tree):
         if isinstance(named, ast.Name) and named.id in hidden:
             named.id = "_" + named.id
 
 
 def _number_parameters(tree: ast.Module, keywords: set[str | None]) -> None:
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         inner = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Global, ast.Nonlocal)
-        if any(isinstance(each, inner) for each in ast.walk(node) if each is not node):
+        if any(isinstance(each, inner) for each in _walk(node) if each is not node):
             continue  # the same number would mean two things there
         names = {
             arg.arg: f"a{place}"
             for place, arg in enumerate(node.args.args)
             if arg.arg not in (*keywords, "self")
         }
-        for each in ast.walk(node):
+        for each in _walk(node):
             if isinstance(each, ast.arg):
                 each.arg = names.get(each.arg, each.arg)
             elif isinstance(each, ast.Name):
@@ -137,7 +154,7 @@ def _number_private(trees: Mapping[str, ast.Module], others: Counter[str]) -> No
     """
     kept = set(others)
     for tree in trees.values():
-        for node in ast.walk(tree):
+        for node in _walk(tree):
             if isinstance(node, ast.Attribute) and not (
                 isinstance(node.value, ast.Name) and node.value.id == "self"
             ):
@@ -153,7 +170,7 @@ def _number_private(trees: Mapping[str, ast.Module], others: Counter[str]) -> No
             elif isinstance(node, ast.keyword):
                 kept.add(str(node.arg))
     for family in _families(trees):
-        nodes = [node for tree in family for node in ast.walk(tree)]
+        nodes = [node for tree in family for node in _walk(tree)]
         found: Counter[str] = Counter()
         for node in nodes:
             if isinstance(node, ast.Attribute):

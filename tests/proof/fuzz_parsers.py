@@ -27,7 +27,7 @@ from protocol import cbor, messages, records, seal, topics
 from protocol.compat import ProtocolError
 from tests.delivery.bench import Office
 
-VECTORS = Path(__file__).parent.parent.parent / "protocol" / "vectors"
+VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 WIRE = {"baud": 9600, "bits": 8, "parity": "none", "stop": 1}
 ROW = (
     "R1,1,2026-11-20T09:15:00-06:00,2026-11-20,w1,s1,c1,t1,cash,1500,0,A-1,electric,501-electric,1500,posted,,,,,csv,1"

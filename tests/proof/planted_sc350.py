@@ -45,7 +45,7 @@ def settle(machine: Any, now_ms: int) -> None:
 
 # Left out: another machine on the cable while the controller is off. It has no serial number. If
 # its memory is higher by what people can count in that time, the driver thinks that they counted.
-# Without restarts the driver sees a swap: tests/test_instruments_duties.py shows that.
+# Without restarts the driver sees a swap: tests/simulators/test_instruments_duties.py shows that.
 KNOBS = tuple(knob for knob in Sc350.supported if knob != "swap")
 CASES = [
     Case(

@@ -31,7 +31,7 @@ from typing import Any
 
 from tests.house import planting
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 PLANTED_HISTORIES = 500
 PLANTED_S = 300
 CHUNK = 50

@@ -14,6 +14,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -318,6 +319,8 @@ class Terminal:
 
         def take_the_terminal() -> None:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            # As a script starts what it puts in the background: Ctrl-C and kill must work then too.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
         environment = {**os.environ, "TERM": "xterm-256color"}
         self.process = subprocess.Popen(
