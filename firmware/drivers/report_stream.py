@@ -2,7 +2,8 @@
 
 Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity
 (report_memory) -> one event. A report is stated whole or not at all: the sum of the rows must be
-the machine's own total, and anything else becomes a `quarantine` event with its bytes. After both the stream is ready for the next report.
+the machine's own total, and anything else becomes a `quarantine` event with its bytes. After both the
+stream is ready for the next report.
 """
 
 from firmware.drivers.base import cut_text, ticks_diff

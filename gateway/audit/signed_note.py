@@ -104,7 +104,8 @@ class SignerKey:
 
     def secret_text(self) -> str:
         """For the key file alone."""
-        return f"{_SECRET_PREFIX}{self.name}+{self.verifier.key_id.hex()}+{base64.b64encode(_ED25519 + self.secret).decode()}"
+        secret = base64.b64encode(_ED25519 + self.secret).decode()
+        return f"{_SECRET_PREFIX}{self.name}+{self.verifier.key_id.hex()}+{secret}"
 
     def sign(self, text: str) -> str:
         """The note: `text`, which ends with a newline, and this key's signature line."""

@@ -70,8 +70,8 @@ class Scan:
     def walk(
         self, rows: Iterable[tuple[int, str, int, bytes, bytes]], sizes: Collection[int]
     ) -> "Scan":
-        """Go on from where this one is, over rows of store/messages.py: chained; `sizes` are those whose roots are
-        wanted.
+        """Go on from where this one is, over rows of store/messages.py: chained. `sizes` are those
+        whose roots are wanted.
         """
         sha256, wanted, tree, head = hashlib.sha256, set(sizes), self.tree, self.head
         if tree.size in wanted:

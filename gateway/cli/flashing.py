@@ -1,4 +1,4 @@
-"""What `till flash` does and prints: recognise the port, flash, wait for the first sealed record."""
+"""`till flash`: recognise the port, flash, wait for the first sealed record, print."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def flash_command(
 ) -> FlashResult:
     """`till flash`: recognise the port, flash, and wait for the first sealed record.
 
-    site     what site.json shall say (`site_of`); refuse: why the device must not be flashed now, e.g. an open drawer session
+    site     what site.json shall say (`site_of`)
+    refuse   why the device must not be flashed now, such as an open drawer session
     booted   as for `flash`; without it the broker of `site` is watched for the record
     certificates, watcher   where the broker speaks TLS: what the board gets, and how we look on
     """

@@ -21,9 +21,9 @@ from protocol import messages, seal, topics
 
 log = logging.getLogger("till.commands")
 
-KEPT_MS = (
-    24 * 3_600_000
-)  # nobody expects a device to restart tomorrow for what was asked yesterday; a rotation is asked until done
+# Nobody expects a device to restart tomorrow for what was asked yesterday. A rotation is asked
+# until it is done.
+KEPT_MS = 24 * 3_600_000
 ROTATE_TRIES_MAX = 10  # answers without a new key, such as a file system that does not take it
 
 

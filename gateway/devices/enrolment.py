@@ -92,7 +92,8 @@ class Enrolment:
     def approve(self, device: str, fingerprint: str = "") -> Identity:
         """Messages under the pending key are taken from now on.
 
-        fingerprint   what the person at the board read out, the whole or its first digits; empty: nobody compared
+        fingerprint   what the person at the board read out, the whole or its first digits; empty:
+                      nobody compared
         Raises ConfigError when nothing is pending, DataError when the fingerprint is another one.
         """
         if not self._keys.is_pending(device):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def device_rows(site: Site) -> list[dict[str, Any]]:
-    """A row for each device that is declared, has a key, or spoke; `device` is "" for what came from
-    nobody we know. Raises what Ledger and KeyStore raise.
+    """A row for each device that is declared, has a key, or spoke; `device` is "" for what came
+    from nobody we know. Raises what Ledger and KeyStore raise.
     """
     with Ledger(site.ledger) as ledger:
         stats = {item.device: item for item in ledger.stats()}

@@ -67,7 +67,8 @@ def flash(
 ) -> FlashResult:
     """Bring the board on a recognised port to the staged tree of `board`, and start it.
 
-    booted   asked after the start until it is True: "is there a boot record of this device, newer than now, with its seal?"
+    booted   asked after the start until it is True: "is there a boot record of this device, newer
+             than now, with its seal?"
     Raises ConfigError when the board is not what was declared, DataError when what was written
     reads back differently, Unavailable when it stops answering or does not boot.
     """

@@ -18,13 +18,14 @@ RETRY_MS = 200
 # ours.
 SURVEY = """\
 import os, sys, hashlib, binascii
+OURS = ("board.mpy", "board.py", "main.py", "site.json", "ca.der", "device.der", "device_key.der")
 def walk(folder):
     for entry in os.ilistdir(folder or "."):
         path = folder + "/" + entry[0] if folder else entry[0]
         if entry[1] & 0x4000:
             if folder or entry[0] in ("firmware", "protocol"):
                 walk(path)
-        elif folder or entry[0] in ("board.mpy", "board.py", "main.py", "site.json", "ca.der", "device.der", "device_key.der"):
+        elif folder or entry[0] in OURS:
             digest = hashlib.sha256()
             with open(path, "rb") as file:
                 while True:
@@ -41,7 +42,8 @@ if sys.platform == "rp2":
     print("# fs_bytes", stat[1] * stat[2])
 if sys.platform == "esp32":
     from esp32 import Partition
-    print("# partitions", ",".join([each.info()[4] for each in Partition.find(Partition.TYPE_DATA)]))
+    names = [each.info()[4] for each in Partition.find(Partition.TYPE_DATA)]
+    print("# partitions", ",".join(names))
 walk("")
 print("# done 1")
 """

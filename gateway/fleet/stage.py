@@ -2,11 +2,15 @@
 input gives the same bytes.
 
 board.mpy            the constants of boards.toml: the device parses no TOML
-firmware/**.mpy      without the ports of other platforms, the drivers of other instruments, and what nothing uses (slim.py)
+firmware/**.mpy      without the ports of other platforms, the drivers of other instruments, and
+                     what nothing uses (slim.py)
 protocol/*.mpy       in the same way
 main.py              as source: what MicroPython runs at power-up
-site.json            site, device, broker and key, when they are given; no part of the tree's hash, and neither are
-*.der                the CA's certificate, the device's own and its private key, where the broker speaks TLS
+site.json            site, device, broker and key, when they are given
+*.der                the CA's certificate, the device's own and its private key, where the broker
+                     speaks TLS
+
+The tree's hash covers all but site.json and *.der.
 """
 
 import ast

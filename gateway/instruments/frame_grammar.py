@@ -2,18 +2,24 @@
 made bytes, nonsense refused.
 
 [grammar]
-mode = "frame"          stream = "items" (start, a frame a piece, end) or "snapshot" (a display sent over and over)
-start = "fd df 2c 0e"   hex. end = "03", end_at = 28: what stands at an offset; those below 0 count from the frame's end
-size = 44               or length = { at, bytes, order, more }: size = that field + more; then size_min and size_max
-check = { kind, at, first, last, polynomial, init, reflected, order }   kind: xor, sum, crc8, crc16; of first to before last
+mode = "frame"
+stream = "items"        start, a frame a piece, end; or "snapshot": a display sent over and over
+start = "fd df 2c 0e"   hex
+end = "03", end_at = 28 what stands at an offset; one below 0 counts from the frame's end
+size = 44               or length = { at, bytes, order, more }: size = that field + more; then
+                        size_min and size_max
+check = { kind, at, first, last, polynomial, init, reflected, order }
+                        kind: xor, sum, crc8, crc16; over the bytes from first to before last
 unit = 100              minor units in one unit of the machine's denomination and amount
 denominations = [100]   minor units that the machine can count
 status = { start = [0], item = [1], end = [2], pause = [3], idle = [4], error = [] }
 gap_ms                  a frame cut short         batch_ms   a count that never ended
 silent_ms               no frame at all: offline, 0 where silence is normal
-stable_ms               how long a display must stand still         pieces_per_s   how fast the machine counts
+stable_ms               how long a display must stand still
+pieces_per_s            how fast the machine counts
 [[grammar.field]]       role, at, size, type (le, be, ascii, bcd, text)
-  denomination, pieces  of this frame; on a display what it shows; there a field may name its own: denomination = 2000
+  denomination, pieces  of this frame; on a display what it shows; there a field may name its own
+                        denomination: denomination = 2000
   total, amount         pieces and value of the count so far, by the machine's own sums
   currency, serial      serial number of the machine      status, error (0: none), ignored
 """

@@ -5,9 +5,10 @@ device.
 `firmware/drivers/report_stream.py` takes:
 
   start       (literal, number columns) of the line that begins a report
-  lines       literal|role|columns, one a line, tried in order; one bytes object: as tuples two machines took 3.5 KB more heap
+  lines       literal|role|columns, one a line, tried in order; one bytes object, because as
+              tuples two machines took 3.5 KB more heap
   coins       the denominations that the machine can count, minor units
-  signs       texts dropped before or behind an amount or standing alone, the longest first
+  signs       texts dropped before or after an amount or standing alone, the longest first
   separator   b"" for columns between blanks, otherwise what stands between two cells
   identity, batch_max, sub_batch, idle_ms, answer   as the profile has them, the answer as bytes
 

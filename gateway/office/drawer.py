@@ -1,4 +1,6 @@
-"""A drawer session as values: its counts, its check tapes, its openings, and what a person should look at."""
+"""A drawer session as values: its counts, its check tapes, its openings, and what a person should
+look at.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The office's own rules against one proved session: limits of differences, openings, the cut-off."""
+"""The office's own rules against a proved session: limits of differences, openings, the cut-off."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
 """One drawer session against what was posted at its window. Pure; docs/reconciliation.md tells it
 with figures.
 
-expected cash = opening float as counted + cash tendered - change - drops;   over_short = counted - expected, + is over.
+expected cash = opening float as counted + cash tendered - change - drops
+over_short = counted - expected; + is over
+
 Every tender stands alone and so does every interval between two counts of the whole drawer: nothing
 is netted. Postings fall into an interval by `posted_at` against the start of the counts; drops by
 their place in the order of the records.

@@ -4,10 +4,13 @@ from elsewhere.
 A device states facts; here they get their meaning. Order is (epoch, seq), never a clock. What each
 mark means:
 
-sign_on          who works from here on                opening_float, drop, checkpoint, close  start a group of that kind
-recount          replaces the group before it          done                            ends the group
-void_last_batch  the last tally not yet void is void   checks_tape                     the tape lines up to `*` are checks
-card_total       declared total of the card terminal
+sign_on                                  who works from here on
+opening_float, drop, checkpoint, close   start a group of that kind
+recount                                  replaces the group before it
+done                                     ends the group
+void_last_batch                          the last tally not yet void is void
+checks_tape                              the tape lines up to `*` are checks
+card_total                               declared total of the card terminal
 
 A tally belongs to the group that is open. A tally outside any group is listed and is in no sum:
 nobody said what it counts.

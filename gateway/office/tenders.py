@@ -1,4 +1,6 @@
-"""Posting rows -> tender legs with their effect: what was tendered, what a void or a reversal takes back."""
+"""Posting rows -> tender legs with their effect: what was tendered, and what a void or a reversal
+takes back.
+"""
 
 from __future__ import annotations
 

@@ -458,9 +458,11 @@ def _numbers(shape: Shape) -> None:
     found = {letter for text in letters.values() for letter in text}
     shape.identity = "".join(letter for letter in "bsg" if letter in found)
     shape.unknown.append(
-        "whether a copy on demand keeps its batch number" if rising
-        else "no number that counts the batches was found: equal money twice in a row goes to a person"
-    )  # fmt: skip
+        "whether a copy on demand keeps its batch number"
+        if rising
+        else "no number that counts the batches was found: equal money twice in a row goes to a"
+        " person"
+    )
 
 
 def _letters(rising: dict[str, tuple[list[Parsed], list[int]]]) -> dict[str, str]:
@@ -582,7 +584,8 @@ def _times(shape: Shape) -> None:
         by_literal.setdefault(line.literal, []).append(line)
     found = [
         (literal, lines) for literal, lines in by_literal.items()
-        if [line.report for line in lines] == list(range(len(shape.reports))) and all(is_time(line.rest) for line in lines)
+        if [line.report for line in lines] == list(range(len(shape.reports)))
+        and all(is_time(line.rest) for line in lines)
         and not calendar_of(literal)
     ]  # fmt: skip
     found.sort(key=lambda item: (bool(item[0]), "/" not in item[1][0].rest))
