@@ -55,7 +55,8 @@ def flash(
         _site_values(site, device, host), port, board, revision, serial_number, bench_folder(site),
         site.boards_file,
         refuse=lambda: open_session(site, device, clock_from_env().utc_ms()),
-        dry_run=dry_run, as_json=as_json, certificates=_certificates(site, device), watcher=_watcher(site),
+        dry_run=dry_run, as_json=as_json,
+        certificates=_certificates(site, device), watcher=_watcher(site),
     )  # fmt: skip
 
 

@@ -58,31 +58,15 @@ def learn(
     says which.
     """
     from gateway.instruments.capture import read_bursts
-    from gateway.instruments.learn.learning import learn as learn_from
     from gateway.instruments.learn.learning import profile_text
-    from gateway.instruments.learn.lines import LearnRefusal, heard
+    from gateway.instruments.learn.lines import heard
 
     if port:
         _record(port, baud, capture)
     wire = {"baud": baud, "bits": 8, "parity": "none", "stop": 1}
     data, gaps = heard(read_bursts(_read(capture), wire))
-    corrections = list(set_ or [])
-    asked: list[str] = []  # those that the person keyed here
-    while True:
-        told = _told(corrections, counted or [])
-        try:
-            learned = learn_from(data, _replay, gaps, told)
-        except LearnRefusal as refusal:
-            if asked:
-                print(f"not so: {refusal}")
-                corrections.remove(asked.pop())
-                continue
-            raise LearnRefusal(refusal.why, f"{capture}: {refusal}") from refusal
-        correction = "" if yes or as_json or not sys.stdin.isatty() else _asked(learned)
-        if not correction:
-            break
-        corrections.append(correction)
-        asked.append(correction)
+    may_ask = not yes and not as_json and sys.stdin.isatty()
+    learned = _agreed(capture, data, gaps, list(set_ or []), counted or [], may_ask)
     day = datetime.fromtimestamp(clock_from_env().utc_ms() // 1000, UTC).date().isoformat()
     text = profile_text(learned, name, f"capture {capture.name}, {day}", wire)
     _check_file(text, data, learned)
@@ -95,6 +79,35 @@ def learn(
     if out and not is_accepted:
         print("not written: look at the proposal, then say --yes", file=sys.stderr)
         raise typer.Exit(FINDING)
+
+
+def _agreed(
+    capture: Path,
+    data: bytes,
+    gaps: list[int],
+    corrections: list[str],
+    counted: list[str],
+    may_ask: bool,
+) -> Learned:
+    """What was learned, once the person at the terminal has nothing to correct any more."""
+    from gateway.instruments.learn.learning import learn as learn_from
+    from gateway.instruments.learn.lines import LearnRefusal
+
+    asked: list[str] = []  # those that the person keyed here
+    while True:
+        try:
+            learned = learn_from(data, _replay, gaps, _told(corrections, counted))
+        except LearnRefusal as refusal:
+            if asked:
+                print(f"not so: {refusal}")
+                corrections.remove(asked.pop())
+                continue
+            raise LearnRefusal(refusal.why, f"{capture}: {refusal}") from refusal
+        correction = _asked(learned) if may_ask else ""
+        if not correction:
+            return learned
+        corrections.append(correction)
+        asked.append(correction)
 
 
 def _read(path: Path) -> bytes:

@@ -9,7 +9,7 @@ proves nothing: there a person names port and board.
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,37 +94,9 @@ def recognise(
     if serial_number is not None:
         ports = [each for each in ports if each.serial_number == serial_number]
     if port is None:
-        found = [each for each in ports if _names(each, revisions, board, with_bridges=False)]
-        if not found:
-            raise Unavailable(
-                "no board found: plug one in; one behind a plain serial chip wants --port and"
-                " --board, since a coin sorter's cable looks the same"
-            )
-        if len(found) > 1:
-            raise UsageError(
-                "several boards found: "
-                + ", ".join(f"{each.path} ({each.serial_number})" for each in found)
-                + "; name --port"
-            )
-        chosen = found[0]
+        chosen = _only_board(ports, revisions, board)
     else:
-        named = [each for each in ports if os.path.realpath(each.path) == os.path.realpath(port)]
-        if not named and not os.path.exists(port):
-            there = ", ".join(each.path for each in ports) or "none"
-            raise Unavailable(
-                f"port {port}: not there; plug the board in, or name one of these: {there}"
-            )
-        if not named or not _names(named[0], revisions, None, with_bridges=True):
-            seen = (
-                f"its USB id {named[0].usb_id} is not in boards.toml"
-                if named and named[0].usb_id
-                else "no USB id is known"
-            )
-            raise UsageError(
-                f"port {port}: not recognised, {seen}; it was not opened, since it may be an"
-                " instrument"
-            )
-        chosen = named[0]
+        chosen = _named_port(port, ports, revisions)
     names = _names(chosen, revisions, board, with_bridges=port is not None and board is not None)
     if board is not None and not names:
         raise UsageError(
@@ -138,6 +110,44 @@ def recognise(
             f" ({candidates})"
         )
     return chosen, names[0]
+
+
+def _only_board(
+    ports: Sequence[SerialPort], revisions: Mapping[str, list[Board]], board: str | None
+) -> SerialPort:
+    """The one port that a declared board answers for by its own USB id."""
+    found = [each for each in ports if _names(each, revisions, board, with_bridges=False)]
+    if not found:
+        raise Unavailable(
+            "no board found: plug one in; one behind a plain serial chip wants --port and"
+            " --board, since a coin sorter's cable looks the same"
+        )
+    if len(found) > 1:
+        there = ", ".join(f"{each.path} ({each.serial_number})" for each in found)
+        raise UsageError(f"several boards found: {there}; name --port")
+    return found[0]
+
+
+def _named_port(
+    port: str, ports: Sequence[SerialPort], revisions: Mapping[str, list[Board]]
+) -> SerialPort:
+    """The port that somebody named, if its USB id is that of a declared board."""
+    named = [each for each in ports if os.path.realpath(each.path) == os.path.realpath(port)]
+    if not named and not os.path.exists(port):
+        there = ", ".join(each.path for each in ports) or "none"
+        raise Unavailable(
+            f"port {port}: not there; plug the board in, or name one of these: {there}"
+        )
+    if named and _names(named[0], revisions, None, with_bridges=True):
+        return named[0]
+    seen = (
+        f"its USB id {named[0].usb_id} is not in boards.toml"
+        if named and named[0].usb_id
+        else "no USB id is known"
+    )
+    raise UsageError(
+        f"port {port}: not recognised, {seen}; it was not opened, since it may be an instrument"
+    )
 
 
 def _names(

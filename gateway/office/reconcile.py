@@ -295,53 +295,10 @@ def _findings(
         )
         findings.append(Finding("opening_float_differs", opening.started_ms, text))
     for tender in proof.tenders:
-        what = (
-            f"receipt {tender.receipt_no} ({tender.tender_type} {format_cents(tender.face_cents)})"
-        )
-        if close and tender.posted_ms >= close.started_ms:
-            findings.append(
-                Finding(
-                    "arrived_after_close",
-                    tender.posted_ms,
-                    f"{what} was posted after the closing count began",
-                )
-            )
-        elif opening and tender.posted_ms < opening.started_ms:
-            findings.append(
-                Finding(
-                    "before_opening",
-                    tender.posted_ms,
-                    f"{what} was posted before the opening float was counted",
-                )
-            )
-        if not tender.rows_agree:
-            findings.append(
-                Finding(
-                    "tender_rows_differ",
-                    tender.posted_ms,
-                    f"{what}: its rows do not repeat one tender",
-                )
-            )
-        if tender.allocated_cents != tender.net_cents:
-            text = (
-                f"{what}: allocations sum {format_cents(tender.allocated_cents)}, tender less"
-                " change is "
-            )
-            findings.append(
-                Finding(
-                    "allocations_differ", tender.posted_ms, text + format_cents(tender.net_cents)
-                )
-            )
+        findings += _tender_findings(tender, opening, close)
     for tender in proof.unknown:
-        text = (
-            f"receipt {tender.receipt_no} ({tender.tender_type}"
-            f" {format_cents(tender.face_cents)}): "
-        )
-        findings.append(
-            Finding(
-                "unknown_posting", tender.posted_ms, text + "nobody knows whether it was posted"
-            )
-        )
+        text = f"{_named(tender)}: nobody knows whether it was posted"
+        findings.append(Finding("unknown_posting", tender.posted_ms, text))
     for tender in proof.other_day:
         text = (
             f"receipt {tender.receipt_no} was taken in this session and belongs to"
@@ -351,4 +308,27 @@ def _findings(
     return findings
 
 
-# --- the day --------------------------------------------------------------------------------------
+def _tender_findings(
+    tender: Tender, opening: CountGroup | None, close: CountGroup | None
+) -> list[Finding]:
+    """When it was posted, and whether its rows say one thing."""
+    found = []
+    if close and tender.posted_ms >= close.started_ms:
+        found.append(("arrived_after_close", "was posted after the closing count began"))
+    elif opening and tender.posted_ms < opening.started_ms:
+        found.append(("before_opening", "was posted before the opening float was counted"))
+    findings = [Finding(kind, tender.posted_ms, f"{_named(tender)} {text}") for kind, text in found]
+    if not tender.rows_agree:
+        text = f"{_named(tender)}: its rows do not repeat one tender"
+        findings.append(Finding("tender_rows_differ", tender.posted_ms, text))
+    if tender.allocated_cents != tender.net_cents:
+        text = (
+            f"{_named(tender)}: allocations sum {format_cents(tender.allocated_cents)}, tender less"
+            f" change is {format_cents(tender.net_cents)}"
+        )
+        findings.append(Finding("allocations_differ", tender.posted_ms, text))
+    return findings
+
+
+def _named(tender: Tender) -> str:
+    return f"receipt {tender.receipt_no} ({tender.tender_type} {format_cents(tender.face_cents)})"

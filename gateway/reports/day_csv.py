@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 from gateway.reports.day_report import Json
 
@@ -12,6 +13,10 @@ CSV_COLUMNS = (
     "over_short_cents", "status",
     "text",
 )  # fmt: skip
+
+
+_AMOUNTS = ("posted_cents", "expected_cents", "counted_cents", "over_short_cents")
+_UNEXPLAINED: Json = {"kind": "unexplained", "strength": "", "title": "", "evidence": []}
 
 
 def to_csv(report: Json) -> str:
@@ -25,87 +30,56 @@ def to_csv(report: Json) -> str:
 
 
 def _csv_rows(report: Json) -> list[Json]:
-    rows: list[Json] = []
-    amounts = ("posted_cents", "expected_cents", "counted_cents", "over_short_cents")
-    for session in report["sessions"]:
-        who = {"window": session["window"], "session": session["session"]}
-        for line in session["tenders"]:
-            money = {name: line[name] for name in amounts}
-            rows.append(
-                {
-                    "section": "tender",
-                    **who,
-                    "item": line["tender"],
-                    **money,
-                    "status": line["status"],
-                    "text": line["wants"],
-                }
-            )
-        for interval in session["intervals"]:
-            money = {name: interval[name] for name in amounts[1:]}
-            posted = interval["tendered_cents"] - interval["change_cents"]
-            item = f"{interval['interval']}: {interval['from']} to {interval['to']}"
-            rows.append(
-                {"section": "interval", **who, "item": item, "posted_cents": posted, **money}
-            )
-        for variance in session["variances"]:
-            for cause in variance["causes"] or [
-                {"kind": "unexplained", "strength": "", "title": "", "evidence": []}
-            ]:
-                text = "; ".join([cause["title"], *cause["evidence"]])
-                row = {
-                    "section": "cause",
-                    **who,
-                    "item": cause["kind"],
-                    "over_short_cents": variance["over_short_cents"],
-                }
-                rows.append({**row, "status": cause["strength"], "text": text})
-        for finding in session["exceptions"]:
-            rows.append(
-                {
-                    "section": "exception",
-                    **who,
-                    "item": finding["kind"],
-                    "status": finding["at"],
-                    "text": finding["text"],
-                }
-            )
-    deposit = report["deposit"]
-    for line in deposit["funds"]:
-        rows.append({"section": "fund", "item": line["fund"], "posted_cents": line["cents"]})
-    total = {"section": "deposit", "item": "total", "posted_cents": deposit["funds_cents"]}
-    status = "ties" if deposit["ties"] else "does not tie"
-    rows.append(
-        {
-            **total,
-            "counted_cents": deposit["deposit_cents"],
-            "over_short_cents": deposit["over_short_cents"],
-            "status": status,
-        }
-    )
+    rows = [row for session in report["sessions"] for row in _session_rows(session)]
+    rows += _deposit_rows(report["deposit"])
     for line in report["quarantined_rows"]:
-        rows.append(
-            {
-                "section": "quarantined",
-                "item": f"{line['file']}:{line['line']}",
-                "text": line["reason"],
-            }
-        )
+        item = f"{line['file']}:{line['line']}"
+        rows.append({"section": "quarantined", "item": item, "text": line["reason"]})
     for gap in report["gaps"]:
         item = f"epoch {gap['epoch']} records {gap['from_seq']} to {gap['to_seq']}"
         rows.append({"section": "gap", "window": gap["device"], "item": item, "text": gap["cause"]})
-    rows.append(
-        {
-            "section": "ledger",
-            "item": report["ledger"]["head"],
-            "text": f"n {report['ledger']['n']}",
-        }
-    )
+    ledger = report["ledger"]
+    rows.append({"section": "ledger", "item": ledger["head"], "text": f"n {ledger['n']}"})
     if checkpoint := report["checkpoint"]:
-        rows.append(
-            {"section": "checkpoint", "item": f"n {checkpoint['n']}", "text": checkpoint["note"]}
-        )
+        item = f"n {checkpoint['n']}"
+        rows.append({"section": "checkpoint", "item": item, "text": checkpoint["note"]})
     return rows
+
+
+def _session_rows(session: Json) -> Iterator[Json]:
+    """Tenders, intervals, causes and exceptions of one session."""
+    who = {"window": session["window"], "session": session["session"]}
+    for line in session["tenders"]:
+        money = {name: line[name] for name in _AMOUNTS}
+        told = {"item": line["tender"], "status": line["status"], "text": line["wants"]}
+        yield {"section": "tender", **who, **told, **money}
+    for interval in session["intervals"]:
+        money = {name: interval[name] for name in _AMOUNTS[1:]}
+        money["posted_cents"] = interval["tendered_cents"] - interval["change_cents"]
+        item = f"{interval['interval']}: {interval['from']} to {interval['to']}"
+        yield {"section": "interval", **who, "item": item, **money}
+    for variance in session["variances"]:
+        cents = variance["over_short_cents"]
+        for cause in variance["causes"] or [_UNEXPLAINED]:
+            text = "; ".join([cause["title"], *cause["evidence"]])
+            told = {"item": cause["kind"], "status": cause["strength"], "text": text}
+            yield {"section": "cause", **who, **told, "over_short_cents": cents}
+    for finding in session["exceptions"]:
+        told = {"item": finding["kind"], "status": finding["at"], "text": finding["text"]}
+        yield {"section": "exception", **who, **told}
+
+
+def _deposit_rows(deposit: Json) -> Iterator[Json]:
+    for line in deposit["funds"]:
+        yield {"section": "fund", "item": line["fund"], "posted_cents": line["cents"]}
+    yield {
+        "section": "deposit",
+        "item": "total",
+        "posted_cents": deposit["funds_cents"],
+        "counted_cents": deposit["deposit_cents"],
+        "over_short_cents": deposit["over_short_cents"],
+        "status": "ties" if deposit["ties"] else "does not tie",
+    }
 
 
 def _cell(value: object) -> object:

@@ -17,8 +17,9 @@ from typing import Any
 from gateway.errors import ConfigError
 from gateway.instruments.grammar import compile_line
 from gateway.instruments.learn.lines import LearnRefusal, Line, divisions, lines_of
+from gateway.instruments.learn.outline import counts_of, shape_of, table_of
 from gateway.instruments.learn.read import Reading, Rows, Told, readings
-from gateway.instruments.learn.shape import Shape, counts_of, shape_of, table_of
+from gateway.instruments.learn.shape import Shape
 from gateway.instruments.learn.words import Parsed, parse_line
 
 SEPARATORS = ("", ",", ";")
