@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
 from tests.delivery.bench import Device
 
-PATIENCE_S = 20  # far more than needed: a test that waits this long has failed
+PATIENCE_S = 60  # far more than needed: a test that waits this long has failed
 
 
 @pytest.fixture(params=[EmbeddedBroker, MosquittoBroker], ids=["iotcore", "mosquitto"])

@@ -24,7 +24,7 @@ from gateway.store.ledger import Ledger
 from tests.cli.bench import ROOT, command, environment
 from tests.delivery.bench import NOW_MS, SITE
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def a_site(folder: Path, windows: int = 2, tls: bool = True) -> Site:
@@ -213,4 +213,4 @@ def serving(site: Site, told: list[str]) -> Iterator[int]:
         yield process.pid
     finally:
         process.terminate()
-        told += process.communicate(timeout=20)
+        told += process.communicate(timeout=60)

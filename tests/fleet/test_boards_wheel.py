@@ -29,9 +29,9 @@ def test_every_board_stages_from_installed_packages_alone(tmp_path: Path) -> Non
     # -P and PYTHONPATH: the copies win over an editable install, and the current folder is not
     # searched
     done = subprocess.run(
-        [sys.executable, "-P", "-c", SCRIPT, str(tmp_path / "out")], cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True, text=True,
-        timeout=60, check=False,
+        [sys.executable, "-P", "-c", SCRIPT, str(tmp_path / "out")],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(installed)}, capture_output=True,
+        text=True, timeout=180, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
