@@ -29,9 +29,9 @@ _SERIAL_MS = const(10)  # at 9600 baud ten bytes come in this time
 _KEEP_MS = const(250)
 _READ_BYTES = const(128)
 _LINE_CHARS_MAX = const(96)
-_STARVED_MAX = const(
-    8
-)  # starts of a task in a row that ended for want of memory: then a fresh heap is the better bet
+# So many starts of a task in a row ended for want of memory: then the controller restarts, because
+# a fresh heap is the better bet.
+_STARVED_MAX = const(8)
 
 
 def main(board) -> None:
@@ -77,9 +77,8 @@ class App:
             lambda: self._progress("link"),
             self._note,
         ).run
-        self._turns = dict.fromkeys(
-            tasks, 0
-        )  # how often each task came round since the watchdog was fed
+        # How often each task came round since the watchdog was fed
+        self._turns = dict.fromkeys(tasks, 0)
         if traits.NETWORK_TASK:
             tasks["network"] = ports.connect_network
         self._tasks = tasks
@@ -137,8 +136,8 @@ class App:
             await asyncio.sleep_ms(_SCAN_MS)
 
     async def _listen(self, number: int) -> None:
-        """One serial line. What the machine is told goes out behind what it said: on flash first,
-        acknowledged afterwards.
+        """One serial line. What the machine said goes to flash first; only then our answer goes
+        out.
 
         A credit that flash refused is not acknowledged: its driver starts again where flash stands,
         once there is room.
@@ -152,14 +151,11 @@ class App:
             events.extend(driver.poll(now))
             self._take(events)
             self._commit()
-            if (
-                self._controller.unwritten
-                and hasattr(driver, "allow")
-                and self._controller.forget(_names(each))
-            ):
+            controller = self._controller
+            if controller.unwritten and driver.asks and controller.forget(_names(each)):
                 self._serial[number] = uart, self._driver(each), each
                 await self._wait_for_room(uart, buf, each["name"])
-            elif not self._controller.waiting:
+            elif not controller.waiting:
                 answer = driver.take_output()
                 if answer:
                     uart.write(answer)
@@ -187,8 +183,7 @@ class App:
                 self._obey()
             self._take(self._controller.refusals())
             for _, driver, _ in self._serial:
-                if hasattr(driver, "allow"):
-                    driver.allow(self._journal.room() > 0)
+                driver.allow(self._journal.room() > 0)
             uplink.heap_free = gc.mem_free()  # without collecting first: garbage counts as used
             uplink.heap_low = min(uplink.heap_low or uplink.heap_free, uplink.heap_free)
             uplink.status = "alive" if self._journal.room() else "journal_full"
@@ -198,16 +193,15 @@ class App:
     # ---- what the tasks share ----
 
     def _driver(self, each: dict):
-        """The driver of one line, which goes on behind the last tally on flash of every instrument
-        that hangs on it.
+        """The driver of one line. It goes on after the last tally on flash of each instrument that
+        hangs on it.
         """
         driver = driver_for(each["driver"])(each["name"], each["settings"], self._site["currency"])
-        if hasattr(driver, "resume"):
-            for name in _names(each):
-                if name == each["name"]:
-                    driver.resume(self._controller.last_batch(name))
-                else:
-                    driver.resume(self._controller.last_batch(name), name)
+        for name in _names(each):
+            if name == each["name"]:
+                driver.resume(self._controller.last_batch(name))
+            else:
+                driver.resume(self._controller.last_batch(name), name)
         return driver
 
     def _busy(self) -> bool:
@@ -261,7 +255,7 @@ class App:
         return "done", "", ()
 
     def _restart(self, _command: dict) -> tuple:
-        self._restarting = True  # behind the record that says so
+        self._restarting = True  # once the record that says so is on flash
         return "done", "", ()
 
     def _tell_log(self, _command: dict) -> tuple:

@@ -6,7 +6,7 @@ silent before the next question, so that a repeated or late answer is not taken 
 Source: ccTalk Generic Specification v4.7.
 """
 
-from firmware.drivers.base import ticks_add, ticks_diff
+from firmware.drivers.base import Driver, ticks_add, ticks_diff
 from firmware.drivers.cctalk_device import Device, sizes_of
 from firmware.drivers.cctalk_frame import GAP_MS, HOST, Receiver, encode
 from protocol.compat import const
@@ -15,10 +15,12 @@ _ANSWER_MS = const(150)  # an answer that has not begun by then does not come
 _QUIET_MS = const(20)  # silence before the next question
 
 
-class Cctalk:
+class Cctalk(Driver):
     """The line with its devices; settings "also" names more of them: {"name", "address", "events",
     "checksum"} each.
     """
+
+    asks = True
 
     def __init__(self, instrument: str, settings: dict, currency: str):
         self._devices = [Device(instrument, settings, currency)]

@@ -7,7 +7,7 @@ over; it is money once, when a count that rose as fast as a machine counts stood
 to zero. Neither numbers its batches.
 """
 
-from firmware.drivers.base import cut_text, ticks_diff
+from firmware.drivers.base import Driver, cut_text, ticks_diff
 from firmware.drivers.frame_batch import FrameBatch
 from firmware.drivers.frame_bytes import FrameReader, field_of
 from protocol.compat import const
@@ -19,7 +19,7 @@ _SLACK_PIECES = const(2)  # a display may show this many more than the time allo
 _NAMES = const("bad_checksum noise_bytes cut_frames bad_fields repeats unknown_status glitches")
 
 
-class FrameStream:
+class FrameStream(Driver):
     """One serial line with one machine on it: `feed` bytes, `poll` time, events come back."""
 
     def __init__(self, instrument: str, settings: dict, currency: str):
