@@ -1,8 +1,9 @@
 """ccTalk: coin acceptors (events 229) and bill validators (events 159), one or several on one
 half-duplex line.
 
-The line asks one device at a time, waits for its answer behind our own echo, and lets the line fall
-silent before the next question, so that a repeated or late answer is not taken for the next one's.
+The line asks one device at a time, waits for our own echo and then its answer, and lets the line
+fall silent before the next question, so that a repeated or late answer is not taken for the next
+one's.
 Source: ccTalk Generic Specification v4.7.
 """
 
@@ -45,7 +46,7 @@ class Cctalk(Driver):
             each.allow(is_allowed)
 
     def resume(self, batch_id: str, name=None) -> None:
-        """Go on behind the last tally on flash of the instrument `name`, or of the line's own."""
+        """Go on after the last tally on flash of the instrument `name`, or of the line's own."""
         for each in self._devices:
             if each.instrument == (name or self._devices[0].instrument):
                 each.resume(batch_id)

@@ -1,8 +1,9 @@
 """Printed reports become tallies: one engine for every counter, its machine described by a grammar.
 
-Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity (report_memory) -> one event. A report is
-stated whole or not at all: the rows must sum to the machine's own total, and anything else becomes
-a `quarantine` event with its bytes. After either the stream is ready for the next report.
+Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity
+(report_memory) -> one event. A report is stated whole or not at all: the rows must sum to the
+machine's own total, and anything else becomes a `quarantine` event with its bytes. After either the
+stream is ready for the next report.
 """
 
 from firmware.drivers.base import Driver, cut_text, ticks_diff

@@ -204,12 +204,8 @@ class Ssp(SspLink):
                 self._tell("fraud", "channel %d given back at power-up after its credit" % channel)
         elif code == _INTO_CASHBOX:
             if self._life != DOUBTFUL and self._life != LATE:
-                self._tell(
-                    "discrepancy",
-                    "a note without a credit: channel %d went into the cashbox at power-up"
-                    % channel,
-                    1,
-                )
+                text = "a note without a credit: channel %d went into the cashbox at power-up"
+                self._tell("discrepancy", text % channel, 1)
             self._go(BOXED)
         elif code == _FRAUD:
             self._tell("fraud", "fraud attempt, channel %d" % channel)
@@ -259,7 +255,7 @@ class Ssp(SspLink):
         if data != self._strange:
             self._strange = data
             self._quarantine(
-                "unknown event %02X: a credit may stand behind it; compare with the cashbox" % code,
+                "unknown event %02X: a credit may follow it; compare with the cashbox" % code,
                 data,
             )
         self._to_ack = True
