@@ -23,10 +23,12 @@ class FrameCount(Driver):
             self._number = int(batch_id[1:])
 
     def _close(self, events: list) -> None:
-        """The count under way is over: state it, or quarantine it; nothing for one without
-        money.
-        """
-        batch, self._batch = self._batch, None
+        """The count under way is over."""
+        self._state_count(self._batch, events)
+        self._batch = None
+
+    def _state_count(self, batch, events: list) -> None:
+        """A tally of it, or a quarantine; nothing for one without money."""
         event = {
             "kind": "tally",
             "instrument": self.instrument,

@@ -115,7 +115,7 @@ def _fold_shared_constants(trees: Mapping[str, ast.Module]) -> None:
         and type(node.value.args[0].value) is int
     }
     for tree in trees.values():
-        known = {}  # the number for "NAME" or "module.NAME"
+        known: dict[str, ast.Constant] = {}  # the number for "NAME" or "module.NAME"
         for node in tree.body:
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names[:]:

@@ -14,7 +14,8 @@ PLANTED = [
     ("every note is a five", "value = value_at(self._values, self._note)", "value = 500"),
     ("a note that never arrived is silent", "begun = self._life in (STACKING, RESUMED)",
      "begun = False"),
-    ("no word on flash before a note is stacked", "if self._on_way() != self._marked:", "if False:"),
+    ("no word on flash before a note is stacked",
+     "if self._on_way() != self._marked:", "if False:"),
     ("a note on its way is forgotten over a restart",
      "not (self._note and self._go(RESUME))", "not self._note"),
 ]  # fmt: skip
