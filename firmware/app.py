@@ -150,14 +150,11 @@ class App:
             events.extend(driver.poll(now))
             self._take(events)
             self._commit()
-            if (
-                self._controller.unwritten
-                and hasattr(driver, "allow")
-                and self._controller.forget(_names(each))
-            ):
+            controller = self._controller
+            if controller.unwritten and driver.asks and controller.forget(_names(each)):
                 self._serial[number] = uart, self._driver(each), each
                 await self._wait_for_room(uart, buf, each["name"])
-            elif not self._controller.waiting:
+            elif not controller.waiting:
                 answer = driver.take_output()
                 if answer:
                     uart.write(answer)
@@ -185,8 +182,7 @@ class App:
                 self._obey()
             self._take(self._controller.refusals())
             for _, driver, _ in self._serial:
-                if hasattr(driver, "allow"):
-                    driver.allow(self._journal.room() > 0)
+                driver.allow(self._journal.room() > 0)
             uplink.heap_free = gc.mem_free()  # without collecting first: garbage counts as used
             uplink.heap_low = min(uplink.heap_low or uplink.heap_free, uplink.heap_free)
             uplink.status = "alive" if self._journal.room() else "journal_full"
@@ -200,12 +196,11 @@ class App:
         on flash.
         """
         driver = driver_for(each["driver"])(each["name"], each["settings"], self._site["currency"])
-        if hasattr(driver, "resume"):
-            for name in _names(each):
-                if name == each["name"]:
-                    driver.resume(self._controller.last_batch(name))
-                else:
-                    driver.resume(self._controller.last_batch(name), name)
+        for name in _names(each):
+            if name == each["name"]:
+                driver.resume(self._controller.last_batch(name))
+            else:
+                driver.resume(self._controller.last_batch(name), name)
         return driver
 
     def _busy(self) -> bool:

@@ -1,19 +1,16 @@
 """What every driver shares: its contract, differences of wrapping ticks, the text of an amount,
 printable ASCII.
 
-A driver for a serial line is made as `Driver(instrument, settings, currency)`; settings hold at
-least "evidence". It has
-  feed(data, now_ms)   events of these bytes; any split gives the same events, and no bytes raise
+A driver for a serial line is a `Driver`, made as `Driver(instrument, settings, currency)`; settings
+hold at least "evidence". Each has, besides what stands in the class,
+  feed(data, now_ms)   events of these bytes; any split of them gives the same events, and no bytes
+                       raise
   poll(now_ms)         events that time makes, and time for the next question; at least every 10 ms
-  take_output()        bytes to send, only when the events of feed and poll are on flash
+  take_output()        bytes to send, once the events that feed and poll returned are on flash and
+                       not before
+  resume(batch_id)     identity of its last tally on flash, once, before the first poll after a
+                       restart of the controller
   busy                 in the middle of a frame or report
-  faults()             {name: count} of what the line and the machine did wrong, those that happened
-  snapshot()           {"state": ...} and a few short values for whoever looks after the machine
-and, where the machine has a use for it,
-  allow(is_allowed)    False: take no money, the journal is full
-  resume(batch_id)     identity of its last tally on flash; once after a restart of the controller,
-                       before the first poll
-  overhear(data, now_ms)  what another host sent; from then on the driver only listens
 Events are records without boot, uptime_ms and utc_ms. No driver has a clock: now_ms wraps, compare
 it with `ticks_diff` alone.
 """
@@ -40,3 +37,23 @@ def format_minor(amount: int) -> str:
 def cut_text(text: str, limit: int) -> str:
     """The text in at most `limit` bytes of ASCII; anything else in it becomes a question mark."""
     return "".join([char if 31 < ord(char) < 127 else "?" for char in text[:limit]])
+
+
+class Driver:
+    """What only some drivers do; here it does nothing."""
+
+    asks = False  # True: it asks its machine, which tells again what nobody acknowledged
+
+    def allow(self, is_allowed: bool) -> None:
+        """False: take no money, the journal is full."""
+
+    def overhear(self, data: bytes, now_ms: int) -> None:
+        """What another host sent; from then on the driver only listens."""
+
+    def faults(self) -> dict:
+        """{name: count} of what the line and the machine did wrong, those that happened."""
+        return {}
+
+    def snapshot(self) -> dict:
+        """{"state": ...} and a few more short values for whoever looks after the machine."""
+        return {}

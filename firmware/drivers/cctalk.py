@@ -1,12 +1,13 @@
 """ccTalk: coin acceptors (events 229) and bill validators (events 159), one or several on one
 half-duplex line.
 
-The driver asks one device at a time and waits for its answer, which comes after our own echo.
-Before the next question it waits until the line is silent. So a repeated or late answer is not
-mistaken for the answer to the next question. Source: ccTalk Generic Specification v4.7.
+The line asks one device at a time, waits for our own echo and then its answer, and lets the line
+fall silent before the next question, so that a repeated or late answer is not taken for the next
+one's.
+Source: ccTalk Generic Specification v4.7.
 """
 
-from firmware.drivers.base import ticks_add, ticks_diff
+from firmware.drivers.base import Driver, ticks_add, ticks_diff
 from firmware.drivers.cctalk_device import Device, sizes_of
 from firmware.drivers.cctalk_frame import GAP_MS, HOST, Receiver, encode
 from protocol.compat import const
@@ -15,10 +16,12 @@ _ANSWER_MS = const(150)  # an answer that has not begun by then will not come
 _QUIET_MS = const(20)  # silence before the next question
 
 
-class Cctalk:
+class Cctalk(Driver):
     """The line with its devices; settings "also" names more of them: {"name", "address", "events",
     "checksum"} each.
     """
+
+    asks = True
 
     def __init__(self, instrument: str, settings: dict, currency: str):
         self._devices = [Device(instrument, settings, currency)]

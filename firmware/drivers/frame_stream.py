@@ -7,35 +7,30 @@ and over. It becomes money once: when a count rose as fast as a machine counts, 
 went back to zero. Neither kind numbers its batches.
 """
 
-from firmware.drivers.base import cut_text, ticks_diff
+from firmware.drivers.base import ticks_diff
 from firmware.drivers.frame_batch import FrameBatch
 from firmware.drivers.frame_bytes import FrameReader, field_of
+from firmware.drivers.frame_count import FrameCount
 from protocol.compat import const
 
-_REASON_BYTES_MAX = const(96)  # records.FIELDS 52, also of a detail (51)
-_NOISE_BYTES_MIN = const(16)  # so much noise is reported to a person
+_NOISE_BYTES_MIN = const(16)  # this much noise is worth a line to a person
 _NOISE_EVENT_MS = const(60000)  # and not more often than this
 _SLACK_PIECES = const(2)  # a display may show so many pieces more than the time allows
 _NAMES = const("bad_checksum noise_bytes cut_frames bad_fields repeats unknown_status glitches")
 
 
-class FrameStream:
+class FrameStream(FrameCount):
     """One serial line with one machine on it: `feed` bytes, `poll` time, events come back."""
 
     def __init__(self, instrument: str, settings: dict, currency: str):
-        self.instrument = instrument
-        self._grammar = settings
-        self._currency = currency
+        super().__init__(instrument, settings, currency)
         self._reader = FrameReader(settings)
-        self._batch = None  # the count under way
         self._counting = False  # its items come in
-        self._number = 0  # of the last tally
         self._heard_ms = None  # the last byte
         self._frame_ms = None  # the last frame
         self._counts = [0] * 7  # of _NAMES; the first two are the reader's
         self._noise_told = 0
         self._noise_told_ms = None
-        self._told = ""  # condition that has begun and not ended
         self._serial = ""
         self._before = b""  # the frame before this one
         self._end = b""  # the frame that ended the last batch
@@ -46,9 +41,7 @@ class FrameStream:
         )
 
     def feed(self, data: bytes, now_ms: int) -> list:
-        """Events of the frames that these bytes ended; any split of the bytes gives the same
-        events.
-        """
+        """Events of the frames that these bytes ended."""
         events = self.poll(now_ms)
         reader = self._reader
         for byte in data:
@@ -86,17 +79,15 @@ class FrameStream:
             self._close(events)
         if is_dark:
             self._shown = None
-            self._tell(
-                "offline", "no frame for %d ms: power or cable?" % grammar["silent_ms"], events
-            )
+            detail = "no frame for %d ms: power or cable?" % grammar["silent_ms"]
+            self._tell("offline", detail, events)
         noise = reader.noise - self._noise_told
         told_ms = self._noise_told_ms
         if noise >= _NOISE_BYTES_MIN and (
             told_ms is None or ticks_diff(now_ms, told_ms) >= _NOISE_EVENT_MS
         ):
-            self._note(
-                "line_noise", "%d bytes that no frame has: check cable and speed" % noise, events
-            )
+            detail = "%d bytes that no frame has: check cable and speed" % noise
+            self._note("line_noise", detail, events)
             self._noise_told = reader.noise
             self._noise_told_ms = now_ms
         return events
@@ -134,11 +125,6 @@ class FrameStream:
             found["serial"] = self._serial
         return found
 
-    def resume(self, batch_id: str) -> None:
-        """Go on with the numbers of batches after this one."""
-        if batch_id[:1] == "n" and batch_id[1:].isdigit():
-            self._number = int(batch_id[1:])
-
     # ---- frames ----
 
     def _drain(self, frame, now_ms: int, events: list) -> None:
@@ -172,11 +158,8 @@ class FrameStream:
             self._display_frame(frame, shown, values, now_ms, events)
         elif self._before and self._before != frame and not self._end:
             self._end = frame
-            self._note(
-                "discrepancy",
-                "its display is heard, its fields are not known: count by hand",
-                events,
-            )
+            detail = "its display is heard, its fields are not known: count by hand"
+            self._note("discrepancy", detail, events)
         if trouble:
             self._tell(trouble[0], trouble[1], events)
         elif self._told:
@@ -199,9 +182,7 @@ class FrameStream:
         return ("fault", "error %d: see the machine's manual" % error) if error else None
 
     def _item_frame(self, frame: bytes, values: dict, events: list):
-        """One frame of a machine that sends start, items and end; (condition, detail) when the
-        machine cannot go on, or None.
-        """
+        """One frame of start, items or end; (condition, detail) when it cannot go on, or None."""
         grammar = self._grammar
         status = values["status"]
         meaning = grammar["status"].get(status, "")
@@ -250,11 +231,9 @@ class FrameStream:
                 self._close(events)
         if meaning == "pause":
             return "full", "stacker full: empty it, the count goes on"
-        return (
-            ("fault", "status %d: see the machine's manual" % status)
-            if meaning == "error"
-            else None
-        )
+        if meaning == "error":
+            return "fault", "status %d: see the machine's manual" % status
+        return None
 
     def _item(self, batch, values: dict, pieces, value) -> None:
         """One counted piece, or as many as the frame says; nothing if the machine's own sums show
@@ -319,47 +298,3 @@ class FrameStream:
         elif ticks_diff(self._fall_ms or 0, self._steady_ms) < self._grammar["stable_ms"]:
             batch.refuse("display was cleared while it counted (%d pieces); recount" % before)
         self._close(events)
-
-    # ---- events ----
-
-    def _close(self, events: list) -> None:
-        """The current count is over: state it, or quarantine it; nothing for a count without
-        money.
-        """
-        batch, self._batch = self._batch, None
-        event = {
-            "kind": "tally",
-            "instrument": self.instrument,
-            "evidence": self._grammar["evidence"],
-        }
-        if batch.reason:
-            event["kind"] = "quarantine"
-            event["reason"] = cut_text(batch.reason, _REASON_BYTES_MAX)
-            event["raw"] = batch.raw()
-        elif batch.pieces:
-            self._number += 1
-            event["batch_id"] = "n%d" % self._number
-            event["currency"] = self._currency
-            event["rows"] = sorted(batch.rows.items(), reverse=True)
-            event["total_minor"] = batch.value
-            event["flags"] = 0
-        else:
-            return
-        events.append(event)
-
-    def _tell(self, condition: str, detail: str, events: list) -> None:
-        """A condition that lasts is reported once, when it begins."""
-        if condition != self._told:
-            self._told = condition
-            self._note(condition, detail, events)
-
-    def _note(self, condition: str, detail: str, events: list) -> None:
-        detail = cut_text(detail, _REASON_BYTES_MAX)
-        events.append(
-            {
-                "kind": "instrument",
-                "instrument": self.instrument,
-                "condition": condition,
-                "detail": detail,
-            }
-        )

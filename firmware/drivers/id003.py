@@ -5,7 +5,7 @@ What makes a credit count once:
 - VEND VALID carries no value and no number. It is the note of the STACK command that went before
   it: one STACK, one credit. Without a STACK of ours it is a repetition, because the ACK was lost.
 - ACK goes out only after the tally is on flash.
-- STACK goes out behind a bookmark on flash that names the note's code. After a restart of ours VEND
+- STACK goes out after a bookmark on flash that names the note's code. After a restart of ours VEND
   VALID is that note; without a bookmark it is the last tally again.
 - A note that ends without VEND VALID is a discrepancy of one piece, unless it was seen to come
   back.
@@ -13,9 +13,21 @@ Source: ID-003 communication specification rev. 05, codes as public hosts use th
 from FC to the last byte.
 """
 
-from firmware.drivers.acceptor import Acceptor
+from firmware.drivers.acceptor import (
+    CREDIT,
+    LEAVE,
+    LOSE,
+    MOVE,
+    READ,
+    RESUME,
+    RESUMED,
+    RETURN,
+    STACKING,
+    WRITE,
+    Acceptor,
+)
 from firmware.drivers.base import ticks_add, ticks_diff
-from firmware.drivers.id003_frames import Reader, frame
+from firmware.drivers.id003_frames import Reader, frame, trouble_of, value_at, values_of
 from protocol.compat import const
 
 _GAP_MS = const(100)
@@ -47,12 +59,6 @@ _POWER_UP_STACKER = const(0x42)
 _CHEATED = const(0x48)
 _FAILURE = const(0x49)
 _INVALID = const(0x4B)
-# code, condition and text of each state that wants a person
-_TROUBLES = const(
-    "43 full stacker full;44 stopped stacker open;45 jam jam in acceptor;46 jam jam in stacker;"
-    "47 stopped pause: a second note in the mouth;49 fault failure"
-)
-_CODE_FIRST = const(0x61)  # of eight
 
 
 class Id003(Acceptor):
@@ -70,25 +76,18 @@ class Id003(Acceptor):
         self._todo = [_ASSIGNMENT, _INHIBIT]  # settings that the machine must hear
         self._values = list(settings["denominations"])
         self._last = 0  # last status
-        self._code = 0  # denomination in escrow
-        self._note = 0  # denomination that was sent to the stacker and is not counted yet
-        self._obeyed = False  # and the machine began to
-        self._is_old = False  # and flash alone knows of it
-        self._marked = 0  # what flash knows of
+        self._marked = 0  # code of the note on its way that flash knows of
         self._stated = False  # a VEND VALID without a STACK is a repetition
         self._inhibited = None
 
     def resume(self, batch_id: str) -> None:
-        """What the last tally on flash was: "number-code", or "number?code" for a note that was
-        about to be stacked.
-        """
+        """The last tally on flash: "number-code", or "number?code" of a note to be stacked."""
         number, _, marked = batch_id.partition("?")
         number = number.split("-")[0]
         if number.isdigit():
             self._batch = int(number)
             self._note = self._marked = int(marked) if marked.isdigit() else 0
-            self._is_old = self._obeyed = self._note > 0
-            self._stated = not self._note
+            self._stated = not (self._note and self._go(RESUME))
 
     @property
     def busy(self) -> bool:
@@ -96,7 +95,6 @@ class Id003(Acceptor):
         return self._reader.size > 0
 
     def feed(self, data: bytes, now_ms: int) -> list:
-        """Events of these bytes."""
         reader = self._reader
         for byte in data:
             body = reader.push(byte)
@@ -123,8 +121,8 @@ class Id003(Acceptor):
             if body and body[0] != _ACK:
                 self._question = body[0]
                 self._asked_ms = now_ms
-                if body[0] == _STACK or body[0] == _STACK + 1:
-                    self._note = self._code
+                if self._note and (body[0] == _STACK or body[0] == _STACK + 1):
+                    self._stack()
 
     def poll(self, now_ms: int) -> list:
         """Ask what is due, ask again what was not answered."""
@@ -139,9 +137,8 @@ class Id003(Acceptor):
         if self._passive:
             return self._take()
         if self._out:
-            self._asked_ms = (
-                now_ms if self._asked_ms is not None else None
-            )  # not sent yet: the journal is busy
+            if self._asked_ms is not None:
+                self._asked_ms = now_ms  # not sent yet: the journal is busy
         elif self._asked_ms is not None:
             if ticks_diff(now_ms, self._asked_ms) >= _REPLY_MS:
                 self._count("timeouts")
@@ -154,8 +151,6 @@ class Id003(Acceptor):
         self._question = command
         self._asked_ms = now_ms
         self._out = frame(command, data)
-
-    # ---- answers ----
 
     def _answer(self, body: bytes, now_ms: int) -> None:
         """One whole frame of the machine: a status, or the answer to a command."""
@@ -174,14 +169,15 @@ class Id003(Acceptor):
                 self._begin("fault", "no denominations known: set denominations")
             self._due_ms = now_ms
         elif status == _ACK:
-            self._obeyed = self._obeyed or self._question == _STACK
+            if self._question == _STACK:
+                self._go(MOVE)
             self._due_ms = now_ms
         elif _IDLING <= status <= _INITIALIZE or _POWER_UP <= status <= _FAILURE:
             self._status(status, body, now_ms)
             self._last = status
-            if self._note != self._marked:
-                self._marked = self._note
-                self._tally("%d?%d" % (self._batch, self._note), [])
+            if self._on_way() != self._marked:
+                self._marked = self._on_way()
+                self._tally("%d?%d" % (self._batch, self._marked), [])
         else:
             self._count("refusals")
 
@@ -189,17 +185,10 @@ class Id003(Acceptor):
         """The currency assignment: code, country, value and power of ten for each denomination."""
         if self._settings["denominations"]:
             return
-        values = [0] * 8
-        for at in range(1, len(body) - 3, 4):
-            code, country, value, power = body[at : at + 4]
-            if _CODE_FIRST <= code < _CODE_FIRST + 8 and power < 6:
-                if self._settings["country"] in (0, country):
-                    values[code - _CODE_FIRST] = value * 10**power * self._settings["unit_minor"]
-                elif value:
-                    self._begin(
-                        "fault",
-                        "notes of country %d, not %d" % (country, self._settings["country"]),
-                    )
+        values, strange = values_of(body, self._settings["country"], self._settings["unit_minor"])
+        if strange >= 0:
+            country = self._settings["country"]
+            self._begin("fault", "notes of country %d, not %d" % (strange, country))
         self._values = values if any(values) else []
 
     def _status(self, status: int, body: bytes, now_ms: int) -> None:
@@ -207,15 +196,13 @@ class Id003(Acceptor):
         if status == _ESCROW:
             self._escrow(body, now_ms)
         elif status == _STACKING:
-            self._obeyed = True
+            self._go(MOVE)
         elif status == _VEND_VALID:
             self._vend_valid(body)
         elif status in (_REJECTING, _RETURNING):
             if status == _REJECTING != self._last:
                 self._count("rejects")
-            if self._is_old:
-                self._lose_note("whether it came back, nobody saw")
-            self._note = 0
+            self._go_on(RETURN, "whether it came back, nobody saw")
         elif _POWER_UP <= status <= _POWER_UP_STACKER:
             self._power_up(status, now_ms)
         elif status == _CHEATED:
@@ -224,93 +211,83 @@ class Id003(Acceptor):
         elif status in (_IDLING, _ACCEPTING, _STACKED, _INHIBITED, _INITIALIZE):
             self._lose_note("status %02X without VEND VALID" % status)
             self._settle(status, now_ms)
-        at = _TROUBLES.find("%02X " % status)
-        if at < 0:
+        condition, text = trouble_of(status)
+        if condition:
+            self._state = "jam" if condition == "jam" else "stopped"
+            more = "".join([" %02X" % each for each in body[1:2]])
+            self._begin(condition, "%02X: %s" % (status, text) + more)
+        else:
             self._state = "counting" if _ACCEPTING <= status <= _STACKED else "idle"
             self._mend("jam", "full", "stopped", "fault" if self._values else "jam")
-        else:
-            condition, _, text = _TROUBLES[at + 3 :].split(";")[0].partition(" ")
-            self._state = "jam" if condition == "jam" else "stopped"
-            self._begin(
-                condition,
-                "%02X: %s" % (status, text) + "".join([" %02X" % each for each in body[1:2]]),
-            )
 
     def _settle(self, status: int, now_ms: int) -> None:
         """Nothing is under way: what the machine has to hear is sent now."""
+        is_shut = not self._allowed
         if self._todo:
-            data = {
-                _DENOMINATIONS: b"\0\0",
-                _SECURITY: b"\0\0",
-                _INHIBIT: bytes((not self._allowed,)),
-            }
+            zero = b"\0\0"
+            data = {_DENOMINATIONS: zero, _SECURITY: zero, _INHIBIT: bytes((is_shut,))}
             if not self._passive:
                 self._ask(self._todo[0], data.get(self._todo[0], b""), now_ms)
-        elif (
-            status != _INITIALIZE
-            and self._inhibited != (not self._allowed)
-            or (status == _INHIBITED and self._allowed)
+        elif (self._inhibited != is_shut and status != _INITIALIZE) or (
+            status == _INHIBITED and not is_shut
         ):
             self._todo = [_INHIBIT]
             self._due_ms = now_ms
 
     def _escrow(self, body: bytes, now_ms: int) -> None:
-        """A note waits: to the stacker when its value is known and money may be taken, otherwise
-        back.
-        """
+        """A note waits: it is stacked if its value is known and money may be taken."""
         code = body[1] if len(body) > 1 else 0
-        if self._note and (code != self._note or self._is_old):
+        if code != self._note or self._life == RESUMED:
             self._lose_note("another note is in escrow")
-        self._code = code
+        self._note = code
+        self._go(READ)
         if self._passive:
             return
-        if self._allowed and self._value(code):
-            self._note = code
+        if self._allowed and value_at(self._values, code):
+            self._stack()
             self._ask(_STACK, b"", now_ms)
         else:
             self._count("returned")
-            self._note = 0
-            self._obeyed = False
+            self._go(RETURN)
             self._ask(_RETURN, b"", now_ms)
+
+    def _stack(self) -> None:
+        """The note is told to stack; flash knows of it before our command goes out."""
+        self._go(READ)  # another host may stack a note that was not heard of
+        self._go(WRITE)
+        self._go(LEAVE)
 
     def _vend_valid(self, body: bytes) -> None:
         """The note is safe in the stacker."""
-        if self._note:
-            value = self._value(self._note)
+        if self._on_way():
+            self._go(CREDIT)
+            value = value_at(self._values, self._note)
             if value:
                 self._batch += 1
                 self._tally("%d-%02x" % (self._batch, self._note), [value])
                 self._marked = 0
             else:
-                self._quarantine(
-                    "note of code %02X, whose value nobody knows; count by hand" % self._note, body
-                )
+                text = "note of code %02X, whose value nobody knows; count by hand"
+                self._quarantine(text % self._note, body)
         elif self._stated:
             self._count("repeats")
         else:
-            self._tell(
-                "discrepancy", "VEND VALID behind a restart: counted before, or a note more", 1
-            )
-        self._note = 0
-        self._obeyed = self._is_old = False
+            text = "VEND VALID after a restart: counted before, or a note more"
+            self._tell("discrepancy", text, 1)
         self._stated = True
         if not self._passive:
             self._out = frame(_ACK)  # no answer follows
 
     def _power_up(self, status: int, now_ms: int) -> None:
-        """40, 41 note in the acceptor, 42 note in the stacker: RESET returns or stacks it and
-        begins the settings anew.
-        """
+        """40, 41 note in the acceptor, 42 in the stacker: RESET returns or stacks it."""
         if not _POWER_UP <= self._last <= _POWER_UP_STACKER:
             self._tell("reset", "machine restarted, status %02X" % status)
             if status == _POWER_UP_STACKER:
-                self._tell(
-                    "discrepancy", "power-up with a note in the stacker: its credit is unknown", 1
-                )
-                self._note = 0
-            elif self._note:
-                self._obeyed = True
-                self._lose_note("machine restarted")
+                text = "power-up with a note in the stacker: its credit is unknown"
+                self._tell("discrepancy", text, 1)
+                self._go(LOSE)
+            else:
+                self._go_on(LOSE, "machine restarted")
             self._stated = False
         self._inhibited = None
         self._todo = [_ASSIGNMENT, _DENOMINATIONS, _SECURITY, _INHIBIT]
@@ -318,13 +295,6 @@ class Id003(Acceptor):
             self._ask(_RESET, b"", now_ms)
 
     def _lose_note(self, why: str) -> None:
-        """A note that was sent to the stacker did not arrive as far as anybody knows."""
-        if self._note and self._obeyed:
-            self._tell("discrepancy", "a note without a credit: " + why, 1)
-        self._note = 0
-        self._obeyed = self._is_old = False
-
-    def _value(self, code: int) -> int:
-        """Minor units of a denomination code, 0 when it has none."""
-        at = code - _CODE_FIRST
-        return self._values[at] if 0 <= at < len(self._values) else 0
+        """No credit came. A note that the machine did not begin to stack came back."""
+        begun = self._life in (STACKING, RESUMED)
+        self._go_on(LOSE if begun else RETURN, why)

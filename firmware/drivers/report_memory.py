@@ -19,9 +19,8 @@ from protocol.records import FLAG_ACCUMULATE
 _IDENTITIES_MAX = const(16)  # how many batches back a reprint is recognised
 _FIRST_BATCH = const(1)
 _DIGEST_BYTES = const(8)
-_UNKNOWN = const(
-    b"\x00\x00\x00\x00\x00\x00\x00\x00"
-)  # digest of a batch that was stated before the device restarted
+# Digest of a batch that was stated before the device's restart
+_UNKNOWN = const(b"\x00\x00\x00\x00\x00\x00\x00\x00")
 
 
 def _parts(entry: bytes) -> list:
@@ -43,14 +42,10 @@ class ReportMemory:
         self._batch = -1  # number of the last batch; -1: nothing to compare with
         self._group = ()  # the numbers within which batches count up
         self._date = ""
-        self._subs = (
-            -1,
-            0,
-            0,
-        )  # batch, its last sub-batch, value of the sub-batches that were reported
-        self._standing = (
-            None  # rows of the last report, when it was stated: what a running sum must hold
-        )
+        # Batch, its last sub-batch, value of the sub-batches that were reported
+        self._subs = (-1, 0, 0)
+        # Rows of the last report, when it was stated: what a running sum must hold
+        self._standing = None
 
     def resume(self, batch_id: str) -> None:
         """Go on after the last tally on flash."""
@@ -115,12 +110,8 @@ class ReportMemory:
         open_batch, subs, _ = self._subs
         epoch = self._epoch
         if 0 <= report < self._report:
-            notes.append(
-                (
-                    "day_clear",
-                    "report number %d after %d: its day total was cleared" % (report, self._report),
-                )
-            )
+            text = "report number %d after %d: its day total was cleared"
+            notes.append(("day_clear", text % (report, self._report)))
             before = self._batch
             self._restart()
             if batch > before:  # the batch numbers went on: a gap in them still shows
@@ -139,35 +130,27 @@ class ReportMemory:
         refusal = ""
         if known and known[0] == body.digest:
             if body.total and known[3] != date and (report < 0 or known[2] != str(self._epoch)):
-                refusal = (
-                    "batch %d again, same content, other date: reprint or new day? recount it"
-                    % batch
-                )
+                refusal = "batch %d again, same content, other date: reprint or new day? recount it"
             else:
                 return known[4], True, ""
         elif known and known[0] == _UNKNOWN:
-            refusal = (
-                "batch %d was stated before our restart: is this a copy? recount it if not" % batch
-            )
+            refusal = "batch %d was stated before our restart: is this a copy? recount it if not"
         elif restarted and (known or backwards):
             notes.append(("day_clear", "batch %d on %s: its numbers started again" % (batch, date)))
             self._restart()
         elif known and known[2] == str(self._epoch):
-            refusal = "batch %d was stated before with other content; recount it" % batch
+            refusal = "batch %d was stated before with other content; recount it"
         elif backwards:
-            refusal = "batch %d came after batch %d: old copy or restart? recount it" % (
-                batch,
-                self._batch,
-            )
-        if refusal and backwards:  # in any case the machine counts on from here
-            notes.append(
-                ("day_clear", "batch number went back from %d to %d" % (self._batch, batch))
-            )
+            refusal = "batch %%d came after batch %d: old copy or restart? recount it" % self._batch
+        if refusal:
+            refusal = refusal % batch
+        if refusal and backwards:  # whatever it was, the machine now counts on from here
+            text = "batch number went back from %d to %d" % (self._batch, batch)
+            notes.append(("day_clear", text))
             self._restart()
         if subs and (batch != open_batch or epoch != self._epoch):
-            notes.append(
-                ("missing_report", "batch %d was not reported, only sub-batches of it" % open_batch)
-            )
+            text = "batch %d was not reported, only sub-batches of it" % open_batch
+            notes.append(("missing_report", text))
         self._follow(numbers, notes)
         if self._grammar["sub_batch"] and not refusal:
             refusal = self._follow_subs(batch, numbers["s"], body.total, notes)

@@ -1,12 +1,12 @@
 """Printed reports become tallies: one engine for every counter. A grammar describes the machine.
 
 Bytes -> lines (report_text) -> typed columns and arithmetic (report_body) -> identity
-(report_memory) -> one event. A report is stated whole or not at all: the sum of the rows must be
-the machine's own total, and anything else becomes a `quarantine` event with its bytes. After both the
+(report_memory) -> one event. A report is stated whole or not at all: the rows must sum to the
+machine's own total, and anything else becomes a `quarantine` event with its bytes. After either the
 stream is ready for the next report.
 """
 
-from firmware.drivers.base import cut_text, ticks_diff
+from firmware.drivers.base import Driver, cut_text, ticks_diff
 from firmware.drivers.report_body import REPORT_LINES_MAX, ReportBody, specs_for, values_of
 from firmware.drivers.report_memory import ReportMemory
 from firmware.drivers.report_text import CUT, LINE_BYTES_MAX, LineReader, is_rule
@@ -24,7 +24,7 @@ _NOISE = const(1)  # lines outside a report that have nothing to do with money
 _LOST = const(2)  # lines of a report whose start was not seen
 
 
-class ReportStream:
+class ReportStream(Driver):
     """One serial line with one machine on it: `feed` bytes, `poll` time, events come back."""
 
     def __init__(self, instrument: str, settings: dict, currency: str):

@@ -10,7 +10,7 @@ Source: Technical Handbook 019722-101 rev. 05, chapter 12. ACK and NAK are not p
 15 hex are assumed.
 """
 
-from firmware.drivers.base import ticks_add, ticks_diff
+from firmware.drivers.base import Driver, ticks_add, ticks_diff
 from firmware.drivers.sc350_pieces import IS_OFFLINE, NO_COIN, Pieces
 from protocol.compat import const
 
@@ -33,8 +33,14 @@ _TRIES_LOG_ON = const(3)  # then log on again
 _TRIES_OFFLINE = const(5)
 
 
-class Sc350:
-    """One counter on one line: `feed` its bytes, `poll` time, send `take_output()`."""
+class Sc350(Driver):
+    """One counter on one line: `feed` its bytes, `poll` time, send `take_output()`.
+
+    Nothing stops it from counting. What flash refused it still has in memory: the controller asks
+    it again.
+    """
+
+    asks = True
 
     def __init__(self, instrument: str, settings: dict, currency: str):
         self.instrument = instrument
@@ -58,11 +64,6 @@ class Sc350:
     def resume(self, batch_id: str) -> None:
         """Go on after the last tally on flash."""
         self._pieces.resume(batch_id)
-
-    def allow(self, is_allowed: bool) -> None:
-        """Nothing stops the machine from counting. It still has in memory what flash refused: the
-        controller asks for it again.
-        """
 
     def feed(self, data: bytes, now_ms: int) -> list:
         """Bytes of the machine."""

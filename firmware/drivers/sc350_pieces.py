@@ -11,7 +11,7 @@ from protocol.compat import const
 from protocol.records import FLAG_REPRINT
 
 _BLOCKED_MS = const(3000)  # coins at the sensor for so long while nothing counts
-_NEAR_MS = const(1500)  # a reading that is not older saw all that happened: no hand is faster
+_NEAR_MS = const(1500)  # a reading so young saw all that a hand can do
 _LONG_MS = const(10000000)
 _SPARE_PIECES = const(20)
 _SLACK_MS = const(1000)
@@ -51,9 +51,8 @@ class Pieces:
         self._is_other = False  # the revisions are another machine's
         self._was_away = False  # it had to be logged on again
         self._floor = 0  # so many pieces are on the display for sure
-        self._floor_then = (
-            0  # the floor when memory was first read otherwise: what was on it is what moved
-        )
+        # The floor when memory was first read otherwise: what was on it is what moved.
+        self._floor_then = 0
         self._count_read = 0
         self._count_age = _LONG_MS
         self._is_exact = False
@@ -62,7 +61,7 @@ class Pieces:
         self.resets = 0
 
     def resume(self, batch_id: str) -> None:
-        """Go on after the last tally on flash; nothing if that tally is not ours."""
+        """Go on after the last tally on flash; nothing when that is none of ours."""
         parts = batch_id.split("-")
         try:
             epoch, memory, revision = int(parts[0][1:]), int(parts[1]), bytes.fromhex(parts[2])
@@ -78,12 +77,8 @@ class Pieces:
         if self._status & (_COINS | _COUNTING) == _COINS:
             self._blocked = min(self._blocked + passed, _LONG_MS)
             if self._blocked >= _BLOCKED_MS:
-                self.begin(
-                    events,
-                    _IS_JAM,
-                    "jam",
-                    "coins at the sensor and nothing counts: clear the track",
-                )
+                detail = "coins at the sensor and nothing counts: clear the track"
+                self.begin(events, _IS_JAM, "jam", detail)
 
     def away(self) -> None:
         """It was silent for so long that we must log on again: it may now be another machine."""
@@ -174,10 +169,9 @@ class Pieces:
     def _state_transfer(self, events: list, pieces: int) -> None:
         """Pieces were moved to memory."""
         if pieces < self._floor_then:
+            # A transfer takes the whole display: this was another count.
             self._floor = self._floor_then
-            self._state_cleared(
-                events
-            )  # a transfer takes the whole display: this was another count
+            self._state_cleared(events)
         self._restart_count()
         if not self._settings["coin_minor"]:
             self.tell(
@@ -256,19 +250,14 @@ class Pieces:
         new = value & ~self._status
         self._status = value
         if new & _DOOR:
-            self.tell(
-                events, "discrepancy", "inspection door opened while counting: recount this batch"
-            )
+            detail = "inspection door opened while counting: recount this batch"
+            self.tell(events, "discrepancy", detail)
         if not value & _COINS or value & _COUNTING:
             self._blocked = 0
             self.end(events, _IS_JAM)
+        full = "batch quantity reached: change the bag and go on"
         for bit, told, condition, detail in (
-            (
-                _BATCH_REACHED,
-                _IS_STOPPED,
-                "stopped",
-                "batch quantity reached: change the bag and go on",
-            ),
+            (_BATCH_REACHED, _IS_STOPPED, "stopped", full),
             (_CLEANING, _IS_FAULT, "fault", "status bit 3: cleaning due"),
         ):
             if value & bit:

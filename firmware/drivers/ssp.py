@@ -16,6 +16,22 @@ Source: SSP Protocol Manual GA138_2_2 (NV9USB). Its "real value multiplier" is r
 that gives a power of ten.
 """
 
+from firmware.drivers.acceptor import (
+    BOXED,
+    CREDIT,
+    CREDITED,
+    DOUBTFUL,
+    END,
+    LATE,
+    LEAVE,
+    LOSE,
+    MOVE,
+    READ,
+    RESET,
+    RESUME,
+    RETURN,
+    WRITE,
+)
 from firmware.drivers.base import ticks_add
 from firmware.drivers.ssp_link import SspLink
 from protocol.compat import const
@@ -45,9 +61,9 @@ _WITH_CHANNEL = const(b"\xef\xee\xe1\xe2\xe6")  # these carry one byte
 _BARE = const(b"\xf1\xed\xec\xcc\xeb\xea\xe9\xe8\xe7\xe4\xe3\xe0\xb5\xb6")  # and these none
 _STILL = const(b"\xe8\xe7\xe3\xe4")  # these say nothing of a note
 _QUIET_POLLS = const(4)
-_TO_ACK = const(
-    b"\xee\xe1\xe2\xe6"
-)  # EVENT ACK is harmless where it is not needed: the answer is F5
+_TO_ACK = const(b"\xee\xe1\xe2\xe6")  # EVENT ACK is harmless where it is not needed: answer F5
+# A note left by the front. After a restart of ours it may be another one than that on its way.
+_UNSEEN = const("whether it was given back, nobody saw")
 
 
 class Ssp(SspLink):
@@ -55,20 +71,15 @@ class Ssp(SspLink):
 
     def __init__(self, instrument: str, settings: dict, currency: str):
         super().__init__(instrument, settings, currency)
-        self._on_way = False  # a note was read that is neither credited nor given back
-        self._note = 0  # its channel
-        self._is_old = False  # and that is known from flash alone
         self._marked = 0  # the channel on its way that flash knows of
-        self._quiet = 0  # polls running in which nothing was heard of it
-        self._credited = False  # and this one is credited, but not stacked yet
+        self._quiet = 0  # polls running in which nothing was heard of the note
         self._doubt = False  # `_owed` comes from before our restart
-        self._lost = False  # a discrepancy told of this note
         self._wrong = ()  # conditions that the last answer repeated
         self._strange = b""  # the last answer with an unknown event
 
     def resume(self, batch_id: str) -> None:
-        """What the last tally on flash was: "serial-number-channels", and "?channel" behind it for
-        a note on its way.
+        """What the last tally on flash was: "serial-number-channels", then "?channel" when a note
+        was on its way.
         """
         stated, _, marked = batch_id.partition("?")
         parts = stated.split("-")
@@ -78,7 +89,8 @@ class Ssp(SspLink):
             self._owed = [(_CREDIT, int(each)) for each in parts[2].split(".") if each.isdigit()]
             self._doubt = True
             self._note = self._marked = int(marked) if marked.isdigit() else 0
-            self._on_way = self._is_old = self._marked > 0
+            if self._marked:
+                self._go(RESUME)
 
     def _polled(self, question: bytes, data: bytes, now_ms: int) -> None:
         """The answer to a poll: events, the oldest first."""
@@ -87,14 +99,34 @@ class Ssp(SspLink):
             self._refused(question, data[0])
             return
         self._state = "idle"
-        self._held = 0
+        self._go(LEAVE)  # a note that was in escrow: this poll told the machine to stack it
+        wrong, self._wrong = self._wrong, ()
+        self._quiet += 1
+        credits = self._read_events(data, question == _POLL_WITH_ACK)
+        if credits:
+            self._credit(credits, data)
+        if "jam" in wrong and "jam" not in self._wrong:
+            self._go_on(LOSE, "a jam was cleared")
+        if self._quiet >= _QUIET_POLLS:
+            self._go_on(LOSE, "nothing more was heard of it")
+        note = self._on_way()
+        if note != self._marked:
+            self._marked = note
+            self._tally(
+                self._batch_id([each for code, each in self._owed if code == _CREDIT])
+                + "?%d" % note,
+                [],
+            )
+        self._mend(*[each for each in wrong if each not in self._wrong])
+        if self._to_ack:
+            self._due_ms = now_ms
+
+    def _read_events(self, data: bytes, has_ack: bool) -> list:
+        """Take each event of an answer; the channels of new credits."""
         owed, self._owed = self._owed, []
         doubt, self._doubt = self._doubt, False
         credits = []
-        wrong = self._wrong
-        self._wrong = ()
         at = 1
-        self._quiet += 1
         while at < len(data):
             code = data[at]
             channel = 0
@@ -106,10 +138,9 @@ class Ssp(SspLink):
                 break
             at += 1
             if code == _RESET and owed:
-                doubt = self._doubt = (
-                    True  # whether the machine still knows of it is not said anywhere
-                )
-            if code in _TO_ACK and question == _POLL_WITH_ACK:
+                # whether the machine still knows of it is not said anywhere
+                doubt = self._doubt = True
+            if code in _TO_ACK and has_ack:
                 self._to_ack = True
                 self._owed.append((code, channel))
                 if (code, channel) in owed:
@@ -126,23 +157,7 @@ class Ssp(SspLink):
             self._event(code, channel, credits)
         if self._doubt:
             self._owed += owed
-        if credits:
-            self._credit(credits, data)
-        if "jam" in wrong and "jam" not in self._wrong:
-            self._lose_note("a jam was cleared")
-        if self._quiet >= _QUIET_POLLS:
-            self._lose_note("nothing more was heard of it")
-        note = self._note if self._on_way else 0
-        if note != self._marked:
-            self._marked = note
-            self._tally(
-                self._batch_id([each for code, each in self._owed if code == _CREDIT])
-                + "?%d" % note,
-                [],
-            )
-        self._mend(*[each for each in wrong if each not in self._wrong])
-        if self._to_ack:
-            self._due_ms = now_ms
+        return credits
 
     def _refused(self, question: bytes, code: int) -> None:
         """The answer to a poll is not OK."""
@@ -159,40 +174,39 @@ class Ssp(SspLink):
             self._quiet = 0
         if code == _RESET:
             self._tell("reset", "machine restarted")
-            self._lose_note("slave reset")
+            self._go_on(LOSE, "slave reset")
+            self._go(RESET)
             self._step = 1
             self._enabled = None
-            self._credited = False
         elif code == _READ and channel:
-            self._lose_note("another one came")
-            self._on_way = True
-            self._credited = self._lost = False
-            self._note = self._held = channel
-            self._is_old = False
+            self._go_on(LOSE, "another one came")
+            self._go(READ)
+            self._go(WRITE)
+            self._note = channel
             self._mend("full", "stopped")
         elif code == _CREDIT:
             credits.append(channel)
             if channel != self._note:
-                self._lose_note("another one was credited")
-            self._on_way = False
-            self._credited = True
+                self._go_on(LOSE, "another one was credited")
+            self._go(CREDIT)
         elif code == _STACKING:
             self._state = "counting"
+            self._go(MOVE)
         elif code == _STACKED:
-            self._lose_note("stacked without a credit")
-            self._credited = self._lost = False
+            self._go_on(LOSE, "stacked without a credit")
+            self._go(END)
         elif code == _REJECTED:
             self._count("rejects")
-            self._given_back()
+            self._go_on(RETURN, _UNSEEN)
         elif code == _FROM_FRONT:
-            self._given_back()
-            if self._credited:
-                self._tell("fraud", "channel %d given back at power-up behind its credit" % channel)
+            self._go_on(RETURN, _UNSEEN)
+            if self._life == CREDITED or self._life == LATE:
+                self._tell("fraud", "channel %d given back at power-up after its credit" % channel)
         elif code == _INTO_CASHBOX:
-            self._on_way = True
-            if not self._lost:
-                self._lose_note("channel %d went into the cashbox at power-up" % channel)
-            self._on_way = self._lost = False
+            if self._life != DOUBTFUL and self._life != LATE:
+                text = "a note without a credit: channel %d went into the cashbox at power-up"
+                self._tell("discrepancy", text % channel, 1)
+            self._go(BOXED)
         elif code == _FRAUD:
             self._tell("fraud", "fraud attempt, channel %d" % channel)
         elif code == _FULL:
@@ -212,21 +226,6 @@ class Ssp(SspLink):
         elif code == _PATH_OPEN:
             self._wrong += ("fault",)
             self._begin("fault", "E0: note path open")
-
-    def _given_back(self) -> None:
-        """A note left by the front. Behind a restart of ours it may be another one than that on its
-        way before.
-        """
-        if self._is_old:
-            self._lose_note("whether it was given back, nobody saw")
-        self._on_way = False
-
-    def _lose_note(self, why: str) -> None:
-        """A note was on its way, and nobody knows where it went."""
-        if self._on_way:
-            self._tell("discrepancy", "a note without a credit: " + why, 1)
-            self._lost = True
-        self._on_way = False
 
     def _credit(self, credits: list, data: bytes) -> None:
         """State the notes of these channels."""
@@ -250,18 +249,18 @@ class Ssp(SspLink):
         return "%d-%d-%s" % (self._serial, self._batch, ".".join([str(each) for each in channels]))
 
     def _strange_event(self, data: bytes, code: int) -> None:
-        """An event of unknown length: what stands behind it cannot be read."""
+        """An event of unknown length: the rest of the answer cannot be read."""
         self._wrong += ("fault",)
         self._begin("fault", "event %02X is not known; the rest of the answer is kept" % code)
         if data != self._strange:
             self._strange = data
             self._quarantine(
-                "unknown event %02X: a credit may stand behind it; compare with the cashbox" % code,
+                "unknown event %02X: a credit may follow it; compare with the cashbox" % code,
                 data,
             )
         self._to_ack = True
 
     def _exchanged(self) -> None:
         """Another machine answers: what was under way in the old one is lost."""
-        self._lose_note("the machine was exchanged")
-        self._credited = False
+        self._go_on(LOSE, "the machine was exchanged")
+        self._go(RESET)

@@ -6,7 +6,7 @@ answer instead of acting twice. Source: SSP Protocol Manual GA138_2_2, packet se
 Request for a banknote validator.
 """
 
-from firmware.drivers.acceptor import Acceptor
+from firmware.drivers.acceptor import LEAVE, WRITTEN, Acceptor
 from firmware.drivers.base import ticks_add, ticks_diff
 from firmware.drivers.ssp_frames import Reader, frame
 from protocol.compat import const
@@ -47,7 +47,6 @@ class SspLink(Acceptor):
         self._channels = ()  # denominations in minor units, 0 for one of another currency
         self._enabled = None
         self._check_serial = False
-        self._held = 0  # channel in escrow
         self._owed = []  # events that were stated and whose EVENT ACK has no answer
         self._to_ack = False
 
@@ -136,7 +135,7 @@ class SspLink(Acceptor):
         self._step = self._tries = 0
         self._seq = 0x80
         self._enabled = None
-        self._held = 0
+        self._go(LEAVE)
 
     def _next_question(self) -> bytes:
         step = self._step
@@ -155,7 +154,7 @@ class SspLink(Acceptor):
             return _EVENT_ACK
         if self._check_serial:
             return _SERIAL
-        if self._held and not self._allowed:
+        if self._life == WRITTEN and not self._allowed:
             return _REJECT
         if self._allowed is not self._enabled:
             return _ENABLE if self._allowed else _DISABLE
@@ -195,7 +194,7 @@ class SspLink(Acceptor):
             if data[0] != _OK:
                 self._due_ms = ticks_add(now_ms, self._settings["poll_ms"])
         elif question == _REJECT:
-            self._held = 0
+            self._go(LEAVE)
         if self._step < 5:
             self._step += 1
             if self._step == 4 and not self._channels:

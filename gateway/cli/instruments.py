@@ -147,10 +147,8 @@ def monitor(
     )
     driver = _driver(profile, currency)
     if listen:
-        hear = getattr(driver, "overhear", None)
-        if hear is not None:
-            hear(b"", 0)
-    elif hasattr(driver, "allow"):
+        driver.overhear(b"", 0)
+    else:
         driver.allow(accept)
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -3,12 +3,13 @@ costs heap.
 
 A function or class that nothing staged mentions is dropped (the gateway's half of a codec, what
 only a technician's tool asks a driver). A constant that only its own module mentions becomes
-private, so that the compiler folds it away. A package that is nothing but its docstring needs no
-file. Mentioned is what stands anywhere as a name, an attribute or a word of a text. Parameters that
-nobody passes by name are numbered: the device keeps the name of each, and so they share a few. So
-are private attributes, functions and methods of a module, or of modules whose classes inherit from
-each other: `_0` is the most frequent one of each. Two drivers with names of their own would cost
-the device 7 KB, because its table of names doubles.
+private, so that the compiler folds it away. A number that a module imports is written there as a
+number. A package that is nothing but its docstring needs no file. Mentioned is what stands anywhere
+as a name, an attribute or a word of a text. Parameters that nobody passes by name are numbered: the
+device keeps the name of each, and so they share a few. So are private attributes, functions and
+methods of a module, or of modules whose classes inherit from each other: `_0` is the most frequent
+one of each. Two drivers with names of their own would cost the device 7 KB, because its table of
+names doubles.
 """
 
 import ast
@@ -39,6 +40,8 @@ def _slim(sources: tuple[tuple[str, str], ...], keep: tuple[str, ...]) -> dict[s
     while dropped:
         mentions = sum((Counter(_mentions(tree)) for tree in trees.values()), others)
         dropped = max([_drop_unused(tree, mentions) for tree in trees.values()])
+    _fold_shared_constants(trees)
+    mentions = sum((Counter(_mentions(tree)) for tree in trees.values()), others)
     keywords = {
         node.arg for tree in trees.values() for node in _walk(tree) if isinstance(node, ast.keyword)
     }
@@ -110,6 +113,56 @@ def _is_used(definition: _Definition, mentions: Counter[str]) -> bool:
         word == definition.name for word in _mentions(definition)
     )  # a function that only calls itself is not used
     return definition.name.startswith("__") or mentions[definition.name] > inside
+
+
+def _fold_shared_constants(trees: Mapping[str, ast.Module]) -> None:
+    """A number that a module imports from another one stands there as a number, without its name
+    and its import.
+    """
+    numbers = {
+        (name.removesuffix(".py").replace("/", "."), ast.unparse(node.targets[0])): node.value.args[
+            0
+        ]
+        for name, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "const"
+        and isinstance(node.value.args[0], ast.Constant)
+        and type(node.value.args[0].value) is int
+    }
+    for tree in trees.values():
+        known: dict[str, ast.Constant] = {}  # the number for "NAME" or "module.NAME"
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names[:]:
+                    path = f"{node.module}.{alias.name}"
+                    known |= {
+                        f"{alias.name}.{constant}": number
+                        for (module, constant), number in numbers.items()
+                        if module == path and alias.asname is None
+                    }
+                    number = numbers.get((str(node.module), alias.name))
+                    if number is not None and alias.asname is None:
+                        known[alias.name] = number
+                        node.names.remove(alias)
+        tree.body = [
+            each for each in tree.body if not isinstance(each, ast.ImportFrom) or each.names
+        ]
+        _Numbers(known).visit(tree)
+
+
+class _Numbers(ast.NodeTransformer):
+    """Names that stand for a number become the number."""
+
+    def __init__(self, known: Mapping[str, ast.Constant]) -> None:
+        self._known = known
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._known.get(node.id, node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        return self._known.get(ast.unparse(node)) or self.generic_visit(node)
 
 
 def _hide_constants(tree: ast.Module, mentions: Counter[str]) -> None:

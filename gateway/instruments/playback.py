@@ -29,9 +29,14 @@ FINDINGS = (
 class Driver(Protocol):
     """What every driver of firmware/drivers has."""
 
+    asks: bool
+
     def feed(self, data: bytes, now_ms: int) -> list[dict[str, Any]]: ...
     def poll(self, now_ms: int) -> list[dict[str, Any]]: ...
     def take_output(self) -> bytes: ...
+    def overhear(self, data: bytes, now_ms: int) -> list[dict[str, Any]] | None: ...
+    def faults(self) -> dict[str, int]: ...
+    def snapshot(self) -> dict[str, Any]: ...
 
 
 Told = tuple[int, dict[str, Any]]
@@ -39,10 +44,9 @@ Told = tuple[int, dict[str, Any]]
 
 def overhears(driver: Driver) -> bool:
     """True for the driver of a machine that has to be asked. It then only listens."""
-    hear = getattr(driver, "overhear", None)
-    if hear is not None:
-        hear(b"", 0)
-    return hear is not None
+    if driver.asks:
+        driver.overhear(b"", 0)
+    return driver.asks
 
 
 def play(driver: Driver, bursts: Iterable[Burst]) -> Iterator[Told]:
@@ -56,8 +60,7 @@ def play(driver: Driver, bursts: Iterable[Burst]) -> Iterator[Told]:
         if not burst.is_ours:
             events = driver.feed(burst.data, now_ms)
         else:
-            hear = getattr(driver, "overhear", None)
-            events = [] if hear is None else hear(burst.data, now_ms) or []
+            events = driver.overhear(burst.data, now_ms) or []
         yield from ((now_ms, event) for event in events)
         driver.take_output()
     yield from _pass(driver, now_ms, now_ms + SILENCE_MS)
@@ -79,7 +82,7 @@ def _pass(driver: Driver, now_ms: int, until_ms: int) -> Iterator[Told]:
 
 def told(driver: Driver) -> dict[str, Any]:
     """{"faults": ..., "snapshot": ...}, as far as the driver keeps them."""
-    return {name: getattr(driver, name, dict)() for name in ("faults", "snapshot")}
+    return {"faults": driver.faults(), "snapshot": driver.snapshot()}
 
 
 def as_json_line(at_ms: int, event: dict[str, Any]) -> str:

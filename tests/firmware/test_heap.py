@@ -161,10 +161,12 @@ import gc
 import board
 from firmware.controller import Controller
 from firmware.drivers.report_stream import ReportStream
-from firmware.journal import SECTOR_BYTES, Journal
+from firmware.journal import Journal
 from firmware.uplink import Uplink
 from protocol import cbor, seal
 from protocol.topics import kid
+
+SECTOR_BYTES = 4096  # of firmware.journal; a staged tree keeps no names of numbers
 
 class Ram:
     def __init__(self, sectors):

@@ -44,6 +44,25 @@ def test_a_constant_of_its_own_module_is_folded_and_one_of_others_is_not() -> No
     assert "return _SIZE + DEPTH" in text
 
 
+def test_a_number_that_another_module_imports_is_written_there_as_a_number() -> None:
+    found = slim(
+        {
+            "firmware/one.py": "SIZE = const(8)\nTEXT = const('eight')\nx = SIZE",
+            "firmware/two.py": "from firmware.one import SIZE, TEXT\nprint(SIZE, TEXT)",
+            "firmware/three.py": "from firmware.one import SIZE\nprint(SIZE)",
+            "firmware/four.py": "from firmware import one\nprint(one.SIZE)",
+        },
+        [],
+    )
+
+    assert {
+        "firmware/one.py": "_SIZE = const(8)\nTEXT = const('eight')\nx = _SIZE",
+        "firmware/two.py": "from firmware.one import TEXT\nprint(8, TEXT)",
+        "firmware/three.py": "print(8)",
+        "firmware/four.py": "from firmware import one\nprint(8)",
+    } == found
+
+
 def test_parameters_are_numbered_but_those_that_are_passed_by_name() -> None:
     text = slimmed(
         "def f(size, depth=2):\n    return [size for each in depth if each > size]\n\nf(1,"

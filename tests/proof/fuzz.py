@@ -162,8 +162,7 @@ def run_one(driver_class: Any, settings: dict[str, Any], wrap: Any, data: bytes)
     grows.
     """
     driver = driver_class("counter", dict(settings), "USD")
-    if hasattr(driver, "resume"):
-        driver.resume("")
+    driver.resume("")
     framed = bool(data[:1] and data[0] & 1)
     at, now_ms = 1, 0
     while at + 2 <= len(data):

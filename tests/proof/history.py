@@ -164,8 +164,7 @@ class _Bench:
 
     def _start(self) -> Any:
         driver = self._make()
-        if hasattr(driver, "resume"):
-            driver.resume(self._last_batch.get("counter", ""))
+        driver.resume(self._last_batch.get("counter", ""))
         return driver
 
     def run(self, start_ms: int, end_ms: int, restart_every_ms: int, acting: bool) -> None:

@@ -38,7 +38,7 @@ def settle(machine: Any, now_ms: int) -> None:
 
 CASES = [Case(profile="ebds", hands=hands, settle=settle)]
 PLANTED = [
-    ("credits in escrow", "elif d0 & _STACKED:", "elif d0 & (_STACKED | _ESCROW):"),
+    ("credits in escrow", "elif d0 & _STACKED:", "elif d0 & (_STACKED | _HELD):"),
     (
         "takes any toggle for an answer",
         "elif not self._is_asking or frame[2] & 1 != self._toggle:",
@@ -51,24 +51,23 @@ PLANTED = [
     ),
     (
         "tells to stack before flash knows",
-        "                self._begin(value)\n                self._told_under",
-        "                self._note = value\n                return\n"
-        "                self._told_under",
+        "                self._write_down()\n",
+        "                self._write_down()\n                return\n",
     ),
     (
         "forgets after our restart what flash knew",
-        "self._note = int(note) if note.isdigit() else 0",
-        "self._note = 0",
+        "            if self._note:\n                self._go(RESUME)\n",
+        "",
     ),
     (
         "counts a note in escrow after our restart as the one on flash",
-        "not self._is_met and not d0 & _STACKING:",
-        "False:",
+        "elif self._life == RESUMED and not d0 & _MOVES:",
+        "elif False:",
     ),
     (
         "forgets the note that vanished",
-        'self._lost("told to stack, and no word of it", events)',
-        "self._settle(events)",
+        'self._lose_note("told to stack, and no word of it")',
+        "self._settle(RETURN)",
     ),
     (
         "first question under the stated toggle",

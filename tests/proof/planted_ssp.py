@@ -30,15 +30,12 @@ PLANTED = [
      "if (code, channel) in owed:", "if (code, channel) in owed and code != _CREDIT:"),
     ("the flag changes when a question is asked again",
      "            self._ask(self._question, now_ms)\n",
-     "            self._seq ^= 0x80\n"
-     "            self._ask(self._question, now_ms)\n"),
-    ("a note that was read is counted",
-     "            self._note = self._held = channel\n",
-     "            self._note = self._held = channel\n"
-     "            credits.append(channel)\n"),
-    ("what is repeated behind a restart is taken for the old note",
-     "if doubt and code == _CREDIT:", "if False:"),
+     "            self._seq ^= 0x80\n            self._ask(self._question, now_ms)\n"),
+    ("a note that was read is counted", "            self._note = channel\n",
+     "            self._note = channel\n            credits.append(channel)\n"),
+    ("what is repeated after a restart is taken for the old note", "if doubt and code == _CREDIT:",
+     "if False:"),
     ("no word on flash before a note is stacked", "if note != self._marked:", "if False:"),
     ("a note on its way is forgotten over a restart",
-     "self._on_way = self._is_old = self._marked > 0", "pass"),
+     "            if self._marked:\n                self._go(RESUME)", "            pass"),
 ]  # fmt: skip
