@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gateway.clock import CLOCK_FILE_ENV, BenchClock
+
 ROOT = Path(__file__).parent.parent
 NOBODY = 65534
 DROP_FROM_BOUNDING_SET = 24  # prctl(2)
@@ -30,17 +32,28 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "gateway", *map(str, arguments)]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+def environment(clock: Path | None = None) -> dict[str, str]:
+    set_clock = {CLOCK_FILE_ENV: str(clock)} if clock else {}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **set_clock}
+
+
+def clock_at(path: Path, utc_ms: int) -> Path:
+    """A clock file for `till(..., clock=...)`: the command believes that it is `utc_ms`."""
+    clock = BenchClock.create(path)
+    clock.advance(utc_ms - clock.utc_ms())
+    return path
 
 
 def till(
-    *arguments: object, cwd: Path | None = None, privileged: bool = True
+    *arguments: object,
+    cwd: Path | None = None,
+    privileged: bool = True,
+    clock: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         command(*arguments),
         cwd=cwd or ROOT,
-        env=environment(),
+        env=environment(clock),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

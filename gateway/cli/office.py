@@ -114,13 +114,19 @@ def report(
 def _day_report(config: Path, date: str | None) -> dict[str, Any]:
     from gateway import config as configuration
     from gateway.business_day import local_date
-    from gateway.day.prove import last_business_date, prove_day
+    from gateway.day.prove import default_business_date, prove_day
     from gateway.reports.day_report import day_report
 
     site = configuration.load(config)
     with opened(site) as ledger:
-        business_date = (
-            date or last_business_date(ledger) or local_date(clock_from_env().utc_ms(), site.zone)
-        )
+        now_ms = clock_from_env().utc_ms()
+        business_date = date or default_business_date(ledger, site.zone, now_ms)
+        today = local_date(now_ms, site.zone)
+        if date is None and business_date != today:
+            print(
+                f"till: nothing was counted or posted today, {today}: this is {business_date}, the"
+                " last day of work; --date names another one",
+                file=sys.stderr,
+            )
         day = prove_day(ledger, site.config.windows, business_date, site.zone, site.config.currency)
         return day_report(day, site.config)

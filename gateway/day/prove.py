@@ -23,6 +23,9 @@ from gateway.office.drawer import DrawerSession
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import drawer_sessions
 from gateway.store.ledger import Ledger
+from protocol.records import decode_record
+
+POSTED_DATES_MAX = 31  # how far back a day of work is looked for among the postings
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,58 @@ class Day:
         )
 
 
-def last_business_date(ledger: Ledger) -> str | None:
-    """The newest business date that anything was posted for."""
-    row = ledger.db.execute("SELECT max(business_date) FROM posting").fetchone()
-    return None if row[0] is None else str(row[0])
+def default_business_date(ledger: Ledger, zone: zoneinfo.ZoneInfo, now_ms: int) -> str:
+    """The day that a report is about when nobody names one: never a day that is still to come.
+
+    Today, on the office's calendar, when anything was counted today or posted for today. Otherwise
+    the last day on which the office worked: something was counted on it, or a payment of that very
+    day was posted. (A receipt past the cut-off is posted for the next day: that alone makes no day
+    of work.) Today again when there never was one.
+    """
+    today = local_date(now_ms, zone)
+    posted = _posted_dates(ledger, today)
+    if posted and posted[0] == today:
+        return today
+    worked = [date for date in posted if _is_posted_on(ledger, date, day_bounds(date, zone))]
+    counted_ms = _last_counted_ms(ledger, day_bounds(today, zone)[1])
+    if counted_ms is not None:
+        worked.append(local_date(counted_ms, zone))
+    return max(worked, default=posted[0] if posted else today)
+
+
+def _posted_dates(ledger: Ledger, until_date: str) -> list[str]:
+    """The newest business dates up to `until_date` that anything was posted for, newest first."""
+    rows = ledger.db.execute(
+        "SELECT DISTINCT business_date FROM posting WHERE business_date <= ?"
+        " ORDER BY business_date DESC LIMIT ?",
+        (until_date, POSTED_DATES_MAX),
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _is_posted_on(ledger: Ledger, business_date: str, bounds: tuple[int, int]) -> bool:
+    """True when a payment for this date was posted between the bounds, Unix milliseconds UTC."""
+    row = ledger.db.execute(
+        "SELECT 1 FROM posting WHERE business_date = ? AND posted_ms >= ? AND posted_ms < ?"
+        " LIMIT 1",
+        (business_date, *bounds),
+    ).fetchone()
+    return row is not None
+
+
+def _last_counted_ms(ledger: Ledger, until_ms: int) -> int | None:
+    """When a cashier last keyed a mark or a machine last counted money, before `until_ms`; None for
+    never. A tally without rows is a driver's bookmark: no money.
+    """
+    rows = ledger.db.execute(
+        "SELECT kind, occurred_ms, body FROM record"
+        " WHERE occurred_ms < ? AND kind IN ('mark', 'tally') ORDER BY occurred_ms DESC",
+        (until_ms,),
+    )
+    for kind, occurred_ms, body in rows:
+        if kind == "mark" or decode_record(body)["rows"]:
+            return int(occurred_ms)
+    return None
 
 
 def prove_day(
