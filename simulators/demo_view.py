@@ -11,7 +11,7 @@ import termios
 import tty
 import zoneinfo
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.columns import Columns
 from rich.console import Group
@@ -24,6 +24,7 @@ from simulators.demo_site import ZONE
 
 LINES = 8
 NEWS = 6
+PANEL_WIDTH = 38
 KEYS_MAX = 64  # read at once
 KEYS = "keys: p cut a window's power   b kill the broker   j jam a bill counter   Ctrl-C end"
 BEEPS = {
@@ -32,6 +33,14 @@ BEEPS = {
     "error": ("BEEEEP", "red"),
     "full": ("BEEEEEEP", "red"),
 }
+
+
+def _padded(lines: Iterable[Text], count: int) -> Text:
+    """The lines, and empty ones up to `count`: a panel keeps its height, and grows where its lines
+    wrap rather than hide the newest.
+    """
+    shown = list(lines)
+    return Text("\n").join(shown + [Text("")] * (count - len(shown)))
 
 
 def is_trouble(text: str) -> bool:
@@ -102,16 +111,13 @@ class View:
 
     def _render(self) -> Group:
         panels = [
-            Panel(
-                Text("\n").join(list(lines) + [Text("")] * (LINES - len(lines))),
-                title=f"window {name}",
-                width=38,
-            )
+            Panel(_padded(lines, LINES), title=f"window {name}", width=PANEL_WIDTH)
             for name, lines in self._lines.items()
         ]
-        news = Panel(Text("\n").join(self._news), title=f"office {self._time}", height=NEWS + 2)
+        # On top: of a view that is higher than the terminal, the lower end is not shown.
+        news = Panel(_padded(self._news, NEWS), title=f"office {self._time}")
         return Group(
-            Columns(panels), news, *([Text(KEYS, style="dim")] if sys.stdin.isatty() else [])
+            news, *([Text(KEYS, style="dim")] if sys.stdin.isatty() else []), Columns(panels)
         )
 
     @contextlib.contextmanager

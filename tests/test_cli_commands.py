@@ -100,7 +100,7 @@ def test_report_writes_files_and_takes_one_form_only(site, tmp_path):
     assert "<caption>By tender</caption>" in (tmp_path / "day.html").read_text()
     assert till("report", "--csv", *config).stdout.startswith("section,window,")
     assert till("report", "--csv", "--html", *config).returncode == 2
-    assert till("report", "--date", "yesterday", *config).returncode == 2
+    assert till("report", *config, "--date", "yesterday").returncode == 2
     assert till("report", "--html", "--out", tmp_path / "no" / "day.html", *config).returncode == 75
 
 
