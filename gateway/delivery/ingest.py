@@ -27,7 +27,7 @@ from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
 from gateway.facts.records import SeenRecord
 from gateway.store.ledger import Ledger
-from protocol import messages, seal, topics
+from protocol import cbor, messages, seal, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
@@ -55,7 +55,7 @@ class Ingest:
         rejected ones too.
         """
         now_ms = self._clock.utc_ms()
-        device = ""
+        device = named = leaf = ""
         try:
             site, named, leaf = topics.parse_topic(topic)
             if site != self._site or leaf not in ("ev", "state"):
@@ -77,8 +77,10 @@ class Ingest:
                 topic, device, kid, payload, now_ms, messages.decode_state(content), retained
             )
         except _Retired as error:
+            lost = leaf == "state" and _claims_lost(payload)
+            kid_told = error.kid if lost or not retained else ""
             return Rejected(
-                str(error), topic, payload, now_ms, retired_kid="" if retained else error.kid
+                str(error), topic, payload, now_ms, named, retired_kid=kid_told, claims_lost=lost
             )
         except ProtocolError as error:
             return Rejected(str(error), topic, payload, now_ms, device)
@@ -292,6 +294,16 @@ class _Retired(seal.SealError):
     def __init__(self, text: str, kid: str) -> None:
         super().__init__(text)
         self.kid = kid
+
+
+def _claims_lost(sealed: bytes) -> bool:
+    """Whether a message whose seal nobody can check any more says that its device vanished. Anybody
+    may have written it: good for a note to a person, and for nothing else.
+    """
+    try:
+        return bool(messages.decode_state(cbor.decode(sealed)[2])["status"] == "lost")
+    except (ProtocolError, TypeError, IndexError, KeyError):
+        return False
 
 
 def _body(raw: bytes) -> Body:
