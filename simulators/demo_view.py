@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from simulators.demo_faults import Faults
+from simulators.demo_faults import BACK, LOST, Faults
 from simulators.demo_site import ZONE
 
 LINES = 8
@@ -43,11 +43,6 @@ def _padded(lines: Iterable[Text], count: int) -> Text:
     return Text("\n").join(shown + [Text("")] * (count - len(shown)))
 
 
-def is_trouble(text: str) -> bool:
-    """Something broke or was mended."""
-    return text.endswith((" LOST", "is back"))
-
-
 class Silent:
     """Nobody watches; a script gets one line for each thing that goes wrong, on standard error."""
 
@@ -58,8 +53,8 @@ class Silent:
     def open(self, faults: Faults) -> Iterator[None]:
         yield
 
-    def say(self, window: str, text: str) -> None:
-        if self._show and (not window or is_trouble(text)):
+    def say(self, window: str, text: str, trouble: str = "") -> None:
+        if self._show and (not window or trouble):
             print(f"{window or 'office'}: {text}", file=sys.stderr)
 
     def heard(self, window: str, text: str) -> None:
@@ -87,9 +82,11 @@ class View:
         with self._live, self._keys(faults):
             yield
 
-    def say(self, window: str, text: str) -> None:
-        """What a cashier does, or with window "" what happens in the office."""
-        style = ("bold green" if "is back" in text else "bold red") if is_trouble(text) else ""
+    def say(self, window: str, text: str, trouble: str = "") -> None:
+        """What a cashier does, or with window "" what happens in the office. `trouble`: LOST or
+        BACK, when something broke or was mended.
+        """
+        style = {LOST: "bold red", BACK: "bold green"}.get(trouble, "")
         if window and not style:
             self._lines[window].append(Text(text, style="dim"))
         else:

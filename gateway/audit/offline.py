@@ -165,7 +165,7 @@ def audit(
         check_heads(scan, heads, report)
         _listed(scan, keys, listed, [head for _, head in heads], report)
         for found in islice(ledger_verify.findings(db), FINDINGS_MAX):
-            kind = "witness" if "was acked with" in found.text else "ledger"
+            kind = "witness" if found.kind == "witness" else "ledger"
             report.add(
                 kind, f"message {found.message_n}" if found.message_n else found.device, found.text
             )

@@ -140,7 +140,12 @@ def verify(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         n, head = ledger.head()
     if as_json:
         rows = [
-            {"message_n": item.message_n, "device": item.device, "text": item.text}
+            {
+                "kind": item.kind,
+                "message_n": item.message_n,
+                "device": item.device,
+                "text": item.text,
+            }
             for item in found
         ]
         print(json.dumps({"n": n, "head": head.hex(), "findings": rows}, indent=2))

@@ -74,11 +74,13 @@ def _messages(db: sqlite3.Connection, first_n: int, last_n: int) -> Iterator[Fin
     for n, device, topic, received_ms, sealed, stored_head in db.execute(query, where):
         expected_n += 1
         if n != expected_n:
-            yield Finding(n, device, f"message {n} follows {expected_n - 1}: messages are missing")
+            text = f"message {n} follows {expected_n - 1}: messages are missing"
+            yield Finding("chain", n, device, text)
             expected_n = n
         head = next_head(head, topic, received_ms, sealed)
         if head != stored_head:
             yield Finding(
+                "chain",
                 n,
                 device,
                 f"message {n}: the chain does not lead to its head (this message or one before was"
@@ -88,6 +90,7 @@ def _messages(db: sqlite3.Connection, first_n: int, last_n: int) -> Iterator[Fin
         rows: list[tuple[Any, ...]] = []
         while pending is not None and pending[0] < n:
             yield Finding(
+                "record",
                 pending[0],
                 pending[1][0][0],
                 f"records of message {pending[0]}: there is no such message",
@@ -96,10 +99,11 @@ def _messages(db: sqlite3.Connection, first_n: int, last_n: int) -> Iterator[Fin
         if pending is not None and pending[0] == n:
             rows = pending[1]
             pending = next(stored, None)
-        for text in _message_findings(db, n, device, topic, received_ms, sealed, rows):
-            yield Finding(n, device, f"message {n}: {text}")
+        for kind, text in _message_findings(db, n, device, topic, received_ms, sealed, rows):
+            yield Finding(kind, n, device, f"message {n}: {text}")
     while pending is not None:
         yield Finding(
+            "record",
             pending[0],
             pending[1][0][0],
             f"records of message {pending[0]}: there is no such message",
@@ -127,35 +131,42 @@ def _message_findings(
     received_ms: int,
     sealed: bytes,
     rows: list[tuple[Any, ...]],
-) -> Iterator[str]:
+) -> Iterator[tuple[str, str]]:
+    """(kind, text) of each finding in one message and its record rows."""
     try:
         leaf = topics.parse_topic(topic)[2]
         payload = cbor.decode(sealed)[2]
         event = messages.decode_events(payload) if leaf == "ev" else None
         state = messages.decode_state(payload) if leaf == "state" else None
     except (ProtocolError, TypeError, IndexError, KeyError) as error:
-        yield f"its sealed bytes cannot be read ({error})"
+        yield "message", f"its sealed bytes cannot be read ({error})"
         return
     if topics.parse_topic(topic)[1] != device:
-        yield f"stored under device {device}, its topic is {topic}"
+        yield "message", f"stored under device {device}, its topic is {topic}"
     if event is None:
         if state is None or rows:
-            yield "records without an event message"
+            yield "record", "records without an event message"
         return
     first, bodies = event["first_seq"], event["records"]
     for row in rows:
         _, epoch, seq = row[:3]
         if row[0] != device or epoch != event["epoch"] or not first <= seq < first + len(bodies):
-            yield f"record ({row[0]}, {epoch}, {seq}) is not in it"
+            yield "record", f"record ({row[0]}, {epoch}, {seq}) is not in it"
         elif row[8] != bodies[seq - first]:
-            yield f"record ({device}, {epoch}, {seq}): its bytes are not those that were sealed"
+            yield (
+                "record",
+                f"record ({device}, {epoch}, {seq}): its bytes are not those that were sealed",
+            )
         elif tuple(row[4:8]) != _derived(row[8], event, received_ms):
-            yield f"record ({device}, {epoch}, {seq}): kind or time is not what its bytes say"
+            yield (
+                "record",
+                f"record ({device}, {epoch}, {seq}): kind or time is not what its bytes say",
+            )
     if len(rows) != len(bodies):  # the others must be records that an earlier message brought
         have = {row[2] for row in rows}
         for seq in range(first, first + len(bodies)):
             if seq not in have and not _brought_before(db, device, event["epoch"], seq, n):
-                yield f"record ({device}, {event['epoch']}, {seq}) is gone"
+                yield "record", f"record ({device}, {event['epoch']}, {seq}) is gone"
 
 
 def _derived(
@@ -193,7 +204,7 @@ def _streams(db: sqlite3.Connection) -> Iterator[Finding]:
         )
     }
     for device, epoch in seen.keys() - cursors.keys():
-        yield Finding(0, device, f"epoch {epoch}: records without a cursor")
+        yield Finding("stream", 0, device, f"epoch {epoch}: records without a cursor")
     for (device, epoch), high_water in sorted(cursors.items()):
         missing, top = 0, seen.get((device, epoch), (0, 0))[1]
         gaps = db.execute(
@@ -210,13 +221,17 @@ def _streams(db: sqlite3.Connection) -> Iterator[Finding]:
             top = max(top, to_seq)
         if top != high_water:
             yield Finding(
+                "stream",
                 0,
                 device,
                 f"epoch {epoch}: high-water mark {high_water}, records and gaps end at {top}",
             )
         if seen.get((device, epoch), (0, 0))[0] + missing != top:
             yield Finding(
-                0, device, f"epoch {epoch}: not every seq from 1 to {top} is a record or in a gap"
+                "stream",
+                0,
+                device,
+                f"epoch {epoch}: not every seq from 1 to {top} is a record or in a gap",
             )
 
 
@@ -244,6 +259,7 @@ def _gap_findings(
             expected = [(*part, found[1]) for part in parts]
         if rows != expected:
             yield Finding(
+                "gap",
                 message_n,
                 device,
                 f"epoch {epoch}: gap {rows[0][0]} to {rows[-1][1]} is not what message {message_n}"
@@ -258,10 +274,12 @@ def _witnesses(db: sqlite3.Connection) -> Iterator[Finding]:
         row = db.execute("SELECT head FROM message WHERE n = ?", (n,)).fetchone()
         if row is None:
             yield Finding(
+                "witness",
                 n,
                 device,
                 f"device {device} was acked with message {n}, which is not here: the end was"
                 " cut off",
             )
         elif row[0] != witnessed:
-            yield Finding(n, device, f"device {device} was acked with another head at message {n}")
+            text = f"device {device} was acked with another head at message {n}"
+            yield Finding("witness", n, device, text)

@@ -208,12 +208,12 @@ def judge(world: "World") -> list[str]:
     wrong += _judge_speakers(world, gone)
     wrong += _judge_lives(world, gone, read)
     wrong += _judge_calls(world, read)
-    findings = [finding.text for finding in ledger.verify()]
+    findings = ledger.verify()
     if world.counts[
         "restored"
     ]:  # a board that was acked by a ledger that is gone says so, and is right
-        findings = [text for text in findings if " was acked with " not in text]
-    wrong += [f"I4: {text}" for text in findings[:3]]
+        findings = [finding for finding in findings if finding.kind != "witness"]
+    wrong += [f"I4: {finding.text}" for finding in findings[:3]]
     if gaps and not world.counts["restored"]:
         wrong.append(
             f"I1: {len(gaps)} gaps though no ledger ever forgot anything: what was not acknowledged"
