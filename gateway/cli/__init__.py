@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-from gateway.errors import GatewayError, PermissionDenied, TryAgain
+from gateway.errors import DataError, GatewayError, PermissionDenied, TryAgain
 
 # in the order of till --help
 AREAS = (
@@ -49,6 +49,15 @@ def main() -> NoReturn:
         )  # the reader went away: nobody to tell
         sys.exit(0)
     except sqlite3.OperationalError as error:
+        from gateway.store.ledger_file import is_other_schema
+
+        if is_other_schema(error):
+            _leave(
+                DataError(
+                    f"ledger: {error}; another program changed its schema meanwhile: till check"
+                    " tells which version it has and which one this program knows"
+                )
+            )
         _leave(TryAgain(f"ledger: {error}; free the disk or end the other process and try again"))
     except OSError as error:
         _leave(

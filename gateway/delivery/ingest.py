@@ -27,13 +27,12 @@ from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
 from gateway.facts.records import SeenRecord
 from gateway.store.ledger import Ledger
+from gateway.store.ledger_file import is_damage, is_other_schema, schema_text
 from protocol import cbor, messages, seal, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
 log = logging.getLogger("till.ingest")
-
-_PRIMARY_CODE = 0xFF  # of an extended SQLite result code
 
 
 class Ingest:
@@ -104,14 +103,8 @@ class Ingest:
             self._broken(str(error), now_ms)
             raise
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE in (
-                sqlite3.SQLITE_CORRUPT,
-                sqlite3.SQLITE_NOTADB,
-            ):
-                text = (
-                    f"ledger {self._ledger.path}: damaged ({error}); keep the file, put a backup"
-                    " back with till restore"
-                )
+            text = self._lasting(error)
+            if text:
                 self._broken(text, now_ms)
                 raise LedgerBroken(text) from error
             if not self._failing_since_ms:
@@ -213,6 +206,18 @@ class Ingest:
                 observer(record)
             except Exception:  # a view that breaks must not stop the money
                 log.exception("observer_failed device=%s seq=%d", record.device, record.seq)
+
+    def _lasting(self, error: sqlite3.Error) -> str:
+        """Why trying again is vain: a damaged file, or one that another program changed while it
+        was in use. Empty for trouble of the disk, which passes.
+        """
+        path = self._ledger.path
+        if is_damage(error):
+            return (
+                f"ledger {path}: damaged ({error}); keep the file, put a backup back with till"
+                " restore"
+            )
+        return schema_text(self._ledger.db, path, error) if is_other_schema(error) else ""
 
     def _broken(self, text: str, now_ms: int) -> None:
         """Said in the log, to whoever follows, and as an incident, as far as the file still takes

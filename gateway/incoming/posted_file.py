@@ -20,6 +20,7 @@ from typing import BinaryIO
 from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
 from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
 from gateway.incoming.posted_row import RowError, amount, parse_row
+from gateway.store.ledger_file import is_other_schema
 
 FILE_BYTES_MAX = (
     256 * 1024 * 1024
@@ -90,6 +91,8 @@ def import_posted(db: sqlite3.Connection, path: Path, now_ms: int) -> ImportResu
     except sqlite3.OperationalError as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
+        if is_other_schema(error):
+            raise
         raise TryAgain(
             f"{path}: nothing posted, the ledger answered: {error}; free it or its disk and import"
             " again"

@@ -6,18 +6,32 @@ complete, so a file that is empty, cut short or foreign is always somebody's acc
 with the next step.
 """
 
+import functools
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
-from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, Unavailable
+from gateway.errors import (
+    ConfigError,
+    DataError,
+    GatewayError,
+    PermissionDenied,
+    TryAgain,
+    Unavailable,
+)
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
 SCHEMA = Path(__file__).parent / "schema"
 BUSY_TIMEOUT_MS = (
     5_000  # the office's own writes (postings) are short; longer than this is a stuck process
 )
+_PRIMARY_CODE = 0xFF  # of an extended SQLite result code
+_NOT_OURS_TO_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# a statement does not fit the file's tables: the disk has no part in it, and trying again is vain
+_OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_MISMATCH)
 
 
 def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
@@ -25,8 +39,8 @@ def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
     never was one.
 
     Raises ConfigError when it is not there and may not be made, DataError for a file that is
-    corrupt, foreign or newer than this program, PermissionDenied for an unwritable folder or file,
-    TryAgain when another process holds it.
+    corrupt, foreign, of another schema or newer than this program, PermissionDenied for an
+    unwritable folder or file, TryAgain when another process holds it.
     """
     try:
         if not path.exists():
@@ -45,6 +59,79 @@ def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
         raise PermissionDenied(
             f"ledger {path}: folder {path.parent} does not exist; create it for its user"
         ) from error
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """True when SQLite says that the file itself is broken."""
+    return _code(error) in _DAMAGED
+
+
+def is_other_schema(error: sqlite3.Error) -> bool:
+    """True when a statement of this program does not fit the tables of the file."""
+    return _code(error) in _OTHER_SCHEMA
+
+
+def schema_text(db: sqlite3.Connection, path: Path, error: object = "") -> str:
+    """What to say of a ledger whose tables are not those that this program knows: its version,
+    ours, and the next step.
+    """
+    known = len(migrations())
+    version = 0
+    with suppress(sqlite3.Error):
+        version = _version(db)
+    said = f" ({error})" if error else ""
+    if version > known:
+        return (
+            f"ledger {path}: its schema is version {version}, this program knows versions 1 to"
+            f" {known}{said}: a newer program wrote it; start that program, or put a backup of"
+            " before back with till restore"
+        )
+    lacks = ""
+    with suppress(sqlite3.Error):
+        lacks = ", ".join(_lacking(db, _tables_of(version)))
+    lacks = f" and it lacks {lacks}" if lacks else ""
+    return (
+        f"ledger {path}: its schema says version {version}, this program knows versions 1 to"
+        f" {known},{lacks or ' and it is not as that version has it'}{said}: another program or a"
+        " person changed it; keep the file, put a backup back with till restore"
+    )
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY_CODE
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+@functools.cache
+def _tables_of(version: int) -> Mapping[str, frozenset[str]]:
+    """{table: its columns} of a ledger of this schema version."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for _, script in migrations()[: max(version, 0)]:
+            fresh.executescript(script)
+        return _tables(fresh)
+
+
+def _tables(db: sqlite3.Connection) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for table, column in db.execute(
+        "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c"
+        " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'"
+    ):
+        found.setdefault(table, set()).add(column)
+    return {table: frozenset(columns) for table, columns in found.items()}
+
+
+def _lacking(db: sqlite3.Connection, expected: Mapping[str, frozenset[str]]) -> list[str]:
+    """The tables and columns that should be there and are not."""
+    found = _tables(db)
+    return [
+        f"table {table}" if table not in found else f"column {table}.{column}"
+        for table, columns in expected.items()
+        for column in ([""] if table not in found else sorted(columns - found[table]))
+    ]
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -74,12 +161,17 @@ def _create(path: Path) -> None:
         db = _connect(fresh)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _make_durable(db)
-        _migrate(db, fresh)
+        _migrate(db)
         db.close()
         with suppress(FileExistsError):  # another process was faster: its ledger is as good
             os.link(fresh, path)
         _sync_folder(path.parent)
     except sqlite3.Error as error:
+        if is_other_schema(error):
+            raise Unavailable(
+                f"ledger {path}: cannot be created ({error}); SQLite {sqlite3.sqlite_version} does"
+                " not know what it needs: use a Python with SQLite 3.37 or newer"
+            ) from error
         raise TryAgain(
             f"ledger {path}: cannot be created ({error}); free space on the disk and start again"
         ) from error
@@ -115,27 +207,34 @@ def _open_checked(path: Path) -> sqlite3.Connection:
         findings = [row[0] for row in db.execute("PRAGMA quick_check(1)")]
         if findings != ["ok"]:
             raise DataError(f"ledger {path}: corrupt ({findings[0]}); restore it from the backup")
-        _migrate(db, path)
-    except sqlite3.OperationalError as error:
-        _close(db)
-        if "readonly" in str(error) or "unable to open" in str(error):
-            raise PermissionDenied(
-                f"ledger {path}: {error}; give the gateway's user the folder {path.parent}"
-            ) from error
-        if "malformed" in str(error) or "malformed" in getattr(error, "sqlite_errorname", ""):
-            raise DataError(
-                f"ledger {path}: corrupt ({error}); restore it from the backup"
-            ) from error
-        raise TryAgain(
-            f"ledger {path}: {error}; free the disk or end the other process and start again"
-        ) from error
+        version = _version(db)
+        if not 1 <= version <= len(migrations()) or _lacking(db, _tables_of(version)):
+            raise DataError(schema_text(db, path))
+        _migrate(db)
     except sqlite3.DatabaseError as error:
+        trouble = _trouble(db, path, error)
         _close(db)
-        raise DataError(f"ledger {path}: corrupt ({error}); restore it from the backup") from error
+        raise trouble from error
     except DataError:
         _close(db)
         raise
     return db
+
+
+def _trouble(db: sqlite3.Connection | None, path: Path, error: sqlite3.Error) -> GatewayError:
+    """What SQLite's code means for whoever opens the ledger; its texts decide nothing."""
+    code = _code(error)
+    if code in _NOT_OURS_TO_WRITE:
+        return PermissionDenied(
+            f"ledger {path}: {error}; give the gateway's user the folder {path.parent}"
+        )
+    if db is not None and is_other_schema(error):
+        return DataError(schema_text(db, path, error))
+    if isinstance(error, sqlite3.OperationalError) and not is_damage(error):
+        return TryAgain(
+            f"ledger {path}: {error}; free the disk or end the other process and start again"
+        )
+    return DataError(f"ledger {path}: corrupt ({error}); restore it from the backup")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -157,15 +256,8 @@ def _make_durable(db: sqlite3.Connection) -> None:
     )  # so that INSERT OR REPLACE meets the append-only triggers
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    scripts = migrations()
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if version > len(scripts):
-        raise DataError(
-            f"ledger {path}: schema {version}, this program knows {len(scripts)}; install the newer"
-            " program"
-        )
-    for number, script in scripts[version:]:
+def _migrate(db: sqlite3.Connection) -> None:
+    for number, script in migrations()[_version(db) :]:
         try:
             db.executescript(
                 f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
@@ -173,7 +265,7 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         except sqlite3.Error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            if int(db.execute("PRAGMA user_version").fetchone()[0]) >= number:
+            if _version(db) >= number:
                 continue  # another process migrated it while we waited for the lock
             raise
 
