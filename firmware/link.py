@@ -97,6 +97,7 @@ class Link:
         decoder = mqtt.Decoder()
         subscribing = False
         client_id = "till-%s-%s" % (site["site"], site["device"])
+        number = uplink.key_number
         hello = mqtt.connect(
             client_id, _KEEPALIVE_S, uplink.state_topic, uplink.will(self._uptime_ms())
         )
@@ -127,6 +128,11 @@ class Link:
                 await self._send(sock, mqtt.PING)
             if decoder.reply:
                 await self._send(sock, decoder.take_reply())
+            if uplink.key_number != number:
+                # The last will that the broker holds is sealed with a key that is about to end.
+                # DISCONNECT takes it back, and the next connection brings another one. Before any
+                # word under the new key: that word makes the gateway forget the old one.
+                return await self._send(sock, b"\xe0\x00")
             message = uplink.poll(now, self._uptime_ms())
             if message is not None:
                 name, payload, retain = message

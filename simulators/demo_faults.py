@@ -16,6 +16,7 @@ from simulators.window import Window
 
 OFF_S = 1  # without power
 DOWN_S = 3  # without a broker
+LOST, BACK = "lost", "back"  # what became of a power supply or a broker, for whoever shows it
 
 
 class Faults:
@@ -27,7 +28,7 @@ class Faults:
         site: DemoSite,
         windows: Sequence[Window],
         players: Sequence[Player],
-        say: Callable[[str, str], None],
+        say: Callable[..., None],
     ) -> None:
         self._rng = rng
         self._site = site
@@ -114,16 +115,16 @@ class Faults:
         if not window.is_powered:
             return
         self.power_losses += 1
-        self._say(window.name, "POWER LOST")
+        self._say(window.name, "POWER LOST", LOST)
         window.cut()
         await asyncio.sleep(OFF_S)
-        self._say(window.name, "power is back")
+        self._say(window.name, "power is back", BACK)
         await window.power_on()
 
     async def _network_loss(self) -> None:
         self.network_losses += 1
-        self._say("", "BROKER LOST")
+        self._say("", "BROKER LOST", LOST)
         await asyncio.to_thread(self._site.kill_broker)
         await asyncio.sleep(DOWN_S)
         await asyncio.to_thread(self._site.start_broker)
-        self._say("", "the broker is back")
+        self._say("", "the broker is back", BACK)

@@ -11,7 +11,7 @@ import termios
 import tty
 import zoneinfo
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.columns import Columns
 from rich.console import Group
@@ -19,11 +19,12 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from simulators.demo_faults import Faults
+from simulators.demo_faults import BACK, LOST, Faults
 from simulators.demo_site import ZONE
 
 LINES = 8
 NEWS = 6
+PANEL_WIDTH = 38
 KEYS_MAX = 64  # read at once
 KEYS = "keys: p cut a window's power   b kill the broker   j jam a bill counter   Ctrl-C end"
 BEEPS = {
@@ -39,6 +40,14 @@ def is_trouble(text: str) -> bool:
     return text.endswith((" LOST", "is back"))
 
 
+def _padded(lines: Iterable[Text], count: int) -> Text:
+    """The lines, and empty ones up to `count`: a panel keeps its height, and grows where its lines
+    wrap rather than hide the newest.
+    """
+    shown = list(lines)
+    return Text("\n").join(shown + [Text("")] * (count - len(shown)))
+
+
 class Silent:
     """Nobody watches; a script gets one line for each thing that goes wrong, on standard error."""
 
@@ -49,8 +58,8 @@ class Silent:
     def open(self, faults: Faults) -> Iterator[None]:
         yield
 
-    def say(self, window: str, text: str) -> None:
-        if self._show and (not window or is_trouble(text)):
+    def say(self, window: str, text: str, trouble: str = "") -> None:
+        if self._show and (not window or trouble):
             print(f"{window or 'office'}: {text}", file=sys.stderr)
 
     def heard(self, window: str, text: str) -> None:
@@ -78,9 +87,11 @@ class View:
         with self._live, self._keys(faults):
             yield
 
-    def say(self, window: str, text: str) -> None:
-        """What a cashier does, or with window "" what happens in the office."""
-        style = ("bold green" if "is back" in text else "bold red") if is_trouble(text) else ""
+    def say(self, window: str, text: str, trouble: str = "") -> None:
+        """What a cashier does, or with window "" what happens in the office. `trouble`: LOST or
+        BACK, when something broke or was mended.
+        """
+        style = {LOST: "bold red", BACK: "bold green"}.get(trouble, "")
         if window and not style:
             self._lines[window].append(Text(text, style="dim"))
         else:
@@ -102,16 +113,13 @@ class View:
 
     def _render(self) -> Group:
         panels = [
-            Panel(
-                Text("\n").join(list(lines) + [Text("")] * (LINES - len(lines))),
-                title=f"window {name}",
-                width=38,
-            )
+            Panel(_padded(lines, LINES), title=f"window {name}", width=PANEL_WIDTH)
             for name, lines in self._lines.items()
         ]
-        news = Panel(Text("\n").join(self._news), title=f"office {self._time}", height=NEWS + 2)
+        # On top: of a view that is higher than the terminal, the lower end is not shown.
+        news = Panel(_padded(self._news, NEWS), title=f"office {self._time}")
         return Group(
-            Columns(panels), news, *([Text(KEYS, style="dim")] if sys.stdin.isatty() else [])
+            news, *([Text(KEYS, style="dim")] if sys.stdin.isatty() else []), Columns(panels)
         )
 
     @contextlib.contextmanager

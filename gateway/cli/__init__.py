@@ -12,8 +12,8 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-from gateway.errors import GatewayError, PermissionDenied, TryAgain
-from gateway.store.engine import StorageBusy
+from gateway.errors import DataError, GatewayError, PermissionDenied, TryAgain
+from gateway.store.engine import StorageBusy, is_other_schema
 
 # in the order of till --help
 AREAS = (
@@ -49,6 +49,13 @@ def main() -> NoReturn:
         )  # the reader went away: nobody to tell
         sys.exit(0)
     except StorageBusy as error:
+        if is_other_schema(error):
+            _leave(
+                DataError(
+                    f"ledger: {error}; another program changed its schema meanwhile: till check"
+                    " tells which version it has and which one this program knows"
+                )
+            )
         _leave(TryAgain(f"ledger: {error}; free the disk or end the other process and try again"))
     except OSError as error:
         _leave(

@@ -48,7 +48,7 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 DateOption = Annotated[
     str | None,
-    typer.Option("--date", help="Business date, YYYY-MM-DD; default: the last one posted."),
+    typer.Option("--date", help="Business date, YYYY-MM-DD; default: today, or the last worked."),
 ]
 CONFIG = Path("till.toml")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOption, app, opened
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, opened
 from gateway.clock import clock_from_env
 from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, UsageError
 from gateway.terminal import printable
@@ -29,7 +29,10 @@ app.add_typer(audit_app, name="audit")
 @app.command()
 def checkpoint(
     config: ConfigOption = CONFIG,
-    date: DateOption = None,
+    date: Annotated[
+        str | None,
+        typer.Option("--date", help="Business date, YYYY-MM-DD; default: the one that ended last."),
+    ] = None,
     new_key: Annotated[
         bool,
         typer.Option(

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateway.errors import UsageError
 from gateway.fleet.boards import Board, load_revisions
+from gateway.reports.whole_table import print_whole
 from gateway.toml_problems import did_you_mean
-
-if TYPE_CHECKING:
-    pass
 
 
 def show_boards(
@@ -44,10 +43,10 @@ def show_boards(
         return
     console = console or Console()
     if name is None:
-        console.print(_overview(every))
+        print_whole(_overview(every), console)
     else:
         for board in every[name]:
-            console.print(_details(board))
+            print_whole(_details(board), console)
 
 
 def _as_json(board: Board) -> dict[str, Any]:
@@ -58,14 +57,15 @@ def _overview(every: Mapping[str, list[Board]]) -> Table:
     caption = "tried = no: staged and type-checked, nobody has run it on a board yet"
     table = Table(title="Declared boards", caption=caption, box=box.SIMPLE_HEAD)
     table.add_column("name", no_wrap=True)
-    table.add_column("what it is", overflow="fold")
-    for heading in ("revisions", "network", "tried", "USB"):
+    table.add_column("what it is")
+    for heading in ("revisions", "network", "tried"):
         table.add_column(heading, no_wrap=True)
+    table.add_column("USB")  # an identifier is never broken, a list of them is
     for boards in every.values():
         board = boards[0]
         table.add_row(
             board.name,
-            str(board.tables["title"]),
+            Text(str(board.tables["title"])),
             ", ".join(board.revisions),
             str(board.tables["network"]["kind"]),
             "yes" if board.tried else "no",
@@ -76,11 +76,11 @@ def _overview(every: Mapping[str, list[Board]]) -> Table:
 
 def _details(board: Board) -> Table:
     table = Table(title=f"{board.label}: {board.tables['title']}", show_header=False)
-    table.add_column("what")
-    table.add_column("value", overflow="fold")
+    table.add_column("what", no_wrap=True)
+    table.add_column("value")
     for key, value in _flat("", board.tables):
         if key != "title":
-            table.add_row(key, value)
+            table.add_row(Text(key), Text(value))
     return table
 
 

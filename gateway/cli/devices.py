@@ -55,6 +55,8 @@ def device_list(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> N
         if row["certificate"]:
             parts.append(f"certificate {row['certificate']}")
         parts.append(f"last seen {row['last_seen']}" if row["last_seen"] else "never seen")
+        if row["status"] == "lost":
+            parts.append("lost since: look at its power and network")
         parts += [
             f"{row[name]} {name}" for name in ("records", "duplicates", "rejected", "missing")
         ]

@@ -202,15 +202,22 @@ def _asked(learned: Learned) -> str:
 def _table(learned: Learned) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("", "line", "is", "columns", title="Report 1 as it was read")
+    from gateway.reports.whole_table import print_whole
+
+    table = Table(title="Report 1 as it was read")
+    for heading in ("", "line", "is", "columns"):
+        table.add_column(heading, no_wrap=heading != "columns")
     for number, (text, _, role, columns) in enumerate(learned.lines, 1):
-        table.add_row(str(number), text, role, columns)
+        table.add_row(str(number), Text(text), role, Text(columns))
     console = Console()
-    console.print(table, markup=False)
+    print_whole(table, console)
     for rows, total in learned.reports:
         pieces = ", ".join(f"{count} x {minor}" for minor, count in rows)
-        console.print(f"{pieces} (cents): total {total}", markup=False, highlight=False)
+        console.print(
+            f"{pieces} (cents): total {total}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _show(learned: Learned, text: str, out: Path | None, as_json: bool) -> None:

@@ -62,11 +62,12 @@ def reconcile(
     from gateway.reports.day_report import to_json
     from gateway.reports.day_terminal import print_day
 
-    day = _day_report(config, date)
+    day, note = _day_report(config, date)
     if as_json:
         print(to_json(day), end="")
     else:
         print_day(day, Console())
+    _tell(note)
     if not day["balanced"]:
         raise typer.Exit(FINDING)
 
@@ -90,11 +91,12 @@ def report(
 
     if html + as_csv + as_json > 1:
         raise UsageError("report: --html, --csv and --json exclude each other; choose one")
-    day = _day_report(config, date)
+    day, note = _day_report(config, date)
     if not (html or as_csv or as_json) and out is None:
         from rich.console import Console
 
         print_day(day, Console())
+        _tell(note)
         return
     text = to_html(day) if html else to_csv(day) if as_csv else to_json(day)
     if out is None:
@@ -109,18 +111,29 @@ def report(
                 f"{out}: {error.strerror}; the report is not whole: name another file with --out"
             ) from error
         print(f"wrote {out}")
+    _tell(note)
 
 
-def _day_report(config: Path, date: str | None) -> dict[str, Any]:
+def _tell(note: str) -> None:
+    if note:
+        print(f"till: {note}", file=sys.stderr)
+
+
+def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
+    """The report, and what a person should know of the choice of its day; empty for nothing."""
     from gateway import config as configuration
     from gateway.business_day import local_date
-    from gateway.day.prove import last_business_date, prove_day
+    from gateway.day.prove import default_business_date, prove_day
     from gateway.reports.day_report import day_report
 
     site = configuration.load(config)
     with opened(site) as ledger:
-        business_date = (
-            date or last_business_date(ledger) or local_date(clock_from_env().utc_ms(), site.zone)
+        now_ms = clock_from_env().utc_ms()
+        business_date = date or default_business_date(ledger, site.zone, now_ms)
+        today = local_date(now_ms, site.zone)
+        note = (
+            f"nothing was counted or posted today, {today}: this is {business_date}, the last day"
+            " of work; --date names another one"
         )
         day = prove_day(ledger, site.config.windows, business_date, site.zone, site.config.currency)
-        return day_report(day, site.config)
+        return day_report(day, site.config), "" if date or business_date == today else note

@@ -22,9 +22,17 @@ from gateway.office.drawer import DrawerSession
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import drawer_sessions
 from gateway.store.ledger import Ledger
-from gateway.store.postings import last_business_date as newest_posted
-from gateway.store.postings import postings_between, quarantined, windows_posted
+from gateway.store.messages import last_counted_ms
+from gateway.store.postings import (
+    is_posted_on,
+    posted_dates,
+    postings_between,
+    quarantined,
+    windows_posted,
+)
 from gateway.store.tree_heads import tree_heads
+
+POSTED_DATES_MAX = 31  # how far back a day of work is looked for among the postings
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,23 @@ class Day:
         )
 
 
-def last_business_date(ledger: Ledger) -> str | None:
-    """The newest business date that anything was posted for."""
-    return newest_posted(ledger.db)
+def default_business_date(ledger: Ledger, zone: zoneinfo.ZoneInfo, now_ms: int) -> str:
+    """The day that a report is about when nobody names one: never a day that is still to come.
+
+    Today, on the office's calendar, when anything was counted today or posted for today. Otherwise
+    the last day on which the office worked: something was counted on it, or a payment of that very
+    day was posted. (A receipt past the cut-off is posted for the next day: that alone makes no day
+    of work.) Today again when there never was one.
+    """
+    today = local_date(now_ms, zone)
+    posted = posted_dates(ledger.db, today, POSTED_DATES_MAX)
+    if posted and posted[0] == today:
+        return today
+    worked = [date for date in posted if is_posted_on(ledger.db, date, *day_bounds(date, zone))]
+    counted_ms = last_counted_ms(ledger.db, day_bounds(today, zone)[1])
+    if counted_ms is not None:
+        worked.append(local_date(counted_ms, zone))
+    return max(worked, default=posted[0] if posted else today)
 
 
 def prove_day(

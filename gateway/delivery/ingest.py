@@ -26,9 +26,10 @@ from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
 from gateway.facts.records import SeenRecord
-from gateway.store.engine import ConstraintBroken, StorageError, is_damaged
+from gateway.store.engine import ConstraintBroken, StorageError, is_damaged, is_other_schema
 from gateway.store.ledger import Ledger
-from protocol import messages, seal, topics
+from gateway.store.schema_version import schema_text
+from protocol import cbor, messages, seal, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
@@ -54,7 +55,7 @@ class Ingest:
         rejected ones too.
         """
         now_ms = self._clock.utc_ms()
-        device = ""
+        device = named = leaf = ""
         try:
             site, named, leaf = topics.parse_topic(topic)
             if site != self._site or leaf not in ("ev", "state"):
@@ -76,8 +77,10 @@ class Ingest:
                 topic, device, kid, payload, now_ms, messages.decode_state(content), retained
             )
         except _Retired as error:
+            lost = leaf == "state" and _claims_lost(payload)
+            kid_told = error.kid if lost or not retained else ""
             return Rejected(
-                str(error), topic, payload, now_ms, retired_kid="" if retained else error.kid
+                str(error), topic, payload, now_ms, named, retired_kid=kid_told, claims_lost=lost
             )
         except ProtocolError as error:
             return Rejected(str(error), topic, payload, now_ms, device)
@@ -101,11 +104,8 @@ class Ingest:
             self._broken(str(error), now_ms)
             raise
         except StorageError as error:
-            if is_damaged(error):
-                text = (
-                    f"ledger {self._ledger.path}: damaged ({error}); keep the file, put a backup"
-                    " back with till restore"
-                )
+            text = self._lasting(error)
+            if text:
                 self._broken(text, now_ms)
                 raise LedgerBroken(text) from error
             if not self._failing_since_ms:
@@ -208,6 +208,18 @@ class Ingest:
             except Exception:  # a view that breaks must not stop the money
                 log.exception("observer_failed device=%s seq=%d", record.device, record.seq)
 
+    def _lasting(self, error: StorageError) -> str:
+        """Why trying again is vain: a damaged file, or one that another program changed while it
+        was in use. Empty for trouble of the disk, which passes.
+        """
+        path = self._ledger.path
+        if is_damaged(error):
+            return (
+                f"ledger {path}: damaged ({error}); keep the file, put a backup back with till"
+                " restore"
+            )
+        return schema_text(self._ledger.db, path, error) if is_other_schema(error) else ""
+
     def _broken(self, text: str, now_ms: int) -> None:
         """Said in the log, to whoever follows, and as an incident, as far as the file still takes
         one.
@@ -288,6 +300,16 @@ class _Retired(seal.SealError):
     def __init__(self, text: str, kid: str) -> None:
         super().__init__(text)
         self.kid = kid
+
+
+def _claims_lost(sealed: bytes) -> bool:
+    """Whether a message whose seal nobody can check any more says that its device vanished. Anybody
+    may have written it: good for a note to a person, and for nothing else.
+    """
+    try:
+        return bool(messages.decode_state(cbor.decode(sealed)[2])["status"] == "lost")
+    except (ProtocolError, TypeError, IndexError, KeyError):
+        return False
 
 
 def _body(raw: bytes) -> Body:

@@ -54,8 +54,8 @@ class AcceptedState:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A message that is not taken. `device` is '' unless the name is one with a key; keep = False:
-    only counted.
+    """A message that is not taken. `device` is '' unless the seal was right, or its kid is one that
+    this very device had once; keep = False: only counted.
     """
 
     reason: str
@@ -66,6 +66,8 @@ class Rejected:
     keep: bool = True
     # it names a key of this site that is used no more: forged, or a board that was left behind
     retired_kid: str = ""
+    # and says that its device vanished: a last will from before a change of key, or a forgery
+    claims_lost: bool = False
 
 
 Accepted = AcceptedEvents | AcceptedState

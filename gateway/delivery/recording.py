@@ -330,8 +330,22 @@ class Recording:
                 rejected.payload,
                 sealed=False,
             )
-        if rejected.retired_kid:
+        if rejected.claims_lost:
+            self._lost_unproven(rejected.device, rejected.retired_kid)
+        elif rejected.retired_kid:
             self._retired(rejected.retired_kid)
+
+    def _lost_unproven(self, device: str, kid: str) -> None:
+        """A last will of before a change of key. The key's secret was destroyed with it, so nobody
+        can tell the board's own will from a forgery of who once had that key, or never had one.
+        Hence a note that says so, once for a key, and nothing else: no status, no gap, no answer.
+        """
+        text = (
+            f"a last will under key {kid}, which is retired, came on {device}'s state topic: not"
+            f" proven, its key is destroyed. If {device} does not answer, the window was lost: look"
+            " at its power and network"
+        )
+        self.incident("lost_unproven", device, text)
 
     def _retired(self, kid: str) -> None:
         """Who still speaks under an old key forges, or is a board that was left behind. What is

@@ -20,12 +20,9 @@ def device_rows(site: Site) -> list[dict[str, Any]]:
     with Ledger(site.ledger) as ledger:
         stats = {item.device: item for item in ledger.stats()}
         seen = {str(row["device"]): int(row["last_seen_ms"]) for row in ledger.cursors()}
+        heartbeats = {str(row["device"]): row for row in ledger.heartbeats()}
         seen.update(
-            {
-                str(row["device"]): int(row["seen_ms"])
-                for row in ledger.heartbeats()
-                if row["seen_ms"]
-            }
+            {name: int(row["seen_ms"]) for name, row in heartbeats.items() if row["seen_ms"]}
         )
         keys = KeyStore(site.keys)
         names = {
@@ -46,6 +43,8 @@ def device_rows(site: Site) -> list[dict[str, Any]]:
                     "keys": list(identity.keys) if identity else [],
                     "certificate": identity.certificate if identity else "",
                     "last_seen": _moment(seen[name], site) if name in seen else "",
+                    # of its last heartbeat; lost: its last will came, nothing of it since
+                    "status": str(heartbeats[name]["status"]) if name in heartbeats else "",
                     "records": item.records if item else 0,
                     "duplicates": item.duplicates if item else 0,
                     "rejected": item.rejected if item else 0,

@@ -40,8 +40,15 @@ class DeviceStats:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something `verify` found wrong. kind: chain, record, stream, gap or witness. message_n is 0
-    where no message is concerned.
+    """Something `verify` found wrong: `kind` is for whoever decides, `text` for whoever reads.
+    message_n is 0 where no message is concerned.
+
+    chain    a message is missing, or the chain does not lead to its head
+    message  the sealed bytes of a message cannot be read, or stand under another device
+    record   a record is gone, too many, or not what its message says
+    stream   records and gaps do not lead from 1 to the high-water mark
+    gap      a gap row is not what its heartbeat says
+    witness  a board was acknowledged with another ledger than this one, as after a restore
     """
 
     kind: str

@@ -20,7 +20,7 @@ from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
 from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
 from gateway.incoming.posted_row import RowError, amount, parse_row
 from gateway.store import postings
-from gateway.store.engine import Db, StorageBusy, transaction
+from gateway.store.engine import Db, StorageBusy, is_other_schema, transaction
 
 FILE_BYTES_MAX = (
     256 * 1024 * 1024
@@ -82,6 +82,8 @@ def import_posted(db: Db, path: Path, now_ms: int) -> ImportResult:
                 reading = _stage(db, file, path)
             return _post(db, path.name, reading, now_ms)
     except StorageBusy as error:
+        if is_other_schema(error):
+            raise
         raise TryAgain(
             f"{path}: nothing posted, the ledger answered: {error}; free it or its disk and import"
             " again"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
+from gateway.reports.whole_table import print_whole
 from gateway.reports.words import difference, long_date, marked, shown, tie_line
 from gateway.terminal import printable
 
@@ -25,7 +26,9 @@ def print_day(report: Json, console: Console) -> None:
     for session in report["sessions"]:
         _print_session(session, console)
     for window in report["windows_without_session"]:
-        console.print(f"{window}: no session, nothing posted", highlight=False, soft_wrap=True)
+        console.print(
+            f"{window}: no session, nothing posted", markup=False, highlight=False, soft_wrap=True
+        )
     _print_deposit(report["deposit"], console)
     for line in report["quarantined_rows"]:
         console.print(
@@ -52,6 +55,7 @@ def print_day(report: Json, console: Console) -> None:
 
 def _print_session(session: Json, console: Console) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     cashier = "nobody signed on" if session["cashier"] is None else f"cashier {session['cashier']}"
     title = (
@@ -73,12 +77,12 @@ def _print_session(session: Json, console: Console) -> None:
         ]
         wants = f", wants: {line['wants']}" if line["wants"] else ""
         table.add_row(
-            line["tender"],
+            Text(line["tender"]),
             *amounts,
             difference(line["over_short_cents"]),
             marked(line["status"]) + wants,
         )
-    console.print(table)
+    print_whole(table, console)
     for variance in session["variances"]:
         where = f"interval {variance['interval']}" if variance["interval"] else "session"
         text = f"  {variance['tender']} {difference(variance['over_short_cents'])} in {where}:"
@@ -105,13 +109,16 @@ def _print_session(session: Json, console: Console) -> None:
 
 def _print_deposit(deposit: Json, console: Console) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_footer=True)
     table.add_column("Deposit by fund", footer="Deposit")
-    table.add_column("Amount", justify="right", footer=shown(deposit["deposit_cents"]))
+    table.add_column(
+        "Amount", justify="right", footer=shown(deposit["deposit_cents"]), no_wrap=True
+    )
     for line in deposit["funds"]:
-        table.add_row(line["fund"], format_cents(line["cents"]))
+        table.add_row(Text(line["fund"]), format_cents(line["cents"]))
     table.add_row("over/short", difference(deposit["over_short_cents"]))
     console.print()
-    console.print(table)
+    print_whole(table, console)
     console.print(tie_line(deposit), highlight=False, soft_wrap=True)

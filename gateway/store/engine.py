@@ -14,17 +14,30 @@ ConstraintBroken = sqlite3.IntegrityError  # the data's fault: trying again woul
 StorageBusy = sqlite3.OperationalError  # locked, or the disk is full
 
 _PRIMARY_CODE = 0xFF  # of an extended SQLite result code
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NOT_OURS_TO_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_OTHER_SCHEMA = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_MISMATCH)
 
 
 def is_damaged(error: StorageError) -> bool:
     """Whether the file itself is broken, so that trying again would not help."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return _code(error) in _DAMAGED
 
 
-def error_name(error: StorageError) -> str:
-    """SQLite's own name of what happened, such as SQLITE_CANTOPEN; "" when it gave none."""
-    return str(getattr(error, "sqlite_errorname", ""))
+def is_other_schema(error: StorageError) -> bool:
+    """Whether a statement of this program does not fit the tables of the file: the disk has no part
+    in it, and trying again would not help.
+    """
+    return _code(error) in _OTHER_SCHEMA
+
+
+def is_forbidden(error: StorageError) -> bool:
+    """Whether the file or its folder is not ours to write."""
+    return _code(error) in _NOT_OURS_TO_WRITE
+
+
+def _code(error: StorageError) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY_CODE
 
 
 def rows(db: Db, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:

@@ -11,12 +11,19 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain
+from gateway.errors import (
+    ConfigError,
+    DataError,
+    GatewayError,
+    PermissionDenied,
+    TryAgain,
+    Unavailable,
+)
 from gateway.files import publish
-from gateway.store.engine import error_name, is_damaged, value
+from gateway.store.engine import is_damaged, is_forbidden, is_other_schema, value
+from gateway.store.schema_version import is_known, migrations, schema_text, version_of
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
-SCHEMA = Path(__file__).parent / "schema"
 BUSY_TIMEOUT_MS = (
     5_000  # the office's own writes (postings) are short; longer than this is a stuck process
 )
@@ -27,8 +34,8 @@ def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
     never was one.
 
     Raises ConfigError when it is not there and may not be made, DataError for a file that is
-    corrupt, foreign or newer than this program, PermissionDenied for an unwritable folder or file,
-    TryAgain when another process holds it.
+    corrupt, foreign, of another schema or newer than this program, PermissionDenied for an
+    unwritable folder or file, TryAgain when another process holds it.
     """
     try:
         if not path.exists():
@@ -49,18 +56,6 @@ def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
         ) from error
 
 
-def migrations() -> list[tuple[int, str]]:
-    """(number, SQL) of every schema script, in order: NNNN.sql, from 1, no number missing."""
-    found = sorted(
-        (int(script.stem), script.read_text("utf-8"))
-        for script in SCHEMA.glob("[0-9][0-9][0-9][0-9].sql")
-    )
-    assert [number for number, _ in found] == list(range(1, len(found) + 1)), (
-        "schema scripts must be 0001.sql, 0002.sql, ..."
-    )
-    return found
-
-
 def _create(path: Path) -> None:
     for leftover in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-journal")):
         if leftover.exists():
@@ -76,11 +71,16 @@ def _create(path: Path) -> None:
         db = _connect(fresh)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _make_durable(db)
-        _migrate(db, fresh)
+        _migrate(db)
         db.close()
         with suppress(FileExistsError):  # another process was faster: its ledger is as good
             publish(fresh, path)
     except sqlite3.Error as error:
+        if is_other_schema(error):
+            raise Unavailable(
+                f"ledger {path}: cannot be created ({error}); SQLite {sqlite3.sqlite_version} does"
+                " not know what it needs: use a Python with SQLite 3.37 or newer"
+            ) from error
         raise TryAgain(
             f"ledger {path}: cannot be created ({error}); free space on the disk and start again"
         ) from error
@@ -116,27 +116,32 @@ def _open_checked(path: Path) -> sqlite3.Connection:
         findings = [text for (text,) in db.execute("PRAGMA quick_check(1)")]
         if findings != ["ok"]:
             raise DataError(f"ledger {path}: corrupt ({findings[0]}); restore it from the backup")
-        _migrate(db, path)
-    except sqlite3.OperationalError as error:
-        _close(db)
-        if error_name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise PermissionDenied(
-                f"ledger {path}: {error}; give the gateway's user the folder {path.parent}"
-            ) from error
-        if is_damaged(error):
-            raise DataError(
-                f"ledger {path}: corrupt ({error}); restore it from the backup"
-            ) from error
-        raise TryAgain(
-            f"ledger {path}: {error}; free the disk or end the other process and start again"
-        ) from error
+        if not is_known(db):
+            raise DataError(schema_text(db, path))
+        _migrate(db)
     except sqlite3.DatabaseError as error:
+        trouble = _trouble(db, path, error)
         _close(db)
-        raise DataError(f"ledger {path}: corrupt ({error}); restore it from the backup") from error
+        raise trouble from error
     except DataError:
         _close(db)
         raise
     return db
+
+
+def _trouble(db: sqlite3.Connection | None, path: Path, error: sqlite3.Error) -> GatewayError:
+    """What SQLite's code means for whoever opens the ledger; its texts decide nothing."""
+    if is_forbidden(error):
+        return PermissionDenied(
+            f"ledger {path}: {error}; give the gateway's user the folder {path.parent}"
+        )
+    if db is not None and is_other_schema(error):
+        return DataError(schema_text(db, path, error))
+    if isinstance(error, sqlite3.OperationalError) and not is_damaged(error):
+        return TryAgain(
+            f"ledger {path}: {error}; free the disk or end the other process and start again"
+        )
+    return DataError(f"ledger {path}: corrupt ({error}); restore it from the backup")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -158,15 +163,8 @@ def _make_durable(db: sqlite3.Connection) -> None:
     )  # so that INSERT OR REPLACE meets the append-only triggers
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    scripts = migrations()
-    version = int(value(db, "PRAGMA user_version"))
-    if version > len(scripts):
-        raise DataError(
-            f"ledger {path}: schema {version}, this program knows {len(scripts)}; install the newer"
-            " program"
-        )
-    for number, script in scripts[version:]:
+def _migrate(db: sqlite3.Connection) -> None:
+    for number, script in migrations()[version_of(db) :]:
         try:
             db.executescript(
                 f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
@@ -174,7 +172,7 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         except sqlite3.Error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            if int(value(db, "PRAGMA user_version")) >= number:
+            if version_of(db) >= number:
                 continue  # another process migrated it while we waited for the lock
             raise
 

@@ -139,6 +139,21 @@ def records(
         yield SeenRecord(name, epoch, seq, kind, occurred, received, fields, n)
 
 
+def last_counted_ms(db: Db, until_ms: int) -> int | None:
+    """When a cashier last keyed a mark or a machine last counted money, before `until_ms`; None for
+    never. A tally without rows is a driver's bookmark: no money.
+    """
+    found = db.execute(
+        "SELECT kind, occurred_ms, body FROM record"
+        " WHERE occurred_ms < ? AND kind IN ('mark', 'tally') ORDER BY occurred_ms DESC",
+        (until_ms,),
+    )
+    for kind, occurred_ms, body in found:
+        if kind == "mark" or wire.decode_record(body)["rows"]:
+            return int(occurred_ms)
+    return None
+
+
 def record_count(db: Db) -> int:
     """How many records the ledger has."""
     return int(value(db, "SELECT count(*) FROM record"))

@@ -198,10 +198,25 @@ def windows_posted(db: Db, business_date: str) -> list[str]:
     return [str(window) for (window,) in found]
 
 
-def last_business_date(db: Db) -> str | None:
-    """The newest business date that anything was posted for."""
-    found = value(db, "SELECT max(business_date) FROM posting")
-    return None if found is None else str(found)
+def posted_dates(db: Db, until_date: str, limit: int) -> list[str]:
+    """The newest business dates up to `until_date` that anything was posted for, newest first."""
+    found = db.execute(
+        "SELECT DISTINCT business_date FROM posting WHERE business_date <= ?"
+        " ORDER BY business_date DESC LIMIT ?",
+        (until_date, limit),
+    )
+    return [str(date) for (date,) in found]
+
+
+def is_posted_on(db: Db, business_date: str, since_ms: int, until_ms: int) -> bool:
+    """Whether a payment for this date was posted in a span of time, Unix milliseconds UTC."""
+    found = value(
+        db,
+        "SELECT 1 FROM posting WHERE business_date = ? AND posted_ms >= ? AND posted_ms < ?"
+        " LIMIT 1",
+        (business_date, since_ms, until_ms),
+    )
+    return found is not None
 
 
 def quarantined(db: Db, since_ms: int = 0) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain
 from gateway.store.engine import Db, value
-from gateway.store.ledger_file import APPLICATION_ID, migrations
+from gateway.store.ledger_file import APPLICATION_ID
+from gateway.store.schema_version import migrations
 
 COPY_ATTEMPTS = 5
 _SIDE_FILES = ("-wal", "-journal")

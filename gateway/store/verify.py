@@ -110,8 +110,8 @@ def _messages(db: Db, first_n: int, last_n: int) -> Iterator[Finding]:
         if pending is not None and pending[0] == n:
             records = pending[1]
             pending = next(stored, None)
-        for text in _message_findings(db, message, records):
-            yield Finding("record", n, device, f"message {n}: {text}")
+        for kind, text in _message_findings(db, message, records):
+            yield Finding(kind, n, device, f"message {n}: {text}")
     while pending is not None:
         yield _orphans(*pending)
         pending = next(stored, None)
@@ -133,7 +133,10 @@ def _records(db: Db, first_n: int, last_n: int) -> Iterator[tuple[int, list[_Rec
         yield message_n, list(group)
 
 
-def _message_findings(db: Db, message: _Message, records: list[_Record]) -> Iterator[str]:
+def _message_findings(
+    db: Db, message: _Message, records: list[_Record]
+) -> Iterator[tuple[str, str]]:
+    """(kind, text) of what does not fit."""
     device = message.device
     try:
         _, named, leaf = topics.parse_topic(message.topic)
@@ -141,28 +144,34 @@ def _message_findings(db: Db, message: _Message, records: list[_Record]) -> Iter
         event = messages.decode_events(payload) if leaf == "ev" else None
         state = messages.decode_state(payload) if leaf == "state" else None
     except _UNREADABLE as error:
-        yield f"its sealed bytes cannot be read ({error})"
+        yield "message", f"its sealed bytes cannot be read ({error})"
         return
     if named != device:
-        yield f"stored under device {device}, its topic is {message.topic}"
+        yield "message", f"stored under device {device}, its topic is {message.topic}"
     if event is None:
         if state is None or records:
-            yield "records without an event message"
+            yield "record", "records without an event message"
         return
     epoch, first, bodies = event["epoch"], event["first_seq"], event["records"]
     for record in records:
         seq, is_here = record.seq, (record.device, record.epoch) == (device, epoch)
         if not is_here or not first <= seq < first + len(bodies):
-            yield f"record ({record.device}, {record.epoch}, {seq}) is not in it"
+            yield "record", f"record ({record.device}, {record.epoch}, {seq}) is not in it"
         elif record.body != bodies[seq - first]:
-            yield f"record ({device}, {epoch}, {seq}): its bytes are not those that were sealed"
+            yield (
+                "record",
+                f"record ({device}, {epoch}, {seq}): its bytes are not those that were sealed",
+            )
         elif record != _derived(record, event, message.received_ms):
-            yield f"record ({device}, {epoch}, {seq}): kind or time is not what its bytes say"
+            yield (
+                "record",
+                f"record ({device}, {epoch}, {seq}): kind or time is not what its bytes say",
+            )
     if len(records) != len(bodies):  # the others must be records that an earlier message brought
         have = {record.seq for record in records}
         for seq in range(first, first + len(bodies)):
             if seq not in have and not _brought_before(db, device, epoch, seq, message.n):
-                yield f"record ({device}, {epoch}, {seq}) is gone"
+                yield "record", f"record ({device}, {epoch}, {seq}) is gone"
 
 
 def _derived(record: _Record, event: dict[str, Any], received_ms: int) -> _Record:

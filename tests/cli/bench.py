@@ -12,6 +12,8 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 
+from gateway.clock import CLOCK_FILE_ENV, BenchClock
+
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
 TILL_S = 180  # no command takes so long, on the busiest machine
@@ -37,24 +39,35 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "gateway", *map(str, arguments)]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+def environment(clock: Path | None = None) -> dict[str, str]:
+    set_clock = {CLOCK_FILE_ENV: str(clock)} if clock else {}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", **set_clock}
+
+
+def clock_at(path: Path, utc_ms: int) -> Path:
+    """A clock file for `till(..., clock=...)`: the command believes that it is `utc_ms`."""
+    clock = BenchClock.create(path)
+    clock.advance(utc_ms - clock.utc_ms())
+    return path
 
 
 def till(
-    *arguments: object, cwd: Path | None = None, privileged: bool = True
+    *arguments: object,
+    cwd: Path | None = None,
+    privileged: bool = True,
+    clock: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     words = command(*arguments)
     if privileged and _starting.acquire(blocking=False):
         try:
-            done = _starter().run(words, str(cwd or ROOT))
+            done = _starter().run(words, str(cwd or ROOT), environment(clock))
         finally:
             _starting.release()
     else:
         done = subprocess.run(
             words,
             cwd=cwd or ROOT,
-            env=environment(),
+            env=environment(clock),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -77,9 +90,11 @@ class Starter:
                 env=environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
-    def run(self, words: list[str], cwd: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, words: list[str], cwd: str, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         """As subprocess.run() with captured output."""
-        asked = {"arguments": words[3:], "cwd": cwd, "environment": environment()}
+        asked = {"arguments": words[3:], "cwd": cwd, "environment": environment}
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             socket.send_fds(self._line, [json.dumps(asked).encode()], [out.fileno(), err.fileno()])
             child = int(self._line.recv(100))

@@ -82,7 +82,7 @@ def test_import_tells_what_became_of_each_file(site, tmp_path):
 
 
 def test_reconcile_and_report_agree_and_say_what_is_not_balanced(site):
-    config = ("--config", site / "till.toml")
+    config = ("--config", site / "till.toml", "--date", "2026-11-20")
     proved = till("reconcile", "--json", *config)
     reported = till("report", "--json", *config)
 
@@ -93,14 +93,14 @@ def test_reconcile_and_report_agree_and_say_what_is_not_balanced(site):
 
 
 def test_report_writes_files_and_takes_one_form_only(site, tmp_path):
-    config = ("--config", site / "till.toml")
+    config = ("--config", site / "till.toml", "--date", "2026-11-20")
     done = till("report", "--html", "--out", tmp_path / "day.html", *config)
 
     assert done.returncode == 0
     assert "<caption>By tender</caption>" in (tmp_path / "day.html").read_text()
     assert till("report", "--csv", *config).stdout.startswith("section,window,")
     assert till("report", "--csv", "--html", *config).returncode == 2
-    assert till("report", "--date", "yesterday", *config).returncode == 2
+    assert till("report", *config, "--date", "yesterday").returncode == 2
     assert till("report", "--html", "--out", tmp_path / "no" / "day.html", *config).returncode == 75
 
 

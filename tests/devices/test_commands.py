@@ -9,6 +9,7 @@ import pytest
 
 from firmware import commands as on_device
 from gateway.devices import commands
+from gateway.devices.keys import DeviceKey
 from gateway.errors import ConfigError, UsageError
 from protocol import messages, seal, topics
 from tests.delivery.bench import NOW_MS, SITE, Device, Office
@@ -238,6 +239,31 @@ def test_a_rotated_key_is_used_and_the_old_one_opens_nothing_any_more(
         "SELECT device, event, key_number FROM device_event"
     ).fetchall()
     assert [("w1", "rotated", 2)] == events
+
+
+@pytest.mark.must("ROT-16")
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["the board's own", "forged"])
+@pytest.mark.parametrize("is_retained", [False, True])
+def test_a_last_will_under_a_retired_key_is_a_note_under_its_name_and_nothing_else(
+    office: Office, board: Board, is_sealed: bool, is_retained: bool
+) -> None:
+    """A board with older firmware leaves one; so can whoever had the old key, or never had one."""
+    old = office.keys.current("w1")
+    commands.rotate(office.ledger, office.keys, "w1", "kim", NOW_MS)
+    for _ in range(3):
+        board.round()
+    heartbeats = office.ledger.heartbeats()
+    sender = Device(old if is_sealed else DeviceKey("w1", 1, b"?" * 32), board.journal.epoch)
+    will = sender.state(is_retained, status="lost", boot=9)
+    answers = office.take(will, will)
+    office.take(will)
+
+    assert [] == answers
+    assert heartbeats == office.ledger.heartbeats()
+    [note] = office.ledger.incidents()
+    assert ("lost_unproven", "w1") == (note["kind"], note["device"])
+    assert "under key w1.1, which is retired, came on w1's state topic: not proven" in note["text"]
+    assert {"w1": 3} == {item.device: item.rejected for item in office.ledger.stats()}
 
 
 @pytest.mark.must("ROT-4")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware.journal import SECTOR_BYTES, Journal, JournalFull
-from gateway.broker.process import HOST, EmbeddedBroker
+from gateway.broker.process import HOST, Broker, EmbeddedBroker
 from gateway.clock import Clock
 from gateway.delivery.ingest import Ingest
 from gateway.delivery.service import Service, ServiceSettings
@@ -140,9 +140,9 @@ class Office:
     order of its COMMIT.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, broker: Broker | None = None) -> None:
         self.key = create_key(folder / "keys", DEVICE)
-        self.broker = EmbeddedBroker().start()
+        self.broker = (broker or EmbeddedBroker()).start()
         self.ledger_file = folder / "ledger.db"
         self.seen: list[SeenRecord] = []
         self._keys = KeyStore(folder / "keys")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
 from gateway.clock import Clock
 from gateway.devices import commands
 from gateway.devices.keys import KeyStore
@@ -19,9 +20,11 @@ from tests.firmware.bench import DEVICE, PATIENCE, Office, bench, staged, until
 SOON = {"budget": {"heartbeat_ms": 200, "resend_ms": 300, "backoff_ms": 100}}
 
 
-def with_line(folder: Path, act: Callable[[Window, Office], Awaitable[None]]) -> Office:
+def with_line(
+    folder: Path, act: Callable[[Window, Office], Awaitable[None]], broker: Broker | None = None
+) -> Office:
     """Run `act` with a powered window and an office; what the office saw remains in it."""
-    office = Office(folder).open()
+    office = Office(folder, broker).open()
     try:
         tree = staged(folder, office.broker.port, office.key.secret.hex(), SOON)
 
@@ -115,3 +118,35 @@ def test_a_key_is_rotated_over_power_cuts_and_counts_go_on_under_the_new_one(
     stored = json.loads((tmp_path / "tree" / "key.json").read_text())
     assert KeyStore(tmp_path / "keys").current(DEVICE).secret.hex() == stored["key_hex"]
     assert 2 == stored["key_number"]
+
+
+@pytest.mark.must("ROT-15")
+@pytest.mark.parametrize("kind", [EmbeddedBroker, MosquittoBroker])
+def test_a_board_that_dies_after_its_key_was_rotated_is_known_to_be_lost(
+    tmp_path: Path, kind: type[Broker]
+) -> None:
+    """Its last will of before the rotation could be checked by nobody: the loss went unnoticed."""
+    if kind is MosquittoBroker and not MosquittoBroker.is_installed():
+        pytest.skip("mosquitto is not on PATH")
+    (tmp_path / "mosquitto").mkdir()
+    broker = MosquittoBroker(tmp_path / "mosquitto") if kind is MosquittoBroker else kind()
+
+    async def act(window: Window, office: Office) -> None:
+        rotate(office, tmp_path)
+        keys = KeyStore(tmp_path / "keys")
+        await until(
+            window, lambda: [key.number for key in keys.all(DEVICE)] == [2], "the new key in use"
+        )
+        window.cut()
+        await until(window, lambda: status_of(office) == "lost", "the loss is on record")
+
+    office = with_line(tmp_path, act, broker)
+
+    with Ledger.open(office.ledger_file) as ledger:
+        assert [] == ledger.quarantine()
+        assert [] == ledger.incidents()
+
+
+def status_of(office: Office) -> str:
+    with Ledger.open(office.ledger_file) as ledger:
+        return next((str(row["status"]) for row in ledger.heartbeats()), "")

@@ -25,7 +25,7 @@ from tests.firmware.bench import FileFlash
 
 CONNACK = b"\x20\x02\x00\x00"
 SUBACK = b"\x90\x04\x00\x01\x01\x01"
-CONNECT, PUBLISH, SUBSCRIBE, PING = 1, 3, 8, 12
+CONNECT, PUBLISH, SUBSCRIBE, PING, DISCONNECT = 1, 3, 8, 12, 14
 
 
 class Enough(BaseException):
@@ -59,6 +59,7 @@ class World:
         self.said: list[tuple[int, int, bytes]] = []  # (ms, type, body) of what the device sent
         self.began: list[int] = []  # when each connection was tried
         self.turns: list[int] = []
+        self.on_sleep: Callable[[], Any] = lambda: None
         self.failing = False
         self.stalling = False
         self._inbound = b""
@@ -113,6 +114,7 @@ class World:
 
     async def sleep_ms(self, ms: int) -> None:
         self.now_ms += max(ms, 1)
+        self.on_sleep()
         if self.now_ms > self.end_ms:
             raise Enough
 
@@ -142,6 +144,20 @@ def test_a_device_subscribes_to_its_own_answers(world) -> None:
     assert [b"\x00\x12till/1/city/w1/ack\x01\x00\x12till/1/city/w1/cmd\x01"] == [
         body[2:] for body in bodies
     ]
+
+
+@pytest.mark.must("ROT-15")
+def test_a_new_key_is_first_used_with_a_last_will_of_its_own(world) -> None:
+    made = world(TAKES)
+    made.on_sleep = lambda: made.now_ms > 7_000 and made.uplink.use_key(b"n" * 32, 2)
+    said = made.run(20_000).said
+
+    under_new = [kind for _, kind, body in said if b"w1.2" in body]
+    assert CONNECT == under_new[0]
+    assert PUBLISH in under_new
+    kinds = [kind for _, kind, _ in said if kind in (CONNECT, DISCONNECT)]
+    assert [CONNECT, DISCONNECT, CONNECT] == kinds
+    assert b"w1.1" not in b"".join(body for ms, _, body in said if ms > 7_100)
 
 
 @pytest.mark.must("BROKER-2")

@@ -54,7 +54,7 @@ SQL_ROOM = "store"
 PURE_ROOMS = ("office", "explain")
 NOT_PURE = {"logging", "time", "os", "pathlib", "random", "secrets", "sqlite3", "socket"}
 NOT_PURE_OURS = ("gateway.clock", "gateway.files")
-PRINTERS = ("cli/", "reports/day_terminal.py")
+PRINTERS = ("cli/", "reports/day_terminal.py", "reports/whole_table.py")
 PRINTING = {"rich", "typer"}
 DRIVERS_OF_DATABASES = {"sqlite3", "psycopg", "apsw"}
 

@@ -22,7 +22,7 @@ from gateway.incoming.posted_row import RowError, parse_row
 from gateway.instruments.capture import read_bursts
 from gateway.instruments.frame_grammar import compile_frame
 from gateway.instruments.grammar import compile_line
-from gateway.store.ledger_file import migrations
+from gateway.store.schema_version import migrations
 from protocol import cbor, messages, records, seal, topics
 from protocol.compat import ProtocolError
 from tests.delivery.bench import Office

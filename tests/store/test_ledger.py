@@ -13,7 +13,7 @@ from gateway.delivery.recording import QUARANTINE_ROWS
 from gateway.errors import ConfigError, DataError, PermissionDenied
 from gateway.facts.chain import GENESIS, next_head, occurred_ms
 from gateway.store.ledger import Ledger
-from gateway.store.ledger_file import migrations
+from gateway.store.schema_version import migrations
 from protocol import records
 from tests.cli.bench import environment, without_privilege
 from tests.delivery.bench import NOW_MS, Office, a_tally
@@ -133,8 +133,9 @@ def test_cutting_the_end_off_shows_against_what_a_device_witnessed(office: Offic
     office.ledger.db.execute("DELETE FROM message WHERE n = 2")
     office.ledger.db.execute("UPDATE cursor SET high_water = 2")
 
-    assert ["device w1 was acked with message 2, which is not here: the end was cut off"] == [
-        finding.text for finding in office.ledger.verify()
+    text = "device w1 was acked with message 2, which is not here: the end was cut off"
+    assert [("witness", text)] == [
+        (finding.kind, finding.text) for finding in office.ledger.verify()
     ]
 
 

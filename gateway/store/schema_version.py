@@ -1,0 +1,89 @@
+"""Which schema a ledger file has, against the numbered scripts that this program knows."""
+
+import functools
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+
+from gateway.store.engine import Db, StorageError, value
+
+SCHEMA = Path(__file__).parent / "schema"
+
+
+def migrations() -> list[tuple[int, str]]:
+    """(number, SQL) of every schema script, in order: NNNN.sql, from 1, no number missing."""
+    found = sorted(
+        (int(script.stem), script.read_text("utf-8"))
+        for script in SCHEMA.glob("[0-9][0-9][0-9][0-9].sql")
+    )
+    assert [number for number, _ in found] == list(range(1, len(found) + 1)), (
+        "schema scripts must be 0001.sql, 0002.sql, ..."
+    )
+    return found
+
+
+def schema_text(db: Db, path: Path, error: object = "") -> str:
+    """What to say of a ledger whose tables are not those that this program knows: its version,
+    ours, and the next step.
+    """
+    known = len(migrations())
+    version = 0
+    with suppress(StorageError):
+        version = version_of(db)
+    said = f" ({error})" if error else ""
+    if version > known:
+        return (
+            f"ledger {path}: its schema is version {version}, this program knows versions 1 to"
+            f" {known}{said}: a newer program wrote it; start that program, or put a backup of"
+            " before back with till restore"
+        )
+    lacks = ""
+    with suppress(StorageError):
+        lacks = ", ".join(_lacking(db, _tables_of(version)))
+    lacks = f" and it lacks {lacks}" if lacks else ""
+    return (
+        f"ledger {path}: its schema says version {version}, this program knows versions 1 to"
+        f" {known},{lacks or ' and it is not as that version has it'}{said}: another program or a"
+        " person changed it; keep the file, put a backup back with till restore"
+    )
+
+
+def version_of(db: Db) -> int:
+    """The schema version that the file names."""
+    return int(value(db, "PRAGMA user_version"))
+
+
+def is_known(db: Db) -> bool:
+    """Whether the file names a version that this program knows, and has its tables and columns."""
+    version = version_of(db)
+    return 1 <= version <= len(migrations()) and not _lacking(db, _tables_of(version))
+
+
+@functools.cache
+def _tables_of(version: int) -> Mapping[str, frozenset[str]]:
+    """{table: its columns} of a ledger of this schema version."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        for _, script in migrations()[: max(version, 0)]:
+            fresh.executescript(script)
+        return _tables(fresh)
+
+
+def _tables(db: Db) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for table, column in db.execute(
+        "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c"
+        " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'"
+    ):
+        found.setdefault(table, set()).add(column)
+    return {table: frozenset(columns) for table, columns in found.items()}
+
+
+def _lacking(db: Db, expected: Mapping[str, frozenset[str]]) -> list[str]:
+    """The tables and columns that should be there and are not."""
+    found = _tables(db)
+    return [
+        f"table {table}" if table not in found else f"column {table}.{column}"
+        for table, columns in expected.items()
+        for column in ([""] if table not in found else sorted(columns - found[table]))
+    ]

@@ -1,0 +1,50 @@
+"""What a finding is, is in its kind: an insider who writes our own words into the ledger turns no
+finding into a milder one.
+"""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from gateway.audit.offline import audit
+from tests.cli.bench import till
+from tests.delivery.bench import Office
+
+NAME = "w1 was acked with another head"  # a device's name that reads like a witness's finding
+
+
+@pytest.fixture
+def spoiled(tmp_path):
+    """A site's folder whose ledger holds a record that no message brought, under such a name."""
+    assert 0 == till("init", tmp_path / "site", "--windows", 1).returncode
+    data = tmp_path / "site" / "data"
+    office = Office(tmp_path)
+    device = office.device()
+    device.say(2)
+    office.take(device.ev(1, 2))
+    office.ledger.close()
+    (tmp_path / "ledger.db").replace(data / "ledger.db")
+    with closing(sqlite3.connect(data / "ledger.db")) as insider, insider:
+        insider.execute(
+            "INSERT INTO record (device, epoch, seq, message_n, kind, occurred_ms, body)"
+            " SELECT ?, epoch, 3, message_n, kind, occurred_ms, body FROM record WHERE seq = 1",
+            (NAME,),
+        )
+    return data
+
+
+def test_the_audit_calls_a_forged_record_no_matter_for_a_witness(spoiled):
+    with closing(sqlite3.connect(spoiled / "ledger.db")) as db:
+        found = audit(db, [], []).findings
+
+    assert any(NAME in item.text for item in found)
+    assert {"ledger"} == {item.kind for item in found}
+
+
+def test_till_verify_tells_the_kind(spoiled):
+    told = till("verify", "--json", "--config", spoiled.parent / "till.toml")
+
+    assert 1 == told.returncode
+    assert {"record", "stream"} == {item["kind"] for item in json.loads(told.stdout)["findings"]}
