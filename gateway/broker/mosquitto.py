@@ -91,7 +91,7 @@ tls_version tlsv1.2
 cafile {here}/ca.pem
 certfile {here}/broker.pem
 keyfile {here}/broker.key
-# SIGHUP reads it and the ACL again: wanted after a revocation.
+# A reload (SIGHUP) reads it and the ACL again: wanted after a revocation. No restart is needed.
 crlfile {here}/{_CRL}
 require_certificate true
 allow_anonymous false
