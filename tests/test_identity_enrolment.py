@@ -355,9 +355,9 @@ def test_broker_config_renews_for_another_host_and_leaves_the_ca_alone(
     assert (
         ca == (desk.site.ca / "ca.pem").read_bytes() == (tmp_path / "etc" / "ca.pem").read_bytes()
     )
-    assert {"mosquitto.conf", "acl", "ca.pem", "crl.pem", "broker.pem", "broker.key"} == {
-        path.name for path in (tmp_path / "etc").iterdir()
-    }
+    assert {
+        "mosquitto.conf", "tillstream.conf", "acl", "ca.pem", "crl.pem", "broker.pem", "broker.key",
+    } == {path.name for path in (tmp_path / "etc").iterdir()}  # fmt: skip
     assert 0o600 == (tmp_path / "etc" / "broker.key").stat().st_mode & 0o777
 
 

@@ -72,13 +72,9 @@ def serve(
             signal.signal(number, end)
         threading.Thread(target=say_ready, daemon=True).start()
         keeper = Keeper(
-            site.ledger,
-            site.data,
-            site.config.site,
-            site.zone,
-            site.config.cut_off,
+            site.ledger, site.data, site.config.site, site.zone, site.config.cut_off,
             clock_from_env(),
-        )
+        )  # fmt: skip
         threading.Thread(target=keeper.run, args=(stop,), daemon=True).start()
         service.run(stop)
 
