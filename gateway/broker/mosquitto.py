@@ -42,19 +42,17 @@ def prepare(site: Site) -> pki.Authority:
             " first"
         )
     authority = pki.Authority(site.ca)
-    if not authority.exists:
+    if authority.was_never_made:
         authority.create(site.config.site)
     for name in (pki.GATEWAY_NAME, pki.WATCH_NAME):
         certificate, key = site.keys / f"{name}.pem", site.keys / f"{name}.tls.key"
-        if not _is_good(authority, certificate, name):
+        if not _is_good(authority, certificate, key, name):
             pki.write_issued(authority.issue_office(name), certificate, key)
-    certificate = site.broker_folder / "broker.pem"
-    if not _is_good(authority, certificate, pki.BROKER_NAME) or pki.hosts_of(
+    certificate, key = site.broker_folder / "broker.pem", site.broker_folder / "broker.key"
+    if not _is_good(authority, certificate, key, pki.BROKER_NAME) or pki.hosts_of(
         pki.load_certificate(certificate)
     ) != _hosts(site):
-        pki.write_issued(
-            authority.issue_broker(_hosts(site)), certificate, site.broker_folder / "broker.key"
-        )
+        pki.write_issued(authority.issue_broker(_hosts(site)), certificate, key)
     return authority
 
 
@@ -200,6 +198,8 @@ def problems(site: Site) -> list[str]:
     Changes nothing.
     """
     authority = pki.Authority(site.ca)
+    if authority.was_never_made:
+        return [pki.NEVER_MADE.format(site.ca)]
     found = []
     for folder in (site.ca, site.keys):
         if folder.is_dir() and folder.stat().st_mode & 0o077:
@@ -266,8 +266,8 @@ def _problems_of(authority: pki.Authority, path: Path, key: Path, name: str) -> 
     return [f"{path}: ends in {left} days; {how}"] if left < pki.RENEW_DAYS else []
 
 
-def _is_good(authority: pki.Authority, path: Path, name: str) -> bool:
-    if not path.exists():
+def _is_good(authority: pki.Authority, path: Path, key: Path, name: str) -> bool:
+    if not path.exists() or not key.exists():
         return False
     try:
         certificate = pki.load_certificate(path)
