@@ -26,6 +26,7 @@ PART_FILE = "tillstream.conf"
 INCLUDED = "conf.d"  # what Debian's mosquitto.conf includes: each file there that ends in .conf
 DAEMON = "mosquitto"  # the user that mosquitto becomes where root starts it, as Debian does
 _CRL = "crl.pem"
+_OFFICE = (pki.GATEWAY_NAME, pki.WATCH_NAME, pki.CHECK_NAME)
 _ELSEWHERE = "elsewhere"  # in <data>/broker: other folders that were written, one a line
 _READ = (PART_FILE, "acl", "ca.pem", _CRL, "broker.pem", "broker.key")
 
@@ -44,7 +45,7 @@ def prepare(site: Site) -> pki.Authority:
     authority = pki.Authority(site.ca)
     if authority.was_never_made:
         authority.create(site.config.site)
-    for name in (pki.GATEWAY_NAME, pki.WATCH_NAME):
+    for name in _OFFICE:
         certificate, key = site.keys / f"{name}.pem", site.keys / f"{name}.tls.key"
         if not _is_good(authority, certificate, key, name):
             pki.write_issued(authority.issue_office(name), certificate, key)
@@ -204,10 +205,7 @@ def problems(site: Site) -> list[str]:
     for folder in (site.ca, site.keys):
         if folder.is_dir() and folder.stat().st_mode & 0o077:
             found.append(f"folder {folder}: open to others; chmod 700 it")
-    names = [
-        (site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name)
-        for name in (pki.GATEWAY_NAME, pki.WATCH_NAME)
-    ]
+    names = [(site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name) for name in _OFFICE]
     names += [
         (site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name)
         for name in site.config.windows

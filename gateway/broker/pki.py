@@ -52,8 +52,9 @@ OFFICE_DAYS = 2 * 365  # gateway and broker
 RENEW_DAYS = 60  # `till check` asks for new ones from here on, `till broker config` makes them
 GATEWAY_NAME = "gateway"  # the broker's ACL knows it by this name
 WATCH_NAME = "watch"  # what till flash looks with: it sees records arrive and may say nothing
+CHECK_NAME = "check"  # what till check connects with: see gateway/broker/reach.py
 BROKER_NAME = "broker"
-RESERVED_NAMES = (GATEWAY_NAME, WATCH_NAME, BROKER_NAME)  # no device may have one
+RESERVED_NAMES = (GATEWAY_NAME, WATCH_NAME, CHECK_NAME, BROKER_NAME)  # no device may have one
 
 NEVER_MADE = (
     "{}: tls = true in till.toml, and there are no certificates yet; till broker config makes them"
@@ -138,7 +139,7 @@ class Authority:
 
     def issue_office(self, name: str) -> Issued:
         """The client certificate of the gateway (GATEWAY_NAME) or of whoever only looks on
-        (WATCH_NAME).
+        (WATCH_NAME, CHECK_NAME).
         """
         return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH, OFFICE_DAYS)
 
