@@ -26,7 +26,7 @@ from gateway.reports.day_csv import to_csv
 from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
 from gateway.store.ledger import Ledger
-from tests.cli_support import till
+from tests.cli_support import init, till
 from tests.ingest_support import SITE, Office
 from tests.test_audit_vectors import merkle_tree_hash
 
@@ -175,7 +175,7 @@ def test_a_restored_ledger_goes_on_under_a_new_key_and_that_is_an_incident(offic
 
 
 def test_a_restore_to_before_what_was_signed_says_so(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--site", SITE, "--windows", 1).returncode
+    assert 0 == init(tmp_path, "--site", SITE, "--windows", 1).returncode
     config = ("--config", tmp_path / "till.toml")
     site = Office(tmp_path / "data")
     device = site.device("w2")
@@ -344,7 +344,7 @@ def test_a_day_without_one_says_nothing_of_it(office: Office) -> None:
 
 
 def test_the_command_makes_it_prints_it_and_prints_it_again(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--windows", 1).returncode
+    assert 0 == init(tmp_path, "--windows", 1).returncode
     config = ("--config", tmp_path / "till.toml")
     early = till("checkpoint", *config)
     site = Office(tmp_path / "data")

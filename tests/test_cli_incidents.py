@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_support import till
+from cli_support import init, till
 from ingest_support import Device, Office, a_tally
 
 from protocol import records
@@ -13,7 +13,7 @@ from protocol import records
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A site whose w1 was locked by a second board, and which a stranger wrote to."""
-    assert 0 == till("init", tmp_path, "--site", "city").returncode
+    assert 0 == init(tmp_path, "--site", "city").returncode
     office = Office(tmp_path / "data")
     device = Device(office.keys.current("w1"))
     device.say(3)

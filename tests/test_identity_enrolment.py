@@ -27,7 +27,7 @@ from gateway.fleet.flash import Plan
 from gateway.fleet.remote import Survey
 from gateway.fleet.stage import stage
 from gateway.store.ledger import Ledger
-from tests.cli_support import ROOT, till
+from tests.cli_support import ROOT, init, till
 from tests.identity_support import Client, ConfiguredBroker, a_site, serving
 from tests.ingest_support import NOW_MS, SITE, Device
 
@@ -125,7 +125,7 @@ def test_nobody_is_enrolled_twice_or_under_a_name_of_the_office(desk: Desk) -> N
 
 
 def test_the_windows_of_a_new_site_are_let_in_at_once_and_on_record(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode
+    assert 0 == init(tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode
     site = load(tmp_path / "till.toml")
     with Ledger(site.ledger) as ledger:
         rows = events(ledger)
@@ -362,7 +362,7 @@ def test_broker_config_renews_for_another_host_and_leaves_the_ca_alone(
 
 
 def test_the_embedded_broker_and_tls_do_not_go_together(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--windows", 1).returncode
+    assert 0 == init(tmp_path, "--windows", 1).returncode
     path = tmp_path / "till.toml"
     path.write_text(path.read_text().replace("tls = false", "tls = true"))
     done = till("check", "--config", path)

@@ -393,6 +393,15 @@ def _usage(sign_certificates: bool) -> x509.KeyUsage:
     )  # fmt: skip
 
 
+def is_host(host: str) -> bool:
+    """True for what can stand in a certificate as a host name or IP address."""
+    try:
+        _host(host)
+    except ConfigError:
+        return False
+    return True
+
+
 def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
