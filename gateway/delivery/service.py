@@ -149,7 +149,8 @@ class Service:
             while not stop.is_set():
                 self._look_for_rivals()
                 if not self.settled.is_set():
-                    stop.wait(_UNSETTLED_MS / 1000)
+                    if self.connected.wait(_IDLE_MS / 1000):
+                        stop.wait(_UNSETTLED_MS / 1000)
                     continue
                 arrived = self._inbox.take(_IDLE_MS)
                 if arrived:
