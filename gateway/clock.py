@@ -5,6 +5,7 @@ moves.
 import mmap
 import os
 import time
+import zoneinfo
 from pathlib import Path
 
 from gateway.errors import ConfigError
@@ -65,3 +66,14 @@ def clock_from_env() -> Clock:
     """The bench's clock when TILL_CLOCK_FILE names its file, else the machine's."""
     path = os.environ.get(CLOCK_FILE_ENV)
     return BenchClock(Path(path)) if path else Clock()
+
+
+def machine_zone() -> str:
+    """The IANA name of this machine's time zone, as a suggestion; empty when it is not known."""
+    try:
+        name = os.environ.get("TZ", "").removeprefix(":") or str(
+            Path("/etc/localtime").resolve()
+        ).rpartition("/zoneinfo/")[2].removeprefix("posix/")
+        return zoneinfo.ZoneInfo(name).key
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return ""

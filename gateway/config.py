@@ -209,6 +209,23 @@ def load(path: Path) -> Site:
         raise ConfigError("\n".join([*shown, count])) from error
 
 
+def problems_of(text: str) -> list[tuple[str, str]]:
+    """(key, what is wrong with its value) of a text that is no file yet; empty when it is good."""
+    try:
+        Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        return [("site", f"a control character, or the like ({error})")]
+    except ValidationError as error:
+        return [
+            (
+                ".".join(str(part) for part in item["loc"] if isinstance(part, str)),
+                _said(item),
+            )
+            for item in error.errors(include_url=False)
+        ]
+    return []
+
+
 def show(site: Site) -> str:
     """The merged result as TOML: what the file says and what the defaults add."""
     values = site.config.model_dump()
@@ -225,7 +242,8 @@ def template(site: str, zone: str, windows: int, broker: tuple[str, int] | None 
     """
     names = ", ".join(f'"w{number}"' for number in range(1, windows + 1))
     host, port = broker or ("127.0.0.1", 1883)
-    return f"""# What this site is. Every key, its unit and its default: docs/cli.md. What counts: till check --show
+    return f"""# What this site is. Every key, its unit and its default: docs/cli.md.
+# The configuration in use, defaults included: till check --show
 site = {_toml(site)}
 zone = {_toml(zone)}
 windows = [{names}]
@@ -278,15 +296,20 @@ def _fault(path: Path, text: str, item: Any) -> tuple[tuple[int, int], str]:
     place = [str(part) for part in item["loc"] if isinstance(part, str)]
     name = ".".join(place)
     at_key, at_value = locate(text, place)
-    kind, said = item["type"], str(item["msg"]).removeprefix("Value error, ")
+    kind, said = item["type"], _said(item)
     if kind == "extra_forbidden":
         known = _known_keys(place[:-1])
         message, at = f"unknown key '{name}'" + did_you_mean(place[-1], known), at_key
     elif kind == "missing":
         message, at = f"'{name}' is missing and has no default", at_key
     else:
-        message, at = f"{name}: {said[:1].lower() + said[1:]}", at_value
+        message, at = f"{name}: {said}", at_value
     return at, pointed(path, text, *at, message)
+
+
+def _said(item: Any) -> str:
+    said = str(item["msg"]).removeprefix("Value error, ")
+    return said[:1].lower() + said[1:]
 
 
 def _known_keys(table: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from iotcore import Broker
 from simulators.office.day import OfficeDay
 
 HOST = "127.0.0.1"
+SITE = "city-hall"
 ZONE = "America/Chicago"
 READY_S = 20
 STOP_S = 10
@@ -75,6 +76,8 @@ class DemoSite:
         self._till(
             "init",
             str(self.folder),
+            "--site",
+            SITE,
             "--zone",
             ZONE,
             "--windows",

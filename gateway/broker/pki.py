@@ -1,9 +1,12 @@
 """The site's own certificate authority: who may speak to the broker, and how a board knows the
 right one. P-256 throughout.
 
-<data>/ca/       0700  ca.key 0600, ca.pem, crl.pem (the revoked ones; written again by every revocation)
-<data>/broker/         broker.pem, broker.key, and what else mosquitto reads (gateway/broker/mosquitto.py)
-<data>/keys/     0700  gateway.pem, gateway.tls.key, watch.*, and for each device <device>.pem and <device>.tls.key
+<data>/ca/       0700  ca.key 0600, ca.pem, crl.pem (the revoked ones; each revocation writes it
+                       again)
+<data>/broker/         broker.pem, broker.key, and what else mosquitto reads
+                       (gateway/broker/mosquitto.py)
+<data>/keys/     0700  gateway.pem, gateway.tls.key, watch.*, check.*, and for each device
+                       <device>.pem and <device>.tls.key
 
 RSA is out of the question: 4096 bits take an RP2040 23 s. A board reads DER and no PEM (MicroPython
 answers "invalid key").
@@ -52,8 +55,13 @@ OFFICE_DAYS = 2 * 365  # gateway and broker
 RENEW_DAYS = 60  # `till check` asks for new ones from here on, `till broker config` makes them
 GATEWAY_NAME = "gateway"  # the broker's ACL knows it by this name
 WATCH_NAME = "watch"  # what till flash looks with: it sees records arrive and may say nothing
+CHECK_NAME = "check"  # what till check connects with: see gateway/broker/reach.py
 BROKER_NAME = "broker"
-RESERVED_NAMES = (GATEWAY_NAME, WATCH_NAME, BROKER_NAME)  # no device may have one
+RESERVED_NAMES = (GATEWAY_NAME, WATCH_NAME, CHECK_NAME, BROKER_NAME)  # no device may have one
+
+NEVER_MADE = (
+    "{}: tls = true in till.toml, and there are no certificates yet; till broker config makes them"
+)
 
 
 @dataclass(frozen=True)
@@ -88,15 +96,17 @@ class Authority:
         return self.folder / "ca.key"
 
     @property
-    def exists(self) -> bool:
-        """True once `create` has been here."""
-        return self.key_file.exists()
+    def was_never_made(self) -> bool:
+        """True for a site that has spoken no TLS yet. A CA of which a part is left was lost."""
+        return not any(
+            path.exists() for path in (self.key_file, self.certificate_file, self.crl_file)
+        )
 
     def create(self, site: str) -> None:
         """A new CA with an empty revocation list. Raises ConfigError when there is one, for its
         boards trust no other.
         """
-        if self.exists:
+        if not self.was_never_made:
             raise ConfigError(
                 f"CA {self.folder}: exists; it is never made twice, for every board carries its"
                 " certificate"
@@ -132,7 +142,7 @@ class Authority:
 
     def issue_office(self, name: str) -> Issued:
         """The client certificate of the gateway (GATEWAY_NAME) or of whoever only looks on
-        (WATCH_NAME).
+        (WATCH_NAME, CHECK_NAME).
         """
         return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH, OFFICE_DAYS)
 
@@ -194,6 +204,7 @@ class Authority:
         """The CA's own certificate. Raises ConfigError without a CA, DataError when the file is
         none.
         """
+        self._demand()
         return load_certificate(self.certificate_file)
 
     def crl(self) -> x509.CertificateRevocationList:
@@ -250,7 +261,12 @@ class Authority:
         return Issued(certificate.public_bytes(Encoding.PEM), _key_pem(key))
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
+        self._demand()
         return load_key(self.key_file)
+
+    def _demand(self) -> None:
+        if self.was_never_made:
+            raise ConfigError(NEVER_MADE.format(self.folder))
 
 
 def load_certificate(path: Path) -> x509.Certificate:
@@ -259,8 +275,7 @@ def load_certificate(path: Path) -> x509.Certificate:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{path}: no such certificate; till device enrol makes a device's, till broker config"
-            " the others"
+            f"{path}: no such certificate; till broker config makes those that are missing"
         ) from error
     except PermissionError as error:
         raise PermissionDenied(f"{path}: {error.strerror}; run as its owner") from error
@@ -277,7 +292,7 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
             raise PermissionDenied(f"{path}: readable by others; chmod 600 it")
         key = load_pem_private_key(path.read_bytes(), None)
     except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such key; restore it from the backup") from error
+        raise ConfigError(f"{path}: no such key; {_cure(path)}") from error
     except PermissionError as error:
         raise PermissionDenied(f"{path}: {error.strerror}; run as its owner") from error
     except (ValueError, TypeError):
@@ -317,7 +332,9 @@ def client_files(ca: Path, keys: Path, name: str) -> dict[str, str]:
     PermissionDenied when one is not fit.
     """
     certificate, key = keys / f"{name}.pem", keys / f"{name}.tls.key"
-    Authority(ca).check(load_certificate(certificate), name)
+    authority = Authority(ca)
+    authority.certificate()  # first: without a CA that is what has to be told
+    authority.check(load_certificate(certificate), name)
     load_key(key)
     return {
         "ca_file": str(Authority(ca).certificate_file),
@@ -360,6 +377,16 @@ def _builder(
     )
 
 
+def _cure(key: Path) -> str:
+    """What helps when this key file is gone."""
+    name = key.name.removesuffix(".tls.key").removesuffix(".key")
+    if name == "ca":  # every board trusts it alone: a new one would lock them all out
+        return "restore it from the backup"
+    if name in RESERVED_NAMES:
+        return "till broker config makes a new one, with its certificate"
+    return f"restore it from the backup, or make a new identity: till device replace {name}"
+
+
 def _usage(sign_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not sign_certificates, content_commitment=False, key_encipherment=False,
@@ -367,6 +394,15 @@ def _usage(sign_certificates: bool) -> x509.KeyUsage:
         key_agreement=False, key_cert_sign=sign_certificates, crl_sign=sign_certificates,
         encipher_only=False, decipher_only=False,
     )  # fmt: skip
+
+
+def is_host(host: str) -> bool:
+    """True for what can stand in a certificate as a host name or IP address."""
+    try:
+        _host(host)
+    except ConfigError:
+        return False
+    return True
 
 
 def _host(host: str) -> x509.GeneralName:

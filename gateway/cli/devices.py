@@ -193,10 +193,36 @@ def broker_configure(
         certified = enrolment.certify(site.config.windows, "certificate made by till broker config")
         with opened(site) as ledger:
             written = broker_config.write(site, folder or site.broker_folder, revoked(ledger))
-    text = f"wrote {len(written)} files; start the broker with mosquitto -c {written[0]}"
+    text = f"wrote {len(written)} files\n{_how_to_start(site, written)}"
     if certified:
         text += f"\nnew certificates, flash these again: {', '.join(certified)}"
     tell(as_json, {"files": [str(path) for path in written], "certified": certified}, text)
+
+
+def _how_to_start(site: Site, written: list[Path]) -> str:
+    """The next step with the files of a broker: for one of one's own, for Debian's, and what
+    mosquitto's user lacks.
+    """
+    from gateway.broker import mosquitto as broker_config
+
+    folder = written[0].parent
+    part = folder / broker_config.PART_FILE
+    text = ""
+    if written[0] != part:
+        text = f"for a broker of your own: mosquitto -c {written[0]}\n"
+    closed = broker_config.unreadable(folder)
+    if closed:
+        # nobody else may enter the data folder: the installed broker gets a folder of its own
+        own = folder.resolve() == site.broker_folder.resolve()
+        place = Path("/etc/mosquitto/tillstream") if own else folder.resolve()
+        return (
+            f"{text}for an installed one: its user {broker_config.DAEMON} cannot use {closed};"
+            f" as root: {broker_config.install_line(place)}\n"
+            f"then: till broker config --config {site.path} --folder {place}"
+        )
+    if folder.name != broker_config.INCLUDED:
+        text += f"for an installed one, as root: ln -sf {part.resolve()} /etc/mosquitto/conf.d/\n"
+    return text + "then, as root: systemctl restart mosquitto"
 
 
 @contextmanager

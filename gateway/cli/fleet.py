@@ -119,6 +119,7 @@ def _certificates(site: Site, device: str) -> dict[str, bytes] | None:
         return None
     certificate, key = pki_files(site, device)
     authority = pki.Authority(site.ca)
+    authority.certificate()  # first: without a CA that is what has to be told
     authority.check(pki.load_certificate(certificate), device)
     return pki.board_files(authority, certificate, key)
 

@@ -36,13 +36,15 @@ def serve(
     from gateway.audit.keeper import Keeper
     from gateway.broker.process import EmbeddedBroker
     from gateway.delivery.ingest import Ingest
+    from gateway.delivery.presence import Running, hold
     from gateway.delivery.service import Service, follow_line, trouble_line
     from gateway.devices.keys import KeyStore
 
     site = configuration.load(config)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     stop = threading.Event()
-    with ExitStack() as stack, opened(site) as ledger:
+    running = Running.here()
+    with ExitStack() as stack, opened(site) as ledger, hold(site.data, running):
         ledger.check_start(clock_from_env().utc_ms())
         broker = site.config.broker
         if broker.embedded:
@@ -54,6 +56,7 @@ def serve(
             _settings(site),
             ingest,
             (lambda record: print(follow_line(record), flush=True)) if follow else None,
+            running,
         )
 
         def end(*_: object) -> None:
@@ -61,35 +64,26 @@ def serve(
             service.wake()
 
         def say_ready() -> None:
-            service.connected.wait()
+            service.settled.wait()
             if not stop.is_set():
-                where = f"{broker.host}:{broker.port}"
-                result = {
-                    "ready": True,
-                    "site": site.config.site,
-                    "broker": where,
-                    "ledger": str(site.ledger),
-                }
-                tell(
-                    as_json,
-                    result,
-                    f"ready site={site.config.site} broker={where} ledger={site.ledger}",
-                    compact=True,
-                )
+                _say_ready(site, as_json)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
         threading.Thread(target=say_ready, daemon=True).start()
         keeper = Keeper(
-            site.ledger,
-            site.data,
-            site.config.site,
-            site.zone,
-            site.config.cut_off,
+            site.ledger, site.data, site.config.site, site.zone, site.config.cut_off,
             clock_from_env(),
-        )
+        )  # fmt: skip
         threading.Thread(target=keeper.run, args=(stop,), daemon=True).start()
         service.run(stop)
+
+
+def _say_ready(site: Site, as_json: bool) -> None:
+    where = f"{site.config.broker.host}:{site.config.broker.port}"
+    result = {"ready": True, "site": site.config.site, "broker": where, "ledger": str(site.ledger)}
+    text = f"ready site={site.config.site} broker={where} ledger={site.ledger}"
+    tell(as_json, result, text, compact=True)
 
 
 def _settings(site: Site) -> ServiceSettings:

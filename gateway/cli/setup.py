@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,10 +34,10 @@ def init(
     folder: Annotated[
         Path, typer.Argument(readable=False, help="Where till.toml and the data folder go.")
     ] = Path("."),
-    site: Annotated[str, typer.Option(help="Name of the site: a-z, 0-9 and '-'.")] = "city-hall",
+    site: Annotated[str, typer.Option(help="Name of the site: a-z, 0-9 and '-'. Required.")] = "",
     zone: Annotated[
-        str, typer.Option(help="Time zone of the office, by its IANA name.")
-    ] = "America/Chicago",
+        str, typer.Option(help="Time zone of the office, by its IANA name. Required.")
+    ] = "",
     windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows: w1, w2, ...")] = 3,
     broker: Annotated[
         str,
@@ -55,15 +56,11 @@ def init(
     path = folder / "till.toml"
     if path.exists():
         raise ConfigError(f"{path}: exists; edit it, or name another folder")
+    site, zone = _site_and_zone(site, zone, may_ask=not as_json)
+    text = _checked_template(site, zone, windows, broker)  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        config.template(site, zone, windows, _host_and_port(broker) if broker else None), "utf-8"
-    )
-    try:
-        made = config.load(path)
-    except ConfigError:
-        path.unlink()
-        raise
+    path.write_text(text, "utf-8")
+    made = config.load(path)
     path.chmod(
         path.stat().st_mode & ~0o022
     )  # who can write it chooses the broker and who may speak
@@ -82,6 +79,47 @@ def init(
             f"\nand start the broker: mosquitto -c {made.broker_folder / broker_config.CONFIG_FILE}"
         )
     tell(as_json, result, text)
+
+
+def _site_and_zone(site: str, zone: str, may_ask: bool) -> tuple[str, str]:
+    """Both as given; what is missing is asked for on a terminal. Neither is guessed: the site is
+    part of every topic, and another zone moves receipts to another day.
+    """
+    from gateway.clock import machine_zone
+
+    here = machine_zone()
+    if may_ask and sys.stdin.isatty() and sys.stderr.isatty():
+        site = site or typer.prompt("Name of the site (a-z, 0-9 and '-')", err=True)
+        zone = zone or typer.prompt(
+            "Time zone of the office (IANA name; Enter: the one of this machine)",
+            default=here or None,
+            err=True,
+        )
+    missing = []
+    if not site:
+        missing.append("--site NAME (a-z, 0-9 and '-', such as city-hall)")
+    if not zone:
+        hint = f"; this machine has {here}" if here else ""
+        missing.append(f"--zone ZONE (the office's, such as America/Chicago{hint})")
+    if missing:
+        raise UsageError(f"missing: {' and '.join(missing)}; give it on the command line")
+    return site, zone
+
+
+def _checked_template(site: str, zone: str, windows: int, broker: str) -> str:
+    """The text of till.toml. Raises UsageError for options that no site can have."""
+    from gateway import config
+    from gateway.broker import pki
+
+    address = _host_and_port(broker) if broker else None
+    text = config.template(site, zone, windows, address)
+    found = config.problems_of(text)
+    if found:
+        said = "; ".join(f"--{name.partition('.')[0]}: {problem}" for name, problem in found)
+        raise UsageError(f"{said}; nothing was written")
+    if address is not None and not pki.is_host(address[0]):
+        raise UsageError(f"--broker: {address[0]!r} is no host name or IP address")
+    return text
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

@@ -233,6 +233,17 @@ class Ingest:
         with contextlib.suppress(StorageError):
             self._ledger.incident("ledger_broken", "", text, now_ms)
 
+    def note_incident(self, kind: str, text: str) -> None:
+        """What the gateway found about itself: to whoever follows, and as an incident, as far as
+        the file takes one.
+        """
+        now_ms = self._clock.utc_ms()
+        self._tell(kind, text, now_ms)
+        try:
+            self._ledger.incident(kind, "", text, now_ms)
+        except (StorageError, GatewayError) as error:
+            log.error('incident_not_written error="%s"', error)
+
     def _tell(self, kind: str, text: str, now_ms: int) -> None:
         for trouble in self.troubles:
             try:

@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.delivery.ingest import Ingest
 from gateway.delivery.outcomes import Accepted, Rejected
+from gateway.delivery.presence import Rivals, Running
 from gateway.errors import LedgerBroken, TryAgain
 from gateway.facts.records import SeenRecord
 from protocol import topics
@@ -36,6 +37,7 @@ KEEPALIVE_S = 30  # iotcore refuses 0; half a minute notices a dead link without
 RECONNECT_S = (1, 30)  # first and longest pause, doubled in between
 RETRY_MS = (250, 15_000)  # pause after a failed commit, doubled in between
 _IDLE_MS = 500  # how often the worker looks whether it should stop
+_UNSETTLED_MS = 20  # the same while it waits for its own note, a few milliseconds after a start
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,15 @@ class ServiceSettings:
 
     @property
     def client_id(self) -> str:
-        """One gateway a site: a second one with this name pushes the first off the broker."""
+        """One gateway a site: a second one with this name pushes the first off the broker, see
+        gateway/delivery/presence.py.
+        """
         return f"till-gateway-{self.site}"
+
+    @property
+    def presence_topic(self) -> str:
+        """Where the gateway keeps its own note."""
+        return str(topics.topic(self.site, "gateway", "state"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,8 @@ class Service:
     between.
 
     `connected` is set while the broker has us subscribed. `on_record` sees every newly recorded
-    record, after COMMIT.
+    record, after COMMIT. `running`: who we are, for a look at other gateways of this site; None:
+    nobody looks.
     """
 
     def __init__(
@@ -108,6 +118,7 @@ class Service:
         settings: ServiceSettings,
         ingest: Ingest,
         on_record: Callable[[SeenRecord], None] | None = None,
+        running: Running | None = None,
     ) -> None:
         self._settings = settings
         self._ingest = ingest
@@ -117,7 +128,10 @@ class Service:
         self._connection = 0
         self._dropped = 0
         self._said_absent = False
+        self._rivals = Rivals(running)
         self.connected = threading.Event()
+        # set with the first connection in which no other gateway can be there
+        self.settled = threading.Event()
         self._client = self._new_client()
 
     def run(self, stop: threading.Event) -> None:
@@ -125,7 +139,7 @@ class Service:
         with back-off.
 
         Raises LedgerBroken when the ledger is damaged: nothing of the batch at hand is
-        acknowledged.
+        acknowledged. Raises TryAgain when another gateway of this site was at the broker first.
         """
         self._client.connect_async(
             self._settings.broker_host, self._settings.broker_port, KEEPALIVE_S
@@ -133,9 +147,15 @@ class Service:
         self._client.loop_start()
         try:
             while not stop.is_set():
+                self._look_for_rivals()
+                if not self.settled.is_set():
+                    if self.connected.wait(_IDLE_MS / 1000):
+                        stop.wait(_UNSETTLED_MS / 1000)
+                    continue
                 arrived = self._inbox.take(_IDLE_MS)
                 if arrived:
                     self._work(arrived, stop)
+            self._take_note_back()
         finally:
             self.connected.clear()
             self._client.disconnect()
@@ -147,6 +167,20 @@ class Service:
         self._inbox.wake()
 
     # -- the worker
+
+    def _look_for_rivals(self) -> None:
+        if self._rivals.settled(_monotonic_ms()):
+            self.settled.set()
+        for trouble in self._rivals.take_troubles():
+            log.error('%s error="%s"', trouble.kind, trouble.text)
+            self._ingest.note_incident(trouble.kind, trouble.text)
+            if trouble.must_end:
+                raise TryAgain(trouble.text)
+
+    def _take_note_back(self) -> None:
+        """Who ends in order leaves no note that the next one would have to wait for."""
+        if self._rivals.own is not None and self.connected.is_set():
+            self._client.publish(self._settings.presence_topic, b"", retain=True)
 
     def _work(self, arrived: list[_Arrived], stop: threading.Event) -> None:
         batch = [self._accept(message) for message in arrived]
@@ -251,7 +285,7 @@ class Service:
         client.subscribe([(f"till/1/{site}/+/ev", 1), (f"till/1/{site}/+/state", 1)])
 
     def _on_subscribe(
-        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any
+        self, client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any
     ) -> None:
         if any(reason.is_failure for reason in reasons):
             log.error(
@@ -264,9 +298,13 @@ class Service:
             self._settings.broker_host,
             self._settings.broker_port,
         )
+        self._rivals.connected(_monotonic_ms())
         self.connected.set()
+        if self._rivals.own is not None:
+            client.publish(self._settings.presence_topic, self._rivals.own.note(), retain=True)
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
+        self._rivals.refused()
         self._note_absent("connection refused")
 
     def _on_disconnect(
@@ -275,6 +313,7 @@ class Service:
         self._connection += 1
         if self.connected.is_set():
             self.connected.clear()
+            self._rivals.lost(_monotonic_ms())
             log.warning('broker_lost reason="%s" next="reconnecting with back-off"', reason)
         elif reason.is_failure:
             self._note_absent(f"it closed the connection ({reason})")
@@ -284,6 +323,14 @@ class Service:
             topic = m.topic
         except UnicodeError:
             topic = ""
+        if topic == self._settings.presence_topic and self._rivals.own is not None:
+            # a device's message is sealed, and no sealed message is such a note
+            note = Running.parse(bytes(m.payload))
+            if note is not None or not m.payload:
+                if note is not None:
+                    self._rivals.heard(note)
+                self._client.ack(m.mid, m.qos)
+                return
         if self._inbox.put(
             _Arrived(topic, bytes(m.payload), m.retain, m.mid, m.qos, self._connection)
         ):
@@ -336,3 +383,7 @@ def follow_line(record: SeenRecord) -> str:
         "kind": record.kind,
     }
     return json.dumps(values, default=lambda value: value.hex(), separators=(",", ":"))
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -149,6 +149,8 @@ class Enrolment:
                 f"device {device}: was never approved; till device approve {device}, or revoke it"
                 " and enrol again"
             )
+        if self._site.config.broker.tls:
+            pki.Authority(self._site.ca).certificate()  # before anything ends that has no successor
         number, certificate = self._shut_out(device)
         self._note([(device, "revoked", number, certificate, reason)])
         number, certificate = self._next_number(device), self._issue(device)

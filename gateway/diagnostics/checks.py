@@ -102,15 +102,26 @@ def _check_ledger(site: Site, thorough: bool) -> str:
 
 
 def _check_broker(site: Site) -> str:
+    from gateway.broker import pki
     from gateway.broker.process import answers
+    from gateway.broker.reach import look
+    from gateway.delivery.presence import holder
 
     broker = site.config.broker
     where = f"{broker.host}:{broker.port}"
-    if answers(broker.host, broker.port):
-        return f"answers at {where}"
-    if broker.embedded:
+    if broker.embedded and not holder(site.data):
+        if answers(broker.host, broker.port):
+            raise Unavailable(
+                f"another program has {where}, where till serve would start the broker; stop it, or"
+                " choose another [broker] port"
+            )
         return f"embedded; till serve starts it at {where}"
-    raise Unavailable(f"nothing answers at {where}; start the broker or correct [broker]")
+    gateway, check = (
+        pki.client_files(site.ca, site.keys, name) if broker.tls else None
+        for name in (pki.GATEWAY_NAME, pki.CHECK_NAME)
+    )
+    look(broker.host, broker.port, site.config.site, gateway, check)
+    return f"answers at {where} and lets the gateway in"
 
 
 def _check_boards(site: Site) -> str:

@@ -12,7 +12,7 @@ from gateway.audit.offline import audit
 from gateway.audit.signed_note import SignerKey, find_notes
 from gateway.broker.process import free_port
 from gateway.clock import Clock
-from tests.cli.bench import command, environment, till
+from tests.cli.bench import command, environment, init, till
 from tests.delivery.bench import SITE, Office
 from tests.fleet.bench import wait_until
 
@@ -20,7 +20,7 @@ TWO_DAYS_MS = 172_800_000
 
 
 def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--site", SITE, "--windows", 1).returncode
+    assert 0 == init(tmp_path, "--site", SITE, "--windows", 1).returncode
     config, data = tmp_path / "till.toml", tmp_path / "data"
     config.write_text(config.read_text().replace("port = 1883", f"port = {free_port()}"))
     office = Office(data)

@@ -28,7 +28,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.messages import chained
 from tests.audit.bench import DAY, ZONE, at
 from tests.audit.reference import merkle_tree_hash
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.delivery.bench import SITE, Office
 
 CUT_OFF = datetime.time(16, 0)
@@ -170,7 +170,7 @@ def test_a_restored_ledger_goes_on_under_a_new_key_and_that_is_an_incident(offic
 
 
 def test_a_restore_to_before_what_was_signed_says_so(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--site", SITE, "--windows", 1).returncode
+    assert 0 == init(tmp_path, "--site", SITE, "--windows", 1).returncode
     config = ("--config", tmp_path / "till.toml")
     site = Office(tmp_path / "data")
     device = site.device("w2")
@@ -339,7 +339,7 @@ def test_a_day_without_one_says_nothing_of_it(office: Office) -> None:
 
 
 def test_the_command_makes_it_prints_it_and_prints_it_again(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--windows", 1).returncode
+    assert 0 == init(tmp_path, "--windows", 1).returncode
     config = ("--config", tmp_path / "till.toml")
     early = till("checkpoint", *config)
     site = Office(tmp_path / "data")

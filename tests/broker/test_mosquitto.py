@@ -8,6 +8,7 @@ nothing. Where MQTT 5 gives a reason it is compared.
 
 import datetime
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ from gateway.devices.enrolment import Enrolment
 from gateway.devices.keys import KeyStore
 from gateway.store.ledger import Ledger
 from protocol import topics
+from tests.cli.bench import ROOT, till
 from tests.delivery.bench import NOW_MS, SITE, Device
 from tests.devices.bench import Client, ConfiguredBroker, a_site, connack, context, context_of
 
@@ -410,3 +412,44 @@ def test_a_revoked_device_is_refused_at_once_and_by_the_broker_once_it_has_read_
 
     assert (False, True) == (isinstance(first, Rejected), isinstance(second, Rejected))
     assert (REFUSED, "closed", "accepted") == (live, anew, good)
+
+
+def reload(broker: ConfiguredBroker, site: Site) -> None:
+    """SIGHUP, and the broker's loop has been through twice: then it has read its files."""
+    os.kill(broker.pid, signal.SIGHUP)
+    assert ["accepted"] * 2 == [connack(site, context_of(site, "gateway")) for _ in range(2)]
+
+
+def test_a_reload_alone_makes_the_broker_read_the_revocation_list(tmp_path: Path) -> None:
+    """Without the ACL, so that it is the list that refuses; twice within a second, so that no date
+    in the list decides which one counts.
+    """
+    site = a_site(tmp_path, windows=3)
+    file = site.broker_folder / "list.conf"
+    text = (site.broker_folder / "mosquitto.conf").read_text()
+    file.write_text("".join(f"{line}\n" for line in text.splitlines() if "acl_file" not in line))
+    stolen = {name: context_of(site, name) for name in ("w1", "w2", "w3")}
+    broker = ConfiguredBroker(site, file)
+    seen = []
+    with broker, Ledger(site.ledger) as ledger:
+        for name in ("w2", "w3"):
+            Enrolment(site, ledger, "ann", NOW_MS).revoke(name, "stolen")
+            seen.append(connack(site, stolen[name]))
+            reload(broker, site)
+            seen.append(connack(site, stolen[name]))
+        seen.append(connack(site, stolen["w1"]))
+
+    assert ["accepted", "closed"] * 2 + ["accepted"] == seen
+
+
+def test_every_text_says_to_reload_and_none_to_restart(tmp_path: Path) -> None:
+    site = a_site(tmp_path)
+    done = till("device", "revoke", "w2", "--reason", "stolen", "--config", site.path)
+    pages = ((ROOT / name).read_text() for name in ("SECURITY.md", "docs/enrolment.md"))
+    texts = [done.stdout, (site.broker_folder / "mosquitto.conf").read_text(), *pages]
+
+    for text in texts:
+        plain = " ".join(text.split())
+        assert re.search(r"(?i)reload[^.]*SIGHUP", plain), plain
+        # a new listener needs `systemctl restart`; a revocation does not
+        assert not re.search(r"(?i)(?<!systemctl )restart (the )?(mosquitto|broker)", plain)

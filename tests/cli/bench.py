@@ -78,6 +78,15 @@ def till(
     return done
 
 
+def init(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`till init` with a site and a zone, where the test names none."""
+    given = {"--site": "city-hall", "--zone": "America/Chicago"}
+    options = [
+        part for name, value in given.items() if name not in arguments for part in (name, value)
+    ]
+    return till("init", folder, *options, *arguments)
+
+
 class Starter:
     """till_starter.py in a process of its own, which ends with this one."""
 

@@ -23,11 +23,12 @@ from pathlib import Path
 import pytest
 
 from gateway.broker.process import EmbeddedBroker, free_port
-from tests.cli.bench import ROOT, command, environment, till, without_privilege
+from tests.cli.bench import ROOT, command, environment, init, till, without_privilege
 from tests.fleet.bench import wait_until
 from tests.incoming.bench import control, row, text_of
 
 GOOD_ROWS = [row("R1"), row("R2", amount=6000, change=1000)]
+PLACE = ("--site", "city", "--zone", "America/Chicago")
 Prepare = Callable[[Path], list[object]]
 
 
@@ -35,9 +36,7 @@ Prepare = Callable[[Path], list[object]]
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site that was just set up, with a day posted."""
     folder = tmp_path_factory.mktemp("template")
-    assert (
-        till("init", folder, "--windows", 2, "--broker", f"127.0.0.1:{free_port()}").returncode == 0
-    )
+    assert init(folder, "--windows", 2, "--broker", f"127.0.0.1:{free_port()}").returncode == 0
     (folder / "good.csv").write_text(text_of(GOOD_ROWS))
     assert till("import", folder / "good.csv", "--config", folder / "till.toml").returncode == 0
     return folder
@@ -173,9 +172,25 @@ CASES = [
     Case("till.toml: not readable", shut("till.toml", "verify", mode=0), 77,
          ("SITE/till.toml: not readable; run as its owner or give yourself access",),
          privileged=False),
-    Case("init: folder not writable", shut(".", "init", "SITE/new"), 77,
-         ("SITE/new", "run as its owner"), privileged=False),
-    Case("till.toml: not there", no_config, 78, ("SITE/till.toml", "till init")),
+    Case("init: folder not writable", shut(".", "init", "SITE/new", *PLACE), 77,
+     ("SITE/new", "run as its owner"), privileged=False),
+    Case("init: no site and no zone", lambda site: ["init", site / "new"], 2,
+     ("missing: --site NAME (a-z, 0-9 and '-', such as city-hall) and --zone ZONE (the office's,",
+      )),
+    Case("init: no zone", lambda site: ["init", site / "new", "--site", "city"], 2,
+     ("missing: --zone ZONE (the office's, such as America/Chicago",)),
+    Case("init: not a site",
+     lambda site: ["init", site / "new", "--site", "City Hall", *PLACE[2:]], 2,
+     ("--site: ", "nothing was written")),
+    Case("init: not a zone",
+     lambda site: ["init", site / "new", *PLACE[:2], "--zone", "Chicago"], 2,
+     ("--zone: not a time zone such as America/Chicago", "nothing was written")),
+    Case("init: no such port", lambda site: ["init", site / "new", *PLACE, "--broker", "h:0"], 2,
+     ("--broker: input should be greater than or equal to 1", "nothing was written")),
+    Case("init: not a host", lambda site: ["init", site / "new", *PLACE, "--broker", "ü:8883"], 2,
+     ("--broker: 'ü' is no host name or IP address",)),
+    Case("till.toml: not there", no_config, 78,
+         ("SITE/till.toml", "till init")),
     Case("flash: the port is not there", lambda site: ["flash", "w1", "--port", "/dev/tty-none"],
          69, ("port /dev/tty-none: not there; plug the board in, or name one of these: ",)),
     Case("flash: no board", lambda site: ["flash", "w1", "--serial-number", "none"], 69,
@@ -374,7 +389,7 @@ def test_serve_says_who_has_its_port(site: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         folder = site.with_name("embedded")
-        assert 0 == till("init", folder).returncode
+        assert 0 == init(folder).returncode
         edit(folder / "till.toml", "port = 1883", f"port = {port}")
         done = till("serve", "--config", folder / "till.toml")
 

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.incoming.bench import row, text_of
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    assert till("init", folder, "--windows", 2).returncode == 0
+    assert init(folder, "--windows", 2).returncode == 0
     posted = folder / "posted.csv"
     posted.write_text(text_of([row("R1"), row("R2", tender_type="card")]))
     assert till("import", posted, "--config", folder / "till.toml").returncode == 0
@@ -31,7 +31,7 @@ def test_no_or_an_unknown_command_is_a_usage_error():
 
 
 def test_init_refuses_to_overwrite(site):
-    done = till("init", site)
+    done = init(site)
 
     assert (done.returncode, "exists" in done.stderr) == (78, True)
 
@@ -61,7 +61,7 @@ def test_check_shows_and_checks(site):
 
 
 def test_check_finds_a_missing_key(tmp_path):
-    till("init", tmp_path, "--windows", 1)
+    init(tmp_path, "--windows", 1)
     (tmp_path / "data" / "keys" / "w1.key").unlink()
     done = till("check", "--config", tmp_path / "till.toml")
 
@@ -114,7 +114,7 @@ def test_verify_and_device_list(site):
 
 
 def test_a_broken_ledger_is_bad_data(tmp_path):
-    till("init", tmp_path)
+    init(tmp_path)
     (tmp_path / "data" / "ledger.db").write_bytes(b"not a database, by no means" * 100)
     done = till("verify", "--config", tmp_path / "till.toml")
 
@@ -122,12 +122,12 @@ def test_a_broken_ledger_is_bad_data(tmp_path):
 
 
 def test_init_for_an_installed_broker_and_staging_a_board(tmp_path):
-    made = till("init", tmp_path / "site", "--windows", 1, "--broker", "127.0.0.1:18831")
+    made = init(tmp_path / "site", "--windows", 1, "--broker", "127.0.0.1:18831")
     config = ("--config", tmp_path / "site" / "till.toml")
 
     assert made.returncode == 0
     assert "embedded = false" in till("check", "--show", *config).stdout
-    assert till("init", tmp_path / "other", "--broker", "somewhere").returncode == 2
+    assert init(tmp_path / "other", "--broker", "somewhere").returncode == 2
     assert till("stage", "w7", "--out", tmp_path / "board", *config).returncode == 2
     assert till("stage", "w1", "--out", tmp_path / "board", *config).returncode == 0
     assert (tmp_path / "board" / "main.py").exists()

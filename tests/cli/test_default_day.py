@@ -12,7 +12,7 @@ from gateway.business_day import local_ms
 from gateway.day.prove import default_business_date
 from gateway.incoming.posted_file import import_posted
 from protocol import records
-from tests.cli.bench import clock_at, till
+from tests.cli.bench import clock_at, init, till
 from tests.delivery.bench import Office, a_tally
 from tests.incoming.bench import row, text_of
 
@@ -117,7 +117,7 @@ def test_the_calendar_is_the_offices_and_not_utc(site):
 @pytest.mark.parametrize("command", ["reconcile", "report"])
 def test_the_commands_say_which_day_it_is(tmp_path, command):
     folder = tmp_path / "site"
-    till("init", folder, "--windows", 1)
+    init(folder, "--windows", 1)
     config = ("--config", folder / "till.toml")
     late = row("R2", business_date=FRIDAY, posted_at=f"{THURSDAY}T17:00:00-06:00")
     today = row("R1", business_date=THURSDAY, posted_at=f"{THURSDAY}T10:00:00-06:00")

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from protocol import records
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.delivery.bench import Device, Office, a_tally
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A site whose w1 was locked by a second board, and which a stranger wrote to."""
-    assert 0 == till("init", tmp_path, "--site", "city").returncode
+    assert 0 == init(tmp_path, "--site", "city").returncode
     office = Office(tmp_path / "data")
     device = Device(office.keys.current("w1"))
     device.say(3)

@@ -19,7 +19,7 @@ from gateway import config
 from gateway.broker.process import free_port
 from gateway.cli import AREAS
 from gateway.cli.app import app
-from tests.cli.bench import ROOT, command, environment, till
+from tests.cli.bench import ROOT, command, environment, init, till
 from tests.fleet.bench import wait_until
 
 PAGE = (ROOT / "docs" / "cli.md").read_text()
@@ -159,7 +159,7 @@ def running(*arguments: object) -> Iterator[Program]:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A site whose embedded broker has a port of its own."""
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     path = tmp_path / "till.toml"
     path.write_text(path.read_text().replace("port = 1883", f"port = {free_port()}"))
     return path

@@ -12,7 +12,7 @@ from gateway.devices.keys import KeyStore, create_key
 from gateway.errors import ConfigError, PermissionDenied, TryAgain
 from gateway.fleet.stage import stage
 from gateway.store.ledger import Ledger
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.cli.serving import serving
 from tests.delivery.bench import Office
 
@@ -50,7 +50,7 @@ def open_to_others(folder: Path) -> list[str]:
 def test_keys_ledger_and_its_logs_are_their_owners_alone(tmp_path):
     site, copies = tmp_path / "site", tmp_path / "copies"
     copies.mkdir()
-    assert till("init", site, "--windows", 2).returncode == 0
+    assert init(site, "--windows", 2).returncode == 0
     with serving(site, umask=0):
         while_served = open_to_others(site / "data")
         names = {path.name for path in (site / "data").iterdir()}
@@ -99,7 +99,7 @@ def test_a_staged_tree_has_its_key_in_one_file_that_its_owner_alone_can_read(tmp
 def test_check_tells_of_a_folder_that_others_can_write_and_a_ledger_that_everybody_can_read(
     tmp_path,
 ):
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     with Ledger.open(tmp_path / "data" / "ledger.db"):
         pass
     (tmp_path / "data").chmod(0o770)
@@ -122,7 +122,7 @@ def test_keys_in_a_folder_that_others_can_write_are_not_used(tmp_path):
 
 
 def test_a_new_configuration_is_its_owners_to_change_and_check_tells_of_another(tmp_path):
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     made = stat.S_IMODE((tmp_path / "till.toml").stat().st_mode)
     (tmp_path / "till.toml").chmod(0o666)
     said = till("check", "--config", tmp_path / "till.toml").stdout
@@ -134,7 +134,7 @@ def test_a_new_configuration_is_its_owners_to_change_and_check_tells_of_another(
 def test_with_tls_every_private_key_is_its_owners_alone_and_nothing_can_be_changed_by_others(
     tmp_path,
 ):
-    assert till("init", tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode == 0
+    assert init(tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode == 0
     files = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     private = [
         path for path in files if b"PRIVATE KEY" in path.read_bytes() or path.suffix == ".key"

@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.broker.process import HOST
 from gateway.config import Config
 from gateway.devices.keys import KeyStore
-from tests.cli.bench import till
+from tests.cli.bench import init
 from tests.cli.serving import ESTABLISHED, LISTEN, children_of, serving, sockets_of
 from tests.firmware.bench import PATIENCE, Office, bench, staged
 from tests.house.sources import OURS, ROOT, name_of, sources, tree_of
@@ -16,7 +16,7 @@ from tests.house.sources import OURS, ROOT, name_of, sources, tree_of
 
 def test_two_sites_have_no_key_in_common(tmp_path):
     for name in ("one", "two"):
-        assert till("init", tmp_path / name, "--windows", 3).returncode == 0
+        assert init(tmp_path / name, "--windows", 3).returncode == 0
     keys = [
         KeyStore(tmp_path / name / "data" / "keys").current(window).secret
         for name in ("one", "two")
@@ -31,7 +31,7 @@ def test_two_sites_have_no_key_in_common(tmp_path):
 
 
 def test_nothing_listens_but_the_own_broker_on_this_machine(tmp_path):
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     with serving(tmp_path) as gateway:
         sockets = sockets_of(gateway.pids)
         port = gateway.port
@@ -44,7 +44,7 @@ def test_the_gateway_speaks_to_its_broker_and_to_nobody_else(tmp_path):
     """No telemetry, no update check, no name server: both ends of every connection are the gateway
     and its own broker.
     """
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     with serving(tmp_path) as gateway:
         sockets = sockets_of(gateway.pids)
         broker = f"{HOST}:{gateway.port}"

@@ -23,7 +23,7 @@ from gateway.reports.day_html import to_html
 from gateway.reports.day_terminal import print_day
 from gateway.terminal import REPLACEMENT, printable
 from protocol import cbor, seal
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.cli.serving import serving
 from tests.delivery.bench import Office
 from tests.incoming.bench import row, text_of
@@ -47,7 +47,7 @@ def test_a_shifted_export_shows_no_account_number_and_no_name(column, private):
 
 
 def test_an_import_writes_no_account_number_or_name_outside_the_posted_row(tmp_path):
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     rows = [
         row("R1", account_no=ACCOUNT),
         row("R2", service=NAME, account_no=ACCOUNT),
@@ -66,7 +66,7 @@ def test_an_import_writes_no_account_number_or_name_outside_the_posted_row(tmp_p
 
 
 def test_a_file_without_its_header_shows_nothing_of_its_first_row(tmp_path):
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     (tmp_path / "posted.csv").write_text(f"{NAME},{ACCOUNT}\n")
     done = till("import", tmp_path / "posted.csv", "--config", tmp_path / "till.toml")
 
@@ -163,7 +163,7 @@ def test_no_result_of_a_command_is_obeyed(capsys):
 
 
 def test_a_file_name_is_not_obeyed(tmp_path):
-    assert till("init", tmp_path, "--windows", 1).returncode == 0
+    assert init(tmp_path, "--windows", 1).returncode == 0
     path = tmp_path / "posted\x1b[2J.csv"
     path.write_text(text_of([row("R1"), row("R2", service="steam")]))
     posted = till("import", path, "--config", tmp_path / "till.toml")
@@ -195,7 +195,7 @@ def test_a_refused_message_is_one_line_of_the_log(tmp_path, caplog, text):
 
 
 def test_a_served_site_has_no_key_in_its_processes_or_its_log(tmp_path):
-    assert till("init", tmp_path, "--windows", 2).returncode == 0
+    assert init(tmp_path, "--windows", 2).returncode == 0
     keys = [
         line.split()[1]
         for path in (tmp_path / "data" / "keys").iterdir()

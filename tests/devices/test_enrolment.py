@@ -27,7 +27,7 @@ from gateway.fleet.flash import Plan
 from gateway.fleet.remote import Survey
 from gateway.fleet.stage import stage
 from gateway.store.ledger import Ledger
-from tests.cli.bench import ROOT, till
+from tests.cli.bench import ROOT, init, till
 from tests.delivery.bench import NOW_MS, SITE, Device
 from tests.devices.bench import Client, ConfiguredBroker, a_site, serving
 
@@ -125,7 +125,7 @@ def test_nobody_is_enrolled_twice_or_under_a_name_of_the_office(desk: Desk) -> N
 
 
 def test_the_windows_of_a_new_site_are_let_in_at_once_and_on_record(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode
+    assert 0 == init(tmp_path, "--windows", 2, "--broker", "127.0.0.1:8883").returncode
     site = load(tmp_path / "till.toml")
     with Ledger(site.ledger) as ledger:
         rows = events(ledger)
@@ -355,14 +355,14 @@ def test_broker_config_renews_for_another_host_and_leaves_the_ca_alone(
     assert (
         ca == (desk.site.ca / "ca.pem").read_bytes() == (tmp_path / "etc" / "ca.pem").read_bytes()
     )
-    assert {"mosquitto.conf", "acl", "ca.pem", "crl.pem", "broker.pem", "broker.key"} == {
-        path.name for path in (tmp_path / "etc").iterdir()
-    }
+    assert {
+        "mosquitto.conf", "tillstream.conf", "acl", "ca.pem", "crl.pem", "broker.pem", "broker.key",
+    } == {path.name for path in (tmp_path / "etc").iterdir()}  # fmt: skip
     assert 0o600 == (tmp_path / "etc" / "broker.key").stat().st_mode & 0o777
 
 
 def test_the_embedded_broker_and_tls_do_not_go_together(tmp_path: Path) -> None:
-    assert 0 == till("init", tmp_path, "--windows", 1).returncode
+    assert 0 == init(tmp_path, "--windows", 1).returncode
     path = tmp_path / "till.toml"
     path.write_text(path.read_text().replace("tls = false", "tls = true"))
     done = till("check", "--config", path)

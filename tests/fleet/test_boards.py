@@ -244,3 +244,11 @@ def test_a_board_may_name_a_profile_that_the_site_wrote(tmp_path: Path) -> None:
     board = load_boards(tmp_path / "boards.toml")["one"]
 
     assert (board.profiles["bills"].name, board.profiles["bills"].evidence) == ("ours", "capture")
+
+
+def test_the_readme_names_the_boards_that_were_tried() -> None:
+    readme = " ".join((boards_file().parent / "README.md").read_text().split())
+    said = re.search(r"in `boards\.toml` only the board `([\w-]+)`.* has `tried = true`", readme)
+
+    assert said
+    assert [said[1]] == [name for name, board in load_boards().items() if board.tried]

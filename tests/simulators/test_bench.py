@@ -64,7 +64,19 @@ def until(process: subprocess.Popen[str], text: str, seconds: int = 30) -> str:
 
 def test_a_flashed_board_counts_into_the_ledger_from_typed_lines(tmp_path):
     with EmbeddedBroker() as broker:
-        till(tmp_path, "init", ".", "--windows", "1", "--broker", f"127.0.0.1:{broker.port}")
+        till(
+            tmp_path,
+            "init",
+            ".",
+            "--site",
+            "city-hall",
+            "--zone",
+            "America/Chicago",
+            "--windows",
+            "1",
+            "--broker",
+            f"127.0.0.1:{broker.port}",
+        )
         serving = start(tmp_path, "serve", "--follow")
         bench = start(tmp_path, "sim", "board", "w1")
         try:

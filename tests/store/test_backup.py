@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.store.backup import back_up, inspect, restore
 from gateway.store.ledger import Ledger
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.delivery.bench import Office
 
 
@@ -100,7 +100,7 @@ def test_a_ledger_that_is_there_moves_aside_only_when_asked_and_when_nobody_hold
 
 
 def test_the_commands_say_what_was_copied(tmp_path: Path) -> None:
-    assert till("init", tmp_path / "site", "--windows", 1).returncode == 0
+    assert init(tmp_path / "site", "--windows", 1).returncode == 0
     config = tmp_path / "site" / "till.toml"
     made = till("backup", tmp_path / "copy.db", "--config", config, "--json")
     again = till("backup", tmp_path / "copy.db", "--config", config)

@@ -25,7 +25,7 @@ from gateway.errors import DataError, LedgerBroken, TryAgain
 from gateway.store.ledger import Ledger
 from gateway.store.read_only import opened_read_only
 from protocol import records
-from tests.cli.bench import command, environment, till
+from tests.cli.bench import command, environment, init
 from tests.delivery.bench import NOW_MS, SITE, Device, Office, a_tally
 from tests.delivery.line import Line
 from tests.fleet.bench import wait_until
@@ -247,7 +247,7 @@ class Serving:
 
 @contextmanager
 def serving(folder: Path, prefix: list[str]) -> Iterator[Serving]:
-    assert 0 == till("init", folder, "--site", SITE, "--windows", 1).returncode
+    assert 0 == init(folder, "--site", SITE, "--windows", 1).returncode
     port = free_port()
     config = folder / "till.toml"
     config.write_text(config.read_text().replace("port = 1883", f"port = {port}"))
