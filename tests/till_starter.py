@@ -1,0 +1,60 @@
+"""A process that has the libraries of the till command in memory and starts the command in
+children: cli_support.py asks it.
+
+Starting Python and importing pydantic, typer, rich and their like is most of the half second that
+a command takes, and the tests run some hundreds. Of the project itself nothing is loaded ahead: a
+child imports and does what `python -m gateway` does.
+"""
+
+import json
+import os
+import runpy
+import socket
+import sys
+import time
+from importlib import import_module
+from typing import Any
+
+LIBRARIES = (
+    "cryptography.x509", "jinja2", "paho.mqtt.client", "pydantic", "rich.console", "sqlite3",
+    "typer.main",
+)  # fmt: skip
+ASK_BYTES_MAX = 100_000
+
+
+def main(line: socket.socket) -> dict[str, Any] | None:
+    """Answers each request with the child's process id, then with its exit code. In a child:
+    returns what it was asked.
+    """
+    for name in LIBRARIES:
+        import_module(name)
+    while True:
+        data, files, _, _ = socket.recv_fds(line, ASK_BYTES_MAX, 2)
+        if not data:
+            return None
+        child = os.fork()
+        if not child:
+            line.close()
+            for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), *files)):
+                os.dup2(file, number)
+                os.close(file)
+            return dict(json.loads(data))
+        for file in files:
+            os.close(file)
+        line.send(str(child).encode())
+        line.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+
+
+def become(asked: dict[str, Any]) -> None:
+    """What `python -m gateway ARGUMENTS` would be in that folder with that environment."""
+    os.chdir(asked["cwd"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    time.tzset()
+    sys.path[0] = asked["cwd"]
+    sys.argv[1:] = asked["arguments"]
+    runpy.run_module("gateway", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__" and (wanted := main(socket.socket(fileno=int(sys.argv[1])))):
+    become(wanted)
