@@ -28,7 +28,7 @@ SITE = "city"
 DEVICE = "w1"
 MICROPYTHON = str(Path(sys.executable).with_name("micropython"))
 HEAP = "heapsize=190K"  # what a board has
-PATIENCE = 20  # seconds, for a busy machine; nothing waits so long when all is well
+PATIENCE = 60  # seconds, for a busy machine; nothing waits so long when all is well
 
 
 def staged(

@@ -23,7 +23,7 @@ from gateway.ledger import Ledger
 from tests.cli_support import ROOT, command, environment
 from tests.ingest_support import NOW_MS, SITE
 
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 def a_site(folder: Path, windows: int = 2, tls: bool = True) -> Site:
@@ -213,4 +213,4 @@ def serving(site: Site, told: list[str]) -> Iterator[int]:
         yield process.pid
     finally:
         process.terminate()
-        told += process.communicate(timeout=20)
+        told += process.communicate(timeout=60)

@@ -101,4 +101,4 @@ def serving(folder: Path, umask: int = 0o022) -> Iterator[Gateway]:
         yield gateway
     finally:
         process.terminate()
-        gateway.stdout, gateway.stderr = process.communicate(timeout=20)
+        gateway.stdout, gateway.stderr = process.communicate(timeout=60)

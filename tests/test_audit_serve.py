@@ -40,7 +40,7 @@ def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: 
             wait_until(lambda: any(line.startswith("checkpoint_made") for line in lines))
         finally:
             serving.send_signal(signal.SIGTERM)
-            serving.wait(20)
+            serving.wait(60)
     done = till(
         "audit",
         "verify",

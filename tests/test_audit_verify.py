@@ -373,7 +373,7 @@ def test_it_runs_without_network_and_leaves_a_read_only_folder_as_it_is(
 
     done = subprocess.run(
         [sys.executable, "-B", "-c", GUARD, *map(str, arguments)],
-        env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=180,
         preexec_fn=without_privilege,
     )  # fmt: skip
 

@@ -281,7 +281,7 @@ def test_the_ledger_of_a_full_disk_is_whole_and_the_import_can_be_repeated(site:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
     assert (75, "") == (full.returncode, full.stdout), full.stderr
@@ -344,7 +344,7 @@ def serving(site: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
             yield process, lines
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
             reader.join(5)
 
 
@@ -399,7 +399,7 @@ def test_these_tests_are_not_above_permissions(tmp_path: Path) -> None:
         preexec_fn=without_privilege,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     tmp_path.chmod(0o700)
 

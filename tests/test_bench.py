@@ -27,7 +27,7 @@ def till(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -73,7 +73,7 @@ def test_a_flashed_board_counts_into_the_ledger_from_typed_lines(tmp_path):
             heard = until(bench, "heard")
             tally = json.loads(until(serving, '"tally"'))
             bench.stdin.write("quit\n")
-            code = bench.wait(20)
+            code = bench.wait(60)
         finally:
             for process in (bench, serving):
                 process.kill()

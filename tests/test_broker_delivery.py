@@ -23,7 +23,7 @@ from gateway.rows import SeenRecord
 from gateway.service import Service, ServiceSettings, follow_line
 from tests.ingest_support import SITE, Device, Office
 
-PATIENCE_S = 20  # far more than needed: a test that waits this long has failed
+PATIENCE_S = 60  # far more than needed: a test that waits this long has failed
 
 
 @pytest.fixture(params=[EmbeddedBroker, MosquittoBroker], ids=["iotcore", "mosquitto"])

@@ -46,7 +46,7 @@ class Bench:
     def end(self) -> str:
         """Ctrl-C; all that it printed."""
         self.process.send_signal(signal.SIGINT)
-        return "".join(self.lines) + self.process.communicate(timeout=20)[0]
+        return "".join(self.lines) + self.process.communicate(timeout=60)[0]
 
 
 @contextmanager
@@ -268,7 +268,7 @@ def test_a_simulated_machine_is_read_by_any_program() -> None:
             os.set_blocking(port, True)
             heard += os.read(port, 256)
         os.close(port)
-        printed, _ = machine.process.communicate("help\nquit\n", timeout=20)
+        printed, _ = machine.process.communicate("help\nquit\n", timeout=60)
 
     assert (0, True) == (machine.process.returncode, heard.startswith(b"BATCH ACCEPT"))
     assert printed

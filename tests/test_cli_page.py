@@ -155,7 +155,7 @@ def running(*arguments: object) -> Iterator[Program]:
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -50,7 +50,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Comp
     """The folder of one day that was played, and how the command ended."""
     folder = tmp_path_factory.mktemp("demo") / "a day"
     command = demo("--once", "--json", "--windows", WINDOWS, "--seed", SEED, "--data", folder)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     return folder, done
 
 
@@ -194,10 +194,10 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
 
     refused = subprocess.run(
-        demo("--once", "--data", tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=60
+        demo("--once", "--data", tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=180
     )
     a_file = subprocess.run(
-        demo("--data", tmp_path / "empty"), cwd=ROOT, capture_output=True, text=True, timeout=60
+        demo("--data", tmp_path / "empty"), cwd=ROOT, capture_output=True, text=True, timeout=180
     )
 
     assert (69, "") == (refused.returncode, refused.stdout)
@@ -398,7 +398,7 @@ def test_the_live_view_takes_keys_and_ctrl_c_leaves_nothing_behind(
     assert terminal.shows(f"till demo: stopped; what was played so far is in {tmp_path / 'live'}")
     assert not terminal.shows("Traceback")
     assert terminal.group_is_empty()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_a_demo_that_is_terminated_at_its_start_leaves_nothing_behind(

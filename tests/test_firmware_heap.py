@@ -214,7 +214,7 @@ def test_ten_thousand_batches_leave_nothing_behind(tmp_path: Path) -> None:
     command = [MICROPYTHON, "-X", HEAP, tmp_path / "growth.py"]
     environment = {"PATH": os.environ["PATH"], "MICROPYPATH": ".:.frozen"}
     done = subprocess.run(
-        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     printed = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]

@@ -39,7 +39,7 @@ def running(site: Site, *arguments: str) -> Iterator[list[str]]:
         yield said
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
         reader.join(5)
 
 

@@ -486,7 +486,7 @@ def test_keys_are_in_no_log_output_command_line_or_ledger(desk: Desk, tmp_path: 
 def test_keys_are_in_no_wheel_that_is_built_beside_them(desk: Desk, tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     build = [uv, "build", "--wheel", "--no-build-isolation", "--quiet", "-o", tmp_path, ROOT]
-    subprocess.run(build, check=True, capture_output=True, timeout=60)
+    subprocess.run(build, check=True, capture_output=True, timeout=180)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = wheel.namelist()
         content = b"".join(wheel.read(name) for name in names)

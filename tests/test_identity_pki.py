@@ -204,7 +204,7 @@ def test_a_board_takes_its_der_files_and_believes_the_right_broker_alone(
         thread.start()
         code = BOARD % (listener.getsockname()[1], name)
         done = subprocess.run(
-            [MICROPYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=20
+            [MICROPYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
         )
         thread.join(20)
 

@@ -73,7 +73,7 @@ def run(command: list[Any], variable: str, path: str, cwd: Path) -> tuple[list[s
     """
     environment = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", variable: path}
     done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     *lines, figures = done.stdout.splitlines()

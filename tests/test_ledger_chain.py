@@ -356,7 +356,7 @@ def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
         preexec_fn=without_privilege,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     tmp_path.chmod(0o700)
 

@@ -7,6 +7,7 @@ range that begins below zero. What is refused is judged by zcbor alone, because 
 strings for integers and does not bound lists of lists.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -49,27 +50,34 @@ def oracle_python() -> Path:
     changed.
     """
     made = HOME / "made"
-    if not made.exists() or made.read_text() != LOCK.read_text():
-        fresh = HOME.with_name(f"oracles.{os.getpid()}")
-        uv = [Path(sys.executable).with_name("uv")]
-        environment = os.environ | {"UV_SYSTEM_CERTS": "1"}
-        subprocess.run(
-            [*uv, "venv", "--quiet", "--python", sys.executable, fresh], check=True, env=environment
-        )
-        sync = [
-            "pip",
-            "sync",
-            "--quiet",
-            "--require-hashes",
-            "--python",
-            fresh / "bin" / "python",
-            LOCK,
-        ]
-        subprocess.run([*uv, *sync], check=True, env=environment)
-        (fresh / "made").write_text(LOCK.read_text())
-        shutil.rmtree(HOME, ignore_errors=True)
-        fresh.rename(HOME)
+    HOME.parent.mkdir(exist_ok=True)
+    with HOME.with_name("oracles.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be making it
+        if not made.exists() or made.read_text() != LOCK.read_text():
+            make_oracles()
     return HOME / "bin" / "python"
+
+
+def make_oracles() -> None:
+    fresh = HOME.with_name(f"oracles.{os.getpid()}")
+    uv = [Path(sys.executable).with_name("uv")]
+    environment = os.environ | {"UV_SYSTEM_CERTS": "1"}
+    subprocess.run(
+        [*uv, "venv", "--quiet", "--python", sys.executable, fresh], check=True, env=environment
+    )
+    sync = [
+        "pip",
+        "sync",
+        "--quiet",
+        "--require-hashes",
+        "--python",
+        fresh / "bin" / "python",
+        LOCK,
+    ]
+    subprocess.run([*uv, *sync], check=True, env=environment)
+    (fresh / "made").write_text(LOCK.read_text())
+    shutil.rmtree(HOME, ignore_errors=True)
+    fresh.rename(HOME)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +87,7 @@ def answers(tmp_path_factory) -> dict:
         [oracle_python(), ROOT / "tests/oracles/ask.py", out],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert asked.returncode == 0, asked.stderr[-3000:]
     return json.loads(out.read_text())

@@ -14,7 +14,7 @@ SHORT = {"ingest": ["--messages", "100", "--rounds", "1"], "mqtt_client": []}
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["./run", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+        ["./run", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
 
 

@@ -5,15 +5,15 @@ The set-up is real, into a copy of the project, and takes some 10 seconds twice.
 """
 
 import os
+import resource
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-WARM_SECONDS_MAX = 3 / 10
+WARM_SECONDS_MAX = 3 / 10  # of processor time: a busy machine is no fault
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -25,6 +25,12 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         text=True,
         timeout=300,
     )
+
+
+def processor_seconds() -> float:
+    """What the processes that ended took so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def fake_python(folder: Path, version: str, fails_on: str) -> Path:
@@ -105,9 +111,9 @@ def test_two_first_runs_at_once_make_one_environment(copy):
 
 def test_warm_start_is_quick(copy):
     assert run(copy, "setup").returncode == 0
-    started = time.monotonic()
+    started = processor_seconds()
     warm = run(copy, "setup")
-    seconds = time.monotonic() - started
+    seconds = processor_seconds() - started
 
     assert warm.stderr == ""
     assert seconds < WARM_SECONDS_MAX
@@ -146,7 +152,11 @@ def installed(copy: Path) -> bool:
         " print(protocol.cbor.__file__)"
     )
     done = subprocess.run(
-        [copy / ".venv/bin/python", "-c", code], cwd="/", capture_output=True, text=True, timeout=60
+        [copy / ".venv/bin/python", "-c", code],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     return (
         Path(done.stdout.strip()) == copy / "protocol" / "cbor.py"

@@ -35,7 +35,7 @@ def system(copy: Path, listed: str, path: str = os.environ["PATH"]) -> subproces
     (copy / "tests" / "debian.txt").write_text(listed)
     return subprocess.run(
         ["./run", "system"], cwd=copy, env={"PATH": path}, capture_output=True, text=True,
-        timeout=60, user=NOBODY if os.geteuid() == 0 else None,
+        timeout=180, user=NOBODY if os.geteuid() == 0 else None,
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def pytest_on(folder: Path, code: str, *options: str) -> subprocess.CompletedPro
     command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider"]
     return subprocess.run(
         [*command, *options, "--rootdir", folder, folder / "test_small.py"], cwd=ROOT,
-        capture_output=True, text=True, timeout=60,
+        capture_output=True, text=True, timeout=180,
     )  # fmt: skip
 
 

@@ -261,7 +261,7 @@ def serving(folder: Path, prefix: list[str]) -> Iterator[Serving]:
             made.line.close()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
 
 
 def small_disk(folder: Path) -> list[str]:

@@ -400,7 +400,7 @@ def test_commands_on_the_pages_exist():
         [Path(sys.executable).with_name("till"), "--help"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     ).stdout
     wrong = []
     for page in PAGES:

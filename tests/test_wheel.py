@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 def test_wheel_holds_boards_schemas_and_templates(tmp_path):
     uv = Path(sys.executable).with_name("uv")
     build = [uv, "build", "--wheel", "--no-build-isolation", "--quiet", "-o", tmp_path, ROOT]
-    subprocess.run(build, check=True, capture_output=True, timeout=60)
+    subprocess.run(build, check=True, capture_output=True, timeout=180)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = wheel.namelist()
 
