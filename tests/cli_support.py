@@ -1,5 +1,6 @@
 """The till command as people run it, also as somebody who may not write everywhere."""
 
+import atexit
 import ctypes
 import json
 import os
@@ -76,6 +77,12 @@ class Starter:
                 [sys.executable, ROOT / "tests" / "till_starter.py", str(theirs.fileno())],
                 env=environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
             )  # fmt: skip
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """It ends when nobody can ask it any more."""
+        self._line.close()
+        self._process.wait()
 
     def run(self, words: list[str], cwd: str) -> subprocess.CompletedProcess[str]:
         """As subprocess.run() with captured output."""
