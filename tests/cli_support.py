@@ -74,7 +74,7 @@ class Starter:
         self._line.settimeout(TILL_S)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, ROOT / "tests" / "till_starter.py", str(theirs.fileno())],
+                [sys.executable, Path(__file__).with_name("till_starter.py"), str(theirs.fileno())],
                 env=environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
             )  # fmt: skip
         atexit.register(self.close)
