@@ -1,5 +1,6 @@
 """The till command as people run it, also as a user who may not write everywhere."""
 
+import atexit
 import ctypes
 import json
 import os
@@ -95,9 +96,15 @@ class Starter:
         self._line.settimeout(TILL_S)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, ROOT / "tests" / "cli" / "till_starter.py", str(theirs.fileno())],
+                [sys.executable, Path(__file__).with_name("till_starter.py"), str(theirs.fileno())],
                 env=environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
             )  # fmt: skip
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """It ends when nobody can ask it any more."""
+        self._line.close()
+        self._process.wait()
 
     def run(
         self, words: list[str], cwd: str, environment: dict[str, str]

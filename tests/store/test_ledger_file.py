@@ -14,7 +14,7 @@ from gateway.errors import DataError, LedgerBroken
 from gateway.store.ledger import Ledger
 from gateway.store.ledger_file import APPLICATION_ID
 from gateway.store.schema_version import migrations
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.delivery.bench import Office
 from tests.store.fixtures.make_ledger import report_of
 
@@ -131,7 +131,7 @@ def test_another_schema_is_told_with_both_versions_and_the_next_step(
     change, has, then, tmp_path
 ) -> None:
     site = tmp_path / "site"
-    assert 0 == till("init", site, "--windows", 1).returncode
+    assert 0 == init(site, "--windows", 1).returncode
     Ledger(site / "data" / "ledger.db").close()
     with closing(sqlite3.connect(site / "data" / "ledger.db")) as db, db:
         change(db)

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from gateway.audit.offline import audit
-from tests.cli.bench import till
+from tests.cli.bench import init, till
 from tests.delivery.bench import Office
 
 NAME = "w1 was acked with another head"  # a device's name that reads like a witness's finding
@@ -18,7 +18,7 @@ NAME = "w1 was acked with another head"  # a device's name that reads like a wit
 @pytest.fixture
 def spoiled(tmp_path):
     """A site's folder whose ledger holds a record that no message brought, under such a name."""
-    assert 0 == till("init", tmp_path / "site", "--windows", 1).returncode
+    assert 0 == init(tmp_path / "site", "--windows", 1).returncode
     data = tmp_path / "site" / "data"
     office = Office(tmp_path)
     device = office.device()
