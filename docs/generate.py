@@ -106,7 +106,7 @@ def _cddl_index(names: tuple) -> str:
 
 def _cddl_messages() -> str:
     head = f"bstr .size {messages.HEAD_BYTES}"
-    mark = f"bstr .size {messages.MARK_BYTES}, ; fingerprint of record"
+    fingerprint = f"bstr .size {messages.FINGERPRINT_BYTES}, ; fingerprint of record"
     return f"""\
 events-message = [
   epoch: 1..4294967295,
@@ -114,7 +114,7 @@ events-message = [
   sent-uptime-ms: u48,
   first-seq: 1..4294967295, ; the i-th record has seq first-seq + i
   records: [1*{cbor.ITEMS_MAX} bstr .cbor record],
-  before: {mark} first-seq - 1, or zeros
+  before: {fingerprint} first-seq - 1, or zeros
 ]
 
 state-message = [
@@ -142,7 +142,7 @@ ack-message = [
   utc-ms: u48,
   echo-boot: u32,
   echo-uptime-ms: u48,
-  record-mark: {mark} high-water, or zeros
+  record-fingerprint: {fingerprint} high-water, or zeros
 ]
 
 command-message = [

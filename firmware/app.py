@@ -130,7 +130,7 @@ class App:
             self._take(events)
             self._commit()
             # after the commit: a line that the cashier reads is on flash
-            self._signal(self._pad.take_signals())
+            self._signal(self._pad.pop_signals())
             self._progress("scan")
             await asyncio.sleep_ms(_SCAN_MS)
 
@@ -155,7 +155,7 @@ class App:
                 self._serial[number] = uart, self._driver(each), each
                 await self._wait_for_room(uart, buf, each["name"])
             elif not controller.waiting:
-                answer = driver.take_output()
+                answer = driver.pop_output()
                 if answer:
                     uart.write(answer)
             self._progress(each["name"])

@@ -99,7 +99,7 @@ class Journal:
     def lowest_kept(self) -> int:
         """Lowest seq that can still be read; 0 when none is held."""
         if not self._lowest:
-            self._lowest = self._first[self._behind(self._sector)]
+            self._lowest = self._first[self._after(self._sector)]
         return self._lowest if self._lowest < self.next_seq else 0
 
     def append(self, body: bytes) -> int:
@@ -238,9 +238,9 @@ class Journal:
         """
         if sector == self._sector:
             return False
-        return self._first[sector] == 0 or self._first[self._behind(sector)] - 1 <= self.acked
+        return self._first[sector] == 0 or self._first[self._after(sector)] - 1 <= self.acked
 
-    def _behind(self, sector: int) -> int:
+    def _after(self, sector: int) -> int:
         """The next live sector round the ring; for the open sector that is the oldest."""
         while True:
             sector = (sector + 1) % self.sectors
@@ -269,7 +269,7 @@ class Journal:
 
     def _holds(self, sector: int, seq: int) -> bool:
         return self._first[sector] <= seq and (
-            sector == self._sector or seq < self._first[self._behind(sector)]
+            sector == self._sector or seq < self._first[self._after(sector)]
         )
 
     def _sector_of(self, seq: int) -> int:
@@ -291,7 +291,7 @@ class Journal:
             kind, size, number = struct.unpack(_ENTRY, head)
             if kind != _FILLED:
                 break
-            offset = _page_behind(offset)
+            offset = _page_after(offset)
         if kind not in (_RECORD, _BOOT, _ACK, _COMMAND) or size > _BODY_BYTES_MAX:
             return None
         end = offset + _ENTRY_BYTES + size + _CRC_BYTES
@@ -355,7 +355,7 @@ class Journal:
             # no record of this boot can be written either before a header, which carries the boot
             # number, is
             # a torn entry never reads whole
-            self._program(newest, end, bytes(min(_page_behind(end), SECTOR_BYTES) - end))
+            self._program(newest, end, bytes(min(_page_after(end), SECTOR_BYTES) - end))
 
     def _walk(self, sector: int) -> int:
         """Read the entries of the newest sector, and make sure that they read the same at every
@@ -386,7 +386,7 @@ class Journal:
             self._program(sector, offset - len(entry), entry)
         self._offset = SECTOR_BYTES
         if blank:
-            place = min(_page_behind(place), SECTOR_BYTES)
+            place = min(_page_after(place), SECTOR_BYTES)
             self._program(sector, offset, bytes(place - offset))
             if self._place(sector, offset) == place:
                 self._offset = place
@@ -399,7 +399,7 @@ class Journal:
             self._device.readblocks(sector, byte, offset)
             if byte[0] != _FILLED:
                 break
-            offset = _page_behind(offset)
+            offset = _page_after(offset)
         return offset
 
     def _start_epoch(self, random_u32) -> None:
@@ -426,5 +426,5 @@ def _with_crc(data: bytes) -> bytes:
     return data + binascii.crc32(data).to_bytes(4, "big")
 
 
-def _page_behind(offset: int) -> int:
+def _page_after(offset: int) -> int:
     return (offset | (_PAGE_BYTES - 1)) + 1

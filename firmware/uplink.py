@@ -116,7 +116,7 @@ class Uplink:
             return None
         self._sent = seq - 1
         ahead = self._journal.read(first - 1)
-        before = messages.mark_of(ahead) if ahead else bytes(messages.MARK_BYTES)
+        before = messages.fingerprint_of(ahead) if ahead else bytes(messages.FINGERPRINT_BYTES)
         payload = messages.encode_events(
             self._journal.epoch, self._journal.boot, uptime_ms, first, records, before
         )
@@ -190,7 +190,7 @@ class Uplink:
             return False  # another life of this board, or an old message played again
         held = journal.read(high_water)
         self.conflict = high_water > journal.last_seq or bool(
-            held and any(ack["mark"]) and ack["mark"] != messages.mark_of(held)
+            held and any(ack["fingerprint"]) and ack["fingerprint"] != messages.fingerprint_of(held)
         )
         if self.conflict:
             # what the ledger holds under our name is not ours: a second board has our key and

@@ -5,7 +5,7 @@ ev     [epoch, boot, sent_uptime_ms, first_seq, [record bytes, ...], before]
 state  [epoch, boot, uptime_ms, status, last_seq, lowest_kept, acked, ledger_n, ledger_head,
         heap_free, heap_low, command]
 ack    [epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot,
-        echo_uptime_ms, mark]
+        echo_uptime_ms, fingerprint]
 cmd    [epoch, counter, nonce, verb, argument]
 
 The seq of the i-th record is first_seq + i. Identity of a record = (device, epoch, seq). The device
@@ -23,11 +23,11 @@ STATUS = ("alive", "lost", "journal_full", "locked")
 VERBS = ("identify", "restart", "log", "rotate")
 HEAD_BYTES = const(32)
 NONCE_BYTES = const(16)
-MARK_BYTES = const(8)
+FINGERPRINT_BYTES = const(8)
 _ARGUMENT_BYTES_MAX = const(64)
 
 # name:size of each element in order; size = bytes of an unsigned integer, s a status, v a verb, h a
-# ledger head, n a nonce, m a fingerprint (mark), t a text, r records
+# ledger head, n a nonce, m a fingerprint, t a text, r records
 _EVENTS = const("epoch:4 boot:4 sent_uptime_ms:6 first_seq:4 records:r before:m")
 _STATE = const(
     "epoch:4 boot:4 uptime_ms:6 status:s last_seq:4 lowest_kept:4 acked:4 ledger_n:6 ledger_head:h"
@@ -35,13 +35,18 @@ _STATE = const(
 )
 _ACK = const(
     "epoch:4 high_water:4 want_from:4 want_to:4 ledger_n:6 ledger_head:h utc_ms:6 echo_boot:4"
-    " echo_uptime_ms:6 mark:m"
+    " echo_uptime_ms:6 fingerprint:m"
 )
 _COMMAND = const("epoch:4 counter:4 nonce:n verb:v argument:t")
 
 
 def encode_events(
-    epoch: int, boot: int, sent_uptime_ms: int, first_seq: int, records, before=bytes(MARK_BYTES)
+    epoch: int,
+    boot: int,
+    sent_uptime_ms: int,
+    first_seq: int,
+    records,
+    before=bytes(FINGERPRINT_BYTES),
 ) -> bytes:
     """The payload of one `ev` message; `records` are the records' own bytes, seq first_seq and up.
 
@@ -82,22 +87,22 @@ def encode_ack(ack: dict) -> bytes:
 
 def decode_ack(payload: bytes) -> dict:
     """{epoch, high_water, want_from, want_to, ledger_n, ledger_head, utc_ms, echo_boot,
-    echo_uptime_ms, mark}.
+    echo_uptime_ms, fingerprint}.
 
     Every record up to high_water is committed. want_from = 0: nothing is missing; otherwise the
     device is asked to send this range again. echo_*: boot and uptime_ms of the device's message
-    that this answers, for its clock; 0 for none. mark: the fingerprint of the record at high_water;
+    that this answers, for its clock; 0 for none. fingerprint: that of the record at high_water;
     eight zero bytes if the ledger holds none (nothing yet, or a gap).
     """
     return _decode("ack", _ACK, payload)
 
 
-def mark_of(record: bytes) -> bytes:
+def fingerprint_of(record: bytes) -> bytes:
     """The fingerprint of a record: the first 8 bytes of its SHA-256.
 
     It says which record is meant by a seq.
     """
-    return hashlib.sha256(record).digest()[:MARK_BYTES]
+    return hashlib.sha256(record).digest()[:FINGERPRINT_BYTES]
 
 
 def encode_command(command: dict) -> bytes:
@@ -116,7 +121,7 @@ def decode_command(payload: bytes) -> dict:
 
 
 _WORDS = {"s": STATUS, "v": VERBS}
-_SIZES = {"h": HEAD_BYTES, "n": NONCE_BYTES, "m": MARK_BYTES}
+_SIZES = {"h": HEAD_BYTES, "n": NONCE_BYTES, "m": FINGERPRINT_BYTES}
 
 
 @remember

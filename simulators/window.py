@@ -335,7 +335,7 @@ class Window:
             before = len(machine.truth.printed)
             began_ms = max(self.now_ms(), self._counting_ms)
             self._counting_ms = count_batch(machine, rows, began_ms)
-            machine.take_output()
+            machine.pop_output()
             printed = machine.truth.printed[before:]
             done.detail["reports"] = [
                 (each.kind, each.batch, each.sub_batch, each.report) for each in printed

@@ -110,7 +110,7 @@ class Acceptor(Driver):
         """False: take no money, the journal is full."""
         self._allowed = is_allowed
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes to send now."""
         out, self._out = self._out, b""
         return out

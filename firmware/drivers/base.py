@@ -6,7 +6,7 @@ hold at least "evidence". Each has, besides what stands in the class,
   feed(data, now_ms)   events of these bytes; any split of them gives the same events, and no bytes
                        raise
   poll(now_ms)         events that time makes, and time for the next question; at least every 10 ms
-  take_output()        bytes to send, once the events that feed and poll returned are on flash and
+  pop_output()        bytes to send, once the events that feed and poll returned are on flash and
                        not before
   resume(batch_id)     identity of its last tally on flash, once, before the first poll after a
                        restart of the controller

@@ -51,7 +51,7 @@ class Cctalk(Driver):
             if each.instrument == (name or self._devices[0].instrument):
                 each.resume(batch_id)
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes to send now."""
         out, self._out = self._out, b""
         return out

@@ -99,7 +99,7 @@ class FrameStream(FrameCount):
         """
         return self._reader.size > 0 or self._counting
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """Nothing: these machines are not asked."""
         return b""
 

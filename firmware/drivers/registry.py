@@ -13,7 +13,7 @@ DRIVERS = const(
 def driver_for(name: str):
     """The class of the driver with this name. Raises ValueError when there is none.
 
-    Every driver is made with (instrument, settings, currency) and has feed, poll, take_output,
+    Every driver is made with (instrument, settings, currency) and has feed, poll, pop_output,
     busy, faults and snapshot, as firmware/drivers/base.py says.
     """
     for each in DRIVERS.split():

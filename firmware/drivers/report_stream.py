@@ -93,7 +93,7 @@ class ReportStream(Driver):
         """True while something that began has not ended."""
         return self._body is not None or self._stray != _NOTHING or self._reader.is_inside_line()
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes to send to the machine now."""
         out, self._out = self._out, b""
         return out
@@ -134,7 +134,7 @@ class ReportStream(Driver):
         elif line:
             self._stray_line(line, events)
         if not self._body and not self._stray:
-            reader.take_raw()
+            reader.pop_raw()
         reader.next_line()
 
     def _begin(self, line: bytes, at: int, events: list) -> None:
@@ -192,7 +192,7 @@ class ReportStream(Driver):
         stray, self._stray = self._stray, _NOTHING
         self._stray_lines = 0
         if raw is None:
-            raw = self._reader.take_raw()
+            raw = self._reader.pop_raw()
         if body:
             body.finish()
             self._out = self._grammar["answer"]

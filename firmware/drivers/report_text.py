@@ -108,7 +108,7 @@ class LineReader:
         self._mark = 0
         return before
 
-    def take_raw(self) -> bytes:
+    def pop_raw(self) -> bytes:
         """All raw bytes kept; they are forgotten."""
         raw = bytes(memoryview(self._raw)[: self._raw_size])
         self._raw_size = 0

@@ -34,7 +34,7 @@ _TRIES_OFFLINE = const(5)
 
 
 class Sc350(Driver):
-    """One counter on one line: `feed` its bytes, `poll` time, send `take_output()`.
+    """One counter on one line: `feed` its bytes, `poll` time, send `pop_output()`.
 
     Nothing stops it from counting. What flash refused it still has in memory: the controller asks
     it again.
@@ -103,7 +103,7 @@ class Sc350(Driver):
                 self._out += bytes((sum(self._next) & 255,))
         return events
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The question to send now."""
         out, self._out = self._out, b""
         return out

@@ -33,7 +33,7 @@ _MUST_HAVE_VALUE = const((0, 1))
 
 
 class TenKey:
-    """Config: name ("pad"), currency ("USD"). `scan` the matrix, `take_signals` for the cashier."""
+    """Config: name ("pad"), currency ("USD"). `scan` the matrix, `pop_signals` for the cashier."""
 
     def __init__(self, config: dict):
         self._name = config.get("name", "pad")
@@ -78,7 +78,7 @@ class TenKey:
         """True while a finger is on the pad."""
         return self._matrix.busy
 
-    def take_signals(self) -> list:
+    def pop_signals(self) -> list:
         """(beep or "", text) of what the cashier has not been told yet, oldest first."""
         signals, self._signals = self._signals, []
         return signals

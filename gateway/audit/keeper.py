@@ -6,7 +6,7 @@ import threading
 import zoneinfo
 from pathlib import Path
 
-from gateway.audit.tree_head import Checkpoint, make
+from gateway.audit.tree_head import SignedTreeHead, make
 from gateway.business_day import ended_business_date, local_date, local_ms
 from gateway.clock import Clock
 from gateway.errors import GatewayError
@@ -76,7 +76,7 @@ class Keeper:
         except GatewayError as error:
             log.error('checkpoint_failed error="%s"', error)
 
-    def look(self, ledger: Ledger) -> Checkpoint | None:
+    def look(self, ledger: Ledger) -> SignedTreeHead | None:
         """Make the one that is due, if one is."""
         now_ms = self._clock.utc_ms()
         try:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from gateway.audit.signed_note import NoteError, TreeHead, UnknownSigner, VerifierKey, open_note
-from gateway.audit.tree_head import Checkpoint, Scan, stored
+from gateway.audit.tree_head import Scan, SignedTreeHead, stored
 from gateway.errors import GatewayError
 from gateway.incoming.posted_file import import_posted
 from gateway.store import postings
@@ -226,7 +226,7 @@ def check_heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) ->
 def _listed(
     scan: Scan,
     keys: list[VerifierKey],
-    listed: list[Checkpoint],
+    listed: list[SignedTreeHead],
     heads: list[TreeHead],
     report: Audit,
 ) -> None:

@@ -186,7 +186,7 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     text, blank, tail = note.rpartition("\n\n")
     lines = tail.split("\n")
     if not blank or lines[-1] != "" or not 1 <= len(lines) - 1 <= SIGNATURES_MAX:
-        raise NoteError("note: no signature lines behind an empty line")
+        raise NoteError("note: no signature lines after an empty line")
     signatures = []
     for line in lines[:-1]:
         match = _SIGNATURE.fullmatch(line)

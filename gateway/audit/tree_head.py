@@ -40,7 +40,7 @@ _MS = datetime.timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class SignedTreeHead:
     """A row of the table: `n` messages, their root, and the note as it was printed."""
 
     business_date: str
@@ -103,11 +103,11 @@ def signed_size(data: Path) -> int:
         return 0
 
 
-def stored(db: Db, business_date: str | None = None) -> list[Checkpoint]:
+def stored(db: Db, business_date: str | None = None) -> list[SignedTreeHead]:
     """Those of the ledger's own table, oldest first; of one business day (none or one) when it is
     named.
     """
-    return [Checkpoint(**row) for row in tree_heads(db, business_date)]
+    return [SignedTreeHead(**row) for row in tree_heads(db, business_date)]
 
 
 # --- when -----------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def stored(db: Db, business_date: str | None = None) -> list[Checkpoint]:
 # --- making one -----------------------------------------------------------------------------------
 
 
-def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int) -> Checkpoint:
+def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int) -> SignedTreeHead:
     """Sign what the ledger holds now as the checkpoint of `business_date`; one that is there
     already is given back.
 
@@ -143,14 +143,16 @@ def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int)
     with ledger.transaction() as db:
         if there := stored(db, business_date):  # another process was faster
             return there[0]
-        made = Checkpoint(business_date, head.size, head.root, now_ms, key.sign(str(head)))
+        made = SignedTreeHead(business_date, head.size, head.root, now_ms, key.sign(str(head)))
         # first: what is signed is never forgotten
         write_public(data / "checkpoint.txt", made.note.encode())
         add_tree_head(db, **vars(made))
     return made
 
 
-def _against(scan: Scan, earlier: list[Checkpoint], latest: TreeHead | None, key: SignerKey) -> str:
+def _against(
+    scan: Scan, earlier: list[SignedTreeHead], latest: TreeHead | None, key: SignerKey
+) -> str:
     """Why nothing may be signed; empty when nothing speaks against it."""
     if scan.broken_at:
         return (
@@ -174,7 +176,7 @@ def _against(scan: Scan, earlier: list[Checkpoint], latest: TreeHead | None, key
     return ""
 
 
-def _stated(checkpoint: Checkpoint, key: SignerKey) -> tuple[int, bytes] | None:
+def _stated(checkpoint: SignedTreeHead, key: SignerKey) -> tuple[int, bytes] | None:
     """(n, root) of a stored note; None when its signature under our key is wrong. One of a retired
     key is read as it is.
     """

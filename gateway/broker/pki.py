@@ -17,7 +17,7 @@ The CA lives 20 years, for every board carries it and a new one means a visit to
 device 10, for the same reason, and revocation is what ends one early. Gateway and broker stand in
 the office where `till broker config` renews them: 2 years. Lost keys are answered by the revocation
 list, not by short lives. That list promises no next update before the CA's end: OpenSSL refuses
-every client behind a list that is past it, and nobody would be there at night to sign a new one.
+every client after a list has ended, and nobody would be there at night to sign a new one.
 """
 
 from __future__ import annotations

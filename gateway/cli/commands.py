@@ -37,7 +37,7 @@ def device_tell(
     config: ConfigOption = CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a device. The command goes out behind its next heartbeat; the answer is a record like any
+    """Ask a device. The command goes out after its next heartbeat; the answer is a record like any
     other.
     """
     from gateway import config as configuration

@@ -186,7 +186,7 @@ def _turn(line: Any, driver: Any, watch: _Watch, listen: bool) -> None:
         watch.bytes_seen(now_ms, data, False)
     watch.told(now_ms, driver.feed(data, now_ms) if data else [])
     watch.told(now_ms, driver.poll(now_ms))
-    answer = driver.take_output()
+    answer = driver.pop_output()
     if answer and not listen:
         line.write(answer)
         watch.bytes_seen(now_ms, answer, True)

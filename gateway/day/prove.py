@@ -36,7 +36,7 @@ POSTED_DATES_MAX = 31  # how far back a day of work is looked for among the post
 
 
 @dataclass(frozen=True)
-class Proof:
+class ProvedSession:
     """One session, its reconciliation and what may explain its differences."""
 
     reconciliation: Reconciliation
@@ -50,7 +50,7 @@ class Day:
     business_date: str
     from_ms: int
     until_ms: int
-    proofs: list[Proof]
+    proofs: list[ProvedSession]
     deposit: Deposit
     idle_windows: list[str]  # declared, without a session and without postings
     quarantined: list[dict[str, str | int]]
@@ -106,7 +106,7 @@ def prove_day(
     declared = list(windows)
     posted = windows_posted(ledger.db, business_date)
     unassigned = [window for window in posted if window not in declared]
-    proofs: list[Proof] = []
+    proofs: list[ProvedSession] = []
     idle: list[str] = []
     for window in [*declared, *unassigned]:
         found = _prove_window(ledger, window, business_date, from_ms, until_ms, zone, currency)
@@ -150,7 +150,7 @@ def _prove_window(
     until_ms: int,
     zone: zoneinfo.ZoneInfo,
     currency: str,
-) -> list[Proof]:
+) -> list[ProvedSession]:
     epochs = [cursor["epoch"] for cursor in ledger.cursors() if cursor["device"] == window]
     sessions = drawer_sessions(ledger.records(from_ms, until_ms, window), currency, epochs)
     postings = postings_between(ledger.db, window, business_date, from_ms, until_ms)
@@ -167,7 +167,9 @@ def _prove_window(
         ends = sessions[index + 1].started_ms if index + 1 < len(sessions) else None
         reconciliation = reconcile(session, postings, business_date, starts, ends)
         proofs.append(
-            Proof(reconciliation, explain(reconciliation, lambda at_ms: local_time(at_ms, zone)))
+            ProvedSession(
+                reconciliation, explain(reconciliation, lambda at_ms: local_time(at_ms, zone))
+            )
         )
     return proofs
 

@@ -166,7 +166,7 @@ class Ingest:
                 "utc_ms": self._clock.utc_ms(),
                 "echo_boot": stream.echo_boot,
                 "echo_uptime_ms": stream.echo_uptime_ms,
-                "mark": stream.mark,
+                "fingerprint": stream.fingerprint,
             }
         )
         return topic, seal.seal(key, stream.kid, topic, payload)

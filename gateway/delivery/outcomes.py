@@ -90,13 +90,13 @@ class Stream:
     last_seen_ms: int = 0
     want_to: int = 0  # 0: nothing is missing; else high_water + 1 .. want_to is asked for again
     taken: int = 0
-    mark: bytes = bytes(8)  # of the record at high_water: protocol.messages.mark_of
+    fingerprint: bytes = bytes(8)  # of the record at high_water: protocol.messages.fingerprint_of
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What one transaction made durable: the streams it touched, the new records, and the chain
-    behind them.
+    after them.
     """
 
     streams: list[Stream]

@@ -236,7 +236,7 @@ class Rivals:
             self._settled = self._said or here_ms >= ECHO_MS
         return self._settled
 
-    def take_troubles(self) -> list[Trouble]:
+    def pop_troubles(self) -> list[Trouble]:
         """What was found since the last call."""
         return [self._troubles.popleft() for _ in range(len(self._troubles))]
 

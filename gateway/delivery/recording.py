@@ -103,7 +103,11 @@ class Recording:
             return
         known = self._known(message, min(stream.high_water, message.last_seq))
         ahead = known.get(first - 1)
-        if ahead is not None and any(message.before) and messages.mark_of(ahead) != message.before:
+        if (
+            ahead is not None
+            and any(message.before)
+            and messages.fingerprint_of(ahead) != message.before
+        ):
             self._equivocation(stream, message, first - 1)
             return
         fresh: list[int] = []
@@ -391,7 +395,8 @@ class Recording:
             if stream.want_to <= stream.high_water:
                 stream.want_to = 0
             body = stored.body_at(self._db, stream.device, stream.epoch, stream.high_water)
-            stream.mark = messages.mark_of(body) if body else stream.mark
+            if body:
+                stream.fingerprint = messages.fingerprint_of(body)
             streams.save_stream(
                 self._db,
                 stream.device,

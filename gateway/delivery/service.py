@@ -171,7 +171,7 @@ class Service:
     def _look_for_rivals(self) -> None:
         if self._rivals.settled(_monotonic_ms()):
             self.settled.set()
-        for trouble in self._rivals.take_troubles():
+        for trouble in self._rivals.pop_troubles():
             log.error('%s error="%s"', trouble.kind, trouble.text)
             self._ingest.note_incident(trouble.kind, trouble.text)
             if trouble.must_end:

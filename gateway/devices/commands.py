@@ -1,7 +1,7 @@
 """What the back office asks of a device, and key rotation, which is such a command.
 
 A command is a row of the ledger's table `command`; the device's answer is a record with the same
-counter. The gateway sends what is due behind each live heartbeat until the heartbeat says that it
+counter. The gateway sends what is due after each live heartbeat until the heartbeat says that it
 was taken, so a lost command costs one heartbeat and a repeated one nothing: the device takes each
 counter once. A command is for one epoch: a wiped board does not obey the old ones.
 """
@@ -28,7 +28,7 @@ ROTATE_TRIES_MAX = 10  # answers without a new key, such as a file system that d
 
 
 def ask(ledger: Ledger, device: str, verb: str, who: str, now_ms: int) -> int:
-    """Put a command for the device's current epoch on record; its counter. It goes out behind the
+    """Put a command for the device's current epoch on record; its counter. It goes out after the
     next heartbeat.
 
     Raises UsageError for a verb that is no plain command, ConfigError for a device that never

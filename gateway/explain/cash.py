@@ -25,7 +25,7 @@ NOTES_CENTS = (
     5000,
     10000,
 )  # US notes in use, Federal Reserve; the $2 note is too rare to suspect
-COUNT_LACKS = (  # findings by which a machine's own count is too low
+COUNT_LACKS = (  # remarks by which a machine's own count is too low
     "instrument_discrepancy",
     "instrument_cleared_unreported",
     "instrument_missing_report",
@@ -268,15 +268,15 @@ def _left_out(proof: Reconciliation, interval: Interval, cents: int, clock: Cloc
     later = [each.to_ms for each in proof.intervals if each.to_ms > interval.to_ms]
     until_ms = min(later, default=None)
     found = [
-        finding
-        for finding in proof.session.findings
-        if finding.kind in COUNT_LACKS
-        and finding.at_ms >= interval.to_ms
-        and (until_ms is None or finding.at_ms < until_ms)
+        remark
+        for remark in proof.session.remarks
+        if remark.kind in COUNT_LACKS
+        and remark.at_ms >= interval.to_ms
+        and (until_ms is None or remark.at_ms < until_ms)
     ]
     if cents > 0 or not found:
         return []
-    evidence = tuple(f"{clock(finding.at_ms)} {finding.text}" for finding in found[:3])
+    evidence = tuple(f"{clock(remark.at_ms)} {remark.text}" for remark in found[:3])
     title = f"{format_cents(-cents)} not in a machine's count"
     return [Cause("left_out_of_count", POSSIBLE, title, evidence, "Count the drawer again")]
 

@@ -30,7 +30,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Variance:
-    """A difference and what may be behind it. No causes: unexplained."""
+    """A difference and what may have caused it. No causes: unexplained."""
 
     tender_type: str
     interval: int  # 0: of the whole session

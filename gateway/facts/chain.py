@@ -51,7 +51,7 @@ def occurred_ms(
 
 
 def gap_parts(high_water: int, acked: int, to_seq: int) -> list[tuple[int, int, str]]:
-    """(from_seq, to_seq, cause) of what is missing behind `high_water`, when the device believes
+    """(from_seq, to_seq, cause) of what is missing after `high_water`, when the device believes
     `acked` and has none of it.
     """
     acked_to = min(max(acked, high_water), to_seq)

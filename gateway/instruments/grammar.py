@@ -159,7 +159,7 @@ def _lines(
         for earlier in begun:
             if earlier and begins != earlier and begins.startswith(earlier):
                 raise ConfigError(
-                    f"{where}: begins = {begins!r} stands behind {earlier!r}, which takes its"
+                    f"{where}: begins = {begins!r} stands after {earlier!r}, which takes its"
                     " lines; swap them"
                 )
         begun.append(begins)

@@ -17,7 +17,7 @@ QUICK_MS, QUICK_FOR_MS, SLOW_MS = (
     1000,
     250,
 )  # how often time passes: as on a device, and in a long silence now and then
-SILENCE_MS = 5000  # behind the last burst: longer than a printed report may pause
+SILENCE_MS = 5000  # after the last burst: longer than a printed report may pause
 FINDINGS = (
     "discrepancy",
     "cleared_unreported",
@@ -33,7 +33,7 @@ class Driver(Protocol):
 
     def feed(self, data: bytes, now_ms: int) -> list[dict[str, Any]]: ...
     def poll(self, now_ms: int) -> list[dict[str, Any]]: ...
-    def take_output(self) -> bytes: ...
+    def pop_output(self) -> bytes: ...
     def overhear(self, data: bytes, now_ms: int) -> list[dict[str, Any]] | None: ...
     def faults(self) -> dict[str, int]: ...
     def snapshot(self) -> dict[str, Any]: ...
@@ -51,7 +51,7 @@ def overhears(driver: Driver) -> bool:
 
 def play(driver: Driver, bursts: Iterable[Burst]) -> Iterator[Told]:
     """(milliseconds, event) of everything that the driver says to these bursts and to the silence
-    behind them.
+    after them.
     """
     now_ms = 0
     for burst in bursts:
@@ -62,7 +62,7 @@ def play(driver: Driver, bursts: Iterable[Burst]) -> Iterator[Told]:
         else:
             events = driver.overhear(burst.data, now_ms) or []
         yield from ((now_ms, event) for event in events)
-        driver.take_output()
+        driver.pop_output()
     yield from _pass(driver, now_ms, now_ms + SILENCE_MS)
     if (
         told(driver)["snapshot"].get("state") == "counting"
@@ -77,7 +77,7 @@ def _pass(driver: Driver, now_ms: int, until_ms: int) -> Iterator[Told]:
     while now_ms < until_ms:
         now_ms = min(until_ms, now_ms + (QUICK_MS if now_ms < quick_until_ms else SLOW_MS))
         yield from ((now_ms, event) for event in driver.poll(now_ms))
-        driver.take_output()
+        driver.pop_output()
 
 
 def told(driver: Driver) -> dict[str, Any]:

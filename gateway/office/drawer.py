@@ -20,7 +20,7 @@ Rows = tuple[tuple[int, int], ...]  # (denomination in cents, pieces)
 
 
 @dataclass(frozen=True)
-class Finding:
+class Remark:
     """Something a person should look at: in no sum, on every report."""
 
     kind: str  # tally_outside_count, quarantined_report, never_closed, ...
@@ -99,7 +99,7 @@ class DrawerSession:
     tapes: list[CheckTape] = field(default_factory=list)
     card_cents: int | None = None
     openings: list[DrawerOpening] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     instruments: dict[str, str] = field(default_factory=dict)  # name: evidence level of its driver
 
     def counts(self, *kinds: str) -> list[CountGroup]:
@@ -130,5 +130,5 @@ class DrawerSession:
         return [cents for tape in self.tapes for cents in tape.lines_cents]
 
     def note(self, kind: str, at_ms: int, text: str) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(kind, at_ms, text))
+        """Add a remark."""
+        self.remarks.append(Remark(kind, at_ms, text))

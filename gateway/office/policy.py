@@ -6,14 +6,12 @@ import zoneinfo
 
 from gateway.business_day import business_date_of
 from gateway.config import Config, Policy
-from gateway.office.drawer import Finding
+from gateway.office.drawer import Remark
 from gateway.office.openings import unreceipted_openings
 from gateway.office.reconcile import Reconciliation
 
 
-def against_policy(
-    proved: Reconciliation, config: Config, zone: zoneinfo.ZoneInfo
-) -> list[Finding]:
+def against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneInfo) -> list[Remark]:
     """What the office's own rules say: openings without a receipt (R11) and receipts dated before
     the cut-off (R15).
     """
@@ -25,7 +23,7 @@ def against_policy(
             f"{lonely} drawer openings without a receipt, limit"
             f" {config.policy.no_sale_openings_max}"
         )
-        found.append(Finding("no_sale_openings", end_ms, text))
+        found.append(Remark("no_sale_openings", end_ms, text))
     late = [
         tender
         for tender in proved.tenders
@@ -35,7 +33,7 @@ def against_policy(
         text = (
             f"{len(late)} receipts after the cut-off belong to this day, first {late[0].receipt_no}"
         )
-        found.append(Finding("after_cut_off", late[0].posted_ms, text))
+        found.append(Remark("after_cut_off", late[0].posted_ms, text))
     return found
 
 

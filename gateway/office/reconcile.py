@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from gateway.facts.postings import TENDERS, Posting
 from gateway.money import format_cents
-from gateway.office.drawer import WHOLE_DRAWER, CountGroup, DrawerSession, Finding
+from gateway.office.drawer import WHOLE_DRAWER, CountGroup, DrawerSession, Remark
 from gateway.office.tenders import Tender, fund_totals, tenders_of
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
@@ -76,7 +76,7 @@ class Reconciliation:
     tenders: list[Tender]  # in the sums
     other_day: list[Tender]  # posted while the session ran, for another business day: in no sum
     unknown: list[Tender]  # nobody knows whether the posting system took them: in no sum
-    findings: list[Finding] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
     def line(self, tender_type: str) -> TenderLine:
         """The line of one tender."""
@@ -155,8 +155,8 @@ def reconcile(
         other_day=other_day,
         unknown=unknown,
     )
-    proof.findings = sorted(
-        [*session.findings, *_findings(proof, opening, close)], key=lambda finding: finding.at_ms
+    proof.remarks = sorted(
+        [*session.remarks, *_remarks(proof, opening, close)], key=lambda remark: remark.at_ms
     )
     return proof
 
@@ -283,51 +283,51 @@ def _line(
     )
 
 
-def _findings(
+def _remarks(
     proof: Reconciliation, opening: CountGroup | None, close: CountGroup | None
-) -> list[Finding]:
-    findings = []
+) -> list[Remark]:
+    remarks = []
     issued, counted = proof.issued_cents, opening.counted_cents if opening else None
     if opening and issued is not None and counted is not None and counted != issued:
         text = (
             f"opening float issued {format_cents(issued)}, counted {format_cents(counted)}; the"
             " counted one is used"
         )
-        findings.append(Finding("opening_float_differs", opening.started_ms, text))
+        remarks.append(Remark("opening_float_differs", opening.started_ms, text))
     for tender in proof.tenders:
-        findings += _tender_findings(tender, opening, close)
+        remarks += _tender_remarks(tender, opening, close)
     for tender in proof.unknown:
         text = f"{_named(tender)}: nobody knows whether it was posted"
-        findings.append(Finding("unknown_posting", tender.posted_ms, text))
+        remarks.append(Remark("unknown_posting", tender.posted_ms, text))
     for tender in proof.other_day:
         text = (
             f"receipt {tender.receipt_no} was taken in this session and belongs to"
             f" {tender.business_date}"
         )
-        findings.append(Finding("other_business_day", tender.posted_ms, text))
-    return findings
+        remarks.append(Remark("other_business_day", tender.posted_ms, text))
+    return remarks
 
 
-def _tender_findings(
+def _tender_remarks(
     tender: Tender, opening: CountGroup | None, close: CountGroup | None
-) -> list[Finding]:
+) -> list[Remark]:
     """When it was posted, and whether its rows say one thing."""
     found = []
     if close and tender.posted_ms >= close.started_ms:
         found.append(("arrived_after_close", "was posted after the closing count began"))
     elif opening and tender.posted_ms < opening.started_ms:
         found.append(("before_opening", "was posted before the opening float was counted"))
-    findings = [Finding(kind, tender.posted_ms, f"{_named(tender)} {text}") for kind, text in found]
+    remarks = [Remark(kind, tender.posted_ms, f"{_named(tender)} {text}") for kind, text in found]
     if not tender.rows_agree:
         text = f"{_named(tender)}: its rows do not repeat one tender"
-        findings.append(Finding("tender_rows_differ", tender.posted_ms, text))
+        remarks.append(Remark("tender_rows_differ", tender.posted_ms, text))
     if tender.allocated_cents != tender.net_cents:
         text = (
             f"{_named(tender)}: allocations sum {format_cents(tender.allocated_cents)}, tender less"
             f" change is {format_cents(tender.net_cents)}"
         )
-        findings.append(Finding("allocations_differ", tender.posted_ms, text))
-    return findings
+        remarks.append(Remark("allocations_differ", tender.posted_ms, text))
+    return remarks
 
 
 def _named(tender: Tender) -> str:

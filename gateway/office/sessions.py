@@ -95,7 +95,7 @@ class _Reader:
         return [
             session
             for session in self._sessions
-            if session.groups or session.findings or session.tapes or session.openings
+            if session.groups or session.remarks or session.tapes or session.openings
         ]
 
     def _start(self, record: SeenRecord) -> DrawerSession:
@@ -438,7 +438,7 @@ def _check_session(session: DrawerSession) -> None:
             session.close.started_ms if session.close else 0,
             "closed more than once; the last count stands",
         )
-    session.findings.sort(key=lambda finding: finding.at_ms)
+    session.remarks.sort(key=lambda remark: remark.at_ms)
 
 
 def _apply_recounts(session: DrawerSession) -> None:

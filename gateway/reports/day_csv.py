@@ -64,8 +64,8 @@ def _session_rows(session: Json) -> Iterator[Json]:
             text = "; ".join([cause["title"], *cause["evidence"]])
             told = {"item": cause["kind"], "status": cause["strength"], "text": text}
             yield {"section": "cause", **who, **told, "over_short_cents": cents}
-    for finding in session["exceptions"]:
-        told = {"item": finding["kind"], "status": finding["at"], "text": finding["text"]}
+    for remark in session["exceptions"]:
+        told = {"item": remark["kind"], "status": remark["at"], "text": remark["text"]}
         yield {"section": "exception", **who, **told}
 
 

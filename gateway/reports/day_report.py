@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.business_day import local_time
 from gateway.config import Config
-from gateway.day.prove import Day, Proof
+from gateway.day.prove import Day, ProvedSession
 from gateway.explain.causes import Variance
 from gateway.office.policy import against_policy, wanted
 from gateway.office.reconcile import Interval, Reconciliation
@@ -73,10 +73,10 @@ def day_report(day: Day, config: Config) -> Json:
     }
 
 
-def _session(proof: Proof, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
+def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
     proved, session = proof.reconciliation, proof.reconciliation.session
     policy = config.policy
-    findings = [*proved.findings, *against_policy(proved, config, zone)]
+    remarks = [*proved.remarks, *against_policy(proved, config, zone)]
     return {
         "window": session.device,
         "session": session.number,
@@ -106,12 +106,12 @@ def _session(proof: Proof, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
         "drawer_openings": len(session.openings),
         "exceptions": [
             {
-                "kind": finding.kind,
-                "at_ms": finding.at_ms,
-                "at": local_time(finding.at_ms, zone),
-                "text": finding.text,
+                "kind": remark.kind,
+                "at_ms": remark.at_ms,
+                "at": local_time(remark.at_ms, zone),
+                "text": remark.text,
             }
-            for finding in findings
+            for remark in remarks
         ],
         "instruments": dict(sorted(session.instruments.items())),
     }

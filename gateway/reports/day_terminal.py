@@ -101,9 +101,9 @@ def _print_session(session: Json, console: Console) -> None:
             )
         if not variance["causes"]:
             console.print("    unexplained", highlight=False, soft_wrap=True)
-    for finding in session["exceptions"]:
+    for remark in session["exceptions"]:
         console.print(
-            f"  {finding['at']} {finding['text']}", markup=False, highlight=False, soft_wrap=True
+            f"  {remark['at']} {remark['text']}", markup=False, highlight=False, soft_wrap=True
         )
 
 

@@ -94,7 +94,7 @@ class BenchLine:
         if heard and hasattr(self.machine, "receive"):
             self.machine.receive(heard, now_ms)
         self.machine.poll(now_ms)
-        self.line.to_host(self.machine.take_output(), now_ms)
+        self.line.to_host(self.machine.pop_output(), now_ms)
         self._unsent = (self._unsent + self.line.host_hears(now_ms))[-4096:]
         if self._unsent:
             self._unsent = self._unsent[self.wire.write(self._unsent) :]

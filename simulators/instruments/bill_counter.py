@@ -31,7 +31,7 @@ REPORT_NUMBER_MAX = 99999  # five digits; after that 1, which no manual says
 
 class BillCounter(ReportMachine):
     """The scanner: pour notes, `poll`, `end_sub_batch`, `end_batch`; the report is in
-    `take_output`.
+    `pop_output`.
     """
 
     denominations = (100, 200, 500, 1000, 2000, 5000, 10000)

@@ -147,7 +147,7 @@ class CctalkDevice:
         while self._replies and self._replies[0][0] <= now_ms:
             self._output += self._replies.popleft()[1]
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes sent since the last call."""
         sent = bytes(self._output)
         self._output.clear()
@@ -338,7 +338,7 @@ class CctalkBus:
         sent = []
         for each in self.devices.values():
             each.poll(now_ms)
-            said = each.take_output()
+            said = each.pop_output()
             if said:
                 sent.append((each, said))
         for device, said in sent:
@@ -347,7 +347,7 @@ class CctalkBus:
                     each.receive(said, now_ms)
         self._output += _collide([said for _, said in sent])
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         sent = bytes(self._output)
         self._output.clear()
         return sent

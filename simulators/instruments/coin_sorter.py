@@ -39,7 +39,7 @@ NOTE_REPORT = (
 
 
 class CoinSorter(ReportMachine):
-    """The sorter: pour coins, `poll`, `end_batch`; the tape is in `take_output`."""
+    """The sorter: pour coins, `poll`, `end_batch`; the tape is in `pop_output`."""
 
     denominations = (1, 5, 10, 25, 50, 100)
     setups = ("power_off", "counting", "waiting", "jammed", "wrap")

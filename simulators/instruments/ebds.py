@@ -363,7 +363,7 @@ class EbdsAcceptor:
             self._heard.append(byte)
             self._read(now_ms)
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes sent since the last call."""
         sent = bytes(self._output)
         self._output.clear()

@@ -238,7 +238,7 @@ class Machine(PiecePath):
             self.state = "idle"
             self._last_ms = now_ms
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes sent since the last call, as far as `poll` has let the time pass."""
         while self._later and self._later[0][0] <= self._now_ms:
             self._output += self._later.popleft()[1]
@@ -401,7 +401,7 @@ def count_batch(machine: Machine, rows: Iterable[tuple[int, int]], now_ms: int) 
 
     After a power loss of the machine the pieces are taken back and counted again. `sub_and_batch`
     pours in two parts and presses the sub-batch key after each; `reprint` asks for a copy at the
-    end, `clear_silent` presses the clear key in place of the batch key. The reports: `take_output`,
+    end, `clear_silent` presses the clear key in place of the batch key. The reports: `pop_output`,
     `truth.printed`.
     """
     rows = list(rows)

@@ -302,7 +302,7 @@ class Validator:
                 self.told(event, cents)
             self.path.events.clear()
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes sent since the last call."""
         sent = bytes(self._output)
         self._output.clear()

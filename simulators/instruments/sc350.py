@@ -403,7 +403,7 @@ class Sc350:
             | BATCH_MODE * bool(self.batch)
         )
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         """The bytes sent since the last call."""
         sent = bytes(self._output)
         self._output.clear()

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.audit.keeper import QUIET_MS, Keeper, due
 from gateway.audit.signed_note import TreeHead, VerifierKey, find_notes, open_note
-from gateway.audit.tree_head import Checkpoint, Scan, make, new_key, signer, stored
+from gateway.audit.tree_head import Scan, SignedTreeHead, make, new_key, signer, stored
 from gateway.business_day import ended_business_date
 from gateway.clock import Clock
 from gateway.config import Config
@@ -300,7 +300,7 @@ def test_a_running_gateway_makes_it_and_says_a_failure_once(
     with caplog.at_level(logging.ERROR):
         assert [None, None] == [keeper.look(office.ledger), keeper.look(office.ledger)]
 
-    assert isinstance(made, Checkpoint)
+    assert isinstance(made, SignedTreeHead)
     assert (DAY, 5) == (made.business_date, made.n)
     assert 1 == len(caplog.records)
     assert "the chain is broken at message 2" in caplog.text

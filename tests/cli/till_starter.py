@@ -15,9 +15,14 @@ import time
 from importlib import import_module
 from typing import Any
 
+import pydantic
+import typer
+import typer.main
+
 LIBRARIES = (
-    "cryptography.x509", "jinja2", "paho.mqtt.client", "pydantic", "rich.console", "sqlite3",
-    "typer.main",
+    "cryptography.hazmat.primitives.serialization", "cryptography.x509", "csv",
+    "importlib.metadata", "importlib.resources", "jinja2", "paho.mqtt.client", "rich.console",
+    "sqlite3", "tomllib", "zoneinfo",
 )  # fmt: skip
 ASK_BYTES_MAX = 100_000
 
@@ -28,6 +33,7 @@ def main(line: socket.socket) -> dict[str, Any] | None:
     """
     for name in LIBRARIES:
         import_module(name)
+    use_the_lazy_ones()
     while True:
         data, files, _, _ = socket.recv_fds(line, ASK_BYTES_MAX, 2)
         if not data:
@@ -43,6 +49,14 @@ def main(line: socket.socket) -> dict[str, Any] | None:
             os.close(file)
         line.send(str(child).encode())
         line.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
+
+
+def use_the_lazy_ones() -> None:
+    """pydantic and typer import most of themselves when they are first used."""
+    app = typer.Typer()
+    app.command()(lambda: None)
+    typer.main.get_command(app)
+    pydantic.create_model("Model", number=(pydantic.PositiveInt, 1))()
 
 
 def become(asked: dict[str, Any]) -> None:

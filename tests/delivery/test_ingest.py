@@ -345,7 +345,7 @@ def test_heartbeats_that_note_no_gap_are_not_in_the_chain(office: Office, device
 
 
 @pytest.mark.must("HB-12")
-def test_a_heartbeat_is_read_behind_the_events_that_came_with_it(
+def test_a_heartbeat_is_read_after_the_events_that_came_with_it(
     office: Office, device: Device
 ) -> None:
     """The queue may have put it in front of the very records that would be called missing."""

@@ -255,7 +255,7 @@ def test_an_earlier_note_delays_and_does_not_end() -> None:
 
     assert not rivals.settled(SETTLE_MS - 1)
     assert rivals.settled(SETTLE_MS)
-    assert [] == rivals.take_troubles()
+    assert [] == rivals.pop_troubles()
 
 
 def test_without_an_earlier_note_the_own_one_is_enough() -> None:
@@ -283,7 +283,7 @@ def test_exactly_one_of_two_ends() -> None:
         rivals.lost(10)
         rivals.connected(1_000)
         rivals.heard(other)
-        ends.append([trouble.must_end for trouble in rivals.take_troubles()])
+        ends.append([trouble.must_end for trouble in rivals.pop_troubles()])
 
     assert [[False], [True]] == ends
 
@@ -295,7 +295,7 @@ def test_a_connection_that_is_closed_again_and_again_is_told_once() -> None:
         rivals.lost(number)
 
     assert [("broker_flaps", False)] == [
-        (trouble.kind, trouble.must_end) for trouble in rivals.take_troubles()
+        (trouble.kind, trouble.must_end) for trouble in rivals.pop_troubles()
     ]
 
 
@@ -307,7 +307,7 @@ def test_a_broker_that_is_away_or_a_long_connection_is_no_flap() -> None:
         if number % 2:
             rivals.refused()
 
-    assert [] == rivals.take_troubles()
+    assert [] == rivals.pop_troubles()
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"\x85\x01", b'{"host": 1}', b"{" * 9_999])

@@ -147,7 +147,7 @@ def test_a_gap_tells_a_restored_ledger_from_lost_records(office: Office, device:
 
 
 @pytest.mark.must("WANT-16", "WANT-17")
-def test_a_record_behind_its_gap_is_kept_and_told(office: Office, device: Device) -> None:
+def test_a_record_after_its_gap_is_kept_and_told(office: Office, device: Device) -> None:
     office.take(device.state(lowest_kept=6))
 
     office.take(device.ev(3, 4))

@@ -94,7 +94,7 @@ def test_no_answer_is_retained(desk: Desk, device: Device) -> None:
 
 
 @pytest.mark.must("ACK-20", "ACK-21")
-def test_puback_and_answer_go_out_behind_the_commit(desk: Desk, device: Device) -> None:
+def test_puback_and_answer_go_out_after_the_commit(desk: Desk, device: Device) -> None:
     desk.arrive(device.ev(1, 4), 11)
     desk.arrive(device.ev(5, 9), 12)
     before = list(desk.client.sent)

@@ -47,7 +47,7 @@ def test_a_command_that_the_line_lost_is_sent_again_and_a_taken_one_is_not(
 
 
 @pytest.mark.must("CMD-7", "CMD-8")
-def test_a_repeated_command_is_not_done_twice_even_behind_a_power_cut(
+def test_a_repeated_command_is_not_done_twice_even_after_a_power_cut(
     office: Office, board: Board
 ) -> None:
     ask(office)

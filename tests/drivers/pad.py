@@ -37,7 +37,7 @@ class Pad:
 
     def told(self) -> list[tuple[str, str]]:
         """(beep, text) of what the cashier was told since this was asked last."""
-        return self.pad.take_signals()
+        return self.pad.pop_signals()
 
 
 def tape(events: list[dict]) -> list[tuple]:

@@ -62,7 +62,7 @@ class Desk:
         for _ in range(0, ms, STEP_MS):
             self.now_ms += STEP_MS
             self.keep(self.driver.poll(self.now_ms))
-            asked = self.driver.take_output()
+            asked = self.driver.pop_output()
             if asked:
                 self.asked.append((self.now_ms, asked))
                 for part in self.spoil(asked, self.answer(asked)):

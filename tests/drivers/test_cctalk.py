@@ -35,7 +35,7 @@ def test_every_frame_of_the_specification_is_right_but_its_misprint():
 
 
 @pytest.mark.parametrize("frame", ANSWERS, ids=lambda each: each.hex())
-def test_an_answer_is_found_behind_echo_and_noise(frame):
+def test_an_answer_is_found_after_echo_and_noise(frame):
     echo = encode(frame[2], 254, b"", False)
     noise = random.Random(frame.hex()).randbytes(4).replace(b"\x01", b"\x00")
 
@@ -51,7 +51,7 @@ def test_the_crc_form_is_that_of_the_specification():
 
 
 @pytest.mark.parametrize("frame", ANSWERS, ids=lambda each: each.hex())
-def test_the_next_frame_is_found_behind_one_that_is_wrong(frame):
+def test_the_next_frame_is_found_after_one_that_is_wrong(frame):
     wrong = frame[:-1] + bytes((frame[-1] ^ 0x10,))
 
     assert found(wrong + frame, frame) == [(0, frame[4:-1])]
@@ -61,7 +61,7 @@ def test_the_next_frame_is_found_behind_one_that_is_wrong(frame):
 
 @given(noise=st.binary(max_size=80), number=st.integers(0, len(ANSWERS) - 1))
 @settings(max_examples=200, deadline=None)
-def test_an_answer_is_found_behind_any_noise_and_a_silence(noise, number):
+def test_an_answer_is_found_after_any_noise_and_a_silence(noise, number):
     frame = ANSWERS[number]
     receiver = Receiver()
     receiver.ask(b"", False, frame[0], frame[2], False, (0, 36))
@@ -91,7 +91,7 @@ def test_no_bytes_make_the_driver_raise(data, resumed):
     for now_ms, burst in enumerate(data):
         driver.feed(burst, now_ms * 40)
         driver.poll(now_ms * 40)
-        driver.take_output()
+        driver.pop_output()
 
     assert driver.snapshot()["state"] == "starting"
 

@@ -62,7 +62,7 @@ class Scripted:
     def poll(self, now_ms: int) -> None:
         """Nothing moves in it."""
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         sent, self._output = self._output, b""
         return sent
 
@@ -93,9 +93,9 @@ class Line:
         for _ in range(0, ms, STEP_MS):
             self.now_ms += STEP_MS
             self.machine.poll(self.now_ms)
-            self.events += self.driver.feed(self.machine.take_output(), self.now_ms)
+            self.events += self.driver.feed(self.machine.pop_output(), self.now_ms)
             self.events += self.driver.poll(self.now_ms)
-            out = self.driver.take_output()
+            out = self.driver.pop_output()
             self.sent += len(out)
             self.machine.receive(out, self.now_ms)
             if self.wiring_echoes:
@@ -443,8 +443,8 @@ def test_who_overhears_another_host_states_its_coins_and_sends_nothing():
         for _ in range(10):
             now_ms += STEP_MS
             machine.poll(now_ms)
-            events.extend(driver.feed(machine.take_output(), now_ms) + driver.poll(now_ms))
-            assert driver.take_output() == b""
+            events.extend(driver.feed(machine.pop_output(), now_ms) + driver.poll(now_ms))
+            assert driver.pop_output() == b""
 
     ask(254)
     ask(242)

@@ -33,7 +33,7 @@ class Bench:
         for _ in range(limit_ms // 10):
             self.now_ms += 10
             self.events += self.driver.poll(self.now_ms)
-            out = self.driver.take_output()
+            out = self.driver.pop_output()
             if out:
                 self.question = bytes(byte & 0x7F for byte in out)
                 return self.question
@@ -337,4 +337,4 @@ def test_listener_sends_nothing_and_credits_only_under_a_new_toggle():
         bench.driver.poll(0)
 
     assert totals == [500, 500]
-    assert bench.driver.take_output() == b""
+    assert bench.driver.pop_output() == b""

@@ -239,4 +239,4 @@ def test_state_and_what_is_busy_follow_the_count() -> None:
     driver.poll(5000)
 
     assert (("starting", False), ("counting", 2, True), False) == (before, counting, driver.busy)
-    assert b"" == driver.take_output()
+    assert b"" == driver.pop_output()

@@ -49,7 +49,7 @@ class Desk:
         for _ in range(2000):
             self.now_ms += 10
             self.events += self.driver.poll(self.now_ms)
-            out = self.driver.take_output()
+            out = self.driver.pop_output()
             if not out:
                 continue
             command, data = out[2], out[3:-2]
@@ -104,7 +104,7 @@ def test_a_note_is_stacked_counted_once_and_acknowledged():
     assert [STACK, ACK, ACK] == desk.commands[-3:]
 
 
-def test_the_acknowledgement_leaves_behind_the_tally():
+def test_the_acknowledgement_goes_out_after_the_tally():
     desk = ready()
     desk.run(ESCROW_5, STACKING)
     desk.now_ms += 10
@@ -113,7 +113,7 @@ def test_the_acknowledgement_leaves_behind_the_tally():
     events = desk.hear(frame(0x15))
 
     assert [((500, 1),)] == tallies(events)
-    assert frame(ACK) == desk.driver.take_output()
+    assert frame(ACK) == desk.driver.pop_output()
 
 
 def test_two_equal_notes_are_two_credits():
@@ -149,7 +149,7 @@ def test_a_marked_note_of_which_nothing_is_heard_is_a_discrepancy_of_one_piece()
     assert ["12?0"] == [event["batch_id"] for event in events if event["kind"] == "tally"]
 
 
-def test_numbers_of_tallies_go_on_behind_a_restart():
+def test_numbers_of_tallies_go_on_after_a_restart():
     desk = ready("12-63")
 
     events = desk.run(ESCROW_5, STACKING, VEND)
@@ -231,7 +231,7 @@ def test_silence_is_told_once_and_its_end_once():
     for _ in range(600):
         desk.now_ms += 10
         desk.events += desk.driver.poll(desk.now_ms)
-        desk.driver.take_output()
+        desk.driver.pop_output()
 
     desk.run(IDLE)
 
@@ -250,7 +250,7 @@ def test_listening_to_another_host_counts_and_says_nothing():
         events += driver.feed(answer, 5) + driver.poll(10)
 
     assert [((500, 1),)] == tallies(events)
-    assert b"" == driver.take_output()
+    assert b"" == driver.pop_output()
 
 
 def split(data: bytes, seed: int) -> list[bytes]:
@@ -260,7 +260,7 @@ def split(data: bytes, seed: int) -> list[bytes]:
 
 
 @given(st.binary(max_size=40), st.binary(max_size=8), st.integers(0, 1000))
-def test_a_frame_is_read_in_any_pieces_behind_noise(data, noise, seed):
+def test_a_frame_is_read_in_any_pieces_after_noise(data, noise, seed):
     """Noise that looks like a frame's beginning costs at most the frames that fit into it."""
     reader = Reader()
     sent = noise + frame(0x15, data) * 30
@@ -272,7 +272,7 @@ def test_a_frame_is_read_in_any_pieces_behind_noise(data, noise, seed):
     }
 
 
-def test_the_frame_behind_a_cut_or_wrong_one_is_read():
+def test_the_frame_after_a_cut_or_wrong_one_is_read():
     reader = Reader()
     good = frame(0x15)
     sent = good[:3] + good + good[:-1] + b"\x00" + good
@@ -287,6 +287,6 @@ def test_no_bytes_raise_or_make_money(chunks):
         desk.now_ms += 10
         desk.hear(chunk)
         desk.events += desk.driver.poll(desk.now_ms)
-        desk.driver.take_output()
+        desk.driver.pop_output()
 
     assert [] == tallies(desk.events)

@@ -164,7 +164,7 @@ def steps_of(name: str, machine: Callable[[random.Random, bytes], bytes]) -> set
         while answered < ANSWERS:
             now_ms += 50
             events = driver.poll(now_ms)
-            asked = driver.take_output()
+            asked = driver.pop_output()
             driver.allow(rng.random() < 0.95)
             if asked and not (name == "id003" and asked[2] == 0x50):
                 answered += 1

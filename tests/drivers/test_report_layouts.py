@@ -148,7 +148,7 @@ def test_an_end_line_and_a_last_line_state_the_report_at_once():
         assert not stream.busy
 
 
-def test_a_running_sum_is_stated_only_behind_what_it_holds():
+def test_a_running_sum_is_stated_only_after_what_it_holds():
     line = stream_of({"begins": "ADDED", "is": "accumulate"}, TOTAL, ROW)
     assert (
         "running sum" in only(line.send(report("ADDED", "20 3 60.00", "TOTAL 3 60.00")))["reason"]
@@ -187,7 +187,7 @@ def test_a_report_without_a_number_gets_ours_and_the_same_money_again_is_for_a_p
 # --- a restart of ours ----------------------------------------------------------------------------
 
 
-def test_behind_a_restart_a_copy_is_not_counted_and_a_gap_is_told():
+def test_after_a_restart_a_copy_is_not_counted_and_a_gap_is_told():
     line = Line("mach")
     last = only(line.send(mach(batch=7)))["batch_id"]
     line.restart(last)
@@ -198,7 +198,7 @@ def test_behind_a_restart_a_copy_is_not_counted_and_a_gap_is_told():
     assert (missing["condition"], event["batch_id"]) == ("missing_report", "9-0-0")
 
 
-def test_behind_a_restart_an_epoch_goes_on():
+def test_after_a_restart_an_epoch_goes_on():
     line = Line("jetscan")
     line.restart("d3:7-14-2")
     sub = "AUDIT: 00008-0014-003\r\n$20 1 20.00\r\nTOTAL 1 20.00\r\n"
@@ -254,7 +254,7 @@ def test_faults_and_snapshot_say_what_happened():
     assert line.stream.snapshot() == {"state": "idle", "reports": 1, "batch": "1-0-0"}
 
 
-def test_jetsort_is_answered_behind_each_report():
+def test_jetsort_is_answered_after_each_report():
     stream = Line("jetsort").stream
     body = (
         "BATCH 0014\r\nSUB-BATCH 000\r\nQUARTERS 40 10.00\r\nBAG LIMIT QUARTERS\r\nTOTAL 40"
@@ -262,7 +262,7 @@ def test_jetsort_is_answered_behind_each_report():
     )
     events = stream.feed(b"JETSORT BATCH REPORT\r\n" + body.encode(), 0)
 
-    assert (only(events)["batch_id"], stream.take_output(), stream.take_output()) == (
+    assert (only(events)["batch_id"], stream.pop_output(), stream.pop_output()) == (
         "14-0",
         b"\x06",
         b"",

@@ -54,7 +54,7 @@ def test_a_sub_batch_that_nobody_reported_is_told():
 
 
 @pytest.mark.parametrize(("report", "batch"), [(3, 4), (1, 3)])
-def test_a_batch_that_was_not_reported_behind_its_sub_batches_is_told(report, batch):
+def test_a_batch_that_was_not_reported_after_its_sub_batches_is_told(report, batch):
     """Once silent: the next number follows on, and what was counted behind the last sub-batch was
     in no tally.
     """
@@ -178,7 +178,7 @@ def test_only_the_last_identities_are_remembered():
     assert "came after" in of_kind(line.send(mach(batch=84)), "quarantine")[0]["reason"]
 
 
-def test_a_tape_with_sub_numbers_that_name_no_sub_batches_goes_on_behind_a_restart():
+def test_a_tape_with_sub_numbers_that_name_no_sub_batches_goes_on_after_a_restart():
     line = Line("mach")
     line.stream.resume("7-2-3")
     first, second = (

@@ -137,7 +137,7 @@ def test_no_lost_or_doubled_byte_states_other_money(machine, report):
             assert stated or of_kind(events, "quarantine"), at
 
 
-def test_a_spoiled_header_behind_a_good_report_is_quarantined():
+def test_a_spoiled_header_after_a_good_report_is_quarantined():
     """Once raised KeyError: a body without its SUB line, refused, was compared with the batch
     before it.
     """
@@ -218,7 +218,7 @@ def test_printed_pieces_are_checked_and_accepted():
     assert event["rows"] == [(100, 16), (25, 20)]
 
 
-def test_a_report_cut_inside_a_line_behind_its_total_is_quarantined():
+def test_a_report_cut_inside_a_line_after_its_total_is_quarantined():
     """What follows the total is unknown on some machines: half a line of it is no whole report."""
     assert "cut inside a line" in quarantine(Line("mach").send(mach() + b"PROCESS F"))["reason"]
 
@@ -278,7 +278,7 @@ def test_answer_byte_goes_out_once_per_report():
     stream = Line("mach", answer=b"\x06").stream
     stream.feed(transcript("mach9_batch_fee"), 0)
 
-    assert (stream.take_output(), stream.take_output()) == (b"\x06", b"")
+    assert (stream.pop_output(), stream.pop_output()) == (b"\x06", b"")
 
 
 def test_endless_text_is_bounded_and_ends_in_a_quarantine():

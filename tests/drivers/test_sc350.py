@@ -300,7 +300,7 @@ def test_no_bytes_make_it_fall_over_or_invent_money(bursts: list[bytes]) -> None
     for at, burst in enumerate(bursts):
         for now_ms in range(at * 100, at * 100 + 100, 20):
             events += driver.poll(now_ms)
-            driver.take_output()
+            driver.pop_output()
         events += driver.feed(burst, at * 100 + 90)
 
     assert [] == [event for event in events if event["kind"] == "tally"]
@@ -328,5 +328,5 @@ def test_beside_another_host_it_only_listens() -> None:
             now_ms += 10
             events += driver.poll(now_ms)
 
-    assert b"" == driver.take_output()
+    assert b"" == driver.pop_output()
     assert [[(25, 12)]] == told(events)

@@ -68,7 +68,7 @@ class Desk:
         for _ in range(5000):
             self.now_ms += 10
             self.events += self.driver.poll(self.now_ms)
-            if not any(reader.push(byte) for byte in self.driver.take_output()):
+            if not any(reader.push(byte) for byte in self.driver.pop_output()):
                 continue
             command = reader.data[0]
             if command in (POLL, WITH_ACK) and command not in self.answers:
@@ -224,7 +224,7 @@ def test_fraud_is_told_once_until_it_is_acknowledged():
     assert ["fraud"] == conditions(Desk().run(b"\xe6\x02", NOTHING))
 
 
-def test_unknown_event_never_makes_money_of_what_stands_behind_it():
+def test_unknown_event_never_makes_money_of_what_stands_after_it():
     events = Desk().run(b"\x77\xee\x02", NOTHING)
 
     assert [] == tallies(events)
@@ -297,7 +297,7 @@ def test_listening_to_another_host_counts_and_says_nothing():
             events += driver.feed(frame(seq, answer), at) + driver.poll(at)
 
     assert [((500, 1),)] * 2 == tallies(events)
-    assert b"" == driver.take_output()
+    assert b"" == driver.pop_output()
 
 
 @given(
@@ -315,7 +315,7 @@ def test_stuffed_frames_are_read_in_any_pieces(data, seed):
 
 
 @given(st.binary(max_size=9))
-def test_a_frame_behind_noise_is_read(noise):
+def test_a_frame_after_noise_is_read(noise):
     reader = Reader()
     got = [
         reader.data for byte in noise + b"\0" + frame(0, b"\xf0\xee\x02") * 2 if reader.push(byte)
@@ -324,7 +324,7 @@ def test_a_frame_behind_noise_is_read(noise):
     assert b"\xf0\xee\x02" in got
 
 
-def test_the_frame_behind_a_cut_or_wrong_one_is_read():
+def test_the_frame_after_a_cut_or_wrong_one_is_read():
     reader = Reader()
     good = frame(0, b"\xf0")
     sent = good[:3] + good + good[:-1] + b"\x00" + good
@@ -339,6 +339,6 @@ def test_no_bytes_raise_or_make_money(chunks):
     for chunk in chunks:
         desk.now_ms += 10
         desk.events += desk.driver.feed(chunk, desk.now_ms) + desk.driver.poll(desk.now_ms)
-        desk.driver.take_output()
+        desk.driver.pop_output()
 
     assert [] == tallies(desk.events)

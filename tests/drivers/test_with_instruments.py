@@ -48,7 +48,7 @@ def played(machine_name: str, faults: Faults, batches: int) -> tuple:
             )
             + 60000
         )
-        machine.take_output()
+        machine.pop_output()
         for printed in machine.truth.printed[printed_before:]:
             results.append((printed, line.send(printed.sent)))
     return machine, results

@@ -129,7 +129,7 @@ class AcceptorBench:
                 self.answered[name] += len(sent[name])
                 machine.receive(sent[name], now_ms)
             machine.poll(now_ms)
-            self._unsent[name] += machine.take_output()
+            self._unsent[name] += machine.pop_output()
             if self._unsent[name]:
                 took = (
                     self.wires[name].write(self._unsent[name])

@@ -68,7 +68,7 @@ class Driver:
         self._out = b"ack"
         return [tally([(500, 1)], batch_id="n1")]
 
-    def take_output(self) -> bytes:
+    def pop_output(self) -> bytes:
         out, self._out = self._out, b""
         return out
 

@@ -168,7 +168,8 @@ def test_a_forged_acknowledgement_moves_nothing(tmp_path: Path) -> None:
             ack = {
                 "epoch": state["epoch"], "high_water": state["last_seq"], "want_from": 0,
                 "want_to": 0, "ledger_n": 1, "ledger_head": bytes(32), "utc_ms": 1,
-                "echo_boot": state["boot"], "echo_uptime_ms": state["uptime_ms"], "mark": bytes(8),
+                "echo_boot": state["boot"], "echo_uptime_ms": state["uptime_ms"],
+                "fingerprint": bytes(8),
             }  # fmt: skip
             client.publish(
                 own, seal.seal(b"x" * 32, kid(DEVICE, 1), own, messages.encode_ack(ack)), qos=1

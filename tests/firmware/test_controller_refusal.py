@@ -47,7 +47,7 @@ def test_no_credit_is_acknowledged_that_flash_refused(
 
 
 @pytest.mark.must("SEQ-6")
-def test_an_acknowledgement_leaves_behind_its_record(
+def test_an_acknowledgement_goes_out_after_its_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, machine = app_with(tmp_path / "flash.img", monkeypatch)
@@ -61,7 +61,7 @@ def test_an_acknowledgement_leaves_behind_its_record(
     assert before < machine.on_flash[0]
 
 
-def test_a_restart_behind_the_record_states_it_no_more(
+def test_a_restart_after_the_record_states_it_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, machine = app_with(tmp_path / "flash.img", monkeypatch)
@@ -76,7 +76,7 @@ def test_a_restart_behind_the_record_states_it_no_more(
     assert [] == machine.written
 
 
-def test_every_instrument_of_a_line_resumes_behind_its_own_tally(
+def test_every_instrument_of_a_line_resumes_after_its_own_tally(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _ = app_with(tmp_path / "flash.img", monkeypatch, {"also": [{"name": "second"}]})

@@ -259,7 +259,7 @@ class FakeJournal:
 
 @pytest.mark.must("SEQ-5")
 @pytest.mark.parametrize("error", [JournalFull("full"), JournalError("worn")])
-def test_ok_is_heard_behind_the_append_and_never_without_it(error: JournalError) -> None:
+def test_ok_is_heard_after_the_append_and_never_without_it(error: JournalError) -> None:
     def refuse(body: bytes) -> int:
         raise error
 

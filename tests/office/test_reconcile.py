@@ -74,7 +74,7 @@ def test_one_tender_that_pays_several_accounts_counts_once():
     ]
     proof = proof_of(counted(25000), rows)
 
-    assert (proof.line("cash").over_short_cents, proof.findings) == (0, [])
+    assert (proof.line("cash").over_short_cents, proof.remarks) == (0, [])
     assert proof.funds_cents == {"501-electric": 2000, "503-water": 3000}
 
 
@@ -146,7 +146,7 @@ def test_late_early_unknown_and_other_day_postings_are_listed():
     ]  # fmt: skip
     proof = proof_of(counted(20800), rows)
 
-    assert [finding.kind for finding in proof.findings] == [
+    assert [remark.kind for remark in proof.remarks] == [
         "before_opening", "unknown_posting", "other_business_day", "allocations_differ",
         "arrived_after_close",
     ]  # fmt: skip
@@ -158,7 +158,7 @@ def test_the_counted_opening_is_used_and_its_difference_shown():
     proof = proof_of(tape, [posting("R1", 10, 5000)])
 
     assert proof.line("cash").over_short_cents == 0
-    assert [finding.kind for finding in proof.findings] == ["opening_float_differs"]
+    assert [remark.kind for remark in proof.remarks] == ["opening_float_differs"]
 
 
 def test_two_sessions_of_a_day_share_its_postings_by_time():

@@ -15,7 +15,7 @@ def only(tape):
 
 
 def kinds(session):
-    return [finding.kind for finding in session.findings]
+    return [remark.kind for remark in session.remarks]
 
 
 def usual_day():
@@ -29,7 +29,7 @@ def usual_day():
 def test_a_day_without_trouble():
     session = only(usual_day())
 
-    assert (session.cashier, session.findings) == (7, [])
+    assert (session.cashier, session.remarks) == (7, [])
     assert [(g.kind, g.counted_cents) for g in session.groups] == [
         ("opening_float", 20000), ("drop", 50000), ("checkpoint", 30000), ("close", 35000),
     ]  # fmt: skip
@@ -165,7 +165,7 @@ def test_a_tally_outside_a_count_is_in_no_sum():
     assert [group.counted_cents for group in session.groups] == [20000, 20000]
 
 
-def test_foreign_money_wrong_sums_and_machine_doubts_are_findings():
+def test_foreign_money_wrong_sums_and_machine_doubts_are_remarks():
     tape = Tape().count(1, "opening_float", 20000).mark(90, "close").tally(91, 1000)
     tape.tally(92, 1000, currency="CAD").tally(93, 1000, rows=[(100, 9)]).tally(
         94, 500, flags=FLAG_DISCREPANCY
@@ -234,7 +234,7 @@ def test_missing_records_are_an_exact_range():
     rows = [row for row in tape.rows if row.seq not in (6, 7)]
 
     assert "records 6 to 7 of epoch 1 are missing" in [
-        finding.text for finding in drawer_sessions(rows)[0].findings
+        remark.text for remark in drawer_sessions(rows)[0].remarks
     ]
 
 

@@ -23,4 +23,4 @@ def test_a_bookmark_is_neither_shown_nor_counted(flags: int) -> None:
 
     assert [5000] == [tally.total_cents for tally in session.close.tallies]
     assert 5000 == session.close.counted_cents
-    assert "tally_outside_count" not in {finding.kind for finding in session.findings}
+    assert "tally_outside_count" not in {remark.kind for remark in session.remarks}

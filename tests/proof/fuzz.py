@@ -171,7 +171,7 @@ def run_one(driver_class: Any, settings: dict[str, Any], wrap: Any, data: bytes)
         at += 2 + size
         now_ms += steps * STEP_MS
         check(driver.poll(now_ms))
-        driver.take_output()
+        driver.pop_output()
         check(driver.feed(wrap(chunk) if framed else chunk, now_ms))
         check(driver.poll(now_ms))
     assert held(driver) <= HELD_MAX, f"the driver holds {held(driver)} bytes and items"

@@ -176,7 +176,7 @@ class _Bench:
                 except MachineError:
                     self._act_at = now_ms + 300
             self._machine.poll(now_ms)
-            self._line.to_host(self._machine.take_output(), now_ms)
+            self._line.to_host(self._machine.pop_output(), now_ms)
             data = self._line.host_hears(now_ms)
             if now_ms < self._off_until:
                 continue  # our controller has no power: bytes that come are lost
@@ -191,7 +191,7 @@ class _Bench:
                 self._driver = None  # before or after its answer went out
                 self._off_until = now_ms + self._rng.randrange(10, 2500)
                 continue
-            self._line.to_machine(self._driver.take_output(), now_ms)
+            self._line.to_machine(self._driver.pop_output(), now_ms)
 
     def _take(self, events: list[dict[str, Any]]) -> None:
         for event in events:

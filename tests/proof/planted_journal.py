@@ -41,10 +41,10 @@ PLANTED = [
      "self.next_seq, self.acked, self.boot, self.command)",
      "self.next_seq, self.next_seq - 1, self.boot, self.command)"),
     ("a sector with one unacknowledged record is used again",
-     "self._first[self._behind(sector)] - 1 <= self.acked",
-     "self._first[self._behind(sector)] - 2 <= self.acked"),
+     "self._first[self._after(sector)] - 1 <= self.acked",
+     "self._first[self._after(sector)] - 2 <= self.acked"),
     ("a sector is used again when its first record is acknowledged",
-     "self._first[self._behind(sector)] - 1 <= self.acked", "self._first[sector] <= self.acked"),
+     "self._first[self._after(sector)] - 1 <= self.acked", "self._first[sector] <= self.acked"),
     ("a full ring is overwritten",
      "        if not self._may_reuse(following):\n"
      "            raise",

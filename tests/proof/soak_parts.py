@@ -157,7 +157,7 @@ class _Machine:
             self.ready_at = time.monotonic() + report_ms / 1000
             rows = [(self.rng.choice(self.printer.denominations), self.rng.randint(1, 9))]
             self.now_ms = count_batch(self.printer, rows, self.now_ms + 1_000)
-            self.unsent = self.printer.take_output()
+            self.unsent = self.printer.pop_output()
         if self.unsent:
             self.unsent = self.unsent[self.wire.write(self.unsent) :]
 

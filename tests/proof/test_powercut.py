@@ -133,7 +133,7 @@ def test_a_worn_header_costs_a_sector_and_no_record() -> None:
     assert bodies == [again.read(seq) for seq in range(1, 9)]
 
 
-def test_a_mark_that_a_restored_gateway_lowered_is_lower_behind_a_power_cut() -> None:
+def test_a_mark_that_a_restored_gateway_lowered_is_lower_after_a_power_cut() -> None:
     flash = Flash(4, random.Random(1))
     journal = started(flash, "coin")
     for _ in range(100):

@@ -80,7 +80,7 @@ def test_no_id_stands_twice() -> None:
     assert [] == [each for each, count in Counter(ids_of_the_page()).items() if count > 1]
 
 
-def test_what_must_hold_stands_alone_behind_its_id() -> None:
+def test_what_must_hold_stands_alone_after_its_id() -> None:
     """One MUST a statement, one statement a line: who reads a failing id knows what does not
     hold.
     """

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.config import Config
-from gateway.day.prove import Day, Proof
+from gateway.day.prove import Day, ProvedSession
 from gateway.explain.rank import explain
 from gateway.office.deposit import deposit_of
 from gateway.office.reconcile import reconcile
@@ -29,7 +29,7 @@ def report():
     )
     quarantined = [{"file": "posted.csv", "line": 3, "reason": "fund: empty"}]
     gap = {"device": "w1", "epoch": 1, "from_seq": 4, "to_seq": 6, "cause": "overwritten"}
-    proofs = [Proof(proved, explain(proved))]
+    proofs = [ProvedSession(proved, explain(proved))]
     day = Day(
         DAY, 0, 1, proofs, deposit_of([proved]), ["w2"], quarantined, [gap], [], 41, bytes(32)
     )

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from gateway.business_day import business_date_of, day_bounds
-from gateway.day.prove import Day, Proof
+from gateway.day.prove import Day, ProvedSession
 from gateway.office.deposit import deposit_of
 from gateway.office.policy import wanted
 from gateway.office.reconcile import reconcile
@@ -105,7 +105,9 @@ def test_the_offices_own_rules_are_on_the_report():
         tape.opening(minute)
     (session,) = drawer_sessions(tape.count(1000, "close", 25000).rows)
     proved = reconcile(session, [posting("R1", 961, 5000)], DAY)
-    day = Day(DAY, 0, 1, [Proof(proved, [])], deposit_of([proved]), [], [], [], [], 0, bytes(32))
+    day = Day(
+        DAY, 0, 1, [ProvedSession(proved, [])], deposit_of([proved]), [], [], [], [], 0, bytes(32)
+    )
     kinds = [item["kind"] for item in day_report(day, CONFIG)["sessions"][0]["exceptions"]]
 
     assert kinds == ["no_sale_openings", "after_cut_off"]

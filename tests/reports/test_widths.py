@@ -11,7 +11,7 @@ from rich.console import Console
 
 from gateway.cli.boards_table import show_boards
 from gateway.config import Config
-from gateway.day.prove import Day, Proof
+from gateway.day.prove import Day, ProvedSession
 from gateway.explain.rank import explain
 from gateway.fleet.boards import load_revisions
 from gateway.money import format_cents
@@ -44,7 +44,7 @@ def report():
             posting(f"R{number}", 10 + number, number * MILLION, tender=tender, fund=funds[1])
         )
     proved = reconcile(session, postings, DAY)
-    proofs = [Proof(proved, explain(proved))]
+    proofs = [ProvedSession(proved, explain(proved))]
     return day_report(
         Day(DAY, 0, 1, proofs, deposit_of([proved]), [], [], [], [], 41, bytes(32)), CONFIG
     )

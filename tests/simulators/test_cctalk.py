@@ -53,7 +53,7 @@ class Host:
         for _ in range(0, ms, STEP_MS):
             self.now_ms += STEP_MS
             self.device.poll(self.now_ms)
-            heard += self.device.take_output()
+            heard += self.device.pop_output()
         return heard
 
     def ask(self, header: int, data: bytes = b"") -> bytes:

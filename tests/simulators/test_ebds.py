@@ -30,7 +30,7 @@ class Host:
         self.now_ms += 100
         self.machine.poll(self.now_ms)
         self.machine.receive(frame(0x10 | self.ack, data), self.now_ms)
-        return self.machine.take_output()
+        return self.machine.pop_output()
 
     def until(self, bit: int, data: bytes = STANDARD) -> bytes:
         for _ in range(60):
@@ -50,7 +50,7 @@ def test_published_poll_is_answered_with_eleven_bytes():
 
     machine.receive(POLL, 0)
 
-    reply = machine.take_output()
+    reply = machine.pop_output()
     assert (11, 0x0B, 0x20, 0x01) == (len(reply), reply[1], reply[2], reply[3])
     assert frame(reply[2], reply[3:-2]) == reply
     assert reply[5] & 1, "power up is told"
@@ -61,7 +61,7 @@ def test_frames_with_a_parity_bit_are_answered_with_one():
 
     machine.receive(with_parity(POLL), 0)
 
-    reply = machine.take_output()
+    reply = machine.pop_output()
     assert with_parity(bytes(byte & 0x7F for byte in reply)) == reply
     assert any(byte & 0x80 for byte in reply)
 
@@ -161,12 +161,12 @@ def test_wrong_check_and_noise_get_no_answer_and_the_next_frame_does():
 
     machine.receive(POLL[:-1] + b"\x00", 0)
     machine.receive(b"\x02\xff\x01", 10)
-    silent = machine.take_output()
+    silent = machine.pop_output()
     for at, byte in enumerate(POLL):
         machine.receive(bytes((byte,)), 200 + at)
 
     assert b"" == silent
-    assert 11 == len(machine.take_output())
+    assert 11 == len(machine.pop_output())
 
 
 def test_escrow_may_come_twice_before_one_stacked():
@@ -191,7 +191,7 @@ def test_serial_number_is_answered_and_another_machine_has_another():
     host.ack ^= 1
     host.machine.receive(frame(0x60 | host.ack, b"\0\0\x05"), host.now_ms)
 
-    assert b"%020d" % host.machine.serial == host.machine.take_output()[3:-2]
+    assert b"%020d" % host.machine.serial == host.machine.pop_output()[3:-2]
     assert EbdsAcceptor(setup="swapped").serial != EbdsAcceptor().serial
 
 

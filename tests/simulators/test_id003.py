@@ -32,7 +32,7 @@ class Host:
         self.now_ms += 100
         self.machine.poll(self.now_ms)
         self.machine.receive(frame(command, data), self.now_ms)
-        return self.machine.take_output()[2:-2]
+        return self.machine.pop_output()[2:-2]
 
     def start(self) -> None:
         self.ask(0x40)
@@ -106,7 +106,7 @@ def test_wrong_checksum_is_a_communication_error():
     machine = Id003Acceptor()
     machine.receive(bytes.fromhex("fc05112757"), 0)
 
-    assert machine.take_output() == frame(0x4A)
+    assert machine.pop_output() == frame(0x4A)
 
 
 @pytest.mark.parametrize("knob", Id003Acceptor.supported)

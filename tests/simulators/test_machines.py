@@ -76,7 +76,7 @@ def test_the_published_audit_tape_is_printed_byte_for_byte() -> None:
 
     count_batch(sorter, [(100, 16)], 0)
 
-    assert PUBLISHED_TAPE.replace("\n", "\r\n").encode() == sorter.take_output().rstrip() + b"\r\n"
+    assert PUBLISHED_TAPE.replace("\n", "\r\n").encode() == sorter.pop_output().rstrip() + b"\r\n"
 
 
 def test_the_published_header_of_a_batch_report() -> None:
@@ -86,7 +86,7 @@ def test_the_published_header_of_a_batch_report() -> None:
 
     scanner.end_batch(0)
 
-    assert b"AUDIT: 00007-0014-000\r\n01/31/2013 14:12:00\r\n" == scanner.take_output()[:44]
+    assert b"AUDIT: 00007-0014-000\r\n01/31/2013 14:12:00\r\n" == scanner.pop_output()[:44]
 
 
 def test_the_body_of_a_batch_report_has_the_columns_of_the_screen() -> None:
@@ -94,7 +94,7 @@ def test_the_body_of_a_batch_report_has_the_columns_of_the_screen() -> None:
 
     count_batch(scanner, [(2000, 5), (100, 12)], 0)
 
-    body = scanner.take_output().decode().split("\r\n")[3:7]
+    body = scanner.pop_output().decode().split("\r\n")[3:7]
     assert [
         ["DENOM", "UNIT", "VALUE"],
         ["1", "12", "12.00"],
@@ -111,7 +111,7 @@ def test_rows_of_a_tape_sum_to_its_total_and_divide_by_their_denomination(
 
     count_batch(sorter, rows, 0)
 
-    values, total = printed_rows(sorter.take_output())
+    values, total = printed_rows(sorter.pop_output())
     assert value_cents(rows) == total == sum(value for _, value in values)
     assert sorted(rows) == [(denomination, value // denomination) for denomination, value in values]
 
@@ -146,7 +146,7 @@ def test_the_same_seed_gives_the_same_bytes(seed: int) -> None:
         scanner = BillCounter(Faults(seed, **rates))
         for number in range(3):
             count_batch(scanner, [(2000, 9), (500, 4)], number * 60_000)
-        outputs.append(scanner.take_output())
+        outputs.append(scanner.pop_output())
 
     assert outputs[0] == outputs[1]
 
@@ -160,7 +160,7 @@ def test_a_stop_changes_nothing_in_the_count(maker: type[Machine], knob: str) ->
     machine.poll(1_000_000)
 
     assert ("stopped", knob) == (machine.state, machine.stop_reason)
-    assert b"" == machine.take_output()
+    assert b"" == machine.pop_output()
     machine.resolve(1_000_000)
     machine.poll(2_000_000)
     machine.end_batch(2_000_000)
@@ -209,7 +209,7 @@ def test_a_truncated_report_never_holds_a_whole_total(seed: int) -> None:
         whole = counter(maker)
         count_batch(whole, rows_for(maker), 0)
 
-        cut, full = machine.take_output(), whole.take_output()
+        cut, full = machine.pop_output(), whole.pop_output()
         total = full[full.rindex(b"TOTAL") :].split(b"\r\n")[0]
         assert full.startswith(cut)
         assert total not in cut
@@ -222,7 +222,7 @@ def test_a_garbled_report_differs_in_one_byte(seed: int) -> None:
         for each in (machine, whole):
             count_batch(each, rows_for(maker), 0)
 
-        sent, meant = machine.take_output(), whole.take_output()
+        sent, meant = machine.pop_output(), whole.pop_output()
         assert len(meant) == len(sent)
         assert 1 == sum(a != b for a, b in zip(sent, meant, strict=True))
 
@@ -234,7 +234,7 @@ def test_noise_and_nuls_add_bytes_and_take_none(maker: type[Machine], knob: str)
     for each in (machine, whole):
         count_batch(each, rows_for(maker), 0)
 
-    sent, meant = machine.take_output(), whole.take_output()
+    sent, meant = machine.pop_output(), whole.pop_output()
     assert len(meant) < len(sent)
     assert meant == bytes(byte for byte in sent if 0 < byte < 0x80)
 
@@ -244,7 +244,7 @@ def test_a_copy_has_the_next_report_number_and_the_same_batch_and_body() -> None
 
     count_batch(scanner, [(2000, 5)], 0)
 
-    first, copy = scanner.take_output().split(b"AUDIT: ")[1:]
+    first, copy = scanner.pop_output().split(b"AUDIT: ")[1:]
     assert (b"00007-0014-000", b"00008-0014-000") == (first[:14], copy[:14])
     assert first[37:] == copy[37:]
     assert ["batch", "reprint"] == [report.kind for report in scanner.truth.printed]
@@ -284,7 +284,7 @@ def test_clearing_the_day_starts_report_numbers_at_one() -> None:
 
     count_batch(scanner, [(2000, 5)], 0)
 
-    assert scanner.take_output().startswith(b"AUDIT: 00001-0014-000")
+    assert scanner.pop_output().startswith(b"AUDIT: 00001-0014-000")
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -302,7 +302,7 @@ def test_a_fee_lowers_what_the_customer_gets_and_not_the_total() -> None:
 
     count_batch(sorter, [(25, 7)], 0)
 
-    assert sorter.take_output().split(b"\r\n")[-6:-3] == [
+    assert sorter.pop_output().split(b"\r\n")[-6:-3] == [
         b"TOTAL 1.75",
         b"PROCESS FEE .19",
         b"CUST. TOTAL 1.56",
@@ -317,7 +317,7 @@ def test_power_lost_in_mid_batch_prints_nothing_and_forgets_the_batch(maker: typ
     machine.poll(1_000_000)
 
     assert "off" == machine.state
-    assert b"" == machine.take_output()
+    assert b"" == machine.pop_output()
     machine.power_on(1_000_000)
     machine.take_back(1_000_000)
     machine.poll(2_000_000)

@@ -49,13 +49,13 @@ def played(machine: Any, batches: int = 3) -> bytes:
     now_ms = 0
     for _ in range(batches):
         now_ms = count_batch(machine, rows_for(type(machine)), now_ms)
-        heard += machine.take_output()
+        heard += machine.pop_output()
         end_ms = now_ms + 6000
         while now_ms < end_ms:
             machine.receive(b"\x06", now_ms)
             now_ms += 100
             machine.poll(now_ms)
-            heard += machine.take_output()
+            heard += machine.pop_output()
     return bytes(heard)
 
 
@@ -176,7 +176,7 @@ def test_a_batch_ended_at_a_stop_says_why() -> None:
 
     printer.do("end stopped", 10_000)
 
-    assert b"STOP DOUBLE 2\r\n" in printer.take_output()
+    assert b"STOP DOUBLE 2\r\n" in printer.pop_output()
     assert "double" == printer.truth.printed[0].stop
     assert printer.truth.is_conserved()
 
@@ -201,7 +201,7 @@ def test_an_accumulating_machine_prints_running_sums_and_says_so() -> None:
 
     assert [[(500, 3)], [(500, 6)]] == [printed.rows for printed in printer.truth.printed]
     assert {500: 6} == printer.true_pieces()
-    assert 2 == printer.take_output().count(b"ACCUMULATED\r\n")
+    assert 2 == printer.pop_output().count(b"ACCUMULATED\r\n")
 
 
 @pytest.mark.parametrize("maker", [CoinSorter, BillCounter, JetSort, ColumnsPrinter, CsvPrinter])
@@ -222,8 +222,8 @@ def test_batch_numbers_wrap_as_they_are_printed() -> None:
     count_batch(sorter, [(25, 4)], 0)
     count_batch(scanner, [(500, 4)], 0)
 
-    assert b"BATCH 000\r\n" in sorter.take_output()
-    assert b"-0001-000\r\n" in scanner.take_output()
+    assert b"BATCH 000\r\n" in sorter.pop_output()
+    assert b"-0001-000\r\n" in scanner.pop_output()
 
 
 def test_a_swapped_cable_carries_another_machines_report() -> None:
@@ -231,7 +231,7 @@ def test_a_swapped_cable_carries_another_machines_report() -> None:
 
     count_batch(scanner, [(2000, 5)], 0)
 
-    assert scanner.take_output().startswith(b"BATCH ACCEPT")
+    assert scanner.pop_output().startswith(b"BATCH ACCEPT")
     assert [] == scanner.truth.printed
     assert [("swap", [(2000, 5)])] == [(each.reason, each.rows) for each in scanner.truth.untold]
 
@@ -242,12 +242,12 @@ def test_a_gap_takes_no_byte(seed: int) -> None:
     for each in (printer, whole):
         count_batch(each, [(500, 9)], 0)
 
-    first = printer.take_output()
+    first = printer.pop_output()
     printer.poll(10_000)
-    rest = printer.take_output()
+    rest = printer.pop_output()
 
     assert 0 < len(first) < len(first + rest)
-    assert whole.take_output() == first + rest
+    assert whole.pop_output() == first + rest
 
 
 # JetSort's port
@@ -260,7 +260,7 @@ def test_immediate_mode_with_a_computer_that_answers() -> None:
     sorter.receive(b"\x06", now_ms + 100)
     sorter.poll(now_ms + 10_000)
 
-    assert 1 == sorter.take_output().count(b"JETSORT BATCH REPORT")
+    assert 1 == sorter.pop_output().count(b"JETSORT BATCH REPORT")
     assert "" == sorter.display
 
 
@@ -271,7 +271,7 @@ def test_without_an_answer_the_link_has_an_error(unanswered: str, reports: int) 
 
     sorter.poll(now_ms + 20_000)
 
-    assert reports == sorter.take_output().count(b"JETSORT BATCH REPORT")
+    assert reports == sorter.pop_output().count(b"JETSORT BATCH REPORT")
     assert "Comm Link Error" == sorter.display
     assert {25: 40} == sorter.true_pieces()
     sorter.do("clear error", now_ms + 20_000)
@@ -281,16 +281,16 @@ def test_without_an_answer_the_link_has_an_error(unanswered: str, reports: int) 
 def test_polled_mode_sends_when_asked_and_pushes_when_the_next_batch_begins() -> None:
     sorter = JetSort(setup="polled", ack=False)
     now_ms = count_batch(sorter, [(25, 40)], 0)
-    silent = sorter.take_output()
+    silent = sorter.pop_output()
     sorter.receive(b"\x05", now_ms)
-    asked = sorter.take_output()
+    asked = sorter.pop_output()
     now_ms = count_batch(sorter, [(25, 41)], now_ms)
-    sorter.take_output()
+    sorter.pop_output()
     sorter.do("count 0.25x1", now_ms)
 
     assert b"" == silent
     assert b"TOTAL 40 10.00" in asked
-    assert b"TOTAL 41 10.25" in sorter.take_output()
+    assert b"TOTAL 41 10.25" in sorter.pop_output()
 
 
 def test_an_overwritten_report_is_never_heard_of() -> None:
@@ -319,7 +319,7 @@ def test_the_display_shows_the_count_until_the_next_batch() -> None:
         display.poll(now_ms)
     display.end_batch(3000)
 
-    frames = display.take_output()
+    frames = display.pop_output()
     assert 0 == len(frames) % 30
     assert uwf_frame(3, 6000, is_active=False, is_refusing=False) == frames[-30:]
 
@@ -330,7 +330,7 @@ def test_frames_of_a_count_run_from_start_to_end() -> None:
     counter.poll(1000)
     counter.end_batch(1000)
 
-    sent = counter.take_output()
+    sent = counter.pop_output()
     frames = [sent[at : at + 44] for at in range(0, len(sent), 44)]
     assert [0, *[1] * 5, 4, 2] == [frame[41] for frame in frames] or [0, *[1] * 5, 2] == [
         frame[41] for frame in frames
@@ -348,7 +348,7 @@ def test_a_full_stacker_is_a_frame_and_not_the_end() -> None:
 
     count_batch(counter, [(2000, 9)], 0)
 
-    statuses = [each[37] for each in counter.take_output().split(b"\xfd\xdf\x2c\x0e")[1:]]
+    statuses = [each[37] for each in counter.pop_output().split(b"\xfd\xdf\x2c\x0e")[1:]]
     assert 1 == statuses.count(3)
     assert (9, 1) == (statuses.count(1), statuses.count(2))
 
@@ -402,7 +402,7 @@ def test_rows_of_a_csv_report_are_quoted_where_they_have_a_comma() -> None:
 
     count_batch(printer, [(2000, 61), (100, 17)], 0)
 
-    lines = printer.take_output().decode().split("\r\n")
+    lines = printer.pop_output().decode().split("\r\n")
     assert "BATCH,14" == lines[0]
     assert ["1.00,17,17.00", '20.00,61,"1,220.00"', 'TOTAL,78,"1,237.00"', ""] == lines[3:]
     assert [(100, 17), (2000, 61)] == rows_of(printer.true_pieces())

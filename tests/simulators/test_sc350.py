@@ -19,7 +19,7 @@ REVISIONS = bytes.fromhex("0a0f02092406")  # 10.15 / 2.09, checksum 24, ACK
 
 def asked(machine: Sc350, data: bytes) -> bytes:
     machine.receive(data, 0)
-    return machine.take_output()
+    return machine.pop_output()
 
 
 def ready(**options: int) -> Sc350:

@@ -29,7 +29,7 @@ class Host:
         if not repeat:
             self.flag = 0x80 if data == SYNC else self.flag ^ 0x80
         self.machine.receive(frame(self.flag, data), self.now_ms)
-        reply = self.machine.take_output().replace(b"\x7f\x7f", b"\x7f")
+        reply = self.machine.pop_output().replace(b"\x7f\x7f", b"\x7f")
         return reply[3 : 3 + reply[2]] if reply else b""
 
     def enable(self) -> None:

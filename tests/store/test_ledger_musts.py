@@ -266,14 +266,16 @@ def test_a_device_that_sees_another_ones_records_under_its_name_locks_the_stream
 
 
 @pytest.mark.must("EQUIV-19")
-def test_a_record_behind_another_one_than_the_ledger_holds_locks_the_stream(
+def test_a_record_after_another_one_than_the_ledger_holds_locks_the_stream(
     office: Office, device: Device
 ) -> None:
     """A copy of the board was recorded at seq 5; the board's own message with its seq 5 got lost,
     the next one comes.
     """
     office.take(device.ev(1, 4), device.ev(5, 5, [records.encode_record(a_tally(77))]))
-    payload = messages.encode_events(7, 1, 1, 6, device.said[5:7], messages.mark_of(device.said[4]))
+    payload = messages.encode_events(
+        7, 1, 1, 6, device.said[5:7], messages.fingerprint_of(device.said[4])
+    )
     office.take((device.topic("ev"), device.sealed("ev", payload), False))
 
     assert ([1], [1, 2, 3, 4, 5]) == (

@@ -58,7 +58,7 @@ class Window:
         for _ in range(0, ms, 10):
             self.now_ms = ticks_add(self.now_ms, 10)
             self.show(self.driver.poll(self.now_ms))
-            asked = self.driver.take_output()
+            asked = self.driver.pop_output()
             if asked and asked[3] not in self.mute:
                 answer = encode(
                     1, 0, self.reply(asked[3], asked[4:-1]), self.driver_has_crc(), asked[0]

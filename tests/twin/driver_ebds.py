@@ -27,7 +27,7 @@ def run(batch_id, states, end_ms):
     driver.resume(batch_id)
     for now_ms in range(0, end_ms, 10):
         show(driver.poll(now_ms))
-        out = driver.take_output()
+        out = driver.pop_output()
         if out:
             print(now_ms, [hex(byte) for byte in out])
             if states:

@@ -26,7 +26,7 @@ def play(resume, step):
     while waiting and now_ms < 60000:
         now_ms += 10
         events = driver.poll(now_ms)
-        out = driver.take_output()
+        out = driver.pop_output()
         if out:
             print(now_ms, bytes(out))
             answer = frame(0x50)

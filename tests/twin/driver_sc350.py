@@ -30,7 +30,7 @@ class Desk:
         for _ in range(0, ms, 10):
             self.now_ms = ticks_add(self.now_ms, 10)
             self.show(self.driver.poll(self.now_ms))
-            asked = self.driver.take_output()
+            asked = self.driver.pop_output()
             if asked and self.is_on:
                 said = {b"QF": b"\x06", b"PR": REVISIONS, b"RS": reply(self.status, 1)}.get(
                     asked[1:3]

@@ -30,7 +30,7 @@ def play(resume, step):
     while waiting and now_ms < 60000:
         now_ms += 10
         events = driver.poll(now_ms)
-        for byte in driver.take_output():
+        for byte in driver.pop_output():
             if not reader.push(byte):
                 continue
             print(now_ms, reader.seq, reader.data)

@@ -60,7 +60,7 @@ print("ghost")
 show(bench.hold(("7", "8", "4", "5"), 100) + bench.hold(("7", "8"), 100) + bench.hold((), 50))
 print("stuck")
 show(bench.hold(("GT",), 31000))
-for beep, line in bench.pad.take_signals():
+for beep, line in bench.pad.pop_signals():
     print("%s|%s|" % (beep, line))
 
 drawer = CashDrawer({"open_level": 1, "debounce_ms": 30, "open_alarm_s": 60})

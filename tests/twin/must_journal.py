@@ -179,7 +179,7 @@ def torn_is_no_record():
     assert a_journal(flash).last_seq == 0
 
 
-def never_behind_a_torn_tail():
+def never_after_a_torn_tail():
     """Bits of a torn write stay in their sector: what comes next is in another one, and
     readable.
     """
@@ -348,7 +348,7 @@ run(
         ("IDENT-7", boot_rises_when_sectors_turn), ("SEQ-1", counts_from_one),
         ("SEQ-2", none_left_out), ("SEQ-3", never_the_same_seq), ("SEQ-4", read_back),
         ("SEQ-8", confirmed_survive), ("SEQ-9", torn_is_no_record),
-        ("SEQ-10", never_behind_a_torn_tail), ("SEQ-11", never_overwritten),
+        ("SEQ-10", never_after_a_torn_tail), ("SEQ-11", never_overwritten),
         ("SEQ-12", full_uses_no_seq), ("SEQ-14", worn_place), ("SEQ-15", next_seq_from_flash),
         ("SEQ-16", acked_is_no_more_than_was), ("SEQ-17", sizes),
         ("CHAIN-22", witness_after_a_start), ("CMD-8", command_survives),

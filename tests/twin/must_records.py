@@ -391,7 +391,14 @@ MESSAGES = (
     ("ACK-2", element, "ack", "epoch high_water want_from want_to echo_boot", (0, U32), NOT_U32),
     ("ACK-3", element, "ack", "ledger_n utc_ms echo_uptime_ms", (0, U48), NOT_U48),
     ("ACK-4", element, "ack", "ledger_head", (HEAD,), NOT_HEAD),
-    ("ACK-11", element, "ack", "mark", (bytes(8), b"m" * 8), (bytes(7), bytes(9), b"", "m" * 8, 0)),
+    (
+        "ACK-11",
+        element,
+        "ack",
+        "fingerprint",
+        (bytes(8), b"m" * 8),
+        (bytes(7), bytes(9), b"", "m" * 8, 0),
+    ),
     ("CMD-1", array_of, "cmd"),
     ("CMD-2", element, "cmd", "epoch counter", (1, U32), (0,) + NOT_U32),
     (

@@ -305,8 +305,8 @@ def status_of(uplink, now):
 def of_our_record():
     """The fingerprint of our own record is accepted, another is not; eight zeros say nothing."""
     for mark, is_ours in (
-        (messages.mark_of(record(4)), True),
-        (messages.mark_of(b"another"), False),
+        (messages.fingerprint_of(record(4)), True),
+        (messages.fingerprint_of(b"another"), False),
         (bytes(8), True),
     ):
         journal, uplink = world(6)
@@ -326,7 +326,7 @@ def says_locked():
 def says_it_no_more():
     _, uplink = world(6)
     uplink.message(ACK, an_ack(4, mark=b"otherone"), 0, 0)
-    assert uplink.message(ACK, an_ack(4, mark=messages.mark_of(record(4))), 5, 5)
+    assert uplink.message(ACK, an_ack(4, mark=messages.fingerprint_of(record(4))), 5, 5)
     assert status_of(uplink, 10) == "alive"
 
 
@@ -334,7 +334,10 @@ def names_the_one_before():
     journal, uplink = world(16)
     messages_sent = [opened(uplink.poll(0, 0)), opened(uplink.poll(0, 0))]
     assert [each["first_seq"] for each in messages_sent] == [1, 13]
-    assert [each["before"] for each in messages_sent] == [bytes(8), messages.mark_of(record(12))]
+    assert [each["before"] for each in messages_sent] == [
+        bytes(8),
+        messages.fingerprint_of(record(12)),
+    ]
 
 
 # ---- want ----

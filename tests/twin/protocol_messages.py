@@ -44,7 +44,7 @@ def state(source: Seeded) -> bytes:
 def ack(source: Seeded) -> bytes:
     receipt = {
         "ledger_head": bytes(source.below(256) for _ in range(32)),
-        "mark": bytes(source.below(256) for _ in range(8)),
+        "fingerprint": bytes(source.below(256) for _ in range(8)),
     }
     for name in ("epoch", "high_water", "want_from", "want_to", "echo_boot"):
         receipt[name] = source.number(U32)

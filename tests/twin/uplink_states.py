@@ -71,7 +71,7 @@ class Gateway:
             {
                 "epoch": epoch, "high_water": self.high_water, "want_from": want, "want_to": want,
                 "ledger_n": 1, "ledger_head": bytes(32), "utc_ms": self.utc_ms, "echo_boot": boot,
-                "echo_uptime_ms": uptime_ms, "mark": bytes(8),
+                "echo_uptime_ms": uptime_ms, "fingerprint": bytes(8),
             }
         )  # fmt: skip
         return seal.seal(KEY, kid("w1", 1), ACK, payload)

@@ -153,7 +153,7 @@ def gateway_killed_before_commit(world: World, _: random.Random) -> bool:
     return True
 
 
-def gateway_killed_behind_commit(world: World, _: random.Random) -> bool:
+def gateway_killed_after_commit(world: World, _: random.Random) -> bool:
     world.crash = "behind commit"
     return True
 
@@ -372,7 +372,7 @@ def forged(world: World, dice: random.Random, board: Board) -> bool:
     ack = {
         "epoch": epoch, "high_water": last, "want_from": 0, "want_to": 0, "ledger_n": 1,
         "ledger_head": bytes(32), "utc_ms": 1, "echo_boot": board.core.journal.boot,
-        "echo_uptime_ms": board.uptime(world.now), "mark": bytes(8),
+        "echo_uptime_ms": board.uptime(world.now), "fingerprint": bytes(8),
     }  # fmt: skip
     world.answer(acks, seal.seal(key, kid, acks, messages.encode_ack(ack)))
     orders = topics.topic(SITE, board.name, "cmd")
@@ -444,7 +444,7 @@ FAULTS: dict[str, Fault] = {
     "broker restarted": broker_restarted, "broker loses some": broker_loses_some,
     "broker shuffles": broker_shuffles,
     "gateway killed before commit": gateway_killed_before_commit,
-    "gateway killed behind commit": gateway_killed_behind_commit,
+    "gateway killed after commit": gateway_killed_after_commit,
     "gateway killed inside the transaction": gateway_killed_inside, "gateway hangs": gateway_hangs,
     "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup,
     "ledger restored": restored, "flash wiped": wiped, "board replaced": replaced,

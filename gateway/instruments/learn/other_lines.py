@@ -50,7 +50,7 @@ _BATCHES = ("BATCH", "COUNT", "RUN", "BAG", "DEPOSIT", "JOB", "LOT")
 
 
 def _start(shape: Shape, numbers: dict[str, str]) -> None:
-    """The first line whose words stand nowhere else in a report, and behind which stands nothing or
+    """The first line whose words stand nowhere else in a report, and after which stands nothing or
     the batch number.
     """
     everything = [line for report in shape.reports for line in report]

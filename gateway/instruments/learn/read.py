@@ -320,10 +320,10 @@ def _prints_decimals(reports: list[list[Parsed]], reading: Reading) -> bool:
 
 
 def _totals(reports: list[list[Parsed]], reading: Reading, told: Told) -> list[Total]:
-    """Every kind of line behind the rows that states the sum in every report, in the order of the
+    """Every kind of line after the rows that states the sum in every report, in the order of the
     paper.
     """
-    behind = [
+    after = [
         [line for line in report if line.index > max(lines)]
         for report, lines in zip(reports, reading.row_lines, strict=True)
     ]
@@ -331,10 +331,10 @@ def _totals(reports: list[list[Parsed]], reading: Reading, told: Told) -> list[T
     if has_decimals and any(columns.value == "any" for columns in reading.kinds.values()):
         return []
     found = []
-    for line in behind[0]:
+    for line in after[0]:
         if told.role_of(line) not in ("", "total", "subtotal", "customer_total"):
             continue
-        alike = [[other for other in report if other.key == line.key] for report in behind]
+        alike = [[other for other in report if other.key == line.key] for report in after]
         if any(len(lines) != 1 for lines in alike):
             continue
         for at, word in enumerate(line.words):

@@ -105,17 +105,17 @@ def _with_a_fee(shape: Shape, totals: list[Total]) -> bool:
 
 
 def _after_total(shape: Shape, total: Total) -> None:
-    """A fee and what is left for the customer, behind the total, where they make the total
+    """A fee and what is left for the customer, after the total, where they make the total
     together.
     """
     place = {line.report: line.index for line in _alike(shape, total)}
-    behind = [
+    after = [
         [line for line in report if line.index > place[number]]
         for number, report in enumerate(shape.reports)
     ]
-    for fee in behind[0]:
-        for paid in behind[0][behind[0].index(fee) + 1 :]:
-            pairs = [(_one(lines, fee), _one(lines, paid)) for lines in behind]
+    for fee in after[0]:
+        for paid in after[0][after[0].index(fee) + 1 :]:
+            pairs = [(_one(lines, fee), _one(lines, paid)) for lines in after]
             if all(
                 first
                 and second

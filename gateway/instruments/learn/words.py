@@ -1,4 +1,4 @@
-"""A printed line as a literal and the words behind it, and what a word may mean: an amount, pieces,
+"""A printed line as a literal and the words after it, and what a word may mean: an amount, pieces,
 a coin's name, a date.
 """
 
@@ -10,7 +10,7 @@ from functools import cached_property
 
 from gateway.instruments.learn.lines import Line
 
-SIGNS = ("US$", "USD", "$", "*")  # texts that machines put before or behind an amount, or alone
+SIGNS = ("US$", "USD", "$", "*")  # texts that machines put before or after an amount, or alone
 COINS = (1, 5, 10, 25, 50, 100)
 NOTES = (100, 200, 500, 1000, 2000, 5000, 10000)
 
@@ -70,7 +70,7 @@ def is_time(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Word:
-    """One word behind the literal; `kind`: a amount with two decimals, i whole number, c cents
+    """One word after the literal; `kind`: a amount with two decimals, i whole number, c cents
     (25c), x other, w no digits.
     """
 
@@ -159,7 +159,7 @@ def parse_line(line: Line, report: int, index: int, separator: str) -> Parsed:
 
 def _with_cells(line: Line, separator: str) -> Line:
     """As the device has it: a TAB between cells, no double quotes, no blanks at a cell's ends, no
-    empty cells behind.
+    empty cells after it.
     """
     kept: list[tuple[str, int]] = []
     quoted = False
@@ -226,10 +226,10 @@ def _without_signs(word: str) -> tuple[str, list[str]]:
     for sign in SIGNS:
         if word == sign:
             return "", [sign]
-        behind = word.removeprefix(sign).lstrip()
-        if word.startswith(sign) and re.match(r"[\d.]", behind):
+        after = word.removeprefix(sign).lstrip()
+        if word.startswith(sign) and re.match(r"[\d.]", after):
             used.append(sign)
-            word = behind
+            word = after
         before = word.removesuffix(sign).rstrip()
         if word.endswith(sign) and before[-1:].isdigit():
             used.append(sign)

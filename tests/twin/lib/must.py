@@ -82,7 +82,7 @@ def an_ack(high_water, **more):
     fields = {
         "epoch": 9, "high_water": high_water, "want_from": 0, "want_to": 0, "ledger_n": 1,
         "ledger_head": bytes(32), "utc_ms": 1000, "echo_boot": 0, "echo_uptime_ms": 0,
-        "mark": bytes(8),
+        "fingerprint": bytes(8),
     }  # fmt: skip
     fields.update(more)
     return seal.seal(KEY, kid("w1", 1), ACK, messages.encode_ack(fields))

@@ -51,7 +51,7 @@ def main(folder, garbage):
         )
         driver.feed(chunk, played.END_MS + number * STEP_MS)
         driver.poll(played.END_MS + number * STEP_MS)
-        driver.take_output()
+        driver.pop_output()
     print(
         "#", after_import - at_start, steady - after_import, heap() - after_import, spent_us, size
     )
@@ -72,7 +72,7 @@ def play(driver, name, end_ms):
                 show(now_ms, events)
                 line = heard.readline()
             show(now_ms, driver.poll(now_ms))
-            out = driver.take_output()
+            out = driver.pop_output()
             if out:
                 print(now_ms, ">", binascii.hexlify(out).decode())
             now_ms += STEP_MS
