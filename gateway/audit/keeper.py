@@ -30,9 +30,9 @@ def due(
     cut_off: datetime.time,
     quiet_ms: int = QUIET_MS,
 ) -> str | None:
-    """The business date that wants a checkpoint now, None when nothing does.
+    """The business date that wants a tree head now, None when nothing does.
 
-    That is: its cut-off has passed, something was recorded before it that no checkpoint covers, and
+    That is: its cut-off has passed, something was recorded before it that no tree head covers, and
     nothing came for `quiet_ms` (or midnight has passed), so that the counts of the closing are in
     it.
     """
@@ -49,7 +49,7 @@ def due(
 
 
 class Keeper:
-    """Makes each day's checkpoint beside a running gateway, with a connection of its own."""
+    """Makes each day's tree head beside a running gateway, with a connection of its own."""
 
     def __init__(
         self,

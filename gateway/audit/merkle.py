@@ -1,4 +1,4 @@
-"""The Merkle tree hash of RFC 6962, leaf by leaf: what a checkpoint signs. No money and no ledger
+"""The Merkle tree hash of RFC 6962, leaf by leaf: what a tree head signs. No money and no ledger
 in here.
 
 Only the roots of the whole subtrees on the right edge are kept (at most 64), so a tree of a million

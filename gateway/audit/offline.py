@@ -2,7 +2,7 @@
 network, no key that signs.
 
 Two kinds of evidence: what the file says about itself (chain, records, witnesses, postings), which
-whoever holds the file can forge, and checkpoints kept elsewhere, which nobody can. Each finding
+whoever holds the file can forge, and tree heads kept elsewhere, which nobody can. Each finding
 says what to do next. docs/audit.md is the auditor's page.
 """
 
@@ -46,7 +46,7 @@ NEXT = {
     ),
     "rewritten": (
         "the signed messages are no longer these: keep the file, and compare with a backup of the"
-        " checkpoint's day"
+        " tree head's day"
     ),
     "other_key": (
         "ask who made a new key and why (incident checkpoint_key); trust the key that you kept"
@@ -57,13 +57,13 @@ NEXT = {
         " page"
     ),
     "other_log": (
-        "this checkpoint belongs to another site: take it out, or name that site's key and ledger"
+        "this tree head belongs to another site: take it out, or name that site's key and ledger"
     ),
     "contradiction": (
         "one key signed two different ledgers: treat the key as stolen, and compare the backups of"
         " both days"
     ),
-    "list": "the list of checkpoints inside the ledger was rewritten; trust the printed ones",
+    "list": "the list of tree heads inside the ledger was rewritten; trust the printed ones",
     "posted": (
         "compare with the file that the cashiering system exported (--posted FILE), and ask for it"
         " there"
@@ -92,7 +92,7 @@ class Audit:
     n: int = 0
     head: bytes = bytes(32)
     root: bytes = bytes(32)
-    good: list[str] = field(default_factory=list)  # printed checkpoints that fit, by file
+    good: list[str] = field(default_factory=list)  # printed tree heads that fit, by file
     records: int = 0
     witnesses: int = 0  # boards that remember a head of this ledger
     postings: int = 0
@@ -151,7 +151,7 @@ def _file(db: Db, report: Audit) -> None:
         report.add("schema", name, f"{kind} {name} is {state}")
 
 
-# --- checkpoints ----------------------------------------------------------------------------------
+# --- tree heads ----------------------------------------------------------------------------------
 
 
 def _printed(
@@ -164,7 +164,7 @@ def _printed(
             report.add(
                 "altered",
                 name,
-                "holds no checkpoint: an origin, a size, a root, an empty line, a signature line",
+                "holds no tree head: an origin, a size, a root, an empty line, a signature line",
             )
         for note in notes:
             head = _opened(note, keys, name, report)
@@ -185,9 +185,7 @@ def _opened(note: str, keys: list[VerifierKey], where: str, report: Audit) -> Tr
             report.add("altered", where, str(error))
             return None
         if head.origin != key.name:
-            report.add(
-                "other_log", where, f"a checkpoint of {head.origin}, the key is {key.name}'s"
-            )
+            report.add("other_log", where, f"a tree head of {head.origin}, the key is {key.name}'s")
             return None
         return head
     report.add("other_key", where, unknown)
@@ -195,7 +193,7 @@ def _opened(note: str, keys: list[VerifierKey], where: str, report: Audit) -> Tr
 
 
 def check_heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) -> None:
-    """Each printed checkpoint against the ledger, and against each other."""
+    """Each printed tree head against the ledger, and against each other."""
     size = scan.tree.size
     fitting = [head.size for _, head in heads if scan.roots.get(head.size) == head.root]
     seen: dict[int, tuple[str, bytes]] = {}
@@ -217,7 +215,7 @@ def check_heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) ->
             report.add("rewritten", name, text)
             if later:
                 report.add(
-                    "contradiction", name, f"{text}, yet a checkpoint over {later} messages fits"
+                    "contradiction", name, f"{text}, yet a tree head over {later} messages fits"
                 )
         else:
             report.good.append(name)
@@ -250,7 +248,7 @@ def _listed(
     for head in heads:
         if (head.size, head.root) not in stated:
             report.add(
-                "list", f"{head.size} messages", "a printed checkpoint is not in the ledger's list"
+                "list", f"{head.size} messages", "a printed tree head is not in the ledger's list"
             )
 
 

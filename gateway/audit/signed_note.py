@@ -1,4 +1,4 @@
-"""Signed notes and the checkpoints in them, as https://c2sp.org/signed-note and
+"""Signed notes and the tree heads in them, as https://c2sp.org/signed-note and
 https://c2sp.org/tlog-checkpoint write them.
 
 A note is text, an empty line, and a line for each signature; any tool that knows the format can
@@ -117,7 +117,7 @@ class SignerKey:
 
 @dataclass(frozen=True)
 class TreeHead:
-    """The text of a checkpoint: a log's name, how many leaves it has, and their Merkle tree
+    """The text of a tree head: a log's name, how many leaves it has, and their Merkle tree
     hash.
     """
 
@@ -130,12 +130,12 @@ class TreeHead:
 
     @classmethod
     def parse(cls, text: str) -> "TreeHead":
-        """Raises NoteError for a text that is no checkpoint. Extension lines are allowed and left
+        """Raises NoteError for a text that is no tree head. Extension lines are allowed and left
         out.
         """
         lines = text.split("\n")
         if len(lines) < 4 or lines[-1] != "" or any(not line for line in lines[:-1]):
-            raise NoteError("checkpoint: not an origin, a size and a root, each on its line")
+            raise NoteError("tree head: not an origin, a size and a root, each on its line")
         origin, digits, encoded = lines[:3]
         if (
             not digits.isascii()
@@ -143,12 +143,12 @@ class TreeHead:
             or len(digits) > 19
             or str(int(digits)) != digits
         ):
-            raise NoteError(f"checkpoint: size {digits[:24]!r} is no plain decimal number")
+            raise NoteError(f"tree head: size {digits[:24]!r} is no plain decimal number")
         if int(digits) > SIZE_MAX:
-            raise NoteError(f"checkpoint: size {digits} is more than {SIZE_MAX}")
+            raise NoteError(f"tree head: size {digits} is more than {SIZE_MAX}")
         root = _decoded(encoded)
         if root is None or len(root) != 32:
-            raise NoteError("checkpoint: the root is not the base64 of 32 bytes")
+            raise NoteError("tree head: the root is not the base64 of 32 bytes")
         return cls(origin, int(digits), root)
 
 
@@ -198,7 +198,7 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
 
 
 def find_notes(text: str) -> list[str]:
-    """Every checkpoint note inside a longer text, such as a printed report."""
+    """Every tree head note inside a longer text, such as a printed report."""
     return _FOUND.findall(text.replace("\r\n", "\n").rstrip("\n") + "\n")
 
 

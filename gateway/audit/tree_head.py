@@ -1,7 +1,7 @@
-"""The day's signed checkpoint: how many messages the ledger has and their Merkle root, in a text
+"""The day's signed tree head: how many messages the ledger has and their Merkle root, in a text
 that leaves the machine.
 
-Whoever holds the database can rewrite it, chain and all. What nobody can rewrite is a checkpoint
+Whoever holds the database can rewrite it, chain and all. What nobody can rewrite is a tree head
 that was printed: it fixes every message up to its size. One is made a business day, and none that
 contradicts an earlier one: that is an incident and no signature. The signing key is
 `<data>/checkpoint.key`; the auditor keeps `<data>/checkpoint.vkey` elsewhere (docs/audit.md).
@@ -89,12 +89,12 @@ class Scan:
 
 
 def origin_of(site: str) -> str:
-    """The log's name in its checkpoints, also the name of its key."""
+    """The log's name in its tree heads, also the name of its key."""
     return f"till/{site}"
 
 
 def signed_size(data: Path) -> int:
-    """How many messages the newest checkpoint of a data folder covers, as its text says; 0 when
+    """How many messages the newest tree head of a data folder covers, as its text says; 0 when
     there is none.
     """
     try:
@@ -117,7 +117,7 @@ def stored(db: Db, business_date: str | None = None) -> list[SignedTreeHead]:
 
 
 def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int) -> SignedTreeHead:
-    """Sign what the ledger holds now as the checkpoint of `business_date`; one that is there
+    """Sign what the ledger holds now as the tree head of `business_date`; one that is there
     already is given back.
 
     Raises DataError, after raising an incident, when the ledger no longer extends what was signed
@@ -129,7 +129,7 @@ def make(ledger: Ledger, data: Path, site: str, business_date: str, now_ms: int)
     key = signer(data, site, ledger)
     earlier = stored(ledger.db)
     latest = _latest(data, key)
-    sizes = {checkpoint.n for checkpoint in earlier} | ({latest.size} if latest else set())
+    sizes = {signed.n for signed in earlier} | ({latest.size} if latest else set())
     with snapshot(ledger.db) as db:
         scan = Scan().walk(chained(db), sizes)
     reason = _against(scan, earlier, latest, key)
@@ -159,32 +159,32 @@ def _against(
             f"the chain is broken at message {scan.broken_at}: an earlier message was edited, taken"
             " out or put in"
         )
-    for checkpoint in earlier:
-        if scan.roots.get(checkpoint.n) != checkpoint.root or _stated(checkpoint, key) != (
-            checkpoint.n,
-            checkpoint.root,
+    for signed in earlier:
+        if scan.roots.get(signed.n) != signed.root or _stated(signed, key) != (
+            signed.n,
+            signed.root,
         ):
             return (
-                f"the checkpoint of {checkpoint.business_date} over {checkpoint.n} messages does"
+                f"the tree head of {signed.business_date} over {signed.n} messages does"
                 " not fit any more"
             )
     if latest and scan.roots.get(latest.size) != latest.root:
         return (
-            f"checkpoint.txt was signed over {latest.size} messages, the ledger does not extend"
+            f"signed.txt was signed over {latest.size} messages, the ledger does not extend"
             " them: restored or rewritten?"
         )
     return ""
 
 
-def _stated(checkpoint: SignedTreeHead, key: SignerKey) -> tuple[int, bytes] | None:
+def _stated(signed: SignedTreeHead, key: SignerKey) -> tuple[int, bytes] | None:
     """(n, root) of a stored note; None when its signature under our key is wrong. One of a retired
     key is read as it is.
     """
     try:
         try:
-            text = open_note(checkpoint.note, key.verifier)
+            text = open_note(signed.note, key.verifier)
         except UnknownSigner:
-            text = split_note(checkpoint.note)[0]
+            text = split_note(signed.note)[0]
         head = TreeHead.parse(text)
     except NoteError:
         return None
@@ -198,7 +198,7 @@ def _latest(data: Path, key: SignerKey) -> TreeHead | None:
         return None
     except (NoteError, UnicodeError) as error:
         raise DataError(
-            f"{data / 'checkpoint.txt'}: {error}; put the newest printed checkpoint there"
+            f"{data / 'checkpoint.txt'}: {error}; put the newest printed tree head there"
         ) from error
 
 
@@ -253,7 +253,7 @@ def new_key(data: Path, site: str, ledger: Ledger, now_ms: int) -> SignerKey:
     ledger.incident(
         "checkpoint_key",
         "",
-        f"checkpoints are signed with key {key.verifier.key_id.hex()}, before: {old}",
+        f"tree heads are signed with key {key.verifier.key_id.hex()}, before: {old}",
         now_ms,
     )
     return key

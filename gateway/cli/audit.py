@@ -1,4 +1,4 @@
-"""till checkpoint and till audit verify: the day's signed checkpoint, and the check that needs
+"""till checkpoint and till audit verify: the day's signed tree head, and the check that needs
 nothing of the gateway's.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.audit.offline import Audit
     from gateway.audit.signed_note import VerifierKey
 
-FILE_BYTES_MAX = 10_000_000  # of a report with a checkpoint in it
+FILE_BYTES_MAX = 10_000_000  # of a report with a tree head in it
 audit_app = typer.Typer(help="The auditor's check of a ledger.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 
@@ -41,7 +41,7 @@ def checkpoint(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the signed checkpoint of the business day that ended last (or of --date); it is made
+    """Print the signed tree head of the business day that ended last (or of --date); it is made
     first when it is due.
     """
     from gateway import config as configuration
@@ -56,7 +56,7 @@ def checkpoint(
             there = tree_head.stored(ledger.db, date)
             if not there:
                 raise UsageError(
-                    f"date {date}: no checkpoint was made for it; till checkpoint makes that of the"
+                    f"date {date}: no tree head was made for it; till checkpoint makes that of the"
                     " day that ended last"
                 )
             made = there[0]
@@ -69,7 +69,7 @@ def checkpoint(
             else:
                 until = site.config.cut_off.isoformat("minutes")
                 raise TryAgain(
-                    "checkpoint: nothing to sign yet; records of a business day are signed after"
+                    "tree head: nothing to sign yet; records of a business day are signed after"
                     f" its cut-off, {until}"
                 )
     print(
@@ -149,7 +149,7 @@ def _print(report: Audit, path: Path, is_printed: bool, own: bool) -> None:
     )
     if not is_printed:
         print(
-            "no printed checkpoint was given: a ledger that was rewritten as a whole would not show"
+            "no printed tree head was given: a ledger that was rewritten as a whole would not show"
         )
     if own:
         print(
@@ -179,7 +179,7 @@ def _keys(files: list[Path] | None, ledger: Path) -> tuple[list[VerifierKey], bo
 
 
 def _notes(path: Path) -> list[str]:
-    """Every checkpoint in a file: a note, or a report in any of its forms."""
+    """Every tree head in a file: a note, or a report in any of its forms."""
     from gateway.audit.signed_note import find_notes
 
     text = _text(path)
@@ -203,17 +203,17 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             raise DataError(
-                f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; name a checkpoint or"
+                f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; name a tree head or"
                 " a day report"
             )
         return path.read_text("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise UsageError(
-            f"{path}: no such file; name a checkpoint, a day report or a key"
+            f"{path}: no such file; name a tree head, a day report or a key"
         ) from error
     except PermissionError as error:
         raise PermissionDenied(f"{path}: not readable; give yourself access") from error
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}: byte {error.start} is not UTF-8; name a checkpoint or a day report"
+            f"{path}: byte {error.start} is not UTF-8; name a tree head or a day report"
         ) from error

@@ -63,7 +63,7 @@ def restore(
     signed = signed_size(site.data)
     if signed > made.n:
         text += (
-            f"\na checkpoint covers {signed} messages: tell the auditor, then till checkpoint"
+            f"\na tree head covers {signed} messages: tell the auditor, then till checkpoint"
             " --new-key (docs/audit.md)"
         )
     tell(as_json, {**_told(made), "signed_n": signed}, text)

@@ -62,7 +62,7 @@ class Day:
         default_factory=list
     )  # windows with postings that the configuration does not name
     checkpoint: dict[str, Any] | None = (
-        None  # n, root, made_ms and note of the day's signed checkpoint, once there is one
+        None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
 
     @property

@@ -48,7 +48,7 @@ def print_day(report: Json, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    for line in ["signed checkpoint:", *note.splitlines()] if note else []:
+    for line in ["signed tree head:", *note.splitlines()] if note else []:
         if line.isprintable():  # an insider may have written into the table
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""A ledger with two printed checkpoints, and what an insider does to it."""
+"""A ledger with two printed tree heads, and what an insider does to it."""
 
 import datetime
 import zoneinfo
@@ -29,7 +29,7 @@ def at(hour: int, minute: int = 0, day: int = 20) -> int:
 
 
 def build(folder: Path) -> None:
-    """A ledger of twenty messages: ten, a checkpoint, five, a checkpoint, five; a board that
+    """A ledger of twenty messages: ten, a tree head, five, a tree head, five; a board that
     remembers message 18.
     """
     office = Office(folder)
@@ -73,7 +73,7 @@ class Site:
             db.execute(sql)
 
     def rebuild(self, *statements: str) -> None:
-        """An edit, then every head computed anew; what the boards and the list of checkpoints say
+        """An edit, then every head computed anew; what the boards and the list of tree heads say
         is made to fit, too.
         """
         self.tamper(*statements)

@@ -1,4 +1,4 @@
-"""`till audit verify`: what it takes as the printed checkpoint, what it says, its exit codes."""
+"""`till audit verify`: what it takes as the printed tree head, what it says, its exit codes."""
 
 import json
 import shutil

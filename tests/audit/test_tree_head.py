@@ -184,7 +184,7 @@ def test_a_restore_to_before_what_was_signed_says_so(tmp_path: Path) -> None:
     done = till("restore", tmp_path / "early.db", "--replace", *config)
 
     assert (0, 1) == (done.returncode, done.stdout.count("till checkpoint --new-key")), done.stderr
-    assert "a checkpoint covers 2 messages" in done.stdout
+    assert "a tree head covers 2 messages" in done.stdout
 
 
 # --- the key

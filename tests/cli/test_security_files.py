@@ -141,7 +141,7 @@ def test_with_tls_every_private_key_is_its_owners_alone_and_nothing_can_be_chang
     ]
     folders = [path for path in (tmp_path / "data").rglob("*") if path.is_dir()]
 
-    assert len(private) >= 8, "CA, broker, gateway, checkpoints, and two of each window"
+    assert len(private) >= 8, "CA, broker, gateway, tree heads, and two of each window"
     assert [path.name for path in private if path.stat().st_mode & 0o077] == []
     assert [path.name for path in [*files, *folders] if path.stat().st_mode & 0o022] == []
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from firmware import app as application
+from firmware.drivers import base
 from firmware.journal import Journal
 from gateway.fleet.boards import load_board
 from simulators.instruments.truth import value_cents
@@ -37,12 +38,9 @@ class Machine:
         self.on_flash.append(self.journal.last_seq)
 
 
-class Driver:
-    """A driver as firmware/drivers/base.py says, whose machine credits at every start until flash
-    holds the tally.
-    """
+class Driver(base.Driver):
+    """A driver whose machine credits at every start until flash holds the tally."""
 
-    busy = False
     resumed: list[tuple[str, str]] = []
     allowed: list[Any] = []
 

@@ -51,8 +51,9 @@ PLANTED = [
     ),
     (
         "tells to stack before flash knows",
-        "                self._write_down()\n",
-        "                self._write_down()\n                return\n",
+        "                self._write_down()\n                self._told_under",
+        "                self._write_down()\n                return\n"
+        "                self._told_under",
     ),
     (
         "forgets after our restart what flash knew",
