@@ -41,6 +41,8 @@ class Machine:
 class Driver(base.Driver):
     """A driver whose machine credits at every start until flash holds the tally."""
 
+    asks = True
+    busy = False
     resumed: list[tuple[str, str]] = []
     allowed: list[Any] = []
 
