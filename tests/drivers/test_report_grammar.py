@@ -105,7 +105,7 @@ def test_a_grammar_is_compact():
         (
             with_line(1, begins="TOTAL COIN", **{"is": "total"})
             | {"line": LINES[2:3] + LINES[1:2]},
-            "stands behind 'TOTAL'",
+            "stands after 'TOTAL'",
         ),
         (with_line(2, begins=""), 'line 3: begins = "": only a row or a time'),
         (

@@ -302,7 +302,7 @@ def test_an_answer_names_the_record_at_its_mark(office: Office, device: Device) 
     [five] = office.take(device.ev(1, 5))
     [gone] = office.take(device.state(lowest_kept=8, acked=5))
 
-    marks = [device.open_ack(*answer)["mark"] for answer in (nothing, five, gone)]
+    marks = [device.open_ack(*answer)["fingerprint"] for answer in (nothing, five, gone)]
     assert [bytes(8), hashlib.sha256(device.said[4]).digest()[:8], bytes(8)] == marks
 
 

@@ -309,7 +309,7 @@ NAMES = {
     ),
     "ack": (
         "epoch high_water want_from want_to ledger_n ledger_head utc_ms echo_boot echo_uptime_ms"
-        " mark"
+        " fingerprint"
     ),
     "cmd": "epoch counter nonce verb argument",
 }

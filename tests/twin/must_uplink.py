@@ -310,7 +310,7 @@ def of_our_record():
         (bytes(8), True),
     ):
         journal, uplink = world(6)
-        assert uplink.message(ACK, an_ack(4, mark=mark), 0, 0) == is_ours
+        assert uplink.message(ACK, an_ack(4, fingerprint=mark), 0, 0) == is_ours
         assert journal.acked == (4 if is_ours else 0)
         assert uplink.refused == (not is_ours)
 
@@ -319,14 +319,14 @@ def says_locked():
     for high_water, mark in ((4, b"otherone"), (7, bytes(8))):
         _, uplink = world(6)
         assert status_of(uplink, 0) == "alive"
-        uplink.message(ACK, an_ack(high_water, mark=mark), 0, 0)
+        uplink.message(ACK, an_ack(high_water, fingerprint=mark), 0, 0)
         assert status_of(uplink, 10) == "locked"
 
 
 def says_it_no_more():
     _, uplink = world(6)
-    uplink.message(ACK, an_ack(4, mark=b"otherone"), 0, 0)
-    assert uplink.message(ACK, an_ack(4, mark=messages.fingerprint_of(record(4))), 5, 5)
+    uplink.message(ACK, an_ack(4, fingerprint=b"otherone"), 0, 0)
+    assert uplink.message(ACK, an_ack(4, fingerprint=messages.fingerprint_of(record(4))), 5, 5)
     assert status_of(uplink, 10) == "alive"
 
 
