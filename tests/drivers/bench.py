@@ -2,6 +2,7 @@
 a fake clock.
 """
 
+from functools import lru_cache
 from pathlib import Path
 
 from firmware.drivers.report_stream import ReportStream
@@ -17,6 +18,12 @@ def transcript(name: str) -> bytes:
     return text.partition("\n\n")[2].replace("\n", "\r\n").encode()
 
 
+@lru_cache
+def _settings_of(profile: str) -> dict:
+    """Compiled once: the tests make thousands of lines."""
+    return dict(load_profile(profile).settings)
+
+
 class Line:
     """One instrument on one line; `send` is a burst followed by a silence long enough to end any
     report.
@@ -24,7 +31,7 @@ class Line:
 
     def __init__(self, machine: str | dict, **settings: object) -> None:
         """`machine`: a profile's name, or settings; `settings` go over them."""
-        profile = dict(load_profile(machine).settings) if isinstance(machine, str) else machine
+        profile = _settings_of(machine) if isinstance(machine, str) else machine
         self.settings = {**profile, **settings}
         self.now_ms = 0
         self.restart()
