@@ -16,7 +16,7 @@ SLICE = argparse.Namespace(jobs=2, micropython=0, only=None, trace=False)
 
 
 def test_histories_lose_nothing_and_double_nothing() -> None:
-    result = prove(range(1, 301), SLICE)
+    result = prove(range(1, 201), SLICE)
 
     assert {} == result["failed"]
     assert (0, 0, 0) == (result["lost"], result["twice"], result["foreign"])
