@@ -307,14 +307,6 @@ def damage_acl(site: Site) -> str:
     return "acl: no ACL for mosquitto; till broker config writes it"
 
 
-def damage_list(site: Site) -> str:
-    pki.Authority(site.ca).revoke(pki.load_certificate(site.keys / "w4.pem"))
-    pki.write_issued(
-        pki.Authority(site.ca).issue_device("w4"), site.keys / "w4.pem", site.keys / "w4.tls.key"
-    )
-    return "crl.pem: not the newest revocation list; till broker config writes it"
-
-
 def damage_swapped(site: Site) -> str:
     shutil.copy(site.keys / "gateway.tls.key", site.keys / "w1.tls.key")
     return "w1.tls.key: not the key of "
