@@ -17,22 +17,9 @@ from gateway.errors import DataError, TryAgain
 from gateway.facts.postings import Posting
 from gateway.store.messages import chained
 from gateway.store.read_only import opened_read_only
-from tests.audit.bench import EDITS, Site, at, build
+from tests.audit.bench import EDITS, Site, at
 from tests.cli.bench import ROOT, environment, till, without_privilege
 from tests.delivery.bench import SITE
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    build(folder)
-    return folder
-
-
-@pytest.fixture
-def site(built: Path, tmp_path: Path) -> Site:
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return Site(tmp_path)
 
 
 def test_an_untouched_ledger_fits_its_checkpoints(site: Site) -> None:

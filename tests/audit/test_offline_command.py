@@ -1,7 +1,6 @@
 """`till audit verify`: what it takes as the printed tree head, what it says, its exit codes."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,9 @@ from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
 from gateway.store.backup import back_up
 from gateway.store.read_only import opened_read_only
-from tests.audit.bench import DAY, EDITS, ZONE, Site, build
+from tests.audit.bench import DAY, EDITS, ZONE, Site
 from tests.cli.bench import till
 from tests.delivery.bench import SITE
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("built")
-    build(folder)
-    return folder
-
-
-@pytest.fixture
-def site(built: Path, tmp_path: Path) -> Site:
-    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
-    return Site(tmp_path)
 
 
 def test_every_form_of_the_report_serves_as_the_printed_checkpoint(

@@ -2,8 +2,6 @@
 bytes to sealed answers.
 """
 
-from pathlib import Path
-
 import pytest
 
 from gateway.delivery.outcomes import Accepted, Rejected
@@ -11,19 +9,6 @@ from gateway.devices.keys import DeviceKey, KeyStore
 from gateway.errors import TryAgain
 from protocol import messages, seal
 from tests.delivery.bench import NOW_MS, Device, Message, Office, ack_of
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
-
-
-@pytest.fixture
-def device(office: Office) -> Device:
-    """w1 with nine records, of which the office has none."""
-    made = office.device()
-    made.say(9)
-    return made
 
 
 def refusal(office: Office, message: Message) -> str:

@@ -1,7 +1,5 @@
 """What is let in, what is refused and why, and what the device is told."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway.delivery.outcomes import Rejected
@@ -9,11 +7,6 @@ from gateway.devices.keys import DeviceKey, create_key
 from gateway.errors import ConfigError, PermissionDenied, TryAgain
 from protocol import messages, records, seal
 from tests.delivery.bench import NOW_MS, Device, Office, a_tally
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
 
 
 def test_a_message_is_acknowledged_with_the_mark_the_head_and_the_echo(office: Office) -> None:

@@ -2,24 +2,9 @@
 gone, statement by statement.
 """
 
-from pathlib import Path
-
 import pytest
 
 from tests.delivery.bench import Device, Office, ack_of
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
-
-
-@pytest.fixture
-def device(office: Office) -> Device:
-    """w1 with nine records, of which the office has none."""
-    made = office.device()
-    made.say(9)
-    return made
 
 
 @pytest.mark.must("SEQ-18", "WANT-1", "WANT-2", "WANT-3")

@@ -44,11 +44,6 @@ class Served:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
-
-
-@pytest.fixture
 def served(office: Office, broker: Broker) -> Iterator[Served]:
     running = Served(office, broker)
     assert running.service.connected.wait(PATIENCE_S)

@@ -15,11 +15,6 @@ from tests.cli.bench import init, till
 from tests.delivery.bench import Office
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
-
-
 def test_a_backup_of_a_ledger_in_use_holds_what_was_committed(office: Office) -> None:
     device = office.device()
     device.say(5)

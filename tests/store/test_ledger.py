@@ -19,11 +19,6 @@ from tests.cli.bench import environment, without_privilege
 from tests.delivery.bench import NOW_MS, Office, a_tally
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
-
-
 def test_head_is_the_hash_over_all_sealed_bytes(office: Office) -> None:
     device = office.device()
     device.say(2)

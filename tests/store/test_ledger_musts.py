@@ -5,7 +5,6 @@ statement.
 import hashlib
 import shutil
 import sqlite3
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,6 @@ from gateway.store.ledger import Ledger
 from protocol import messages, records
 from tests.delivery.bench import NOW_MS, Device, Office, a_tally
 from tests.protocol.must import proves
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office(tmp_path)
 
 
 @pytest.fixture
