@@ -15,7 +15,7 @@ PLANTED = [
     ("a header's CRC is not looked at",
      "if head[0] != _MAGIC or crc != binascii.crc32(self._head[: _HEADER_BYTES - _CRC_BYTES]):",
      "if head[0] != _MAGIC:"),
-    ("an entry goes behind a torn tail",
+    ("an entry goes after a torn tail",
      "        if blank:\n"
      "            place",
      "        if True:\n"
@@ -30,7 +30,7 @@ PLANTED = [
      "            size",
      "while offset < 2048:\n"
      "            size"),
-    ("a seq is used again behind a start", "self.next_seq = number + 1", "self.next_seq = number"),
+    ("a seq is used again after a start", "self.next_seq = number + 1", "self.next_seq = number"),
     ("next seq is not in the header",
      "self.epoch, self._generation, self.next_seq, self.acked, self.boot, self.command)",
      "self.epoch, self._generation, 1, self.acked, self.boot, self.command)"),
