@@ -11,8 +11,8 @@ from gateway.business_day import ended_business_date, local_date, local_ms
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.store.engine import Db, StorageError
+from gateway.store.entries import first_received_after, newest_received_ms
 from gateway.store.ledger import Ledger
-from gateway.store.messages import first_received_after, newest_received_ms
 from gateway.store.tree_heads import newest_tree_head
 
 log = logging.getLogger("till.checkpoint")

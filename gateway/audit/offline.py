@@ -18,9 +18,9 @@ from gateway.incoming.posted_file import import_posted
 from gateway.store import postings
 from gateway.store import verify as ledger_verify
 from gateway.store.engine import Db, StorageError
-from gateway.store.messages import chained, record_count
+from gateway.store.entries import chained
 from gateway.store.read_only import damages, empty_ledger, schema_changes
-from gateway.store.streams import witnesses
+from gateway.store.streams import record_counts, witnesses
 
 FINDINGS_MAX = (
     200  # of one kind of check: past that the ledger is another one, and more lines help nobody
@@ -126,9 +126,9 @@ def audit(
         for found in islice(ledger_verify.findings(db), FINDINGS_MAX):
             kind = "witness" if found.kind == "witness" else "ledger"
             report.add(
-                kind, f"message {found.message_n}" if found.message_n else found.device, found.text
+                kind, f"entry {found.entry_n}" if found.entry_n else found.device, found.text
             )
-        report.records = record_count(db)
+        report.records = sum(record_counts(db).values())
         report.witnesses = len(witnesses(db))
         _postings(db, posted or [], report)
     except (StorageError, ArithmeticError, AttributeError, TypeError, ValueError) as error:

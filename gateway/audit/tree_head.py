@@ -26,11 +26,11 @@ from gateway.audit.signed_note import (
     split_note,
 )
 from gateway.errors import ConfigError, DataError, PermissionDenied
-from gateway.facts.chain import GENESIS, message_bytes
+from gateway.facts.chain import GENESIS
 from gateway.files import rename, write_private, write_public
 from gateway.store.engine import Db, snapshot
+from gateway.store.entries import chained
 from gateway.store.ledger import Ledger
-from gateway.store.messages import chained
 from gateway.store.tree_heads import add_tree_head, tree_heads
 
 log = logging.getLogger("till.checkpoint")
@@ -67,17 +67,14 @@ class Scan:
         0  # first message that does not follow or whose head the chain does not lead to; 0: none
     )
 
-    def walk(
-        self, rows: Iterable[tuple[int, str, int, bytes, bytes]], sizes: Collection[int]
-    ) -> "Scan":
-        """Go on from where this one is, over rows of store/messages.py: chained. `sizes` are those
+    def walk(self, rows: Iterable[tuple[int, bytes, bytes]], sizes: Collection[int]) -> "Scan":
+        """Go on from where this one is, over rows of store/entries.py: chained. `sizes` are those
         whose roots are wanted.
         """
         sha256, wanted, tree, head = hashlib.sha256, set(sizes), self.tree, self.head
         if tree.size in wanted:
             self.roots[tree.size] = tree.root()
-        for n, topic, received_ms, sealed, stored in rows:
-            leaf = message_bytes(topic, received_ms, sealed)
+        for n, leaf, stored in rows:
             tree.append(leaf)
             head = sha256(head + leaf).digest()
             if (head != stored or n != tree.size) and not self.broken_at:
@@ -156,7 +153,7 @@ def _against(
     """Why nothing may be signed; empty when nothing speaks against it."""
     if scan.broken_at:
         return (
-            f"the chain is broken at message {scan.broken_at}: an earlier message was edited, taken"
+            f"the chain is broken at entry {scan.broken_at}: an earlier entry was edited, taken"
             " out or put in"
         )
     for signed in earlier:
@@ -165,12 +162,12 @@ def _against(
             signed.root,
         ):
             return (
-                f"the tree head of {signed.business_date} over {signed.n} messages does"
+                f"the tree head of {signed.business_date} over {signed.n} entries does"
                 " not fit any more"
             )
     if latest and scan.roots.get(latest.size) != latest.root:
         return (
-            f"signed.txt was signed over {latest.size} messages, the ledger does not extend"
+            f"signed.txt was signed over {latest.size} entries, the ledger does not extend"
             " them: restored or rewritten?"
         )
     return ""

@@ -14,17 +14,22 @@ import typer
 from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, device_app, opened, tell
 from gateway.clock import clock_from_env
 from gateway.errors import ConfigError, UsageError
+from gateway.store.entries import LAST
 from gateway.terminal import printable
 
 if TYPE_CHECKING:
     from gateway.config import Site
 
 LastOption = Annotated[int, typer.Option(min=1, help="How many of the newest.")]
+BeforeOption = Annotated[int, typer.Option(min=0, help="Those before this number; 0: the newest.")]
 
 
 @app.command()
 def incidents(
-    last: LastOption = 50, config: ConfigOption = CONFIG, as_json: JsonOption = False
+    last: LastOption = 50,
+    before: BeforeOption = 0,
+    config: ConfigOption = CONFIG,
+    as_json: JsonOption = False,
 ) -> None:
     """What a person should look into, newest last: gaps, closed epochs, two boards with one key,
     failing storage.
@@ -33,7 +38,7 @@ def incidents(
 
     site = configuration.load(config)
     with opened(site) as ledger:
-        rows = ledger.incidents()[-last:]
+        rows = ledger.incidents(last=last, before_id=before or LAST)
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -43,12 +48,13 @@ def incidents(
                 f"{_moment(row['at_ms'], site)} {row['kind']} {row['device'] or '-'}: {row['text']}"
             )
         )
-    print(f"{len(rows)} incidents")
+    print(f"{len(rows)} incidents{_earlier('incidents', rows)}")
 
 
 @app.command()
 def quarantine(
     last: LastOption = 50,
+    before: BeforeOption = 0,
     save: Annotated[int, typer.Option(help="Number of one whose bytes are saved to --to.")] = 0,
     to: Annotated[
         Path | None, typer.Option(readable=False, help="Where --save writes them.")
@@ -65,22 +71,32 @@ def quarantine(
     if (save > 0) != (to is not None):
         raise UsageError("--save and --to go together: till quarantine --save 7 --to refused.bin")
     with opened(site) as ledger:
-        rows = ledger.quarantine()
+        in_all = ledger.quarantine_size()
+        rows = ledger.quarantine(last, before or LAST)
+        if save:
+            rows = ledger.quarantine(1, save + 1)
         not_kept = ledger.counters().get(("", "not_kept"), 0)
     if to is not None:
         _save(rows, save, to, as_json)
         return
-    shown = [{**row, "bytes": row["bytes"].hex()} for row in rows[-last:]]
+    shown = [{**row, "bytes": row["bytes"].hex()} for row in rows]
     if as_json:
         print(json.dumps({"rows": shown, "not_kept": not_kept}, indent=2))
         return
-    for row in rows[-last:]:
+    for row in rows:
         said = (
             f"{row['id']} {_moment(row['received_ms'], site)} {row['source']}: {row['reason']}"
             f" ({len(row['bytes'])} bytes)"
         )
         print(printable(said))
-    print(f"{len(rows)} in quarantine, {not_kept} past the cap were counted only")
+    earlier = _earlier("quarantine", rows)
+    print(f"{in_all} in quarantine, {not_kept} past the cap were counted only{earlier}")
+
+
+def _earlier(command: str, rows: list[dict[str, Any]]) -> str:
+    """How to see the page before this one."""
+    first = rows[0]["id"] if rows else 1
+    return f"; earlier ones: till {command} --before {first}" if first > 1 else ""
 
 
 def _save(rows: list[dict[str, Any]], number: int, to: Path, as_json: bool) -> None:

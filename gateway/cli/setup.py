@@ -180,7 +180,7 @@ def verify(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         rows = [
             {
                 "kind": item.kind,
-                "message_n": item.message_n,
+                "entry_n": item.entry_n,
                 "device": item.device,
                 "text": item.text,
             }
@@ -189,7 +189,7 @@ def verify(config: ConfigOption = CONFIG, as_json: JsonOption = False) -> None:
         print(json.dumps({"n": n, "head": head.hex(), "findings": rows}, indent=2))
     else:
         for item in found:
-            print(printable(f"message {item.message_n} {item.device}: {item.text}"))
+            print(printable(f"entry {item.entry_n} {item.device}: {item.text}"))
         print(f"{'✗' if found else '✓'} ledger n {n}, head {head.hex()}, {len(found)} findings")
     if found:
         raise typer.Exit(FINDING)

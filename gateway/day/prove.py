@@ -22,7 +22,6 @@ from gateway.office.drawer import DrawerSession
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import drawer_sessions
 from gateway.store.ledger import Ledger
-from gateway.store.messages import last_counted_ms
 from gateway.store.postings import (
     is_posted_on,
     posted_dates,
@@ -30,6 +29,7 @@ from gateway.store.postings import (
     quarantined,
     windows_posted,
 )
+from gateway.store.segments import last_counted_ms
 from gateway.store.tree_heads import tree_heads
 
 POSTED_DATES_MAX = 31  # how far back a day of work is looked for among the postings
@@ -122,8 +122,8 @@ def prove_day(
         deposit=deposit_of([proof.reconciliation for proof in proofs]),
         idle_windows=idle,
         quarantined=quarantined(ledger.db, from_ms),
-        gaps=[gap for gap in ledger.gaps() if gap["noted_ms"] >= from_ms],
-        incidents=[incident for incident in ledger.incidents() if incident["at_ms"] >= from_ms],
+        gaps=ledger.gaps(from_ms),
+        incidents=ledger.incidents(from_ms),
         ledger_n=n,
         ledger_head=head,
         unassigned=unassigned,

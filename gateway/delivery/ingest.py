@@ -16,21 +16,20 @@ from gateway.delivery.outcomes import (
     Accepted,
     AcceptedEvents,
     AcceptedState,
-    Body,
     Recorded,
     Rejected,
     Stream,
 )
-from gateway.delivery.recording import record
+from gateway.delivery.recording import Known, record
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
+from gateway.facts.events import read_events
 from gateway.facts.records import SeenRecord
 from gateway.store.engine import ConstraintBroken, StorageError, is_damaged, is_other_schema
 from gateway.store.ledger import Ledger
 from gateway.store.schema_version import schema_text
 from protocol import cbor, messages, seal, topics
-from protocol import records as wire
 from protocol.compat import ProtocolError
 
 log = logging.getLogger("till.ingest")
@@ -44,6 +43,7 @@ class Ingest:
         self._keys = keys
         self._clock = clock
         self._site = site
+        self._known = Known()
         self._failing_since_ms = 0
         self.troubles: list[
             Callable[[str, str, int], None]
@@ -72,7 +72,8 @@ class Ingest:
             kid, content = seal.open_seal(payload, topic, _KeysOf(self._keys, named))
             device = named
             if leaf == "ev":
-                return self._events(topic, device, kid, payload, content, now_ms)
+                events = read_events(content, now_ms)
+                return AcceptedEvents(topic, device, kid, payload, now_ms, events)
             return AcceptedState(
                 topic, device, kid, payload, now_ms, messages.decode_state(content), retained
             )
@@ -95,7 +96,7 @@ class Ingest:
         """
         now_ms = self._clock.utc_ms()
         try:
-            recorded = record(self._ledger, batch, now_ms)
+            recorded = record(self._ledger, batch, now_ms, self._known)
         except (
             ConstraintBroken
         ):  # not the disk's fault: trying the same again would hold up every device for ever
@@ -128,22 +129,14 @@ class Ingest:
                 log.warning(
                     'message_refused topic=%r reason="%s"', outcome.topic[:80], outcome.reason[:200]
                 )
-        for seen in recorded.records:
-            self._observe(seen)
+        if self.observers:
+            for taken in recorded.taken:
+                for seen in taken.records():
+                    self._observe(seen)
         acks = [
             ack for stream in recorded.streams if (ack := self._ack(stream, recorded)) is not None
         ]
         return acks + self._commands(batch, now_ms)
-
-    def _events(
-        self, topic: str, device: str, kid: bytes, sealed: bytes, content: bytes, now_ms: int
-    ) -> AcceptedEvents:
-        event = messages.decode_events(content)
-        return AcceptedEvents(
-            topic, device, kid, sealed, now_ms, event["epoch"], event["boot"],
-            event["sent_uptime_ms"], event["first_seq"],
-            tuple(_body(raw) for raw in event["records"]), event["before"],
-        )  # fmt: skip
 
     def _ack(self, stream: Stream, recorded: Recorded) -> tuple[str, bytes] | None:
         key = self._keys.key_of(stream.kid) if stream.kid else None
@@ -321,10 +314,3 @@ def _claims_lost(sealed: bytes) -> bool:
         return bool(messages.decode_state(cbor.decode(sealed)[2])["status"] == "lost")
     except (ProtocolError, TypeError, IndexError, KeyError):
         return False
-
-
-def _body(raw: bytes) -> Body:
-    try:
-        return Body(raw, wire.decode_record(raw))
-    except ProtocolError as error:
-        return Body(raw, None, str(error))

@@ -1,42 +1,22 @@
 """What passes between ingest, the ledger and those who read it: plain values, no behaviour."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from gateway.facts.events import Events, seen_records
 from gateway.facts.records import SeenRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """One record as it came: its own bytes, and its fields or why there are none."""
-
-    raw: bytes
-    fields: dict[str, Any] | None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedEvents:
-    """An `ev` message whose seal was right. Record i has seq first_seq + i."""
+class AcceptedEvents(NamedTuple):
+    """An `ev` message whose seal was right."""
 
     topic: str
     device: str
     kid: bytes
     sealed: bytes
     received_ms: int
-    epoch: int
-    boot: int
-    sent_uptime_ms: int
-    first_seq: int
-    bodies: tuple[Body, ...]
-    before: bytes = bytes(
-        8
-    )  # mark of the record at first_seq - 1 as the device holds it; zeros: it holds none
-
-    @property
-    def last_seq(self) -> int:
-        """Seq of the last record in the message."""
-        return self.first_seq + len(self.bodies) - 1
+    events: Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +59,12 @@ class Stream:
     it.
     """
 
+    id: int
     device: str
     epoch: int
     high_water: int
+    records: int  # of it that the ledger has
+    fingerprint: bytes  # of the record at high_water: protocol.messages.fingerprint_of
     locked: bool
     current: bool
     kid: bytes = b""  # of the newest live message of this batch; empty: nothing to answer
@@ -90,7 +73,26 @@ class Stream:
     last_seen_ms: int = 0
     want_to: int = 0  # 0: nothing is missing; else high_water + 1 .. want_to is asked for again
     taken: int = 0
-    fingerprint: bytes = bytes(8)  # of the record at high_water: protocol.messages.fingerprint_of
+
+    def begin_batch(self) -> None:
+        """Forget what the answer to the batch before said."""
+        self.kid, self.echo_boot, self.echo_uptime_ms = b"", 0, 0
+        self.want_to = self.taken = 0
+
+
+class Taken(NamedTuple):
+    """Records of one message that are new: those with the seqs `fresh`, in entry n."""
+
+    message: AcceptedEvents
+    fresh: Sequence[int]
+    entry_n: int
+
+    def records(self) -> Iterator[SeenRecord]:
+        """They one by one."""
+        message = self.message
+        return seen_records(
+            message.device, message.events, self.fresh, message.received_ms, self.entry_n
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,6 @@ class Recorded:
     """
 
     streams: list[Stream]
-    records: list[SeenRecord]
+    taken: list[Taken]
     ledger_n: int
     ledger_head: bytes

@@ -17,13 +17,15 @@ from gateway.delivery.outcomes import (
     Recorded,
     Rejected,
     Stream,
+    Taken,
 )
-from gateway.facts.chain import gap_parts, next_head, occurred_ms
-from gateway.facts.records import UNDECODABLE, SeenRecord
-from gateway.store import incidents, streams
-from gateway.store import messages as stored
+from gateway.facts.chain import gap_parts
+from gateway.facts.events import Events
+from gateway.facts.records import UNDECODABLE
+from gateway.facts.segments import Segment, segments_of
+from gateway.store import entries, incidents, segments, streams
 from gateway.store.device_events import last_changed_ms
-from gateway.store.engine import Db
+from gateway.store.engine import Db, changes_elsewhere
 from gateway.store.ledger import Ledger
 from protocol import messages
 
@@ -36,32 +38,61 @@ RETIRED_LATE_MS = (
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
-def record(ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
+class Known:
+    """The streams as they stood after the last commit, so that a batch need not read them again.
+    They are forgotten when a transaction fails and when another process wrote to the ledger.
+    """
+
+    def __init__(self) -> None:
+        self.streams: dict[tuple[str, int], Stream] = {}
+        self._seen_changes = -1
+
+    def look(self, db: Db) -> None:
+        """Forget what another process may have changed."""
+        changes = changes_elsewhere(db)
+        if changes != self._seen_changes:
+            self._seen_changes = changes
+            self.streams.clear()
+
+
+def record(
+    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, known: Known
+) -> Recorded:
     """Make a batch durable: when this returns, all of it is on disk; when it raises StorageError,
     none of it is.
 
     Raises LedgerBroken when what was committed cannot be found again: nobody may be told that it is
     safe.
     """
-    with ledger.transaction() as db:
-        recorded = Recording(db, now_ms).run(batch)
-    marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
-    ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
+    try:
+        with ledger.transaction() as db:
+            known.look(db)
+            recording = Recording(db, now_ms, known.streams)
+            recording.run(batch)
+        recorded = recording.recorded()
+        marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
+        ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
+    except BaseException:
+        known.streams.clear()
+        raise
     return recorded
 
 
 class Recording:
     """The work inside one open transaction of `db`; the caller commits or rolls back."""
 
-    def __init__(self, db: Db, now_ms: int) -> None:
+    def __init__(self, db: Db, now_ms: int, known: dict[tuple[str, int], Stream]) -> None:
         self._db = db
         self._now_ms = now_ms
-        self._n, self._head = stored.newest(db)
+        self._entry = entries.pending_of(db)
+        self._n = self._entry.n + 1  # of the entry that this transaction makes, if it makes one
+        self._known_streams = known
         self._streams: dict[tuple[str, int], Stream] = {}
-        self._records: list[SeenRecord] = []
+        self._segments: list[tuple[Stream, Segment]] = []
+        self._taken: list[Taken] = []
         self._counts: dict[tuple[str, str], int] = {}
 
-    def run(self, batch: Sequence[Accepted | Rejected]) -> Recorded:
+    def run(self, batch: Sequence[Accepted | Rejected]) -> None:
         """Take all of it. Order comes from seq, not from the broker: events of a stream are sorted,
         heartbeats come last.
         """
@@ -69,66 +100,88 @@ class Recording:
         states: list[AcceptedState] = []
         ranks: dict[tuple[str, int], int] = {}
         for item in batch:
-            if isinstance(item, Rejected):
+            if isinstance(item, AcceptedEvents):
+                told = item.events
+                key = (item.device, told.epoch)
+                rank = ranks.setdefault(key, len(ranks))
+                events.append((rank, told.first_seq, item))
+                stream = self._streams.get(key) or self._stream(*key)
+                self._answer(stream, item, told.boot, told.sent_uptime_ms)
+            elif isinstance(item, Rejected):
                 self._reject(item)
-            elif isinstance(item, AcceptedState):
+            else:
                 states.append(item)
                 if _is_live(item):
                     self._stream(
                         item.device, item.state["epoch"]
                     )  # of two lives in one batch the one that came later is newer
-            else:
-                rank = ranks.setdefault((item.device, item.epoch), len(ranks))
-                events.append((rank, item.first_seq, item))
-                self._answer(
-                    self._stream(item.device, item.epoch), item, item.boot, item.sent_uptime_ms
-                )
-        for _, _, message in sorted(events, key=lambda entry: entry[:2]):
+        events.sort(key=_by_stream_and_seq)
+        for _, _, message in events:
             self._events(message)
         for state in states:
             self._state(state)
         self._flush()
-        return Recorded(list(self._streams.values()), self._records, self._n, self._head)
+
+    def recorded(self) -> Recorded:
+        """What became of the batch; ask when the transaction is committed."""
+        return Recorded(list(self._streams.values()), self._taken, self._entry.n, self._entry.head)
 
     # -- events
 
     def _events(self, message: AcceptedEvents) -> None:
-        stream = self._stream(message.device, message.epoch)
+        events = message.events
+        stream = self._streams[(message.device, events.epoch)]
+        first, size = events.first_seq, len(events.records)
         if stream.locked:
-            self._count(message.device, "held", len(message.bodies))
+            self._count(message.device, "held", size)
             return
-        first = message.first_seq
         if first > stream.high_water + 1:
             stream.want_to = stream.want_to or first - 1
             return
-        known = self._known(message, min(stream.high_water, message.last_seq))
+        if first == stream.high_water + 1:  # nearly always: nothing of it is known
+            before = events.before
+            if before != stream.fingerprint and any(before) and any(stream.fingerprint):
+                self._equivocation(stream, message, first - 1)
+                return
+            self._take(stream, message, range(first, first + size))
+            return
+        known = self._known(stream, events)
         ahead = known.get(first - 1)
         if (
             ahead is not None
-            and any(message.before)
-            and messages.fingerprint_of(ahead) != message.before
+            and any(events.before)
+            and messages.fingerprint_of(ahead) != events.before
         ):
             self._equivocation(stream, message, first - 1)
             return
         fresh: list[int] = []
-        for seq, body in enumerate(message.bodies, first):
-            before = known.get(seq)
-            if before is None:
+        for seq, raw in enumerate(events.records, first):
+            recorded = known.get(seq)
+            if recorded is None:
                 fresh.append(seq)
-            elif before != body.raw:
+            elif recorded != raw:
                 self._equivocation(stream, message, seq)
                 return
-        self._count(message.device, "duplicates", len(message.bodies) - len(fresh))
+        self._count(message.device, "duplicates", size - len(fresh))
         if fresh:
             self._take(stream, message, fresh)
 
-    def _known(self, message: AcceptedEvents, to_seq: int) -> dict[int, bytes]:
-        """What is recorded of the message's seqs, and of the one ahead of them."""
-        first = message.first_seq - 1
-        return stored.bodies_between(self._db, message.device, message.epoch, first, to_seq)
+    def _known(self, stream: Stream, events: Events) -> dict[int, bytes]:
+        """What is recorded of the message's seqs, and of the one ahead of them. A stream that took
+        something in this very batch has it in no table yet.
+        """
+        first, last = events.first_seq - 1, min(stream.high_water, events.last_seq)
+        found = segments.bodies_between(self._db, stream.id, first, last)
+        for taken in self._taken if stream.taken else ():
+            events = taken.message.events
+            if (taken.message.device, events.epoch) == (stream.device, stream.epoch):
+                for seq in taken.fresh:
+                    if first <= seq <= last:
+                        found[seq] = events.records[seq - events.first_seq]
+        return found
 
-    def _take(self, stream: Stream, message: AcceptedEvents, fresh: list[int]) -> None:
-        n = self._append(message)
+    def _take(self, stream: Stream, message: AcceptedEvents, fresh: Sequence[int]) -> None:
+        events = message.events
         if fresh[0] <= stream.high_water:  # not known and below the mark: it was noted as a gap
             self.incident(
                 "late_record",
@@ -142,45 +195,38 @@ class Recording:
                 f"epoch {stream.epoch}: records after a newer epoch began; is the old board in use?"
                 " Count the drawer",
             )
-        rows: list[stored.RecordRow] = []
-        for seq in fresh:
-            body = message.bodies[seq - message.first_seq]
-            kind, boot, uptime_ms = UNDECODABLE, None, None
-            if body.fields is None:
-                self.quarantine(
-                    message.received_ms,
-                    message.topic,
-                    f"epoch {message.epoch} seq {seq}: {body.reason}",
-                    body.raw,
-                    sealed=True,
-                )
-                self.incident(
-                    UNDECODABLE,
-                    message.device,
-                    f"epoch {message.epoch} seq {seq}: {body.reason}; update the gateway or the"
-                    " device",
-                )
-            else:
-                kind, boot, uptime_ms = (
-                    body.fields["kind"],
-                    body.fields["boot"],
-                    body.fields["uptime_ms"],
-                )
-            at_ms = occurred_ms(
-                body.fields, message.boot, message.sent_uptime_ms, message.received_ms
-            )
-            rows.append(
-                (message.device, message.epoch, seq, n, kind, at_ms, boot, uptime_ms, body.raw)
-            )
-            fields = {"raw": body.raw} if body.fields is None else body.fields
-            self._records.append(
-                SeenRecord(
-                    message.device, message.epoch, seq, kind, at_ms, message.received_ms, fields, n
-                )
-            )
-        stored.add_records(self._db, rows)
-        stream.high_water = max(stream.high_water, message.last_seq)
+        if events.unreadable:
+            self._unreadable(message, fresh)
+        at, size = self._append(message, "ev")
+        for segment in segments_of(events, fresh, message.received_ms, at, size):
+            self._add_segment(stream, segment)
+        self._taken.append(Taken(message, fresh, self._n))
+        stream.high_water = max(stream.high_water, fresh[-1])
+        if fresh[-1] == stream.high_water:
+            stream.fingerprint = messages.fingerprint_of(events.records[-1])
+        stream.records += len(fresh)
         stream.taken += len(fresh)
+
+    def _unreadable(self, message: AcceptedEvents, fresh: Sequence[int]) -> None:
+        """Records whose bytes break the wire dictionary are kept, and a person is told."""
+        events = message.events
+        for index, reason in events.unreadable.items():
+            seq = events.first_seq + index
+            if seq in fresh:
+                text = f"epoch {events.epoch} seq {seq}: {reason}"
+                raw = events.records[index]
+                self.quarantine(message.received_ms, message.topic, text, raw, sealed=True)
+                self.incident(
+                    UNDECODABLE, message.device, f"{text}; update the gateway or the device"
+                )
+
+    def _add_segment(self, stream: Stream, segment: Segment) -> None:
+        if self._segments and self._segments[-1][0] is stream:
+            joined = self._segments[-1][1].joined(segment)
+            if joined is not None:
+                self._segments[-1] = (stream, joined)
+                return
+        self._segments.append((stream, segment))
 
     def _equivocation(self, stream: Stream, message: AcceptedEvents, seq: int) -> None:
         reason = f"epoch {stream.epoch} seq {seq}: two different records with one identity"
@@ -239,20 +285,20 @@ class Recording:
         stream.locked = True
 
     def _gap(self, stream: Stream, message: AcceptedState, to_seq: int) -> None:
-        n = self._append(message)
+        self._append(message, "state")
         for from_seq, until_seq, cause in gap_parts(
             stream.high_water, message.state["acked"], to_seq
         ):
             streams.add_gap(
                 self._db, stream.device, stream.epoch, from_seq, until_seq, cause,
-                message.received_ms, n,
+                message.received_ms, self._n,
             )  # fmt: skip
             self.incident(
                 "gap",
                 stream.device,
                 f"epoch {stream.epoch} seq {from_seq} to {until_seq}: {cause}; count the drawer",
             )
-        stream.high_water = to_seq
+        stream.high_water, stream.fingerprint = to_seq, bytes(messages.FINGERPRINT_BYTES)
 
     def _witness(self, device: str, ledger_n: int, ledger_head: bytes) -> None:
         """Every board remembers the chain head it was acked with: it notices a restored or edited
@@ -260,33 +306,39 @@ class Recording:
         """
         if ledger_n == 0:
             return
-        head = stored.head_of(self._db, ledger_n)
+        head = entries.head_of(self._db, ledger_n)
         if head is None:
             self.incident(
                 "ledger_behind",
                 device,
-                f"it saw message {ledger_n}, this ledger ends before it: restored from an old"
+                f"it saw entry {ledger_n}, this ledger ends before it: restored from an old"
                 " backup?",
             )
         elif head != ledger_head:
             self.incident(
                 "ledger_differs",
                 device,
-                f"it saw another head at message {ledger_n}: this is not the ledger it was acked"
+                f"it saw another head at entry {ledger_n}: this is not the ledger it was acked"
                 " from",
             )
 
     # -- streams and the chain
 
     def _stream(self, device: str, epoch: int) -> Stream:
-        stream = self._streams.get((device, epoch))
+        key = (device, epoch)
+        stream = self._streams.get(key)
+        if stream is not None:
+            return stream
+        stream = self._known_streams.get(key)
         if stream is None:
             found = streams.open_stream(self._db, device, epoch)
             if found is None:
                 self._close_older(device, epoch)
-                streams.begin_stream(self._db, device, epoch, self._now_ms)
-                found = (0, False, True)
-            stream = self._streams[(device, epoch)] = Stream(device, epoch, *found)
+                begun = streams.begin_stream(self._db, device, epoch, self._now_ms)
+                found = streams.StreamRow(begun, device, epoch, 0, 0, bytes(8), False, True)
+            stream = self._known_streams[key] = Stream(*found)
+        stream.begin_batch()
+        self._streams[key] = stream
         return stream
 
     def _close_older(self, device: str, epoch: int) -> None:
@@ -299,8 +351,8 @@ class Recording:
                 " board; count the drawer"
             )
             self.incident("tail_unknown", device, text)
-            if (device, older) in self._streams:
-                self._streams[(device, older)].current = False
+            if (device, older) in self._known_streams:
+                self._known_streams[(device, older)].current = False
 
     def _answer(self, stream: Stream, message: Accepted, boot: int, uptime_ms: int) -> None:
         stream.kid = message.kid
@@ -308,19 +360,11 @@ class Recording:
         if (boot, uptime_ms) >= (stream.echo_boot, stream.echo_uptime_ms):
             stream.echo_boot, stream.echo_uptime_ms = boot, uptime_ms
 
-    def _append(self, message: Accepted) -> int:
-        self._n += 1
-        self._head = next_head(self._head, message.topic, message.received_ms, message.sealed)
-        stored.add_message(
-            self._db,
-            self._n,
-            message.device,
-            message.topic,
-            message.received_ms,
-            message.sealed,
-            self._head,
+    def _append(self, message: Accepted, leaf: str) -> tuple[int, int]:
+        """Where the message stands in the entry, and its size there."""
+        return entries.add_message(
+            self._entry, message.topic, message.received_ms, leaf, message.sealed
         )
-        return self._n
 
     # -- what was refused, and what a person should know
 
@@ -391,22 +435,28 @@ class Recording:
             self._counts[(device, name)] = self._counts.get((device, name), 0) + by
 
     def _flush(self) -> None:
+        segments.add_segments(
+            self._db,
+            [segments.segment_row(stream.id, self._n, made) for stream, made in self._segments],
+        )
         for stream in self._streams.values():
             if stream.want_to <= stream.high_water:
                 stream.want_to = 0
-            body = stored.body_at(self._db, stream.device, stream.epoch, stream.high_water)
-            if body:
-                stream.fingerprint = messages.fingerprint_of(body)
-            streams.save_stream(
-                self._db,
-                stream.device,
-                stream.epoch,
-                stream.high_water,
-                stream.locked,
-                stream.last_seen_ms,
-            )
-        counts = [(device, name, by) for (device, name), by in self._counts.items()]
-        streams.add_counts(self._db, counts)
+        streams.save_streams(
+            self._db,
+            [
+                (stream.high_water, stream.records, stream.fingerprint, stream.locked,
+                 stream.last_seen_ms, stream.id)
+                for stream in self._streams.values()
+            ],
+        )  # fmt: skip
+        if self._counts:
+            counts = [(device, name, by) for (device, name), by in self._counts.items()]
+            streams.add_counts(self._db, counts)
+
+
+def _by_stream_and_seq(entry: tuple[int, int, AcceptedEvents]) -> tuple[int, int]:
+    return entry[0], entry[1]
 
 
 def _is_live(message: AcceptedState) -> bool:

@@ -23,7 +23,7 @@ class SeenRecord:
     occurred_ms: int
     received_ms: int
     fields: dict[str, Any]
-    message_n: int
+    entry_n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,18 @@ class DeviceStats:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something `verify` found wrong: `kind` is for whoever decides, `text` for whoever reads.
-    message_n is 0 where no message is concerned.
+    entry_n is 0 where no entry is concerned.
 
-    chain    a message is missing, or the chain does not lead to its head
+    chain    an entry is missing or cannot be read, or the chain does not lead to its head
     message  the sealed bytes of a message cannot be read, or stand under another device
-    record   a record is gone, too many, or not what its message says
+    record   the index of records is not what the entries say
+    row      rows of another table are not those that an entry vouches for, or none does
     stream   records and gaps do not lead from 1 to the high-water mark
     gap      a gap row is not what its heartbeat says
     witness  a board was acknowledged with another ledger than this one, as after a restore
     """
 
     kind: str
-    message_n: int
+    entry_n: int
     device: str
     text: str

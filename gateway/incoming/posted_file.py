@@ -20,7 +20,8 @@ from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
 from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
 from gateway.incoming.posted_row import RowError, amount, parse_row
 from gateway.store import postings
-from gateway.store.engine import Db, StorageBusy, is_other_schema, transaction
+from gateway.store.engine import Db, StorageBusy, is_other_schema
+from gateway.store.entries import transaction
 
 FILE_BYTES_MAX = (
     256 * 1024 * 1024

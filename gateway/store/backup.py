@@ -19,7 +19,7 @@ from pathlib import Path
 from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.files import publish, rename
 from gateway.store.ledger import Ledger
-from gateway.store.messages import latest_received_ms
+from gateway.store.streams import latest_seen_ms
 
 FINDINGS_SHOWN = 3
 
@@ -94,7 +94,7 @@ def inspect(path: Path) -> Copy:
                     f"backup {path}: {len(found)} findings: {shown}; use an older backup"
                 )
             n, head = ledger.head()
-            newest_ms = latest_received_ms(ledger.db)
+            newest_ms = latest_seen_ms(ledger.db)
     return Copy(path, path.stat().st_size, content, n, head, newest_ms)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gateway.store.engine import Db, rows, value
+from gateway.store.entries import touch
 
 
 def add_command(
@@ -17,6 +18,7 @@ def add_command(
     who: str,
 ) -> None:
     """Put a command on record."""
+    touch(db, "command")
     db.execute(
         "INSERT INTO command (device, epoch, counter, nonce, verb, argument, asked_ms, who)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -26,7 +28,7 @@ def add_command(
 
 def highest_counter(db: Db, device: str, epoch: int) -> int:
     """The highest counter that was given in an epoch; 0 for none."""
-    query = "SELECT ifnull(max(counter), 0) FROM command WHERE device = ? AND epoch = ?"
+    query = "SELECT coalesce(max(counter), 0) FROM command WHERE device = ? AND epoch = ?"
     return int(value(db, query, (device, epoch)))
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.store.engine import Db, rows, value
+from gateway.store.entries import touch
 
 
 def add_device_events(
     db: Db, at_ms: int, who: str, new: Sequence[tuple[str, str, int, str, str]]
 ) -> None:
     """Append (device, event, key_number, certificate, text)."""
+    touch(db, "device_event")
     db.executemany(
         "INSERT INTO device_event (at_ms, who, device, event, key_number, certificate, text)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",

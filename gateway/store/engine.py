@@ -6,9 +6,27 @@ Everybody above store/ holds a `Db` and hands it to functions of store/; nobody 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-Db = sqlite3.Connection
+
+@dataclass(slots=True)
+class Pending:
+    """What an open write transaction appends: see store/entries.py."""
+
+    n: int  # of the newest entry before it
+    head: bytes
+    prefix: str = ""  # of the topics of its messages
+    frames: bytearray = field(default_factory=bytearray)
+    touched: dict[str, int] = field(default_factory=dict)  # {table: highest id before}
+
+
+class Db(sqlite3.Connection):
+    """One connection to a ledger. `pending` is None outside a write transaction."""
+
+    pending: Pending | None = None
+
+
 StorageError = sqlite3.Error
 ConstraintBroken = sqlite3.IntegrityError  # the data's fault: trying again would not help
 StorageBusy = sqlite3.OperationalError  # locked, or the disk is full
@@ -40,6 +58,11 @@ def _code(error: StorageError) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY_CODE
 
 
+def changes_elsewhere(db: Db) -> int:
+    """A number that differs from the last one when another connection has committed meanwhile."""
+    return int(value(db, "PRAGMA data_version"))
+
+
 def rows(db: Db, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """The rows of a query, each as {column: value}."""
     answer = db.execute(query, values)
@@ -52,21 +75,6 @@ def value(db: Db, query: str, values: Sequence[Any] = (), default: Any = None) -
     for (found,) in db.execute(query, values):
         return found
     return default
-
-
-@contextmanager
-def transaction(db: Db) -> Iterator[Db]:
-    """A write transaction: committed at the end of the block, rolled back by any exception."""
-    if db.in_transaction:  # an earlier ROLLBACK failed too: without this nothing ever begins again
-        db.execute("ROLLBACK")
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield db
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:  # SQLite rolls back by itself after some errors
-            db.execute("ROLLBACK")
-        raise
 
 
 @contextmanager

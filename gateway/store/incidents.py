@@ -4,35 +4,58 @@ refused.
 
 from typing import Any
 
-from gateway.store.engine import Db, rows, value
+from gateway.store.engine import Db, rows
+from gateway.store.entries import LAST, highest_id, touch
+from gateway.store.streams import EVER
 
 
 def add_incident(db: Db, kind: str, device: str, text: str, at_ms: int) -> None:
     """Raise it once: the same text again is the same incident."""
+    touch(db, "incident")
     db.execute(
-        "INSERT OR IGNORE INTO incident (at_ms, kind, device, text) VALUES (?, ?, ?, ?)",
+        "INSERT INTO incident (at_ms, kind, device, text) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
         (at_ms, kind, device, text),
     )
 
 
-def incidents(db: Db) -> list[dict[str, Any]]:
-    """The incident rows, oldest first."""
-    return rows(db, "SELECT id, at_ms, kind, device, text FROM incident ORDER BY id")
+def incidents(
+    db: Db, since_ms: int = EVER, last: int | None = None, before_id: int = LAST
+) -> list[dict[str, Any]]:
+    """The incident rows from since_ms on, oldest first; with `last` only so many of the newest
+    before id `before_id`.
+    """
+    newest = rows(
+        db,
+        "SELECT id, at_ms, kind, device, text FROM incident WHERE at_ms >= ? AND id < ?"
+        " ORDER BY id DESC LIMIT ?",
+        (since_ms, before_id, LAST if last is None else last),
+    )
+    return newest[::-1]
 
 
 def quarantine_size(db: Db) -> int:
     """How many messages are in quarantine: none is ever taken out."""
-    return int(value(db, "SELECT ifnull(max(id), 0) FROM quarantine"))
+    return highest_id(db, "quarantine")
 
 
 def add_quarantine(db: Db, received_ms: int, source: str, reason: str, raw: bytes) -> None:
     """Keep refused bytes with the reason."""
+    touch(db, "quarantine")
     db.execute(
         "INSERT INTO quarantine (received_ms, source, reason, bytes) VALUES (?, ?, ?, ?)",
         (received_ms, source, reason, raw),
     )
 
 
-def quarantine(db: Db) -> list[dict[str, Any]]:
-    """The quarantine rows, oldest first."""
-    return rows(db, "SELECT id, received_ms, source, reason, bytes FROM quarantine ORDER BY id")
+def quarantine(db: Db, last: int | None = None, before_id: int = LAST) -> list[dict[str, Any]]:
+    """The quarantine rows, oldest first; with `last` only so many of the newest before id
+    `before_id`.
+    """
+    newest = rows(
+        db,
+        "SELECT id, received_ms, source, reason, bytes FROM quarantine WHERE id < ?"
+        " ORDER BY id DESC LIMIT ?",
+        (before_id, LAST if last is None else last),
+    )
+    return newest[::-1]

@@ -15,13 +15,13 @@ from typing import Any
 from gateway.errors import LedgerBroken
 from gateway.facts.chain import GENESIS
 from gateway.facts.records import DeviceStats, Finding, SeenRecord
-from gateway.store import engine, incidents, messages, streams
+from gateway.store import entries, incidents, segments, streams
 from gateway.store.engine import Db
 from gateway.store.ledger_file import open_ledger
 from gateway.store.verify import verify
 
-TAIL_MESSAGES = (
-    100_000  # whose chain a start looks at: a third of a second; till verify looks at all of it
+TAIL_BYTES = (
+    32 << 20  # of the log, whose chain a start looks at: a tenth of a second; till verify: all
 )
 
 
@@ -59,8 +59,10 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[Db]:
-        """A write transaction: committed at the end of the block, rolled back by any exception."""
-        with engine.transaction(self._db) as db:
+        """A write transaction: what it appends becomes one entry, committed at the end of the
+        block; any exception rolls all of it back.
+        """
+        with entries.transaction(self._db) as db:
             yield db
 
     def incident(self, kind: str, device: str, text: str, at_ms: int) -> None:
@@ -82,13 +84,13 @@ class Ledger:
     # -- what must hold while it is in use
 
     def check_start(self, now_ms: int) -> None:
-        """Raises LedgerBroken, after raising an incident, when the newest messages do not lead to
+        """Raises LedgerBroken, after raising an incident, when the newest entries do not lead to
         their stored heads.
         """
-        broken = messages.chain_break(self._db, max(1, self.head()[0] - TAIL_MESSAGES + 1))
+        broken = entries.chain_break(self._db, entries.tail_from(self._db, TAIL_BYTES))
         if broken:
             text = (
-                f"the chain does not lead to the head of message {broken}: this message or one"
+                f"the chain does not lead to the head of entry {broken}: this entry or one"
                 " before was edited"
             )
             self.incident("chain_broken", "", text, now_ms)
@@ -98,10 +100,10 @@ class Ledger:
             )
 
     def check_committed(self, n: int, head: bytes, marks: Sequence[tuple[str, int, int]]) -> None:
-        """After COMMIT: the head at message n and the high-water marks (device, epoch, seq) read
+        """After COMMIT: the head at entry n and the high-water marks (device, epoch, seq) read
         back are those that the answers will state, in the files we opened. Raises LedgerBroken.
         """
-        read_back = messages.head_of(self._db, n) or GENESIS
+        read_back = entries.head_of(self._db, n) or GENESIS
         moved = [seq for device, epoch, seq in marks if self.high_water(device, epoch) != seq]
         if read_back != head or moved:
             raise LedgerBroken(
@@ -130,13 +132,13 @@ class Ledger:
     # -- reading
 
     def head(self) -> tuple[int, bytes]:
-        """(n, head) of the newest message; (0, 32 zero bytes) of an empty ledger."""
-        return messages.newest(self._db)
+        """(n, head) of the newest entry; (0, 32 zero bytes) of an empty ledger."""
+        return entries.newest(self._db)
 
     def high_water(self, device: str, epoch: int) -> int:
         """Up to which seq this stream is durable; 0 for one nobody has seen."""
         found = streams.open_stream(self._db, device, epoch)
-        return found[0] if found else 0
+        return found.high_water if found else 0
 
     def records(
         self,
@@ -145,10 +147,10 @@ class Ledger:
         device: str | None = None,
         after_n: int = 0,
     ) -> Iterator[SeenRecord]:
-        """Records with since_ms <= occurred_ms < until_ms, of one device or all, from messages
-        after `after_n`: see store/messages.py.
+        """Records with since_ms <= occurred_ms < until_ms, of one device or all, from entries
+        after `after_n`: see store/segments.py.
         """
-        return messages.records(self._db, since_ms, until_ms, device, after_n)
+        return segments.records(self._db, since_ms, until_ms, device, after_n)
 
     def verify(self) -> list[Finding]:
         """Everything that does not fit together: chain, bodies, cursors, witnesses. Empty for a
@@ -158,7 +160,7 @@ class Ledger:
 
     def stats(self) -> list[DeviceStats]:
         """Counts of every device, by name; device '' gathers what came from nobody we know."""
-        records = messages.record_counts(self._db)
+        records = streams.record_counts(self._db)
         gaps = streams.missing_counts(self._db)
         counts = streams.counters(self._db)
         known = {str(row["device"]) for row in streams.cursors(self._db)}
@@ -177,19 +179,34 @@ class Ledger:
         """See store/streams.py."""
         return streams.counters(self._db)
 
-    def gaps(self) -> list[dict[str, Any]]:
-        """The gap rows, in the order of streams: device, epoch, from_seq, to_seq, cause, noted_ms,
-        message_n.
+    def gaps(self, since_ms: int = streams.EVER) -> list[dict[str, Any]]:
+        """The gap rows noted from since_ms on, in the order of streams: device, epoch, from_seq,
+        to_seq, cause, noted_ms, entry_n.
         """
-        return streams.gaps(self._db)
+        return streams.gaps(self._db, since_ms)
 
-    def incidents(self) -> list[dict[str, Any]]:
-        """The incident rows, oldest first: id, at_ms, kind, device, text."""
-        return incidents.incidents(self._db)
+    def incidents(
+        self,
+        since_ms: int = streams.EVER,
+        last: int | None = None,
+        before_id: int = entries.LAST,
+    ) -> list[dict[str, Any]]:
+        """The incident rows from since_ms on, oldest first: id, at_ms, kind, device, text. `last`:
+        so many of the newest before that id.
+        """
+        return incidents.incidents(self._db, since_ms, last, before_id)
 
-    def quarantine(self) -> list[dict[str, Any]]:
-        """The quarantine rows, oldest first: id, received_ms, source, reason, bytes."""
-        return incidents.quarantine(self._db)
+    def quarantine(
+        self, last: int | None = None, before_id: int = entries.LAST
+    ) -> list[dict[str, Any]]:
+        """The quarantine rows, oldest first: id, received_ms, source, reason, bytes. `last`: so
+        many of the newest before that id.
+        """
+        return incidents.quarantine(self._db, last, before_id)
+
+    def quarantine_size(self) -> int:
+        """How many messages are in quarantine."""
+        return incidents.quarantine_size(self._db)
 
     def cursors(self) -> list[dict[str, Any]]:
         """The cursor rows, in the order the streams began."""

@@ -20,8 +20,9 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.files import publish
-from gateway.store.engine import is_damaged, is_forbidden, is_other_schema, value
-from gateway.store.schema_version import is_known, migrations, schema_text, version_of
+from gateway.store.engine import Db, is_damaged, is_forbidden, is_other_schema, value
+from gateway.store.migration import migrate
+from gateway.store.schema_version import is_known, schema_text
 
 APPLICATION_ID = 0x54494C4C  # "TILL": tells our file from any other SQLite file
 BUSY_TIMEOUT_MS = (
@@ -29,7 +30,7 @@ BUSY_TIMEOUT_MS = (
 )
 
 
-def open_ledger(path: Path, create: bool = True) -> sqlite3.Connection:
+def open_ledger(path: Path, create: bool = True) -> Db:
     """A connection to the ledger at `path`, migrated; with `create` the file is made when there
     never was one.
 
@@ -71,7 +72,7 @@ def _create(path: Path) -> None:
         db = _connect(fresh)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _make_durable(db)
-        _migrate(db)
+        migrate(db)
         db.close()
         with suppress(FileExistsError):  # another process was faster: its ledger is as good
             publish(fresh, path)
@@ -106,19 +107,16 @@ def _check_size(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
 
-def _open_checked(path: Path) -> sqlite3.Connection:
+def _open_checked(path: Path) -> Db:
     db = None
     try:
         db = _connect(path)
         if value(db, "PRAGMA application_id") != APPLICATION_ID:
             raise DataError(f"ledger {path}: a SQLite file of another program; name the right file")
         _make_durable(db)
-        findings = [text for (text,) in db.execute("PRAGMA quick_check(1)")]
-        if findings != ["ok"]:
-            raise DataError(f"ledger {path}: corrupt ({findings[0]}); restore it from the backup")
         if not is_known(db):
             raise DataError(schema_text(db, path))
-        _migrate(db)
+        migrate(db)
     except sqlite3.DatabaseError as error:
         trouble = _trouble(db, path, error)
         _close(db)
@@ -129,7 +127,7 @@ def _open_checked(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _trouble(db: sqlite3.Connection | None, path: Path, error: sqlite3.Error) -> GatewayError:
+def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
     """What SQLite's code means for whoever opens the ledger; its texts decide nothing."""
     if is_forbidden(error):
         return PermissionDenied(
@@ -144,15 +142,19 @@ def _trouble(db: sqlite3.Connection | None, path: Path, error: sqlite3.Error) ->
     return DataError(f"ledger {path}: corrupt ({error}); restore it from the backup")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> Db:
     # isolation_level None: transactions are ours alone. One thread at a time uses a connection; the
     # worker is not the opener.
     return sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_MS / 1000
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        factory=Db,
     )
 
 
-def _make_durable(db: sqlite3.Connection) -> None:
+def _make_durable(db: Db) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(
         "PRAGMA synchronous = FULL"
@@ -163,20 +165,6 @@ def _make_durable(db: sqlite3.Connection) -> None:
     )  # so that INSERT OR REPLACE meets the append-only triggers
 
 
-def _migrate(db: sqlite3.Connection) -> None:
-    for number, script in migrations()[version_of(db) :]:
-        try:
-            db.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-            )
-        except sqlite3.Error:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            if version_of(db) >= number:
-                continue  # another process migrated it while we waited for the lock
-            raise
-
-
-def _close(db: sqlite3.Connection | None) -> None:
+def _close(db: Db | None) -> None:
     if db is not None:
         db.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.facts.postings import COLUMNS, Posting
 from gateway.store.engine import Db, rows, value
+from gateway.store.entries import touch
 
 _POSTING_COLUMNS = "receipt_no, line_no, posted_ms, " + ", ".join(COLUMNS[3:])
 _STAGED_COLUMNS = (
@@ -133,6 +134,7 @@ def add_file(
     counts: tuple[int, int, int, int],
 ) -> int:
     """Note a file that was read whole; its id. `counts`: rows, added, known, refused."""
+    touch(db, "posted_file")
     return int(
         db.execute(
             "INSERT INTO posted_file (sha256, name, bytes, imported_ms, state, reason, rows, added,"
@@ -145,6 +147,7 @@ def add_file(
 
 def post_new(db: Db, file_id: int) -> None:
     """Post every staged row that is sound and new."""
+    touch(db, "posting")
     db.execute(
         f"INSERT INTO posting (file_id, file_line, {_POSTING_COLUMNS}, content) SELECT ?,"
         f" file_line, {_POSTING_COLUMNS}, content FROM staged WHERE file_line IN ({_NEW_LINES})"
@@ -155,6 +158,7 @@ def post_new(db: Db, file_id: int) -> None:
 
 def keep_refused(db: Db, file_id: int, limit: int) -> None:
     """Keep line and reason of the first refused rows."""
+    touch(db, "posting_quarantine")
     db.execute(
         "INSERT INTO posting_quarantine (file_id, file_line, reason) SELECT ?, file_line, reason"
         " FROM staged WHERE reason IS NOT NULL ORDER BY file_line LIMIT ?",

@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain
 from gateway.store.engine import Db, value
 from gateway.store.ledger_file import APPLICATION_ID
-from gateway.store.schema_version import migrations
+from gateway.store.schema_version import migrations, schema_in_memory
 
 COPY_ATTEMPTS = 5
 _SIDE_FILES = ("-wal", "-journal")
@@ -35,7 +35,9 @@ def opened_read_only(path: Path) -> Iterator[Db]:
             )
         if not any(before[1:]):
             with closing(
-                sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+                sqlite3.connect(
+                    f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, factory=Db
+                )
             ) as db:
                 yield _checked(db, path)
             if _stamps(path) != before:
@@ -47,7 +49,7 @@ def opened_read_only(path: Path) -> Iterator[Db]:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "ledger.db"
             _copy(path, copy)
-            with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True)) as db:
+            with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True, factory=Db)) as db:
                 yield _checked(db, path)
     except PermissionError as error:
         raise PermissionDenied(
@@ -130,7 +132,4 @@ def schema_changes(db: Db) -> list[tuple[str, str, str]]:
 
 def empty_ledger() -> Db:
     """A ledger in memory, of this program's schema; the caller closes it."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    for _, script in migrations():
-        db.executescript(script)
-    return db
+    return schema_in_memory(len(migrations()))

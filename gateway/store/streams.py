@@ -3,28 +3,61 @@ and what each device said of itself last.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.store.engine import Db, rows, value
+from protocol.messages import FINGERPRINT_BYTES
+
+EVER = -(1 << 62)  # before every time
 
 
-def open_stream(db: Db, device: str, epoch: int) -> tuple[int, bool, bool] | None:
-    """(high_water, locked, current) of a stream; None for one that nobody has seen."""
-    for high_water, locked, current in db.execute(
-        "SELECT high_water, locked, current FROM cursor WHERE device = ? AND epoch = ?",
-        (device, epoch),
-    ):
-        return int(high_water), bool(locked), bool(current)
-    return None
+class StreamRow(NamedTuple):
+    """A row of `cursor`. `records`: how many the ledger has; `fingerprint`: of the record at
+    high_water (protocol.messages.fingerprint_of), eight zero bytes where none is.
+    """
+
+    id: int
+    device: str
+    epoch: int
+    high_water: int
+    records: int
+    fingerprint: bytes
+    locked: bool
+    current: bool
 
 
-def begin_stream(db: Db, device: str, epoch: int, now_ms: int) -> None:
-    """A stream that was never seen before: nothing of it is durable yet."""
+def open_stream(db: Db, device: str, epoch: int) -> StreamRow | None:
+    """One stream; None for one that nobody has seen."""
+    return next(iter(_streams(db, "WHERE device = ? AND epoch = ?", (device, epoch))), None)
+
+
+def all_streams(db: Db) -> list[StreamRow]:
+    """Every stream, in the order they began."""
+    return _streams(db, "", ())
+
+
+def _streams(db: Db, where: str, values: tuple[Any, ...]) -> list[StreamRow]:
+    return [
+        StreamRow(
+            cursor_id, device, epoch, high_water, records, bytes(mark), bool(locked), bool(now)
+        )
+        for cursor_id, device, epoch, high_water, records, mark, locked, now in db.execute(
+            "SELECT id, device, epoch, high_water, records, fingerprint, locked, current"
+            f" FROM cursor {where} ORDER BY id",
+            values,
+        )
+    ]
+
+
+def begin_stream(db: Db, device: str, epoch: int, now_ms: int) -> int:
+    """A stream that was never seen before: nothing of it is durable yet. Its id."""
+    cursor_id = int(value(db, "SELECT coalesce(max(id), 0) + 1 FROM cursor"))
     db.execute(
-        "INSERT INTO cursor (device, epoch, high_water, first_seen_ms, last_seen_ms, current,"
-        " locked) VALUES (?, ?, 0, ?, ?, 1, 0)",
-        (device, epoch, now_ms, now_ms),
+        "INSERT INTO cursor (id, device, epoch, high_water, records, fingerprint, first_seen_ms,"
+        " last_seen_ms, current, locked) VALUES (?, ?, ?, 0, 0, ?, ?, ?, 1, 0)",
+        (cursor_id, device, epoch, bytes(FINGERPRINT_BYTES), now_ms, now_ms),
     )
+    return cursor_id
 
 
 def close_streams(db: Db, device: str) -> list[int]:
@@ -39,14 +72,17 @@ def close_streams(db: Db, device: str) -> list[int]:
     return closed
 
 
-def save_stream(
-    db: Db, device: str, epoch: int, high_water: int, locked: bool, last_seen_ms: int
-) -> None:
-    """How far a stream is durable now."""
-    db.execute(
-        "UPDATE cursor SET high_water = ?, locked = ?, last_seen_ms = max(last_seen_ms, ?)"
-        " WHERE device = ? AND epoch = ?",
-        (high_water, int(locked), last_seen_ms, device, epoch),
+def save_streams(db: Db, changed: Iterable[tuple[int, int, bytes, bool, int, int]]) -> None:
+    """How far streams are durable now: (high_water, records, fingerprint, locked, last_seen_ms,
+    id).
+    """
+    db.executemany(
+        "UPDATE cursor SET high_water = ?, records = ?, fingerprint = ?, locked = ?,"
+        " last_seen_ms = CASE WHEN last_seen_ms < ? THEN ? ELSE last_seen_ms END WHERE id = ?",
+        [
+            (high_water, records, fingerprint, int(locked), seen_ms, seen_ms, cursor_id)
+            for high_water, records, fingerprint, locked, seen_ms, cursor_id in changed
+        ],
     )
 
 
@@ -73,9 +109,20 @@ def cursors(db: Db) -> list[dict[str, Any]]:
     """The cursor rows, in the order the streams began."""
     return rows(
         db,
-        "SELECT id, device, epoch, high_water, first_seen_ms, last_seen_ms, current, locked"
-        " FROM cursor ORDER BY id",
+        "SELECT id, device, epoch, high_water, records, first_seen_ms, last_seen_ms, current,"
+        " locked FROM cursor ORDER BY id",
     )
+
+
+def latest_seen_ms(db: Db) -> int:
+    """The latest arrival of any message that is on record; 0 for an empty ledger."""
+    return int(value(db, "SELECT coalesce(max(last_seen_ms), 0) FROM cursor"))
+
+
+def record_counts(db: Db) -> dict[str, int]:
+    """{device: how many records the ledger has}."""
+    found = rows(db, "SELECT device, sum(records) AS records FROM cursor GROUP BY device")
+    return {row["device"]: int(row["records"]) for row in found}
 
 
 def add_gap(
@@ -86,22 +133,23 @@ def add_gap(
     to_seq: int,
     cause: str,
     noted_ms: int,
-    message_n: int,
+    entry_n: int,
 ) -> None:
-    """Records that no longer exist anywhere, as the heartbeat in message_n said."""
+    """Records that no longer exist anywhere, as the heartbeat in entry_n said."""
     db.execute(
-        "INSERT INTO gap (device, epoch, from_seq, to_seq, cause, noted_ms, message_n)"
+        "INSERT INTO gap (device, epoch, from_seq, to_seq, cause, noted_ms, entry_n)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (device, epoch, from_seq, to_seq, cause, noted_ms, message_n),
+        (device, epoch, from_seq, to_seq, cause, noted_ms, entry_n),
     )
 
 
-def gaps(db: Db) -> list[dict[str, Any]]:
-    """The gap rows, in the order of streams."""
+def gaps(db: Db, since_ms: int = EVER) -> list[dict[str, Any]]:
+    """The gap rows that were noted from since_ms on, in the order of streams."""
     return rows(
         db,
-        "SELECT device, epoch, from_seq, to_seq, cause, noted_ms, message_n FROM gap"
-        " ORDER BY device, epoch, from_seq",
+        "SELECT device, epoch, from_seq, to_seq, cause, noted_ms, entry_n FROM gap"
+        " WHERE noted_ms >= ? ORDER BY device, epoch, from_seq",
+        (since_ms,),
     )
 
 
@@ -138,7 +186,8 @@ def note_heartbeat(db: Db, device: str, seen_ms: int, state: Mapping[str, Any]) 
         "INSERT INTO heartbeat (device, seen_ms, epoch, boot, uptime_ms, status, last_seq,"
         " lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (device) DO UPDATE SET seen_ms = max(seen_ms, excluded.seen_ms),"
+        " ON CONFLICT (device) DO UPDATE SET seen_ms = CASE WHEN"
+        " excluded.seen_ms > heartbeat.seen_ms THEN excluded.seen_ms ELSE heartbeat.seen_ms END,"
         " epoch = excluded.epoch, boot = excluded.boot, uptime_ms = excluded.uptime_ms,"
         " status = excluded.status, last_seq = excluded.last_seq,"
         " lowest_kept = excluded.lowest_kept, acked = excluded.acked,"
@@ -174,7 +223,7 @@ def add_counts(db: Db, counts: Iterable[tuple[str, str, int]]) -> None:
     """Raise counters: (device, name, by)."""
     db.executemany(
         "INSERT INTO counter (device, name, value) VALUES (?, ?, ?)"
-        " ON CONFLICT (device, name) DO UPDATE SET value = value + excluded.value",
+        " ON CONFLICT (device, name) DO UPDATE SET value = counter.value + excluded.value",
         counts,
     )
 

@@ -5,6 +5,7 @@ a text has in C2SP; in the office a checkpoint is a count of the drawer.)
 from typing import Any
 
 from gateway.store.engine import Db, rows
+from gateway.store.entries import touch
 
 
 def tree_heads(db: Db, business_date: str | None = None) -> list[dict[str, Any]]:
@@ -24,7 +25,7 @@ def tree_heads(db: Db, business_date: str | None = None) -> list[dict[str, Any]]
 
 def newest_tree_head(db: Db) -> tuple[str, int]:
     """(newest business date, highest n) that was signed; ("", 0) before the first."""
-    query = "SELECT ifnull(max(business_date), ''), ifnull(max(n), 0) FROM checkpoint"
+    query = "SELECT coalesce(max(business_date), ''), coalesce(max(n), 0) FROM checkpoint"
     for business_date, n in db.execute(query):
         return str(business_date), int(n)
     raise AssertionError("an aggregate has one row")
@@ -32,6 +33,7 @@ def newest_tree_head(db: Db) -> tuple[str, int]:
 
 def add_tree_head(db: Db, business_date: str, n: int, root: bytes, made_ms: int, note: str) -> None:
     """Append the tree head of a business day."""
+    touch(db, "checkpoint")
     db.execute(
         "INSERT INTO checkpoint (business_date, n, root, made_ms, note) VALUES (?, ?, ?, ?, ?)",
         (business_date, n, root, made_ms, note),

@@ -111,7 +111,7 @@ def swap(first: int, second: int) -> list[str]:
         f"UPDATE message SET n = {first} WHERE n = {second}",
         f"UPDATE message SET n = {second} WHERE n = 999",
         (
-            f"UPDATE record SET message_n = {first} + {second} - message_n WHERE message_n IN"
+            f"UPDATE record SET entry_n = {first} + {second} - entry_n WHERE entry_n IN"
             f" ({first}, {second})"
         ),
     ]
@@ -127,14 +127,14 @@ EDITS = {
         " AS BLOB) WHERE n = 3",
     ],
     "deleted": [
-        "DELETE FROM record WHERE message_n = 3", "DELETE FROM message WHERE n = 3",
+        "DELETE FROM record WHERE entry_n = 3", "DELETE FROM message WHERE n = 3",
         "UPDATE message SET n = n - 1 WHERE n > 3",
-        "UPDATE record SET message_n = message_n - 1 WHERE message_n > 3",
+        "UPDATE record SET entry_n = entry_n - 1 WHERE entry_n > 3",
     ],
     "inserted": [
         "UPDATE message SET n = n + 1000 WHERE n > 3",
         "UPDATE message SET n = n - 999 WHERE n > 1000",
-        "UPDATE record SET message_n = message_n + 1 WHERE message_n > 3",
+        "UPDATE record SET entry_n = entry_n + 1 WHERE entry_n > 3",
         "INSERT INTO message SELECT 4, device, topic, received_ms, sealed, head FROM message WHERE"
         " n = 3",
     ],

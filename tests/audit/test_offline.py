@@ -70,7 +70,7 @@ def test_a_ledger_rewritten_whole_shows_only_against_what_was_printed(site: Site
 @pytest.mark.must("CP-12")
 def test_a_ledger_cut_short_is_a_rollback(site: Site) -> None:
     site.rebuild(
-        "DELETE FROM record WHERE message_n > 12",
+        "DELETE FROM record WHERE entry_n > 12",
         "DELETE FROM message WHERE n > 12",
         "UPDATE cursor SET high_water = 12",
     )
@@ -88,7 +88,7 @@ def test_a_ledger_cut_short_is_a_rollback(site: Site) -> None:
 
 def test_what_a_board_remembers_shows_a_rollback_without_any_paper(site: Site) -> None:
     site.rebuild(
-        "DELETE FROM record WHERE message_n > 16",
+        "DELETE FROM record WHERE entry_n > 16",
         "DELETE FROM message WHERE n > 16",
         "UPDATE cursor SET high_water = 16",
     )
@@ -153,7 +153,7 @@ def test_one_key_for_two_ledgers_is_a_contradiction(site: Site) -> None:
         ("DELETE FROM posting WHERE receipt_no = 'R1'", ["posted"]),
         ("UPDATE record SET body = x'00' WHERE seq = 2", ["ledger"]),
         ("DELETE FROM record WHERE seq = 2", ["ledger"]),
-        ("DROP TRIGGER message_no_update", ["schema"]),
+        ("DROP TRIGGER entry_no_update", ["schema"]),
         ("CREATE TRIGGER sly AFTER INSERT ON record BEGIN SELECT 1; END", ["schema"]),
     ],
 )

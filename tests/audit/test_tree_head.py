@@ -112,7 +112,7 @@ def edited(office: Office) -> None:
 
 def cut(office: Office) -> None:
     without_triggers(office.ledger)
-    office.ledger.db.execute("DELETE FROM record WHERE message_n = 5")
+    office.ledger.db.execute("DELETE FROM record WHERE entry_n = 5")
     office.ledger.db.execute("DELETE FROM message WHERE n = 5")
 
 

@@ -151,7 +151,7 @@ def tamper(db: sqlite3.Connection, rng: random.Random, messages: int) -> tuple[s
     table = rng.choice(("message", "message", "record", "record", "record", "gap", "cursor"))
     rows = {
         "message": "SELECT * FROM message WHERE n = ?",
-        "record": "SELECT * FROM record WHERE message_n = ?",
+        "record": "SELECT * FROM record WHERE entry_n = ?",
     }.get(table, f"SELECT * FROM {table}")
     found = db.execute(rows, (n,) if "?" in rows else ())
     columns = [each[0] for each in found.description]
@@ -159,7 +159,7 @@ def tamper(db: sqlite3.Connection, rng: random.Random, messages: int) -> tuple[s
     if not some:  # a message that only shows a gap has no records
         return tamper(db, rng, messages)
     row = dict(zip(columns, rng.choice(some), strict=True))
-    at = row.get("n", row.get("message_n", n))
+    at = row.get("n", row.get("entry_n", n))
     key = {
         "message": ("n",),
         "record": ("device", "epoch", "seq"),

@@ -161,7 +161,7 @@ def test_the_judge_finds_a_doubled_tally(played: DemoSite) -> None:
     )
     spoil(
         played,
-        "INSERT INTO record SELECT device, epoch, 100000, message_n, kind, occurred_ms, boot,"
+        "INSERT INTO record SELECT device, epoch, 100000, entry_n, kind, occurred_ms, boot,"
         " uptime_ms, body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
         *tally,
     )

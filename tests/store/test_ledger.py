@@ -67,7 +67,7 @@ TAMPERS = [
     "UPDATE record SET kind = 'mark' WHERE seq = 2",
     "UPDATE record SET device = 'w2' WHERE seq = 2",
     "UPDATE record SET seq = 99 WHERE seq = 2",
-    "UPDATE record SET message_n = 1 WHERE seq = 5",
+    "UPDATE record SET entry_n = 1 WHERE seq = 5",
     "DELETE FROM record WHERE seq = 2",
     "DELETE FROM record WHERE seq = 5",
     (
@@ -122,9 +122,9 @@ def test_cutting_the_end_off_shows_against_what_a_device_witnessed(office: Offic
     office.take(device.ev(3, 4))
     n, head = office.ledger.head()
     office.take(device.state(acked=4, ledger_n=n, ledger_head=head))
-    for trigger in ("message_no_delete", "record_no_delete", "cursor_no_way_back"):
+    for trigger in ("entry_no_delete", "record_no_delete", "cursor_no_way_back"):
         office.ledger.db.execute(f"DROP TRIGGER {trigger}")
-    office.ledger.db.execute("DELETE FROM record WHERE message_n = 2")
+    office.ledger.db.execute("DELETE FROM record WHERE entry_n = 2")
     office.ledger.db.execute("DELETE FROM message WHERE n = 2")
     office.ledger.db.execute("UPDATE cursor SET high_water = 2")
 

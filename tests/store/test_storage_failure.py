@@ -162,7 +162,7 @@ def test_a_damaged_ledger_is_never_started_over(office: Office) -> None:
 def test_a_start_on_a_broken_chain_is_refused_and_an_incident(office: Office) -> None:
     office.take(office.window.ev(2, 2))
     office.ledger.check_start(NOW_MS)
-    office.ledger.db.execute("DROP TRIGGER message_no_update")
+    office.ledger.db.execute("DROP TRIGGER entry_no_update")
     office.ledger.db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 1")
 
     for _ in range(2):
@@ -177,7 +177,7 @@ def test_only_the_newest_messages_are_looked_at_by_a_start(
 ) -> None:
     for seq in range(2, 6):
         office.take(office.window.ev(seq, seq))
-    office.ledger.db.execute("DROP TRIGGER message_no_update")
+    office.ledger.db.execute("DROP TRIGGER entry_no_update")
     office.ledger.db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")
 
     monkeypatch.setattr("gateway.store.ledger.TAIL_MESSAGES", 3)

@@ -28,8 +28,8 @@ def spoiled(tmp_path):
     (tmp_path / "ledger.db").replace(data / "ledger.db")
     with closing(sqlite3.connect(data / "ledger.db")) as insider, insider:
         insider.execute(
-            "INSERT INTO record (device, epoch, seq, message_n, kind, occurred_ms, body)"
-            " SELECT ?, epoch, 3, message_n, kind, occurred_ms, body FROM record WHERE seq = 1",
+            "INSERT INTO record (device, epoch, seq, entry_n, kind, occurred_ms, body)"
+            " SELECT ?, epoch, 3, entry_n, kind, occurred_ms, body FROM record WHERE seq = 1",
             (NAME,),
         )
     return data

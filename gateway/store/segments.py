@@ -1,0 +1,161 @@
+"""Table `segment`: where the records of each stream are in the log, by seq and by time.
+
+Records live in the sealed messages of the entries, once; here they are found and read.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gateway.facts.chain import frames_in
+from gateway.facts.events import Events, payload_of, read_events, seen_records
+from gateway.facts.records import SeenRecord
+from gateway.facts.segments import SPAN_MS, Segment
+from gateway.store.engine import Db, value
+from gateway.store.entries import LAST
+from gateway.store.streams import StreamRow, all_streams
+
+_BYTES = "substr(content, at + 1, size)"
+# (cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)
+SegmentRow = tuple[int, int, int, int, int, int, int, int]
+
+
+def add_segments(db: Db, new: Iterable[SegmentRow]) -> None:
+    """Append segments."""
+    db.executemany(
+        "INSERT INTO segment (cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        new,
+    )
+
+
+def segment_row(cursor_id: int, n: int, segment: Segment) -> SegmentRow:
+    """A segment of a stream in entry n, as `add_segments` takes it."""
+    first, last, at, size, from_ms, until_ms = segment
+    return cursor_id, first, last, n, at, size, from_ms, until_ms
+
+
+def all_segments(db: Db) -> Iterator[SegmentRow]:
+    """Every row, in the order of recording."""
+    return db.execute(
+        "SELECT cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms FROM segment"
+        " ORDER BY id"
+    )
+
+
+def bodies_between(db: Db, cursor_id: int, from_seq: int, to_seq: int) -> dict[int, bytes]:
+    """{seq: the record's own bytes} of what is recorded of a stream in this range."""
+    found: dict[int, bytes] = {}
+    segments = db.execute(
+        f"SELECT first_seq, last_seq, at, {_BYTES} FROM segment JOIN entry ON entry.n = segment.n"
+        " WHERE cursor_id = ? AND last_seq >= ? AND first_seq <= ? AND first_seq >="
+        " coalesce((SELECT max(first_seq) FROM segment WHERE cursor_id = ? AND first_seq <= ?), 0)",
+        (cursor_id, from_seq, to_seq, cursor_id, from_seq),
+    )
+    for first, last, at, frames in segments:
+        first, last = max(first, from_seq), min(last, to_seq)
+        for _, events in _events(bytes(frames), at):
+            for seq in range(max(first, events.first_seq), min(last, events.last_seq) + 1):
+                found[seq] = events.records[seq - events.first_seq]
+    return found
+
+
+def body_at(db: Db, cursor_id: int, seq: int) -> bytes | None:
+    """The bytes of one record; None when it is not here."""
+    return bodies_between(db, cursor_id, seq, seq).get(seq)
+
+
+def records(
+    db: Db,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+    device: str | None = None,
+    after_n: int = 0,
+) -> Iterator[SeenRecord]:
+    """Records with since_ms <= occurred_ms < until_ms, of one device or all, from entries after
+    `after_n`, in the order they were recorded: within one stream that is the order of seq.
+    """
+    for name, epoch, first, last, n, at, frames in _found(db, since_ms, until_ms, device, after_n):
+        for record in _records(name, epoch, first, last, n, at, frames):
+            if (since_ms is None or record.occurred_ms >= since_ms) and (
+                until_ms is None or record.occurred_ms < until_ms
+            ):
+                yield record
+
+
+def _found(
+    db: Db, since_ms: int | None, until_ms: int | None, device: str | None, after_n: int
+) -> Iterator[tuple[str, int, int, int, int, int, bytes]]:
+    """device, epoch, first_seq, last_seq, n, at and frames of each segment that may hold them."""
+    if since_ms is None:  # the whole log, or its end: read as it stands, without sorting
+        yield from db.execute(
+            f"SELECT device, epoch, first_seq, last_seq, segment.n, at, {_BYTES} FROM segment"
+            " JOIN cursor ON cursor.id = cursor_id JOIN entry ON entry.n = segment.n"
+            " WHERE segment.n > ? AND from_ms < ? AND (device = ? OR ? = '') ORDER BY segment.id",
+            (after_n, LAST if until_ms is None else until_ms, device or "", device or ""),
+        )
+        return
+    query, values = by_time(since_ms, LAST if until_ms is None else until_ms, device)
+    for name, epoch, first, last, n, at, size in sorted(db.execute(query, values), key=_place):
+        if n > after_n:
+            frames = value(
+                db, "SELECT substr(content, ?, ?) FROM entry WHERE n = ?", (at + 1, size, n)
+            )
+            yield name, epoch, first, last, n, at, bytes(frames)
+
+
+def _place(row: tuple[str, int, int, int, int, int, int]) -> tuple[int, int, int]:
+    """The order of recording: entry, place in it, seq."""
+    return row[4], row[5], row[2]
+
+
+def by_time(since_ms: int, until_ms: int, device: str | None) -> tuple[str, tuple[Any, ...]]:
+    """The statement that finds the segments of a span of time, and its values. It goes from stream
+    to stream, and in each through the index by time.
+    """
+    return (
+        "SELECT device, epoch, first_seq, last_seq, n, at, size FROM cursor CROSS JOIN segment"
+        " ON segment.cursor_id = cursor.id WHERE (device = ? OR ? = '') AND from_ms >= ?"
+        " AND from_ms < ? AND until_ms >= ?",
+        (device or "", device or "", since_ms - SPAN_MS, until_ms, since_ms),
+    )
+
+
+def _records(
+    device: str, epoch: int, first: int, last: int, n: int, at: int, frames: bytes
+) -> Iterator[SeenRecord]:
+    for received_ms, events in _events(frames, at):
+        if events.epoch == epoch:
+            seqs = range(max(first, events.first_seq), min(last, events.last_seq) + 1)
+            yield from seen_records(device, events, seqs, received_ms, n)
+
+
+def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:
+    for message in frames_in(frames, at):
+        if message.leaf == "ev":
+            payload = payload_of(message.sealed)
+            yield message.received_ms, read_events(payload, message.received_ms)
+
+
+def last_counted_ms(db: Db, until_ms: int) -> int | None:
+    """When a cashier last keyed a mark or a machine last counted money, before `until_ms`; None for
+    never. A tally without rows is a driver's bookmark: no money.
+    """
+    found = [_last_counted_of(db, stream, until_ms) for stream in all_streams(db)]
+    return max((at_ms for at_ms in found if at_ms is not None), default=None)
+
+
+def _last_counted_of(db: Db, stream: StreamRow, until_ms: int) -> int | None:
+    latest: int | None = None
+    segments = db.execute(
+        f"SELECT first_seq, last_seq, segment.n, at, from_ms, {_BYTES} FROM segment JOIN entry"
+        " ON entry.n = segment.n WHERE cursor_id = ? AND from_ms < ? ORDER BY from_ms DESC",
+        (stream.id, until_ms),
+    )
+    for first, last, n, at, from_ms, frames in segments:
+        if latest is not None and from_ms + SPAN_MS < latest:
+            break
+        for record in _records(stream.device, stream.epoch, first, last, n, at, bytes(frames)):
+            counted = record.kind == "mark" or (record.kind == "tally" and record.fields["rows"])
+            if counted and record.occurred_ms < until_ms:
+                latest = max(latest or record.occurred_ms, record.occurred_ms)
+    return latest
