@@ -53,6 +53,12 @@ def read_events(payload: bytes, received_ms: int) -> Events:
     )  # fmt: skip
 
 
+def bodies_of(payload: bytes) -> tuple[int, list[bytes]]:
+    """(first_seq, the records' own bytes) of an `ev` payload. Raises ProtocolError."""
+    event = messages.decode_events(payload)
+    return event["first_seq"], event["records"]
+
+
 def payload_of(sealed: bytes) -> bytes:
     """The payload of a sealed message that was judged when it arrived; its seal is not looked at.
     Raises ProtocolError for bytes that are no sealed message.
