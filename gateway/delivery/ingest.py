@@ -9,7 +9,6 @@ may forget is on disk. One answer a stream and commit.
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.delivery.outcomes import (
@@ -22,6 +21,7 @@ from gateway.delivery.outcomes import (
     Stream,
 )
 from gateway.delivery.recording import record
+from gateway.delivery.seals import KeysOf, Retired
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
@@ -69,14 +69,14 @@ class Ingest:
                 retained and leaf == "ev"
             ):  # an event is stated once; a copy that the broker kept is nobody's statement
                 return Rejected("ev: retained", topic, payload, now_ms, keep=False)
-            kid, content = seal.open_seal(payload, topic, _KeysOf(self._keys, named))
+            kid, content = seal.open_seal(payload, topic, KeysOf(self._keys, named))
             device = named
             if leaf == "ev":
                 return self._events(topic, device, kid, payload, content, now_ms)
             return AcceptedState(
                 topic, device, kid, payload, now_ms, messages.decode_state(content), retained
             )
-        except _Retired as error:
+        except Retired as error:
             lost = leaf == "state" and _claims_lost(payload)
             kid_told = error.kid if lost or not retained else ""
             return Rejected(
@@ -270,47 +270,6 @@ class Ingest:
         except StorageError as error:
             self._failing_since_ms = since_ms  # said with the next batch that works
             log.error('incident_not_written error="%s"', error)
-
-
-class _KeysOf:
-    """The keys of one device: a kid of another device is refused by name before any key is
-    tried.
-    """
-
-    def __init__(self, keys: KeyStore, device: str) -> None:
-        self._keys = keys
-        self._device = device
-
-    def __call__(self, kid: bytes) -> bytes | None:
-        if kid.rpartition(b".")[0] != self._device.encode():
-            raise seal.SealError(f"seal: kid {kid[:48]!r} does not belong to device {self._device}")
-        key = self._keys.key_of(kid)
-        if key is None and self._keys.is_pending(self._device):
-            raise seal.SealError(
-                f"seal: {self._device} is enrolled and not approved yet; till device approve"
-                f" {self._device}"
-            )
-        if key is None and self._is_retired(kid):
-            raise _Retired(f"seal: unknown kid {kid!r}: retired", kid.decode())
-        return key
-
-    def _is_retired(self, kid: bytes) -> bool:
-        number = kid.rpartition(b".")[2]
-        with suppress(
-            GatewayError
-        ):  # a key file that is not fit for use opens nothing, and was complained about
-            return number.isdigit() and 0 < int(number) < max(
-                (key.number for key in self._keys.all(self._device)), default=0
-            )
-        return False
-
-
-class _Retired(seal.SealError):
-    """A message that names a key which this device had once."""
-
-    def __init__(self, text: str, kid: str) -> None:
-        super().__init__(text)
-        self.kid = kid
 
 
 def _claims_lost(sealed: bytes) -> bool:
