@@ -110,22 +110,18 @@ class _Kept:
 
     def opened(self, sealed: bytes) -> bytes | None:
         """The payload under a right seal; None when the shape is another or the tag is wrong."""
-        end = len(sealed) - _END_BYTES
-        head = _PAYLOAD_HEADS.get(end - self._at)
-        if (
-            head is None
-            or end > _END_MAX
-            or not sealed.startswith(self._head)
-            or not sealed.startswith(head, self._at)
-            or not sealed.startswith(_BEFORE_TAG, end)
-        ):
+        at, end = self._at, len(sealed) - _END_BYTES
+        head = _PAYLOAD_HEADS.get(end - at)
+        if head is None or end > _END_MAX or sealed[:at] != self._head:
+            return None
+        start = at + len(head)
+        tag_at = end + len(_BEFORE_TAG)
+        if sealed[at:start] != head or sealed[end:tag_at] != _BEFORE_TAG:
             return None
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(sealed[self._at : end])
+        inner.update(sealed[at:end])
         outer.update(inner.digest())
-        if not compare_digest(outer.digest(), sealed[end + len(_BEFORE_TAG) :]):
-            return None
-        return sealed[self._at + len(head) : end]
+        return sealed[start:end] if compare_digest(outer.digest(), sealed[tag_at:]) else None
 
 
 class KeysOf:

@@ -1,39 +1,37 @@
 """What an `ev` message says: its records' own bytes and when they happened.
 
-The decoders of protocol/ are the only judge of bytes. They are slow, so what has come often is told
-by its shape first: a pattern generated from the wire dictionary (`patterns.py`), which takes
-nothing that the decoder refuses. Whatever no pattern takes goes to the decoder.
+The decoders of protocol/ are the only judge of bytes. They are slow, so records whose shapes come
+often are told by a pattern, which is generated from the wire dictionary (`patterns.py`) and takes
+nothing that the decoders refuse. Whatever the pattern does not take goes to the decoders.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gateway.facts.chain import DEVICE_CLOCK_AHEAD_MS, occurred_ms
-from gateway.facts.patterns import Shape, head_of, integer, record_pattern, shape_of
+from gateway.facts.patterns import Shape, events_pattern, has_pattern, shape_of
 from gateway.facts.records import UNDECODABLE, SeenRecord
 from protocol import cbor, messages
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
 _NOTHING: Mapping[int, str] = {}
-_Take = Callable[[bytes], "re.Match[bytes] | None"]
-
-# A pattern costs as much to make as the decoder needs for some dozen records: it is made for shapes
-# that come so often. There are no more of them than the dictionary has, about 150.
-_MAKE_AFTER = 32
-_PAYLOAD_BYTES_MAX = 1024
-_BEFORE_AT = -1 - messages.FINGERPRINT_BYTES
+_int = int.from_bytes
+_events = tuple.__new__  # Events(...) costs as much as half a record
+# To make a pattern costs as much as to decode so many records. A process that reads fewer should
+# not make one, and nobody who sends all shapes there are may make us busy with patterns.
+_MAKE_AFTER = 512
+_OFTEN = 32  # one shape is often when it is this part of them
+_SHAPES_MAX = 48
+_SEQ_MAX = 0xFFFFFFFF
 _BEFORE_HEAD = 0x40 | messages.FINGERPRINT_BYTES
-# epoch, boot, sent_uptime_ms, first_seq and how many records
-_HEADER = re.compile(
-    b"\\x86(%b)(%b)(%b)(%b)(?:[\\x81-\\x97]|\\x98[\\x18-\\x40])"
-    % (
-        integer(1, 0xFFFFFFFF), integer(0, 0xFFFFFFFF),
-        integer(0, 0xFFFFFFFFFFFF), integer(1, 0xFFFFFFFF),
-    ),
-    re.DOTALL,
-)  # fmt: skip
+_BEFORE_BYTES = 1 + messages.FINGERPRINT_BYTES
+_END_MAX = 1024 - _BEFORE_BYTES
+_ONE = cbor.head(4, 1)
+# How many bytes follow the head of a byte string, and how many items that of an array.
+_SIZES = {cbor.head(2, size): size for size in range(256)}
+_COUNTS = {cbor.head(4, count): count for count in range(cbor.ITEMS_MAX + 1)}
 # What the first byte adds to an item of so many bytes, read as one number.
 _INITIAL = {1: 0, 2: 0x18 << 8, 3: 0x19 << 16, 5: 0x1A << 32, 9: 0x1B << 64}
 
@@ -60,83 +58,112 @@ class Events(NamedTuple):
 
 
 class Reader:
-    """Reads payloads, and makes patterns of the shapes that it met."""
+    """Reads payloads, and makes its pattern of the shapes that it meets often."""
 
     def __init__(self, make_after: int = _MAKE_AFTER) -> None:
         self._make_after = make_after
-        self._met: dict[tuple[str, Shape], int] = {}
-        self._made: dict[bytes, set[Shape]] = {}
-        self._take: dict[bytes, _Take] = {}  # by the first three bytes
+        self._often = max(1, make_after // _OFTEN)
+        self._misses = 0
+        self._met: dict[Shape, int] = {}
+        self._made: set[Shape] = set()
+        self.make(())
 
-    def takes(self, raw: bytes) -> "re.Match[bytes] | None":
-        """The match of a record that a pattern takes."""
-        return self._take.get(raw[:3], _refuse)(raw)
+    def make(self, shapes: Collection[Shape]) -> None:
+        """From now on the pattern takes records of these shapes."""
+        self._made = set(shapes)
+        self._pattern = re.compile(events_pattern(self._made), re.DOTALL)
+
+    def takes(self, raw: bytes) -> bool:
+        """Whether the pattern takes the bytes of a record."""
+        return self._match(raw) is not None
 
     def read(self, payload: bytes, received_ms: int) -> Events:
         """What a payload says that arrived at `received_ms`. Raises ProtocolError for one that is
         no `ev`.
         """
-        found = _HEADER.match(payload)
-        if found is None or len(payload) > _PAYLOAD_BYTES_MAX:
+        found = self._pattern.match(payload)
+        end = len(payload) - _BEFORE_BYTES
+        if found is None or end > _END_MAX or payload[end] != _BEFORE_HEAD:
             return self._strictly(payload, received_ms)
-        epoch, boot, sent_uptime_ms, first_seq = map(_number, found.groups())
-        last = payload[found.end() - 1]
-        count = last & 0x1F if last & 0x80 else last
-        records = _split(payload, found.end(), count)
-        if records is None or first_seq + count > 0x100000000:
+        epoch, boot, sent, first, many, head, raw, _, _, utc = found.groups()
+        if many is None or not utc:  # it begins with a record; or a board does not know the time
             return self._strictly(payload, received_ms)
-        latest_ms = received_ms + DEVICE_CLOCK_AHEAD_MS
-        unreadable: dict[int, str] = {}
-        times: list[int] = []
-        take = self._take
-        for raw in records:
-            match = take.get(raw[:3], _refuse)(raw)
-            utc = match[3] if match else None
-            at_ms = int.from_bytes(utc, "big") if utc else latest_ms + 1
-            if at_ms > latest_ms:
-                fields = _clock_of(match) if match else self._judged(raw, unreadable, len(times))
-                at_ms = occurred_ms(fields, boot, sent_uptime_ms, received_ms)
-            times.append(at_ms)
-        return Events(
-            epoch, boot, sent_uptime_ms, first_seq, payload[_BEFORE_AT + 1 :], records,
-            unreadable or _NOTHING, min(times), max(times),
+        records, at, right = [raw], found.end(), _SIZES[head] == len(raw)
+        earliest = latest = utc
+        if many != _ONE:
+            for _, _, _, _, _, head, raw, _, _, utc in self._pattern.findall(payload, at, end):
+                right = right and _SIZES[head] == len(raw)
+                at += len(head) + len(raw)
+                records.append(raw)
+                # eight bytes each, or none: they compare as the numbers do
+                if utc > latest:
+                    latest = utc
+                elif utc < earliest:
+                    earliest = utc
+            right = right and len(records) == _COUNTS[many]
+        first_seq = _int(first) - _INITIAL[len(first)]
+        until_ms = _int(latest)
+        if (
+            not right
+            or at != end
+            or not earliest
+            or until_ms > received_ms + DEVICE_CLOCK_AHEAD_MS
+            or first_seq + len(records) - 1 > _SEQ_MAX
+        ):
+            return self._strictly(payload, received_ms)
+        return _events(
+            Events, (
+                _int(epoch) - _INITIAL[len(epoch)], _int(boot) - _INITIAL[len(boot)],
+                _int(sent) - _INITIAL[len(sent)], first_seq, payload[end + 1 :], records, _NOTHING,
+                until_ms if earliest is latest else _int(earliest), until_ms,
+            ),
         )  # fmt: skip
 
     def _strictly(self, payload: bytes, received_ms: int) -> Events:
         event = messages.decode_events(payload)
         unreadable: dict[int, str] = {}
-        boot, sent_uptime_ms = event["boot"], event["sent_uptime_ms"]
-        times = [
-            occurred_ms(self._judged(raw, unreadable, index), boot, sent_uptime_ms, received_ms)
-            for index, raw in enumerate(event["records"])
-        ]
+        times = []
+        for index, raw in enumerate(event["records"]):
+            fields = None
+            try:
+                fields = self._fields(raw)
+            except ProtocolError as error:
+                unreadable[index] = str(error)
+            times.append(occurred_ms(fields, event["boot"], event["sent_uptime_ms"], received_ms))
         return Events(
-            event["epoch"], boot, sent_uptime_ms, event["first_seq"], event["before"],
-            event["records"], unreadable or _NOTHING, min(times), max(times),
+            event["epoch"], event["boot"], event["sent_uptime_ms"], event["first_seq"],
+            event["before"], event["records"], unreadable or _NOTHING, min(times), max(times),
         )  # fmt: skip
 
-    def _judged(self, raw: bytes, unreadable: dict[int, str], index: int) -> dict[str, Any] | None:
-        """The fields as the decoder has them, or None and its reason in `unreadable`."""
-        try:
-            fields = wire.decode_record(raw)
-        except ProtocolError as error:
-            unreadable[index] = str(error)
-            return None
-        self._meet(fields)
-        return dict(fields)
+    def _match(self, raw: bytes) -> "re.Match[bytes] | None":
+        return self._pattern.fullmatch(cbor.head(2, len(raw)) + raw)
 
-    def _meet(self, fields: dict[str, Any]) -> None:
-        """Count a good record that no pattern took, and make the pattern when its shape has come
+    def _fields(self, raw: bytes) -> dict[str, Any]:
+        """The fields of a record that say when it was, and perhaps more. Raises ProtocolError."""
+        match = self._match(raw)
+        if match is not None:
+            return _clock(*match.groups()[7:])
+        fields = dict(wire.decode_record(raw))
+        shape = shape_of(fields)
+        if has_pattern(shape):
+            self._meet(shape)
+        return fields
+
+    def _meet(self, shape: Shape) -> None:
+        """Count a good record that the pattern did not take; make the pattern anew when that comes
         often.
         """
-        shape = shape_of(fields)
-        met = self._met.get((fields["kind"], shape), 0) + 1
-        self._met[fields["kind"], shape] = met
-        if met == self._make_after:
-            head = head_of(fields["kind"], shape)
-            made = self._made.setdefault(head, set())
-            made.add(shape)
-            self._take[head] = record_pattern(fields["kind"], made).fullmatch
+        self._met[shape] = self._met.get(shape, 0) + 1
+        self._misses += 1
+        if self._misses < self._make_after:
+            return
+        self._misses = 0
+        made = set(self._made)
+        for each in sorted(self._met, key=self._met.__getitem__, reverse=True):
+            if self._met[each] >= self._often and len(made) < _SHAPES_MAX:
+                made.add(each)
+        if made != self._made:
+            self.make(made)
 
 
 def read_events(payload: bytes, received_ms: int) -> Events:
@@ -146,50 +173,15 @@ def read_events(payload: bytes, received_ms: int) -> Events:
     return _READER.read(payload, received_ms)
 
 
-def _refuse(_raw: bytes) -> None:
-    return None
-
-
 def _number(item: bytes) -> int:
     """The value of an unsigned integer item."""
     return int.from_bytes(item, "big") - _INITIAL[len(item)]
 
 
-def _clock_of(match: "re.Match[bytes]") -> dict[str, Any]:
-    """The fields of a record that say when it was, by the device's clocks."""
-    clock = {"boot": _number(match[1]), "uptime_ms": _number(match[2])}
-    return {**clock, "utc_ms": int.from_bytes(match[3], "big")} if match[3] else clock
-
-
-def _split(payload: bytes, at: int, count: int) -> list[bytes] | None:
-    """The `count` byte strings from `at` on, when after them comes a fingerprint and nothing else;
-    None for all other bytes, and for a string that is too long to be a record.
-    """
-    end = len(payload) + _BEFORE_AT
-    records = []
-    try:
-        for _ in range(count):
-            size = payload[at]
-            at += 1
-            if size == 0x58:
-                size = payload[at]
-                at += 1
-                if size < 24:
-                    return None
-            elif 0x40 <= size < 0x58:
-                size -= 0x40
-            elif size == 0x59:
-                size = int.from_bytes(payload[at : at + 2], "big")
-                at += 2
-                if not 256 <= size <= wire.RECORD_BYTES_MAX:
-                    return None
-            else:
-                return None
-            records.append(payload[at : at + size])
-            at += size
-    except IndexError:
-        return None
-    return records if at == end and payload[end] == _BEFORE_HEAD else None
+def _clock(boot: bytes, uptime_ms: bytes, utc_ms: bytes | None) -> dict[str, Any]:
+    """The fields of a record that say when it was."""
+    fields = {"boot": _number(boot), "uptime_ms": _number(uptime_ms)}
+    return {**fields, "utc_ms": int.from_bytes(utc_ms, "big")} if utc_ms else fields
 
 
 def payload_of(sealed: bytes) -> bytes:

@@ -1,68 +1,107 @@
-"""The wire dictionary as regular expressions over bytes, generated from its tables.
+"""Messages and records as regular expressions over bytes, generated from the wire dictionary.
 
-A pattern takes only what `protocol.records.decode_record` takes. It may refuse more: text that is
-not ASCII, a UTC before February 1970. Whatever a pattern refuses, the decoder judges.
+A pattern takes only what `protocol.records.decode_record` and `protocol.messages.decode_events`
+take. It may refuse more: text that is not ASCII, a record of 256 bytes or more, a UTC before
+February 1970. Whatever a pattern refuses, the decoders judge.
 
-A shape is the field numbers of a record in their order, without kind, boot and uptime_ms. Every
-record with the same head (`head_of`) has as many fields as its map says, so one pattern has shapes
-of one kind and one length, and no two ways to read the same bytes.
+A shape is the kind of a record and its field numbers in their order, without kind, boot and
+uptime_ms. CBOR says how many fields and bytes follow before they come, so there are no two ways to
+read the same bytes, and no way to read on at the wrong place.
 """
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator, Mapping
+from itertools import combinations
 
 from protocol import cbor
 from protocol import records as wire
 
-Shape = tuple[int, ...]
+Shape = tuple[str, tuple[int, ...]]
 
 _COMMON = ("kind", "boot", "uptime_ms")
 _UTC = wire.number_of("utc_ms")
 _ASCII = b"[\\x00-\\x7f]"
 _ANY = b"."
-_TEXTS_BYTES_MAX = 48  # of one text in a list, as docs/records.md has it
+_STRING_BYTES_MAX = 255  # a longer string is in a longer record
 _PAIR_PART_MAX = 0xFFFFFFFF
+_UINT32_MAX = 0xFFFFFFFF
+_UINT48_MAX = 0xFFFFFFFFFFFF
 # A UTC of 33 to 48 bits, its eight bytes; whatever is shorter is no UTC of our time.
-_UTC_BYTES = b"\\x1b(\\x00\\x00(?!\\x00\\x00).{6})"
+_UTC_BYTES = b"\\x00\\x00(?!\\x00\\x00).{6}"
 
 
-def shape_of(names: Iterable[str]) -> Shape:
-    """The shape of a record with fields of these names."""
-    return tuple(sorted(wire.number_of(name) for name in names if name not in _COMMON))
+def shape_of(fields: Mapping[str, object]) -> Shape:
+    """The shape of a record with these fields."""
+    numbers = sorted(wire.number_of(name) for name in fields if name not in _COMMON)
+    return str(fields["kind"]), tuple(numbers)
 
 
-def head_of(kind: str, shape: Shape) -> bytes:
-    """The first three bytes of every record of this kind with so many fields."""
-    number = wire.limit_of("kind").index(kind) + 1
-    return bytes(cbor.head(5, len(shape) + len(_COMMON)) + bytes((0, number)))
-
-
-def record_pattern(kind: str, shapes: Collection[Shape]) -> re.Pattern[bytes]:
-    """The pattern of records with one head (so `shapes` are of one length).
-
-    Its groups: the item of boot, the item of uptime_ms, the eight bytes of utc_ms; the third is
-    empty or None when there is no utc_ms. Raises ValueError for a shape that the kind has not.
+def has_pattern(shape: Shape) -> bool:
+    """Whether there is a pattern for this shape. Lists of texts have none: it would be as large as
+    all others, and they come once a start.
     """
-    must, may = (set(shape_of(name for name in names if name)) for names in wire.kinds()[kind])
-    for shape in shapes:
-        if not must <= set(shape) <= must | may | {_UTC} or list(shape) != sorted(set(shape)):
-            raise ValueError(f"a record of kind {kind} has no shape {shape}")
-    [head] = {head_of(kind, shape) for shape in shapes}
-    boot, uptime_ms = (b"(" + _value(wire.number_of(name)) + b")" for name in _COMMON[1:])
+    return not any(wire.spec_of(number)[1] == "texts" for number in shape[1])
+
+
+def all_shapes() -> Iterator[Shape]:
+    """Every shape that the dictionary has."""
+    for kind, (must, may) in wire.kinds().items():
+        optional = [_UTC, *(wire.number_of(name) for name in may if name)]
+        for count in range(len(optional) + 1):
+            for some in combinations(optional, count):
+                yield kind, tuple(sorted((*some, *(wire.number_of(name) for name in must))))
+
+
+def events_pattern(shapes: Collection[Shape]) -> bytes:
+    """The payload of an `ev` message up to the end of its first record, or any later record of it.
+
+    Its groups: the items of epoch, boot, sent_uptime_ms and first_seq and the head of the array of
+    records, which have no match at a later record; the head of the byte string that is the record,
+    the record, the item of its boot, the item of its uptime_ms, and the eight bytes of its utc_ms,
+    if it has one. That the record is as long as the head says is for the caller to check.
+    """
+    ways = []
+    heads = {_head_of(shape) for shape in shapes}
+    for first in sorted({head[0] for head in heads}):
+        kinds = [
+            _bytes(head[2:]) + _rest({shape[1] for shape in shapes if _head_of(shape) == head})
+            for head in sorted(heads)
+            if head[0] == first
+        ]
+        ways.append(b"\\x%02x\\x00" % first + _one_of(kinds))
+    boot, uptime_ms = (_value(wire.number_of(name)) for name in _COMMON[1:])
+    return (
+        b"(?:\\x86(%b)(%b)(%b)(%b)([\\x81-\\x97]|\\x98[\\x18-\\x40]))?"
+        b"([\\x40-\\x57]|\\x58[\\x18-\\xff])"
+        b"((?=.{3}\\x01(?P<boot>%b)\\x02(?P<uptime>%b)(?:\\x03\\x1b(?P<utc>%b))?)%b)"
+    ) % (
+        integer(1, _UINT32_MAX), integer(0, _UINT32_MAX), integer(0, _UINT48_MAX),
+        integer(1, _UINT32_MAX), boot, uptime_ms, _UTC_BYTES, _one_of(ways) if ways else b"(?!)",
+    )  # fmt: skip
+
+
+def _head_of(shape: Shape) -> bytes:
+    """The first bytes of every record of this shape: how many fields, and the kind."""
+    kind, numbers = shape
+    number = wire.limit_of("kind").index(kind) + 1
+    return bytes(cbor.head(5, len(numbers) + len(_COMMON)) + bytes((0, number)))
+
+
+def _rest(shapes: set[tuple[int, ...]]) -> bytes:
+    """What comes after the kind, in shapes of one kind and one length. What the groups of
+    `events_pattern` looked at already is only skipped.
+    """
     timed = {shape[1:] for shape in shapes if shape[:1] == (_UTC,)}
     untimed = {shape for shape in shapes if shape[:1] != (_UTC,)}
-    utc = _bytes(cbor.head(0, _UTC)) + _UTC_BYTES
+    utc = b"\\x03\\x1b(?P=utc)"
+    clocks = b"\\x01(?P=boot)\\x02(?P=uptime)"
     if not untimed:
-        rest = utc + _fields(timed)
-    elif not timed:
-        rest = b"()" + _fields(untimed)
-    else:
-        rest = b"(?:%b)?(?(3)%b|%b)" % (utc, _fields(timed), _fields(untimed))
-    whole = b"%b\\x01%b\\x02%b%b" % (_bytes(head), boot, uptime_ms, rest)
-    return re.compile(whole, re.DOTALL)
+        return clocks + utc + _fields(timed)
+    if not timed:
+        return clocks + _fields(untimed)
+    return clocks + b"(?(utc)%b%b|%b)" % (utc, _fields(timed), _fields(untimed))
 
 
-def _fields(shapes: set[Shape]) -> bytes:
+def _fields(shapes: set[tuple[int, ...]]) -> bytes:
     """The fields of any one of these shapes. Shapes that begin alike share their beginning."""
     if shapes == {()}:
         return b""
@@ -88,7 +127,7 @@ def _value(number: int) -> bytes:
         return _string(2, limit, _ANY)
     if type_name == "pairs":
         return _list(limit, b"\\x82" + integer(0, _PAIR_PART_MAX) * 2)
-    return _list(limit, _string(3, _TEXTS_BYTES_MAX, _ASCII))
+    raise ValueError(f"field {number} has no pattern: {type_name}")
 
 
 def integer(lowest: int, highest: int, major: int = 0) -> bytes:
@@ -129,7 +168,10 @@ def _between(low: bytes, high: bytes) -> bytes:
 def _string(major: int, bytes_max: int, content: bytes) -> bytes:
     """A string of any length up to the limit; each length is a way of its own."""
     return _one_of(
-        [_bytes(cbor.head(major, size)) + _times(content, size) for size in range(bytes_max + 1)]
+        [
+            _bytes(cbor.head(major, size)) + _times(content, size)
+            for size in range(min(bytes_max, _STRING_BYTES_MAX) + 1)
+        ]
     )
 
 
