@@ -25,7 +25,7 @@ from gateway.facts.records import UNDECODABLE
 from gateway.facts.segments import Segment, segments_of
 from gateway.store import entries, incidents, segments, streams
 from gateway.store.device_events import last_changed_ms
-from gateway.store.engine import Db, changes_elsewhere
+from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
 from protocol import messages
 
@@ -47,12 +47,23 @@ class Known:
         self.streams: dict[tuple[str, int], Stream] = {}
         self._seen_changes = -1
 
-    def look(self, db: Db) -> None:
-        """Forget what another process may have changed."""
-        changes = changes_elsewhere(db)
-        if changes != self._seen_changes:
-            self._seen_changes = changes
-            self.streams.clear()
+    def look(self, db: Db, batch: Sequence[Accepted | Rejected]) -> None:
+        """Forget what another process may have changed, and read what the batch needs, at once."""
+        changes = db.changes_elsewhere()
+        if changes == self._seen_changes:
+            return
+        self._seen_changes = changes
+        self.streams.clear()
+        keys = dict.fromkeys(
+            (
+                item.device,
+                item.events.epoch if isinstance(item, AcceptedEvents) else item.state["epoch"],
+            )
+            for item in batch
+            if not isinstance(item, Rejected)
+        )
+        for key, found in streams.open_streams(db, list(keys)).items():
+            self.streams[key] = Stream(*found)
 
 
 def record(
@@ -66,7 +77,7 @@ def record(
     """
     try:
         with ledger.transaction() as db:
-            known.look(db)
+            known.look(db, batch)
             recording = Recording(db, now_ms, known.streams)
             recording.run(batch)
         recorded = recording.recorded()
@@ -457,6 +468,12 @@ class Recording:
 
 def _by_stream_and_seq(entry: tuple[int, int, AcceptedEvents]) -> tuple[int, int]:
     return entry[0], entry[1]
+
+
+def _stream_of(message: Accepted) -> tuple[str, int]:
+    if isinstance(message, AcceptedEvents):
+        return message.device, message.events.epoch
+    return message.device, message.state["epoch"]
 
 
 def _is_live(message: AcceptedState) -> bool:

@@ -20,7 +20,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.files import publish
-from gateway.store.engine import Db, is_damaged, is_forbidden, is_other_schema, value
+from gateway.store.engine import SqliteDb, is_damaged, is_forbidden, is_other_schema, value
 from gateway.store.migration import migrate
 from gateway.store.schema_version import is_known, schema_text
 
@@ -30,7 +30,7 @@ BUSY_TIMEOUT_MS = (
 )
 
 
-def open_ledger(path: Path, create: bool = True) -> Db:
+def open_ledger(path: Path, create: bool = True) -> SqliteDb:
     """A connection to the ledger at `path`, migrated; with `create` the file is made when there
     never was one.
 
@@ -69,11 +69,7 @@ def _create(path: Path) -> None:
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
         fresh.touch(mode=0o600, exist_ok=False)
-        db = _connect(fresh)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _make_durable(db)
-        migrate(db)
-        db.close()
+        new_file(fresh).close()
         with suppress(FileExistsError):  # another process was faster: its ledger is as good
             publish(fresh, path)
     except sqlite3.Error as error:
@@ -94,6 +90,15 @@ def _create(path: Path) -> None:
             left.unlink(missing_ok=True)
 
 
+def new_file(path: Path) -> SqliteDb:
+    """An empty ledger in a file that is there and empty. Raises sqlite3.Error."""
+    db = _connect(path)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _make_durable(db)
+    migrate(db)
+    return db
+
+
 def _check_size(path: Path) -> None:
     """By stat and access alone: opening and closing the file ourselves would drop SQLite's POSIX
     locks in this process.
@@ -107,7 +112,7 @@ def _check_size(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
 
-def _open_checked(path: Path) -> Db:
+def _open_checked(path: Path) -> SqliteDb:
     db = None
     try:
         db = _connect(path)
@@ -127,7 +132,7 @@ def _open_checked(path: Path) -> Db:
     return db
 
 
-def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
+def _trouble(db: SqliteDb | None, path: Path, error: sqlite3.Error) -> GatewayError:
     """What SQLite's code means for whoever opens the ledger; its texts decide nothing."""
     if is_forbidden(error):
         return PermissionDenied(
@@ -142,7 +147,7 @@ def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
     return DataError(f"ledger {path}: corrupt ({error}); restore it from the backup")
 
 
-def _connect(path: Path) -> Db:
+def _connect(path: Path) -> SqliteDb:
     # isolation_level None: transactions are ours alone. One thread at a time uses a connection; the
     # worker is not the opener.
     return sqlite3.connect(
@@ -150,11 +155,11 @@ def _connect(path: Path) -> Db:
         isolation_level=None,
         check_same_thread=False,
         timeout=BUSY_TIMEOUT_MS / 1000,
-        factory=Db,
+        factory=SqliteDb,
     )
 
 
-def _make_durable(db: Db) -> None:
+def _make_durable(db: SqliteDb) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(
         "PRAGMA synchronous = FULL"
@@ -165,6 +170,6 @@ def _make_durable(db: Db) -> None:
     )  # so that INSERT OR REPLACE meets the append-only triggers
 
 
-def _close(db: Db | None) -> None:
+def _close(db: SqliteDb | None) -> None:
     if db is not None:
         db.close()
