@@ -4,6 +4,7 @@ import datetime
 import logging
 import threading
 import zoneinfo
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.audit.tree_head import SignedTreeHead, make
@@ -73,9 +74,25 @@ class Keeper:
             with Ledger(self._path, create=False) as ledger:
                 while not stop.is_set():
                     self.look(ledger)
+                    self.look_at_file(ledger)
                     stop.wait(LOOK_MS / 1000)
         except GatewayError as error:
             log.error('checkpoint_failed error="%s"', error)
+
+    def look_at_file(self, ledger: Ledger) -> None:
+        """Read the whole file once a week. Damage is said and goes on record; what is acknowledged
+        from then on is read back as ever.
+        """
+        now_ms = self._clock.utc_ms()
+        try:
+            if ledger.file_check_due(now_ms):
+                ledger.check_file(now_ms)
+        except (GatewayError, StorageError) as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                log.error('ledger_damaged error="%s"', error)
+                with suppress(GatewayError, StorageError):
+                    ledger.incident("ledger_damaged", "", str(error), now_ms)
 
     def look(self, ledger: Ledger) -> SignedTreeHead | None:
         """Make the one that is due, if one is."""

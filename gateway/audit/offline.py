@@ -19,7 +19,8 @@ from gateway.store import postings
 from gateway.store import verify as ledger_verify
 from gateway.store.engine import Db, SqliteDb, StorageError
 from gateway.store.entries import chained
-from gateway.store.read_only import damages, empty_ledger, schema_changes
+from gateway.store.ledger_file import damages
+from gateway.store.read_only import empty_ledger, schema_changes
 from gateway.store.streams import record_counts, witnesses
 
 FINDINGS_MAX = (

@@ -9,7 +9,6 @@ may forget is on disk. One answer a stream and commit.
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.delivery.outcomes import (
@@ -21,6 +20,7 @@ from gateway.delivery.outcomes import (
     Stream,
 )
 from gateway.delivery.recording import Known, record
+from gateway.delivery.seals import Retired, Seals
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
@@ -43,6 +43,7 @@ class Ingest:
         self._keys = keys
         self._clock = clock
         self._site = site
+        self._seals = Seals(keys, site)
         self._known = Known()
         self._failing_since_ms = 0
         self.troubles: list[
@@ -57,27 +58,19 @@ class Ingest:
         now_ms = self._clock.utc_ms()
         device = named = leaf = ""
         try:
-            site, named, leaf = topics.parse_topic(topic)
-            if site != self._site or leaf not in ("ev", "state"):
-                return Rejected(
-                    f"topic: {topic[:80]!r} is not ev or state of site {self._site}",
-                    topic,
-                    payload,
-                    now_ms,
-                )
+            named, leaf = self._seals.addressed(topic)
             if (
                 retained and leaf == "ev"
             ):  # an event is stated once; a copy that the broker kept is nobody's statement
                 return Rejected("ev: retained", topic, payload, now_ms, keep=False)
-            kid, content = seal.open_seal(payload, topic, _KeysOf(self._keys, named))
-            device = named
+            device, leaf, kid, content = self._seals.open(topic, payload)
             if leaf == "ev":
                 events = read_events(content, now_ms)
                 return AcceptedEvents(topic, device, kid, payload, now_ms, events)
             return AcceptedState(
                 topic, device, kid, payload, now_ms, messages.decode_state(content), retained
             )
-        except _Retired as error:
+        except Retired as error:
             lost = leaf == "state" and _claims_lost(payload)
             kid_told = error.kid if lost or not retained else ""
             return Rejected(
@@ -123,6 +116,7 @@ class Ingest:
                 f"ledger {self._ledger.path}: {error}; free the disk, counts are held at the"
                 " windows"
             ) from error
+        self._seals.refresh()
         self._note_recovery(now_ms)
         for outcome in batch:
             if isinstance(outcome, Rejected):
@@ -263,47 +257,6 @@ class Ingest:
         except StorageError as error:
             self._failing_since_ms = since_ms  # said with the next batch that works
             log.error('incident_not_written error="%s"', error)
-
-
-class _KeysOf:
-    """The keys of one device: a kid of another device is refused by name before any key is
-    tried.
-    """
-
-    def __init__(self, keys: KeyStore, device: str) -> None:
-        self._keys = keys
-        self._device = device
-
-    def __call__(self, kid: bytes) -> bytes | None:
-        if kid.rpartition(b".")[0] != self._device.encode():
-            raise seal.SealError(f"seal: kid {kid[:48]!r} does not belong to device {self._device}")
-        key = self._keys.key_of(kid)
-        if key is None and self._keys.is_pending(self._device):
-            raise seal.SealError(
-                f"seal: {self._device} is enrolled and not approved yet; till device approve"
-                f" {self._device}"
-            )
-        if key is None and self._is_retired(kid):
-            raise _Retired(f"seal: unknown kid {kid!r}: retired", kid.decode())
-        return key
-
-    def _is_retired(self, kid: bytes) -> bool:
-        number = kid.rpartition(b".")[2]
-        with suppress(
-            GatewayError
-        ):  # a key file that is not fit for use opens nothing, and was complained about
-            return number.isdigit() and 0 < int(number) < max(
-                (key.number for key in self._keys.all(self._device)), default=0
-            )
-        return False
-
-
-class _Retired(seal.SealError):
-    """A message that names a key which this device had once."""
-
-    def __init__(self, text: str, kid: str) -> None:
-        super().__init__(text)
-        self.kid = kid
 
 
 def _claims_lost(sealed: bytes) -> bool:

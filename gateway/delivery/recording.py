@@ -35,16 +35,19 @@ QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_
 RETIRED_LATE_MS = (
     600_000  # so long after a change of key the broker may still bring what was sealed before
 )
+BODIES_STREAMS_MAX = 64  # streams whose last read records are remembered: some 20 KB each
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
 class Known:
-    """The streams as they stood after the last commit, so that a batch need not read them again.
-    They are forgotten when a transaction fails and when another process wrote to the ledger.
+    """What the gateway remembers of the ledger between two batches: the streams as they stood after
+    the last commit, and the records that it read last for each. Forgotten when a transaction fails
+    and when another process wrote to the ledger.
     """
 
     def __init__(self) -> None:
         self.streams: dict[tuple[str, int], Stream] = {}
+        self.bodies: dict[int, segments.Bodies] = {}  # by the id of the stream
         self._seen_changes = -1
 
     def look(self, db: Db, batch: Sequence[Accepted | Rejected]) -> None:
@@ -53,17 +56,24 @@ class Known:
         if changes == self._seen_changes:
             return
         self._seen_changes = changes
-        self.streams.clear()
-        keys = dict.fromkeys(
-            (
-                item.device,
-                item.events.epoch if isinstance(item, AcceptedEvents) else item.state["epoch"],
-            )
-            for item in batch
-            if not isinstance(item, Rejected)
-        )
+        self.forget()
+        keys = dict.fromkeys(_stream_of(item) for item in batch if not isinstance(item, Rejected))
         for key, found in streams.open_streams(db, list(keys)).items():
             self.streams[key] = Stream(*found)
+
+    def forget(self) -> None:
+        """Ask the ledger again."""
+        self.streams.clear()
+        self.bodies.clear()
+
+    def bodies_at(self, db: Db, stream_id: int, seq: int) -> segments.Bodies:
+        """Records of a stream from `seq` on, as many as are read at once."""
+        found = self.bodies.get(stream_id)
+        if found is None or not found.first_seq <= seq <= found.last_seq:
+            if len(self.bodies) >= BODIES_STREAMS_MAX:
+                self.bodies.clear()
+            found = self.bodies[stream_id] = segments.bodies_from(db, stream_id, seq)
+        return found
 
 
 def record(
@@ -78,13 +88,13 @@ def record(
     try:
         with ledger.transaction() as db:
             known.look(db, batch)
-            recording = Recording(db, now_ms, known.streams)
+            recording = Recording(db, now_ms, known)
             recording.run(batch)
         recorded = recording.recorded()
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
     except BaseException:
-        known.streams.clear()
+        known.forget()
         raise
     return recorded
 
@@ -92,15 +102,16 @@ def record(
 class Recording:
     """The work inside one open transaction of `db`; the caller commits or rolls back."""
 
-    def __init__(self, db: Db, now_ms: int, known: dict[tuple[str, int], Stream]) -> None:
+    def __init__(self, db: Db, now_ms: int, known: "Known") -> None:
         self._db = db
         self._now_ms = now_ms
         self._entry = entries.pending_of(db)
         self._n = self._entry.n + 1  # of the entry that this transaction makes, if it makes one
-        self._known_streams = known
+        self._known = known
         self._streams: dict[tuple[str, int], Stream] = {}
         self._segments: list[tuple[Stream, Segment]] = []
         self._taken: list[Taken] = []
+        self._taken_of: dict[int, list[Taken]] = {}  # by the id of the stream
         self._counts: dict[tuple[str, str], int] = {}
 
     def run(self, batch: Sequence[Accepted | Rejected]) -> None:
@@ -156,7 +167,7 @@ class Recording:
                 return
             self._take(stream, message, range(first, first + size))
             return
-        known = self._known(stream, events)
+        known = self._recorded(stream, events)
         ahead = known.get(first - 1)
         if (
             ahead is not None
@@ -177,18 +188,24 @@ class Recording:
         if fresh:
             self._take(stream, message, fresh)
 
-    def _known(self, stream: Stream, events: Events) -> dict[int, bytes]:
-        """What is recorded of the message's seqs, and of the one ahead of them. A stream that took
-        something in this very batch has it in no table yet.
-        """
+    def _recorded(self, stream: Stream, events: Events) -> dict[int, bytes]:
+        """{seq: bytes} of what is recorded of the message's seqs, and of the one ahead of them."""
         first, last = events.first_seq - 1, min(stream.high_water, events.last_seq)
-        found = segments.bodies_between(self._db, stream.id, first, last)
-        for taken in self._taken if stream.taken else ():
-            events = taken.message.events
-            if (taken.message.device, events.epoch) == (stream.device, stream.epoch):
-                for seq in taken.fresh:
-                    if first <= seq <= last:
-                        found[seq] = events.records[seq - events.first_seq]
+        found: dict[int, bytes] = {}
+        seq = max(first, 1)
+        while seq <= last:
+            bodies = self._known.bodies_at(self._db, stream.id, seq)
+            if bodies.last_seq < seq:  # nothing from here on but what this batch took
+                break
+            for at in range(seq, min(last, bodies.last_seq) + 1):
+                if at in bodies.by_seq:
+                    found[at] = bodies.by_seq[at]
+            seq = bodies.last_seq + 1
+        for taken in self._taken_of.get(stream.id, ()):  # in no table yet
+            told = taken.message.events
+            for at in taken.fresh:
+                if first <= at <= last:
+                    found[at] = told.records[at - told.first_seq]
         return found
 
     def _take(self, stream: Stream, message: AcceptedEvents, fresh: Sequence[int]) -> None:
@@ -211,7 +228,11 @@ class Recording:
         at, size = self._append(message, "ev")
         for segment in segments_of(events, fresh, message.received_ms, at, size):
             self._add_segment(stream, segment)
-        self._taken.append(Taken(message, fresh, self._n))
+        taken = Taken(message, fresh, self._n)
+        self._taken.append(taken)
+        self._taken_of.setdefault(stream.id, []).append(taken)
+        if fresh[0] <= stream.high_water:
+            self._known.bodies.pop(stream.id, None)
         stream.high_water = max(stream.high_water, fresh[-1])
         if fresh[-1] == stream.high_water:
             stream.fingerprint = messages.fingerprint_of(events.records[-1])
@@ -340,14 +361,14 @@ class Recording:
         stream = self._streams.get(key)
         if stream is not None:
             return stream
-        stream = self._known_streams.get(key)
+        stream = self._known.streams.get(key)
         if stream is None:
             found = streams.open_stream(self._db, device, epoch)
             if found is None:
                 self._close_older(device, epoch)
                 begun = streams.begin_stream(self._db, device, epoch, self._now_ms)
                 found = streams.StreamRow(begun, device, epoch, 0, 0, bytes(8), False, True)
-            stream = self._known_streams[key] = Stream(*found)
+            stream = self._known.streams[key] = Stream(*found)
         stream.begin_batch()
         self._streams[key] = stream
         return stream
@@ -362,8 +383,8 @@ class Recording:
                 " board; count the drawer"
             )
             self.incident("tail_unknown", device, text)
-            if (device, older) in self._known_streams:
-                self._known_streams[(device, older)].current = False
+            if (device, older) in self._known.streams:
+                self._known.streams[(device, older)].current = False
 
     def _answer(self, stream: Stream, message: Accepted, boot: int, uptime_ms: int) -> None:
         stream.kid = message.kid

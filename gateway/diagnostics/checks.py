@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,10 +98,11 @@ def _check_ledger(site: Site, thorough: bool) -> str:
     from gateway.store.ledger import Ledger
 
     with Ledger(place) as ledger:
+        ledger.check_file(time.time_ns() // 1_000_000)
         found = ledger.verify() if thorough else []
         if found:
             raise DataError(f"{len(found)} findings, first: {found[0].text}; run till verify")
-        return f"message {ledger.head()[0]}; {ledger.db.described()}"
+        return f"entry {ledger.head()[0]}; {ledger.db.described()}"
 
 
 def _check_broker(site: Site) -> str:

@@ -1,15 +1,49 @@
-"""What an `ev` message says: its records' own bytes and when they happened."""
+"""What an `ev` message says: its records' own bytes and when they happened.
 
-from collections.abc import Iterable, Iterator, Mapping
+The decoders of protocol/ are the only judge of bytes. They are slow, so records whose shapes come
+often are told by a pattern, which is generated from the wire dictionary (`patterns.py`) and takes
+nothing that the decoders refuse. Whatever the pattern does not take goes to the decoders.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gateway.facts.chain import occurred_ms
+from gateway.facts.chain import DEVICE_CLOCK_AHEAD_MS, occurred_ms
+from gateway.facts.patterns import Shape, events_pattern, has_pattern, shape_of
 from gateway.facts.records import UNDECODABLE, SeenRecord
-from protocol import cbor, messages
+from protocol import cbor, messages, seal
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
 _NOTHING: Mapping[int, str] = {}
+_int = int.from_bytes
+_events = tuple.__new__  # Events(...) costs as much as half a record
+# To make a pattern costs as much as to decode so many records. A process that reads fewer should
+# not make one, and nobody who sends all shapes there are may make us busy with patterns.
+_MAKE_AFTER = 512
+_OFTEN = 32  # one shape is often when it is this part of them
+_SHAPES_MAX = 48
+_SEQ_MAX = 0xFFFFFFFF
+_BEFORE_HEAD = 0x40 | messages.FINGERPRINT_BYTES
+_BEFORE_BYTES = 1 + messages.FINGERPRINT_BYTES
+_END_MAX = 1024 - _BEFORE_BYTES
+_ONE = cbor.head(4, 1)
+# How many bytes follow the head of a byte string, and how many items that of an array.
+_SIZES = {cbor.head(2, size): size for size in range(256)}
+_COUNTS = {cbor.head(4, count): count for count in range(cbor.ITEMS_MAX + 1)}
+# What the first byte adds to an item of so many bytes, read as one number.
+_INITIAL = {1: 0, 2: 0x18 << 8, 3: 0x19 << 16, 5: 0x1A << 32, 9: 0x1B << 64}
+
+_BEFORE_KID = b"\x84\x43\xa1\x01\x05\xa1\x04"  # of a COSE_Mac0: [{alg: HMAC 256/256}, {4: kid
+_BEFORE_TAG = b"\x58\x20"
+_END_BYTES = len(_BEFORE_TAG) + seal.TAG_BYTES
+_AFTER_KID_MIN = 8 + _END_BYTES
+# The head of a payload, by the bytes of both: the only one that such a string can have.
+_PAYLOAD_HEADS = {
+    len(head) + size: head
+    for size, head in ((size, cbor.head(2, size)) for size in range(seal.MESSAGE_BYTES_MAX))
+}
 
 
 class Events(NamedTuple):
@@ -33,44 +67,171 @@ class Events(NamedTuple):
         return self.first_seq + len(self.records) - 1
 
 
+class Reader:
+    """Reads payloads, and makes its pattern of the shapes that it meets often."""
+
+    def __init__(self, make_after: int = _MAKE_AFTER) -> None:
+        self._make_after = make_after
+        self._often = max(1, make_after // _OFTEN)
+        self._misses = 0
+        self._met: dict[Shape, int] = {}
+        self._made: set[Shape] = set()
+        self.make(())
+
+    def make(self, shapes: Collection[Shape]) -> None:
+        """From now on the pattern takes records of these shapes."""
+        self._made = set(shapes)
+        self._pattern = re.compile(events_pattern(self._made), re.DOTALL)
+
+    def takes(self, raw: bytes) -> bool:
+        """Whether the pattern takes the bytes of a record."""
+        return self._match(raw) is not None
+
+    def read(self, payload: bytes, received_ms: int) -> Events:
+        """What a payload says that arrived at `received_ms`. Raises ProtocolError for one that is
+        no `ev`.
+        """
+        found = self._pattern.match(payload)
+        end = len(payload) - _BEFORE_BYTES
+        if found is None or end > _END_MAX or payload[end] != _BEFORE_HEAD:
+            return self._strictly(payload, received_ms)
+        epoch, boot, sent, first, many, head, raw, _, _, utc = found.groups()
+        if many is None or not utc:  # it begins with a record; or a board does not know the time
+            return self._strictly(payload, received_ms)
+        records, at, right = [raw], found.end(), _SIZES[head] == len(raw)
+        earliest = latest = utc
+        if many != _ONE:
+            for _, _, _, _, _, head, raw, _, _, utc in self._pattern.findall(payload, at, end):
+                right = right and _SIZES[head] == len(raw)
+                at += len(head) + len(raw)
+                records.append(raw)
+                # eight bytes each, or none: they compare as the numbers do
+                if utc > latest:
+                    latest = utc
+                elif utc < earliest:
+                    earliest = utc
+            right = right and len(records) == _COUNTS[many]
+        first_seq = _int(first) - _INITIAL[len(first)]
+        until_ms = _int(latest)
+        if (
+            not right
+            or at != end
+            or not earliest
+            or until_ms > received_ms + DEVICE_CLOCK_AHEAD_MS
+            or first_seq + len(records) - 1 > _SEQ_MAX
+        ):
+            return self._strictly(payload, received_ms)
+        return _events(
+            Events, (
+                _int(epoch) - _INITIAL[len(epoch)], _int(boot) - _INITIAL[len(boot)],
+                _int(sent) - _INITIAL[len(sent)], first_seq, payload[end + 1 :], records, _NOTHING,
+                until_ms if earliest is latest else _int(earliest), until_ms,
+            ),
+        )  # fmt: skip
+
+    def _strictly(self, payload: bytes, received_ms: int) -> Events:
+        event = messages.decode_events(payload)
+        unreadable: dict[int, str] = {}
+        times = []
+        for index, raw in enumerate(event["records"]):
+            fields = None
+            try:
+                fields = self._fields(raw)
+            except ProtocolError as error:
+                unreadable[index] = str(error)
+            times.append(occurred_ms(fields, event["boot"], event["sent_uptime_ms"], received_ms))
+        return Events(
+            event["epoch"], event["boot"], event["sent_uptime_ms"], event["first_seq"],
+            event["before"], event["records"], unreadable or _NOTHING, min(times), max(times),
+        )  # fmt: skip
+
+    def _match(self, raw: bytes) -> "re.Match[bytes] | None":
+        return self._pattern.fullmatch(cbor.head(2, len(raw)) + raw)
+
+    def _fields(self, raw: bytes) -> dict[str, Any]:
+        """The fields of a record that say when it was, and perhaps more. Raises ProtocolError."""
+        match = self._match(raw)
+        if match is not None:
+            return _clock(*match.groups()[7:])
+        fields = dict(wire.decode_record(raw))
+        shape = shape_of(fields)
+        if has_pattern(shape):
+            self._meet(shape)
+        return fields
+
+    def _meet(self, shape: Shape) -> None:
+        """Count a good record that the pattern did not take; make the pattern anew when that comes
+        often.
+        """
+        self._met[shape] = self._met.get(shape, 0) + 1
+        self._misses += 1
+        if self._misses < self._make_after:
+            return
+        self._misses = 0
+        made = set(self._made)
+        for each in sorted(self._met, key=self._met.__getitem__, reverse=True):
+            if self._met[each] >= self._often and len(made) < _SHAPES_MAX:
+                made.add(each)
+        if made != self._made:
+            self.make(made)
+
+
 def read_events(payload: bytes, received_ms: int) -> Events:
     """What a payload says that arrived at `received_ms`. Raises ProtocolError for one that is no
     `ev`.
     """
+    return _READER.read(payload, received_ms)
+
+
+def _number(item: bytes) -> int:
+    """The value of an unsigned integer item."""
+    return int.from_bytes(item, "big") - _INITIAL[len(item)]
+
+
+def _clock(boot: bytes, uptime_ms: bytes, utc_ms: bytes | None) -> dict[str, Any]:
+    """The fields of a record that say when it was."""
+    fields = {"boot": _number(boot), "uptime_ms": _number(uptime_ms)}
+    return {**fields, "utc_ms": int.from_bytes(utc_ms, "big")} if utc_ms else fields
+
+
+def bodies_of(payload: bytes) -> tuple[int, list[bytes]]:
+    """(first_seq, the records' own bytes) of an `ev` payload. Raises ProtocolError."""
     event = messages.decode_events(payload)
-    unreadable: dict[int, str] = {}
-    times = []
-    for index, raw in enumerate(event["records"]):
-        try:
-            fields = wire.decode_record(raw)
-        except ProtocolError as error:
-            fields = None
-            unreadable[index] = str(error)
-        times.append(occurred_ms(fields, event["boot"], event["sent_uptime_ms"], received_ms))
-    return Events(
-        event["epoch"], event["boot"], event["sent_uptime_ms"], event["first_seq"], event["before"],
-        event["records"], unreadable or _NOTHING, min(times), max(times),
-    )  # fmt: skip
+    return event["first_seq"], event["records"]
 
 
 def payload_of(sealed: bytes) -> bytes:
     """The payload of a sealed message that was judged when it arrived; its seal is not looked at.
     Raises ProtocolError for bytes that are no sealed message.
     """
-    parts = cbor.decode(sealed)
-    if not isinstance(parts, list) or len(parts) != 4 or not isinstance(parts[2], bytes):
-        raise ProtocolError("seal: not an array of four")
-    return parts[2]
+    return _split(sealed)[1]
 
 
 def device_of(sealed: bytes) -> str:
     """The device that a sealed message names in its kid. Raises ProtocolError."""
+    try:
+        return _split(sealed)[0].rpartition(b".")[0].decode("ascii")
+    except UnicodeError as error:
+        raise ProtocolError("seal: it names no device") from error
+
+
+def _split(sealed: bytes) -> tuple[bytes, bytes]:
+    """(kid, payload) of a sealed message. What is not of the usual shape goes to the decoder."""
+    if sealed[:7] == _BEFORE_KID and len(sealed) > _AFTER_KID_MIN and 0x41 <= sealed[7] <= 0x57:
+        at = 8 + sealed[7] - 0x40
+        end = len(sealed) - _END_BYTES
+        head = _PAYLOAD_HEADS.get(end - at)
+        if head is not None and sealed.startswith(head, at) and sealed.startswith(_BEFORE_TAG, end):
+            return sealed[8:at], sealed[at + len(head) : end]
     parts = cbor.decode(sealed)
     try:
-        kid = parts[1][4]
-        return str(kid.rpartition(b".")[0].decode("ascii"))
-    except (TypeError, IndexError, KeyError, AttributeError, UnicodeError) as error:
-        raise ProtocolError("seal: it names no device") from error
+        _, unprotected, payload, _ = parts
+        kid = unprotected[4]
+    except (TypeError, ValueError, KeyError) as error:
+        raise ProtocolError("seal: not an array of four with a kid") from error
+    if not isinstance(payload, bytes) or not isinstance(kid, bytes):
+        raise ProtocolError("seal: kid or payload is no byte string")
+    return kid, payload
 
 
 def seen_records(
@@ -87,3 +248,6 @@ def seen_records(
             kind = fields["kind"]
             at_ms = occurred_ms(fields, events.boot, events.sent_uptime_ms, received_ms)
         yield SeenRecord(device, events.epoch, seq, kind, at_ms, received_ms, fields, entry_n)
+
+
+_READER = Reader()

@@ -16,14 +16,18 @@ from gateway.config import LedgerServer
 from gateway.errors import LedgerBroken
 from gateway.facts.chain import GENESIS
 from gateway.facts.records import DeviceStats, Finding, SeenRecord
-from gateway.store import entries, incidents, segments, streams
+from gateway.store import entries, incidents, segments, streams, upkeep
 from gateway.store.engine import LAST, Db
+from gateway.store.ledger_file import damages, was_cut_off
 from gateway.store.opening import opened
 from gateway.store.verify import verify
 
 TAIL_BYTES = (
     32 << 20  # of the log, whose chain a start looks at: a tenth of a second; till verify: all
 )
+
+FILE_CHECKED = "file_checked_ms"
+FILE_CHECK_MS = 7 * 86_400_000  # a page that went bad is found within a week, beside the gateway
 
 
 class Ledger:
@@ -34,6 +38,7 @@ class Ledger:
 
     def __init__(self, place: Path | str | LedgerServer, create: bool = True) -> None:
         self.path = place if isinstance(place, LedgerServer) else Path(place)
+        self._was_cut_off = isinstance(self.path, Path) and was_cut_off(self.path)
         self._db = opened(self.path, create)
         self._files = self._identities()
 
@@ -87,8 +92,10 @@ class Ledger:
 
     def check_start(self, now_ms: int) -> None:
         """Raises LedgerBroken, after raising an incident, when the newest entries do not lead to
-        their stored heads.
+        their stored heads. After a crash the whole file is looked at too.
         """
+        if self._was_cut_off:
+            self.check_file(now_ms)
         broken = entries.chain_break(self._db, entries.tail_from(self._db, TAIL_BYTES))
         if broken:
             text = (
@@ -100,6 +107,21 @@ class Ledger:
                 f"ledger {self.path}: {text}; till verify tells what differs, till restore puts a"
                 " backup back"
             )
+
+    def check_file(self, now_ms: int) -> None:
+        """Raises LedgerBroken when a page of the file is damaged. Reads all of it."""
+        found = damages(self._db, 1)
+        if found:
+            raise LedgerBroken(
+                f"ledger {self.path}: corrupt ({found[0]}); keep the file, put a backup back with"
+                " till restore"
+            )
+        with self.transaction() as db:
+            upkeep.note(db, FILE_CHECKED, now_ms)
+
+    def file_check_due(self, now_ms: int) -> bool:
+        """Whether the file was looked at longer ago than FILE_CHECK_MS."""
+        return not 0 <= now_ms - upkeep.noted(self._db, FILE_CHECKED) < FILE_CHECK_MS
 
     def check_committed(self, n: int, head: bytes, marks: Sequence[tuple[str, int, int]]) -> None:
         """After COMMIT: the head at entry n and the high-water marks (device, epoch, seq) read

@@ -57,6 +57,21 @@ def open_ledger(path: Path, create: bool = True) -> SqliteDb:
         ) from error
 
 
+def damages(db: SqliteDb, limit: int) -> list[str]:
+    """What SQLite's own check finds wrong with the file's pages, up to `limit`. It reads the whole
+    file.
+    """
+    return [text for (text,) in db.execute(f"PRAGMA quick_check({limit})") if text != "ok"]
+
+
+def was_cut_off(path: Path) -> bool:
+    """Whether a log was left beside the ledger: the program that wrote it last was killed, or the
+    power failed. (Or it runs: ask before the ledger is opened and while nobody else serves it.)
+    """
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 def _create(path: Path) -> None:
     for leftover in (path.with_name(path.name + "-wal"), path.with_name(path.name + "-journal")):
         if leftover.exists():

@@ -4,10 +4,10 @@ Records live in the sealed messages of the entries, once; here they are found an
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.facts.chain import frames_in
-from gateway.facts.events import Events, payload_of, read_events, seen_records
+from gateway.facts.events import Events, bodies_of, payload_of, read_events, seen_records
 from gateway.facts.records import SeenRecord
 from gateway.facts.segments import SPAN_MS, Segment
 from gateway.store.engine import LAST, Db, paged, value
@@ -16,6 +16,8 @@ from gateway.store.streams import StreamRow, all_streams
 
 LATEST_ROWS = 16  # nearly always the first segment is the one that is looked for
 _BYTES = "substr(content, at + 1, size)"
+READ_AHEAD_SEGMENTS = 32
+READ_AHEAD_RECORDS = 1_000
 # (cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)
 SegmentRow = tuple[int, int, int, int, int, int, int, int]
 
@@ -49,26 +51,41 @@ def all_segments(db: Db) -> Iterator[SegmentRow]:
         yield cursor_id, first, last, n, at, size, from_ms, until_ms
 
 
-def bodies_between(db: Db, cursor_id: int, from_seq: int, to_seq: int) -> dict[int, bytes]:
-    """{seq: the record's own bytes} of what is recorded of a stream in this range."""
+class Bodies(NamedTuple):
+    """The records' own bytes of a stream by seq: all that are recorded from first_seq to
+    last_seq.
+    """
+
+    first_seq: int
+    last_seq: int
+    by_seq: dict[int, bytes]
+
+
+def bodies_from(db: Db, cursor_id: int, seq: int) -> Bodies:
+    """What is recorded of a stream from `seq` on, as much as is read at once: whoever asks for
+    records that came again asks for the next ones soon. last_seq is below `seq` when nothing is.
+    """
     found: dict[int, bytes] = {}
+    last_seq = seq - 1
     segments = db.execute(
         f"SELECT first_seq, last_seq, at, {_BYTES} FROM segment JOIN entry ON entry.n = segment.n"
-        " WHERE cursor_id = ? AND last_seq >= ? AND first_seq <= ? AND first_seq >="
-        " coalesce((SELECT max(first_seq) FROM segment WHERE cursor_id = ? AND first_seq <= ?), 0)",
-        (cursor_id, from_seq, to_seq, cursor_id, from_seq),
+        " WHERE cursor_id = ? AND last_seq >= ? AND first_seq >="
+        " coalesce((SELECT max(first_seq) FROM segment WHERE cursor_id = ? AND first_seq <= ?), 0)"
+        " ORDER BY first_seq LIMIT ?",
+        (cursor_id, seq, cursor_id, seq, READ_AHEAD_SEGMENTS),
     )
     for first, last, at, frames in segments:
-        first, last = max(first, from_seq), min(last, to_seq)
-        for _, events in _events(bytes(frames), at):
-            for seq in range(max(first, events.first_seq), min(last, events.last_seq) + 1):
-                found[seq] = events.records[seq - events.first_seq]
-    return found
-
-
-def body_at(db: Db, cursor_id: int, seq: int) -> bytes | None:
-    """The bytes of one record; None when it is not here."""
-    return bodies_between(db, cursor_id, seq, seq).get(seq)
+        for message in frames_in(bytes(frames), at):
+            if message.leaf != "ev":
+                continue
+            start, bodies = bodies_of(payload_of(message.sealed))
+            for index in range(max(first - start, 0), min(last - start + 1, len(bodies))):
+                found[start + index] = bodies[index]
+        last_seq = last
+        if len(found) >= READ_AHEAD_RECORDS:
+            break
+    segments.close()
+    return Bodies(seq, last_seq, found)
 
 
 def records(
