@@ -25,7 +25,7 @@ from gateway.facts.records import UNDECODABLE
 from gateway.facts.segments import Segment, segments_of
 from gateway.store import entries, incidents, segments, streams
 from gateway.store.device_events import last_changed_ms
-from gateway.store.engine import Db, changes_elsewhere
+from gateway.store.engine import Db, changes_elsewhere, changes_here
 from gateway.store.ledger import Ledger
 from protocol import messages
 
@@ -40,19 +40,24 @@ _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 class Known:
     """The streams as they stood after the last commit, so that a batch need not read them again.
-    They are forgotten when a transaction fails and when another process wrote to the ledger.
+    They are forgotten when a transaction fails and when anybody else wrote to the ledger: another
+    process, or this one outside of `record`.
     """
 
     def __init__(self) -> None:
         self.streams: dict[tuple[str, int], Stream] = {}
-        self._seen_changes = -1
+        self._elsewhere = self._here = -1
 
     def look(self, db: Db) -> None:
-        """Forget what another process may have changed."""
-        changes = changes_elsewhere(db)
-        if changes != self._seen_changes:
-            self._seen_changes = changes
+        """Inside the transaction: forget what anybody else may have changed."""
+        elsewhere = changes_elsewhere(db)
+        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):
             self.streams.clear()
+        self._elsewhere = elsewhere
+
+    def keep(self, db: Db) -> None:
+        """After the commit: what this connection changed up to now is what the streams say."""
+        self._here = changes_here(db)
 
 
 def record(
@@ -69,6 +74,7 @@ def record(
             known.look(db)
             recording = Recording(db, now_ms, known.streams)
             recording.run(batch)
+        known.keep(ledger.db)
         recorded = recording.recorded()
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
