@@ -17,9 +17,9 @@ from gateway.errors import GatewayError
 from gateway.incoming.posted_file import import_posted
 from gateway.store import postings
 from gateway.store import verify as ledger_verify
-from gateway.store.engine import Db, StorageError
+from gateway.store.engine import Db, StorageError, damages
 from gateway.store.entries import chained
-from gateway.store.read_only import damages, empty_ledger, schema_changes
+from gateway.store.read_only import empty_ledger, schema_changes
 from gateway.store.streams import record_counts, witnesses
 
 FINDINGS_MAX = (

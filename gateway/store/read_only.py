@@ -112,11 +112,6 @@ def _schema(db: Db) -> dict[tuple[str, str], str]:
     return {(kind, name): " ".join(str(sql).split()) for kind, name, sql in rows}
 
 
-def damages(db: Db, limit: int) -> list[str]:
-    """What SQLite's own check finds wrong with the file's pages, up to `limit`."""
-    return [text for (text,) in db.execute(f"PRAGMA quick_check({limit})") if text != "ok"]
-
-
 def schema_changes(db: Db) -> list[tuple[str, str, str]]:
     """(type, name, state) of each table, index and trigger that is not as this program makes it."""
     with closing(empty_ledger()) as fresh:
