@@ -195,7 +195,7 @@ def chain_break(db: Db, first_n: int = 1) -> int:
 
 
 def tail_from(db: Db, bytes_max: int) -> int:
-    """The first n of the newest entries that have together at most so many bytes; at least one."""
+    """The first n of the newest entries that have together so many bytes, or of all."""
     size, first = 0, 1
     for n, length in db.execute("SELECT n, length(content) FROM entry ORDER BY n DESC"):
         size, first = size + length, n

@@ -18,7 +18,6 @@ from gateway.store.entries import COVERED, chained, head_of, rows_after, rows_ou
 from gateway.store.segments import SegmentRow, all_segments, segment_row
 from gateway.store.streams import all_streams, gaps, witnesses
 
-
 DAMAGES_MAX = 10  # of a file that has to be restored in any case
 
 
