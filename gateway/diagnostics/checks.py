@@ -98,7 +98,7 @@ def _check_ledger(site: Site, thorough: bool) -> str:
         found = ledger.verify() if thorough else []
         if found:
             raise DataError(f"{len(found)} findings, first: {found[0].text}; run till verify")
-        return f"message {ledger.head()[0]}"
+        return f"entry {ledger.head()[0]}"
 
 
 def _check_broker(site: Site) -> str:

@@ -16,6 +16,7 @@ from gateway.facts.chain import (
     read_entry,
 )
 from gateway.facts.events import device_of, payload_of
+from gateway.store.entries import rows_after
 from protocol import messages
 
 
@@ -87,8 +88,9 @@ def give_functions(db: sqlite3.Connection) -> None:
 
     later(content, ms)      its messages arrived so much later
     said_by(content, name)  its topics are those of another site; an old entry has that topic
-    spoiled(content)        three bytes of its first message are others
-    as_state(content)       its first message is one of topic `state`
+    spoiled(content)        three bytes of its messages are others
+    as_state(content)       its messages are ones of topic `state`
+    as_first_form(content)  its one message as an entry of before had it
     """
 
     def function(name: str, arguments: int) -> Callable[[Callable[..., bytes]], None]:
@@ -110,6 +112,13 @@ def give_functions(db: sqlite3.Connection) -> None:
     def _(content: bytes) -> bytes:
         return edited(content, lambda each: each._replace(leaf="state"))
 
+    @function("as_first_form", 1)
+    def _(content: bytes) -> bytes:
+        entry = read_entry(content)
+        [message] = entry.messages
+        topic = f"{entry.prefix}{device_of(message.sealed)}/{message.leaf}"
+        return first_form(topic, message.received_ms, message.sealed)
+
 
 def spoiled(sealed: bytes) -> bytes:
     """The message with other bytes in its middle: its form stays."""
@@ -128,6 +137,25 @@ def edited(
         return first_form(prefix, message.received_ms, message.sealed)
     frames = b"".join(frame(each.received_ms, each.leaf, each.sealed) for each in changed)
     return content_of(prefix, frames, entry.rows)
+
+
+def vouch_again(db: sqlite3.Connection, table: str) -> None:
+    """The entries name the rows of a table as they are now, and the chain fits again; the triggers
+    must be gone.
+    """
+    for n, content in db.execute("SELECT n, content FROM entry").fetchall():
+        entry = read_entry(content)
+        if entry.rows:
+            frames = b"".join(frame(*each[:3]) for each in entry.messages)
+            rows = [
+                (rows_after(db, table, each.after_id, each.last_id) or each)
+                if each.table == table
+                else each
+                for each in entry.rows
+            ]
+            changed = content_of(entry.prefix, frames, rows)
+            db.execute("UPDATE entry SET content = ? WHERE n = ?", (changed, n))
+    rechain(db)
 
 
 def rechain(db: sqlite3.Connection) -> None:
