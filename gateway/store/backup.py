@@ -21,7 +21,7 @@ from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.files import publish, rename
 from gateway.store.engine import Db, SqliteDb
 from gateway.store.ledger import Ledger
-from gateway.store.ledger_file import new_file
+from gateway.store.ledger_file import damage_told, new_file
 from gateway.store.move import copy_ledger
 from gateway.store.streams import latest_seen_ms
 
@@ -30,7 +30,7 @@ FINDINGS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Copy:
-    """A verified copy of a ledger: `n` messages, the chain's `head`, the newest arrival in Unix
+    """A verified copy of a ledger: `n` entries, the chain's `head`, the newest arrival in Unix
     milliseconds (0: none).
     """
 
@@ -91,7 +91,7 @@ def inspect(path: Path) -> Copy:
     ) as folder:  # opening one makes files beside it
         opened = Path(folder) / "ledger.db"
         shutil.copyfile(path, opened)
-        with Ledger.open(opened, create=False) as ledger:
+        with Ledger.open(opened, create=False) as ledger, damage_told(path):
             found = ledger.verify()
             if found:
                 shown = "; ".join(item.text for item in found[:FINDINGS_SHOWN])

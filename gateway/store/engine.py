@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-LAST = 1 << 62  # after every id and every entry
+FIRST, LAST = -(1 << 63), (1 << 63) - 1  # before and after every id and every entry
 PAGE_ROWS = 256  # of a table that is read from end to end
 
 
@@ -72,9 +72,14 @@ class Db(Protocol):
         """Nothing of the transaction has happened."""
 
     def changes_elsewhere(self) -> int:
-        """Inside a write transaction: a number that differs from the last one when another
-        connection has committed meanwhile.
-        """
+        """See below."""
+
+    @property
+    def total_changes(self) -> int:
+        """See changes_here."""
+
+    def damages(self, limit: int) -> list[str]:
+        """See below."""
 
     def schema_version(self) -> int:
         """The version that the ledger names; 0 for none."""
@@ -115,6 +120,15 @@ class SqliteDb(sqlite3.Connection):
         ):
             found.setdefault(table, set()).add(column)
         return {table: frozenset(columns) for table, columns in found.items()}
+
+    def damages(self, limit: int) -> list[str]:
+        try:
+            found = self.execute(f"PRAGMA quick_check({limit})")
+            return [text for (text,) in found if text != "ok"]
+        except sqlite3.DatabaseError as error:
+            if not is_damaged(error):
+                raise
+            return [str(error)]  # so damaged that the check cannot go on
 
     def described(self) -> str:
         mode = value(self, "PRAGMA journal_mode")
@@ -188,6 +202,18 @@ def _code(error: StorageError) -> int:
 # --- asking ---------------------------------------------------------------------------------------
 
 
+def changes_elsewhere(db: Db) -> int:
+    """Inside a write transaction: a number that differs from the last one when another connection
+    has committed meanwhile.
+    """
+    return db.changes_elsewhere()
+
+
+def changes_here(db: Db) -> int:
+    """A number that differs from the last one when this connection has changed a row meanwhile."""
+    return db.total_changes
+
+
 def rows(db: Db, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """The rows of a query, each as {column: value}."""
     answer = db.execute(query, values)
@@ -202,20 +228,31 @@ def value(db: Db, query: str, values: Sequence[Any] = (), default: Any = None) -
     return default
 
 
-def paged(
-    db: Db, query: str, start: int, values: Sequence[Any] = (), page_rows: int = PAGE_ROWS
-) -> Iterator[Any]:
-    """The rows of a query that may be long, a page at a time. It takes the key to go on from first
-    and the limit last, is ordered by that key, and gives it as its first column:
+def damages(db: Db, limit: int) -> list[str]:
+    """What the engine's own check finds wrong with the stored pages, up to `limit`."""
+    return db.damages(limit)
 
-    SELECT n, head FROM entry WHERE n > ? AND n < ? ORDER BY n LIMIT ?
+
+def paged(
+    db: Db,
+    query: str,
+    start: int = FIRST,
+    values: Sequence[Any] = (),
+    page_rows: int = PAGE_ROWS,
+    step: int = 1,
+) -> Iterator[Any]:
+    """The rows of a query that may be long, a page at a time. It takes the key to begin with first
+    and the limit last, is ordered by that key, and gives it as its first column. step -1: from the
+    last key down.
+
+    SELECT n, head FROM entry WHERE n >= ? AND n < ? ORDER BY n LIMIT ?
     """
     while True:
         page = db.execute(query, (start, *values, page_rows)).fetchall()
         yield from page
-        if len(page) < page_rows:
+        if len(page) < page_rows or page[-1][0] in (FIRST, LAST):
             return
-        start = page[-1][0]
+        start = page[-1][0] + step
 
 
 def placeholders(count: int, columns: int) -> str:

@@ -22,7 +22,7 @@ from gateway.facts.chain import (
     next_head,
     row_bytes,
 )
-from gateway.store.engine import LAST, Db, Pending, paged, value
+from gateway.store.engine import FIRST, LAST, Db, Pending, paged, value
 
 _BEGINNING = "substr(content, 1, 300)"  # as much of a content as tells its first arrival
 
@@ -172,11 +172,18 @@ def rows_after(db: Db, table: str, after_id: int, until_id: int = LAST) -> Rows 
     """The rows of a table with after_id < id <= until_id, as an entry names them; None for none."""
     digest, count, last_id = hashlib.sha256(), 0, after_id
     columns = ", ".join(COVERED[table])
-    query = f"SELECT {columns} FROM {table} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
-    for row in paged(db, query, after_id, (until_id,)):
+    query = f"SELECT {columns} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+    for row in paged(db, query, after_id + 1, (until_id,)):
         digest.update(row_bytes(row))
         count, last_id = count + 1, row[0]
     return Rows(table, after_id, last_id, count, digest.digest()) if count else None
+
+
+def rows_outside(db: Db, table: str, last_id: int) -> int:
+    """How many rows of a table no entry can vouch for, when the last one does up to last_id."""
+    assert table in COVERED
+    found = value(db, f"SELECT count(*) FROM {table} WHERE id < 1 OR id > ?", (last_id,))
+    return int(found)
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -207,13 +214,12 @@ def content_at(db: Db, n: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def chained(db: Db, first_n: int = 1, last_n: int = LAST) -> Iterator[tuple[int, bytes, bytes]]:
+def chained(db: Db, first_n: int = FIRST, last_n: int = LAST) -> Iterator[tuple[int, bytes, bytes]]:
     """(n, content, head) of entries first_n to last_n, in order: what the chain covers and the
-    head that is stored.
+    head that is stored. All of them: also one before the first, which only an insider writes.
     """
-    query = "SELECT n, content, head FROM entry WHERE n > ? AND n <= ? ORDER BY n LIMIT ?"
-    for n, content, head in paged(db, query, first_n - 1, (last_n,), CONTENT_ROWS):
-        yield n, bytes(content), bytes(head)
+    query = "SELECT n, content, head FROM entry WHERE n >= ? AND n <= ? ORDER BY n LIMIT ?"
+    return paged(db, query, first_n, (last_n,), CONTENT_ROWS)
 
 
 def chain_break(db: Db, first_n: int = 1) -> int:
@@ -229,10 +235,10 @@ def chain_break(db: Db, first_n: int = 1) -> int:
 
 
 def tail_from(db: Db, bytes_max: int) -> int:
-    """The first n of the newest entries that have together at most so many bytes; at least one."""
+    """The first n of the newest entries that have together so many bytes, or of all."""
     size, first = 0, 1
-    query = "SELECT n, length(content) FROM entry WHERE n < ? ORDER BY n DESC LIMIT ?"
-    for n, length in paged(db, query, LAST):
+    query = "SELECT n, length(content) FROM entry WHERE n <= ? ORDER BY n DESC LIMIT ?"
+    for n, length in paged(db, query, LAST, step=-1):
         size, first = size + length, n
         if size >= bytes_max:
             break
@@ -241,14 +247,14 @@ def tail_from(db: Db, bytes_max: int) -> int:
 
 def first_received_after(db: Db, n: int) -> int | None:
     """When the first message after entry n arrived; None when there is none."""
-    query = f"SELECT n, {_BEGINNING} FROM entry WHERE n > ? ORDER BY n LIMIT ?"
-    return _first_received(paged(db, query, n))
+    query = f"SELECT n, {_BEGINNING} FROM entry WHERE n >= ? ORDER BY n LIMIT ?"
+    return _first_received(paged(db, query, n + 1))
 
 
 def newest_received_ms(db: Db) -> int:
     """When the newest entry with a message arrived; 0 for none."""
-    query = f"SELECT n, {_BEGINNING} FROM entry WHERE n < ? ORDER BY n DESC LIMIT ?"
-    return _first_received(paged(db, query, LAST)) or 0
+    query = f"SELECT n, {_BEGINNING} FROM entry WHERE n <= ? ORDER BY n DESC LIMIT ?"
+    return _first_received(paged(db, query, LAST, step=-1)) or 0
 
 
 def _first_received(found: Iterable[tuple[int, bytes]]) -> int | None:

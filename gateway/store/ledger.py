@@ -17,8 +17,8 @@ from gateway.errors import LedgerBroken
 from gateway.facts.chain import GENESIS
 from gateway.facts.records import DeviceStats, Finding, SeenRecord
 from gateway.store import entries, incidents, segments, streams, upkeep
-from gateway.store.engine import LAST, Db
-from gateway.store.ledger_file import damages, was_cut_off
+from gateway.store.engine import LAST, Db, damages
+from gateway.store.ledger_file import was_cut_off
 from gateway.store.opening import opened
 from gateway.store.verify import verify
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.errors import DataError
-from gateway.store.engine import PAGE_ROWS, Db, paged, snapshot, value
+from gateway.store.engine import FIRST, PAGE_ROWS, Db, paged, snapshot, value
 from gateway.store.entries import CONTENT_ROWS, COVERED, NEWEST, newest
 from gateway.store.verify import findings
 
@@ -92,8 +92,8 @@ def _pages(source: Db, table: str) -> Iterator[tuple[str, list[Any]]]:
         key, others = _GROWING[table]
         columns = (key, *others)
         page_rows = CONTENT_ROWS if table == "entry" else PAGE_ROWS
-        query = f"SELECT {', '.join(columns)} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?"
-        rows = paged(source, query, 0, (), page_rows)
+        query = f"SELECT {', '.join(columns)} FROM {table} WHERE {key} >= ? ORDER BY {key} LIMIT ?"
+        rows = paged(source, query, FIRST, (), page_rows)
     marks = ", ".join("?" * len(columns))
     insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
     page: list[Any] = []

@@ -250,10 +250,10 @@ def hashed_postings(db: Db) -> Iterator[tuple[Posting, bytes, int, str]]:
     """(posting, the hash that is stored with it, line, file) of every posting."""
     query = (
         f"SELECT posting.id, content, file_line, name, {_POSTING_COLUMNS} FROM posting"
-        " JOIN posted_file ON posted_file.id = file_id WHERE posting.id > ?"
+        " JOIN posted_file ON posted_file.id = file_id WHERE posting.id >= ?"
         " ORDER BY posting.id LIMIT ?"
     )
-    for _, content, file_line, name, *values in paged(db, query, 0):
+    for _, content, file_line, name, *values in paged(db, query):
         yield Posting(*values), content, file_line, name
 
 

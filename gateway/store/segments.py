@@ -10,7 +10,7 @@ from gateway.facts.chain import frames_in
 from gateway.facts.events import Events, bodies_of, payload_of, read_events, seen_records
 from gateway.facts.records import SeenRecord
 from gateway.facts.segments import SPAN_MS, Segment
-from gateway.store.engine import LAST, Db, paged, value
+from gateway.store.engine import FIRST, LAST, Db, paged, value
 from gateway.store.entries import CONTENT_ROWS, pending_of
 from gateway.store.streams import StreamRow, all_streams
 
@@ -44,9 +44,9 @@ def all_segments(db: Db) -> Iterator[SegmentRow]:
     """Every row, in the order of recording."""
     query = (
         "SELECT id, cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms FROM segment"
-        " WHERE id > ? ORDER BY id LIMIT ?"
+        " WHERE id >= ? ORDER BY id LIMIT ?"
     )
-    for _, *segment in paged(db, query, 0):
+    for _, *segment in paged(db, query):
         cursor_id, first, last, n, at, size, from_ms, until_ms = segment
         yield cursor_id, first, last, n, at, size, from_ms, until_ms
 
@@ -116,9 +116,9 @@ def _found(
             db,
             f"SELECT segment.id, device, epoch, first_seq, last_seq, segment.n, at, {_BYTES}"
             " FROM segment JOIN cursor ON cursor.id = cursor_id JOIN entry ON entry.n = segment.n"
-            " WHERE segment.id > ? AND segment.n > ? AND from_ms < ? AND (device = ? OR ? = '')"
+            " WHERE segment.id >= ? AND segment.n > ? AND from_ms < ? AND (device = ? OR ? = '')"
             " ORDER BY segment.id LIMIT ?",
-            0,
+            FIRST,
             (after_n, until_ms, device or "", device or ""),
             CONTENT_ROWS,
         )

@@ -78,7 +78,7 @@ class ServerDb:
         self._open = False  # a transaction is, whatever became of the connection
         self._waiting: list[tuple[str, list[Any]]] = []
         self._newest: Newest | None = None
-        self._changes = 0
+        self._changes = self._commits = 0
         self._connection: psycopg.Connection[Any] | None = None
         self._connected()
 
@@ -189,6 +189,7 @@ class ServerDb:
         waiting, self._waiting = [*self._waiting, ("COMMIT", [])], []
         said = self._together(waiting)
         self._open = False
+        self._commits += 1
         if said != "COMMIT":  # the server rolled back because a statement before had failed
             raise ServerError(f"the transaction was not committed: {said}")
         if self.pending is not None:
@@ -203,6 +204,14 @@ class ServerDb:
                 self._connection.execute("ROLLBACK")
             except psycopg.Error:
                 self.close()
+
+    @property
+    def total_changes(self) -> int:
+        return self._commits
+
+    def damages(self, limit: int) -> list[str]:
+        """None: the server checks its pages itself when it reads them, with data_checksums on."""
+        return []
 
     def changes_elsewhere(self) -> int:
         return self._changes
