@@ -26,7 +26,7 @@ from gateway.facts.records import UNDECODABLE
 from gateway.facts.segments import Segment, segments_of
 from gateway.store import entries, incidents, segments, streams
 from gateway.store.device_events import last_changed_ms
-from gateway.store.engine import Db, changes_elsewhere
+from gateway.store.engine import Db, changes_elsewhere, changes_here
 from gateway.store.ledger import Ledger
 from protocol import messages
 
@@ -43,20 +43,30 @@ _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 class Known:
     """What the gateway remembers of the ledger between two batches: the streams as they stood after
     the last commit, and the records that it read last for each. Forgotten when a transaction fails
-    and when another process wrote to the ledger.
+    and when anybody else wrote to the ledger: another process, or this one outside of `record`.
     """
 
     def __init__(self) -> None:
         self.streams: dict[tuple[str, int], Stream] = {}
         self.bodies: dict[int, segments.Bodies] = {}  # by the id of the stream
-        self._seen_changes = -1
+        self._elsewhere = self._here = -1
 
-    def look(self, db: Db) -> None:
-        """Forget what another process may have changed."""
-        changes = changes_elsewhere(db)
-        if changes != self._seen_changes:
-            self._seen_changes = changes
-            self.forget()
+    def look(self, db: Db, batch: Sequence[Accepted | Rejected]) -> None:
+        """Inside the transaction: forget what anybody else may have changed, and read what the
+        batch needs, at once.
+        """
+        elsewhere = changes_elsewhere(db)
+        if (elsewhere, changes_here(db)) == (self._elsewhere, self._here):
+            return
+        self._elsewhere = elsewhere
+        self.forget()
+        keys = dict.fromkeys(_stream_of(item) for item in batch if not isinstance(item, Rejected))
+        for key, found in streams.open_streams(db, list(keys)).items():
+            self.streams[key] = Stream(*found)
+
+    def keep(self, db: Db) -> None:
+        """After the commit: what this connection changed up to now is what the streams say."""
+        self._here = changes_here(db)
 
     def forget(self) -> None:
         """Ask the ledger again."""
@@ -84,9 +94,10 @@ def record(
     """
     try:
         with ledger.transaction() as db:
-            known.look(db)
+            known.look(db, batch)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
+        known.keep(ledger.db)
         recorded = recording.recorded()
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
@@ -522,6 +533,12 @@ def _first_seq_of(message: AcceptedEvents) -> int:
 
 def _echo_of(message: AcceptedEvents) -> tuple[int, int]:
     return message.events.boot, message.events.sent_uptime_ms
+
+
+def _stream_of(message: Accepted) -> tuple[str, int]:
+    if isinstance(message, AcceptedEvents):
+        return message.device, message.events.epoch
+    return message.device, message.state["epoch"]
 
 
 def _is_live(message: AcceptedState) -> bool:

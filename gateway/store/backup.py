@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.config import LedgerServer
 from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.files import publish, rename
+from gateway.store.engine import Db, SqliteDb
 from gateway.store.ledger import Ledger
+from gateway.store.ledger_file import damage_told, new_file
+from gateway.store.move import copy_ledger
 from gateway.store.streams import latest_seen_ms
 
 FINDINGS_SHOWN = 3
@@ -26,7 +30,7 @@ FINDINGS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Copy:
-    """A verified copy of a ledger: `n` messages, the chain's `head`, the newest arrival in Unix
+    """A verified copy of a ledger: `n` entries, the chain's `head`, the newest arrival in Unix
     milliseconds (0: none).
     """
 
@@ -87,7 +91,7 @@ def inspect(path: Path) -> Copy:
     ) as folder:  # opening one makes files beside it
         opened = Path(folder) / "ledger.db"
         shutil.copyfile(path, opened)
-        with Ledger.open(opened, create=False) as ledger:
+        with Ledger.open(opened, create=False) as ledger, damage_told(path):
             found = ledger.verify()
             if found:
                 shown = "; ".join(item.text for item in found[:FINDINGS_SHOWN])
@@ -99,14 +103,17 @@ def inspect(path: Path) -> Copy:
     return Copy(path, path.stat().st_size, content, n, head, newest_ms)
 
 
-def restore(backup: Path, ledger: Path, replace: bool = False) -> Copy:
+def restore(backup: Path, ledger: Path | LedgerServer, replace: bool = False) -> Copy:
     """Put a verified backup in the ledger's place. With `replace` a ledger that is there moves
-    aside, whole, and is named.
+    aside, whole, and is named; on a server the site must be empty.
 
     Raises ConfigError when there is one and `replace` is not said, TryAgain while a gateway holds
     it, DataError for a backup that is not sound.
     """
     found = inspect(backup)
+    if isinstance(ledger, LedgerServer):
+        _into_server(backup, ledger, replace)
+        return found
     if ledger.exists():
         if not replace:
             raise ConfigError(
@@ -132,10 +139,26 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _copy(source: sqlite3.Connection, target: Path) -> None:
-    db = sqlite3.connect(target)
+def _into_server(backup: Path, place: LedgerServer, replace: bool) -> None:
+    if replace:
+        raise ConfigError(
+            f"ledger {place}: a site on a server is not replaced; make a new database, name it in"
+            " [ledger] url and restore there"
+        )
+    with tempfile.TemporaryDirectory(dir=backup.parent) as folder:
+        copy = Path(folder) / "ledger.db"
+        shutil.copyfile(backup, copy)  # an older backup is migrated there
+        with Ledger.open(copy, create=False) as source, Ledger.open(place) as target:
+            copy_ledger(source.db, target.db, str(place))
+
+
+def _copy(source: Db, target: Path) -> None:
+    db = new_file(target)
     try:
-        source.backup(db)
+        if isinstance(source, SqliteDb):
+            source.backup(db)
+        else:  # one form of backup, whichever engine has the ledger
+            copy_ledger(source, db, str(target))
         db.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
     finally:
         db.close()

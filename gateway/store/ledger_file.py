@@ -8,7 +8,8 @@ with the next step.
 
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.errors import (
@@ -20,7 +21,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.files import publish
-from gateway.store.engine import Db, is_damaged, is_forbidden, is_other_schema, value
+from gateway.store.engine import SqliteDb, is_damaged, is_forbidden, is_other_schema, value
 from gateway.store.migration import migrate
 from gateway.store.schema_version import is_known, schema_text
 
@@ -30,7 +31,7 @@ BUSY_TIMEOUT_MS = (
 )
 
 
-def open_ledger(path: Path, create: bool = True) -> Db:
+def open_ledger(path: Path, create: bool = True) -> SqliteDb:
     """A connection to the ledger at `path`, migrated; with `create` the file is made when there
     never was one.
 
@@ -57,13 +58,6 @@ def open_ledger(path: Path, create: bool = True) -> Db:
         ) from error
 
 
-def damages(db: Db, limit: int) -> list[str]:
-    """What SQLite's own check finds wrong with the file's pages, up to `limit`. It reads the whole
-    file.
-    """
-    return [text for (text,) in db.execute(f"PRAGMA quick_check({limit})") if text != "ok"]
-
-
 def was_cut_off(path: Path) -> bool:
     """Whether a log was left beside the ledger: the program that wrote it last was killed, or the
     power failed. (Or it runs: ask before the ledger is opened and while nobody else serves it.)
@@ -84,11 +78,7 @@ def _create(path: Path) -> None:
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
         fresh.touch(mode=0o600, exist_ok=False)
-        db = _connect(fresh)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _make_durable(db)
-        migrate(db)
-        db.close()
+        new_file(fresh).close()
         with suppress(FileExistsError):  # another process was faster: its ledger is as good
             publish(fresh, path)
     except sqlite3.Error as error:
@@ -109,6 +99,15 @@ def _create(path: Path) -> None:
             left.unlink(missing_ok=True)
 
 
+def new_file(path: Path) -> SqliteDb:
+    """An empty ledger in a file that is there and empty. Raises sqlite3.Error."""
+    db = _connect(path)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _make_durable(db)
+    migrate(db)
+    return db
+
+
 def _check_size(path: Path) -> None:
     """By stat and access alone: opening and closing the file ourselves would drop SQLite's POSIX
     locks in this process.
@@ -122,7 +121,7 @@ def _check_size(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
 
-def _open_checked(path: Path) -> Db:
+def _open_checked(path: Path) -> SqliteDb:
     db = None
     try:
         db = _connect(path)
@@ -142,7 +141,22 @@ def _open_checked(path: Path) -> Db:
     return db
 
 
-def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
+@contextmanager
+def damage_told(place: object) -> Iterator[None]:
+    """Who reads a ledger meets damage that opening it does not: raises DataError for it."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not is_damaged(error):
+            raise
+        raise DataError(_corrupt(place, error)) from error
+
+
+def _corrupt(place: object, error: object) -> str:
+    return f"ledger {place}: corrupt ({error}); restore it from the backup"
+
+
+def _trouble(db: SqliteDb | None, path: Path, error: sqlite3.Error) -> GatewayError:
     """What SQLite's code means for whoever opens the ledger; its texts decide nothing."""
     if is_forbidden(error):
         return PermissionDenied(
@@ -154,10 +168,10 @@ def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
         return TryAgain(
             f"ledger {path}: {error}; free the disk or end the other process and start again"
         )
-    return DataError(f"ledger {path}: corrupt ({error}); restore it from the backup")
+    return DataError(_corrupt(path, error))
 
 
-def _connect(path: Path) -> Db:
+def _connect(path: Path) -> SqliteDb:
     # isolation_level None: transactions are ours alone. One thread at a time uses a connection; the
     # worker is not the opener.
     return sqlite3.connect(
@@ -165,11 +179,11 @@ def _connect(path: Path) -> Db:
         isolation_level=None,
         check_same_thread=False,
         timeout=BUSY_TIMEOUT_MS / 1000,
-        factory=Db,
+        factory=SqliteDb,
     )
 
 
-def _make_durable(db: Db) -> None:
+def _make_durable(db: SqliteDb) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(
         "PRAGMA synchronous = FULL"
@@ -180,6 +194,6 @@ def _make_durable(db: Db) -> None:
     )  # so that INSERT OR REPLACE meets the append-only triggers
 
 
-def _close(db: Db | None) -> None:
+def _close(db: SqliteDb | None) -> None:
     if db is not None:
         db.close()
