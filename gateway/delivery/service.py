@@ -234,8 +234,7 @@ class Service:
         self._link.flush()
         if shares.has_looked and self._subscriptions.is_heard(connection, shares.heard):
             self.hears.set()
-        if shares.leaving and not self._waiting:
-            shares.release(shares.leaving - audible)
+        shares.give_back(audible, bool(self._waiting))
 
     # -- other gateways, and ourselves
 

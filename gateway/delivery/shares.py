@@ -83,11 +83,6 @@ class Shares:
         return frozenset(self._held.keys() - self._leaving - {DUTY})
 
     @property
-    def leaving(self) -> frozenset[str]:
-        """The devices to give back once nothing of them can come any more; see `release`."""
-        return frozenset(self._leaving)
-
-    @property
     def has_looked(self) -> bool:
         """Whether the database has told us at least once what is ours."""
         return self._steady_ms is not None
@@ -123,10 +118,12 @@ class Shares:
             log.warning("leases_renewed_again devices=%d", len(self.heard))
             self._said = ""
 
-    def release(self, devices: Iterable[str]) -> None:
-        """Give back devices that are not heard any more and of which nothing waits."""
-        going = sorted(self._leaving.intersection(devices))
-        if not going:
+    def give_back(self, audible: frozenset[str], is_waiting: bool) -> None:
+        """Give back what we are leaving, but of `audible` something may still come, and while
+        `is_waiting` there are messages that are not durable yet.
+        """
+        going = sorted(self._leaving - audible)
+        if not going or is_waiting:
             return
         try:
             with self._ledger.transaction() as db:
