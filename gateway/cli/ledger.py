@@ -42,8 +42,8 @@ def move(
     tell(
         as_json,
         {"from": str(site.ledger), "to": str(target), "n": n, "head": head.hex()},
-        f"{target}: {n} entries, head {head.hex()[:16]}..., verified\n{line} {site.path}, then start"
-        " the gateway; the ledger of before is as it was: keep it, and never start a gateway on it",
+        f"{target}: {n} entries, head {head.hex()[:16]}..., verified\n{line} {site.path}, then"
+        " start the gateway; the ledger of before is as it was: never start a gateway on it again",
     )
 
 
