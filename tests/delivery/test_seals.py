@@ -116,7 +116,7 @@ def test_mutants_are_judged_as_the_judges_judge_them(
         (b"\x58\xff", 255, b"\x58\x20"), (b"\x59\x01\x00", 256, b"\x58\x20"),
         (b"\x63", 3, b"\x58\x20"), (b"\x42", 3, b"\x58\x20"), (b"\x43", 3, b"\x78\x20"),
         (b"\x43", 3, b"\x59\x00\x20"), (b"\x43", 3, b"\x58\x1f"),
-        (b"\x59\x03\xbd", 957, b"\x58\x20"), (b"\x59\x03\xc1", 961, b"\x58\x20"),
+        (b"\x59\x03\xcf", 975, b"\x58\x20"), (b"\x59\x03\xd0", 976, b"\x58\x20"),
     ],
 )  # fmt: skip
 def test_a_right_tag_in_a_wrong_form_is_judged_as_the_judges_judge_it(
