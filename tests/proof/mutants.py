@@ -93,7 +93,7 @@ class Mutants:
         }
         self._kinds = list(self._shapes)
         borders = (0, 0xFFFFFFFF, 1 << 32, 0xFFFFFFFFFFFF, 1 << 48)
-        self._header_odd = [*edges(1 << 48), *(cbor.head(0, border) for border in borders * 20)]
+        self._header_odd = [*edges(1 << 48), *(cbor.head(0, border) for border in borders * 40)]
         self._whole = [b"\x00"]  # records of before, to splice from
         self._ways: list[Callable[[list[Field]], bytes]] = [
             self._as_it_is, self._damaged, self._damaged, self._odd_value, self._odd_value,
@@ -120,13 +120,18 @@ class Mutants:
         seq = rng.choice((1, 5, 5, 5, 0xFFFFFFFF, 0x100000000 - len(some)))
         header = [cbor.head(0, each) for each in (rng.choice((1, 7, 0x12345678)), 3, 10**6, seq)]
         if rng.random() < 0.1:
-            header[rng.randrange(4)] = rng.choice(self._header_odd)
+            header[rng.randrange(4)] = self._pick(self._header_odd)
+            some = [self._as_it_is(self._good_fields())]
         heads = [cbor.head(2, len(raw)) for raw in some]
         if rng.random() < 0.05:
             at = rng.randrange(len(heads))
             heads[at] = rng.choice(forms(len(some[at]) + rng.choice((-1, 0, 1)), 2))
-        if rng.random() < 0.02 and len(some) > 1:  # one too short, the other too long
-            heads[:2] = [cbor.head(2, len(some[0]) + 1), cbor.head(2, max(len(some[1]) - 1, 0))]
+        if rng.random() < 0.06 and len(some) > 1:  # one too short, the next too long
+            at = rng.randrange(len(some) - 1)
+            heads[at : at + 2] = [
+                cbor.head(2, max(len(raw) + step, 0))
+                for raw, step in zip(some[at : at + 2], rng.choice(((1, -1), (-1, 1))), strict=True)
+            ]
         count = len(some) + (rng.choice((-1, 1)) if rng.random() < 0.03 else 0)
         before = rng.choice((b"\x48",) * 30 + (b"\x47", b"\x49", b"\x68")) + rng.randbytes(8)
         between = [rng.randbytes(1) if rng.random() < 0.004 else b"" for _ in some]
