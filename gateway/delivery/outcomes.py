@@ -81,18 +81,30 @@ class Stream:
 
 
 class Taken(NamedTuple):
-    """Records of one message that are new: those with the seqs `fresh`, in entry n."""
+    """Records of messages of one stream that are new: those with the seqs `fresh`, in entry n."""
 
-    message: AcceptedEvents
+    messages: Sequence[AcceptedEvents]
     fresh: Sequence[int]
     entry_n: int
 
+    def bodies(self) -> Iterator[tuple[int, bytes]]:
+        """(seq, the record's own bytes) of each."""
+        for message, seqs in self._parts():
+            for seq in seqs:
+                yield seq, message.events.records[seq - message.events.first_seq]
+
     def records(self) -> Iterator[SeenRecord]:
         """They one by one."""
-        message = self.message
-        return seen_records(
-            message.device, message.events, self.fresh, message.received_ms, self.entry_n
-        )
+        for message, seqs in self._parts():
+            yield from seen_records(
+                message.device, message.events, seqs, message.received_ms, self.entry_n
+            )
+
+    def _parts(self) -> Iterator[tuple[AcceptedEvents, list[int]]]:
+        for message in self.messages:
+            events = message.events
+            seqs = range(events.first_seq, events.last_seq + 1)
+            yield message, [seq for seq in seqs if seq in self.fresh]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from gateway.delivery.outcomes import (
     Stream,
     Taken,
 )
+from gateway.delivery.runs import run_of
 from gateway.facts.chain import gap_parts
 from gateway.facts.events import Events
 from gateway.facts.records import UNDECODABLE
@@ -82,17 +83,16 @@ class Recording:
         """Take all of it. Order comes from seq, not from the broker: events of a stream are sorted,
         heartbeats come last.
         """
-        events: list[tuple[int, int, AcceptedEvents]] = []
+        groups: dict[tuple[str, int], list[AcceptedEvents]] = {}
         states: list[AcceptedState] = []
-        ranks: dict[tuple[str, int], int] = {}
         for item in batch:
             if isinstance(item, AcceptedEvents):
-                told = item.events
-                key = (item.device, told.epoch)
-                rank = ranks.setdefault(key, len(ranks))
-                events.append((rank, told.first_seq, item))
-                stream = self._streams.get(key) or self._stream(*key)
-                self._answer(stream, item, told.boot, told.sent_uptime_ms)
+                key = (item.device, item.events.epoch)
+                group = groups.get(key)
+                if group is None:
+                    group = groups[key] = []
+                    self._stream(*key)
+                group.append(item)
             elif isinstance(item, Rejected):
                 self._reject(item)
             else:
@@ -101,9 +101,8 @@ class Recording:
                     self._stream(
                         item.device, item.state["epoch"]
                     )  # of two lives in one batch the one that came later is newer
-        events.sort(key=_by_stream_and_seq)
-        for _, _, message in events:
-            self._events(message)
+        for key, group in groups.items():
+            self._group(self._streams[key], group)
         for state in states:
             self._state(state)
         self._flush()
@@ -114,9 +113,46 @@ class Recording:
 
     # -- events
 
-    def _events(self, message: AcceptedEvents) -> None:
+    def _group(self, stream: Stream, group: list[AcceptedEvents]) -> None:
+        """The events of one stream, in the order they arrived."""
+        newest = group[-1]
+        stream.kid, stream.last_seen_ms = newest.kid, newest.received_ms
+        stream.echo_boot, stream.echo_uptime_ms = max(map(_echo_of, group))
+        group.sort(key=_first_seq_of)
+        at = 0
+        while at < len(group):
+            if not stream.locked and stream.current:
+                at = self._in_order(stream, group, at)
+            if at < len(group):
+                self._events(stream, group[at])
+                at += 1
+
+    def _in_order(self, stream: Stream, group: list[AcceptedEvents], start: int) -> int:
+        """Take what simply continues the stream; where that ends."""
+        run = run_of(group, start, stream.high_water, stream.fingerprint)
+        if run.end == start:
+            return start
+        at = entries.add_frames(self._entry, group[start].topic, run.frames)
+        first = stream.high_water + 1
+        made = Segment(first, run.last_seq, at, len(run.frames), run.from_ms, run.until_ms)
+        self._add_segment(stream, made)
+        fresh = range(first, run.last_seq + 1)
+        self._note_taken(stream, group[start : run.end], fresh)
+        stream.high_water, stream.fingerprint = run.last_seq, run.fingerprint
+        return run.end
+
+    def _note_taken(
+        self, stream: Stream, messages: Sequence[AcceptedEvents], fresh: Sequence[int]
+    ) -> None:
+        taken = Taken(messages, fresh, self._n)
+        self._taken.append(taken)
+        self._taken_of.setdefault(stream.id, []).append(taken)
+        stream.records += len(fresh)
+        stream.taken += len(fresh)
+
+    def _events(self, stream: Stream, message: AcceptedEvents) -> None:
+        """One message that a run did not take."""
         events = message.events
-        stream = self._streams[(message.device, events.epoch)]
         first, size = events.first_seq, len(events.records)
         if stream.locked:
             self._count(message.device, "held", size)
@@ -124,9 +160,12 @@ class Recording:
         if first > stream.high_water + 1:
             stream.want_to = stream.want_to or first - 1
             return
-        if first == stream.high_water + 1:  # nearly always: nothing of it is known
-            before = events.before
-            if before != stream.fingerprint and any(before) and any(stream.fingerprint):
+        if first == stream.high_water + 1:  # nothing of it is known
+            if (
+                any(events.before)
+                and any(stream.fingerprint)
+                and events.before != stream.fingerprint
+            ):
                 self._equivocation(stream, message, first - 1)
                 return
             self._take(stream, message, range(first, first + size))
@@ -166,10 +205,8 @@ class Recording:
                     found[at] = bodies.by_seq[at]
             seq = bodies.last_seq + 1
         for taken in self._taken_of.get(stream.id, ()):  # in no table yet
-            told = taken.message.events
-            for at in taken.fresh:
-                if first <= at <= last:
-                    found[at] = told.records[at - told.first_seq]
+            if taken.fresh[0] <= last and taken.fresh[-1] >= first:
+                found.update((at, raw) for at, raw in taken.bodies() if first <= at <= last)
         return found
 
     def _take(self, stream: Stream, message: AcceptedEvents, fresh: Sequence[int]) -> None:
@@ -192,16 +229,12 @@ class Recording:
         at, size = self._append(message, "ev")
         for segment in segments_of(events, fresh, message.received_ms, at, size):
             self._add_segment(stream, segment)
-        taken = Taken(message, fresh, self._n)
-        self._taken.append(taken)
-        self._taken_of.setdefault(stream.id, []).append(taken)
+        self._note_taken(stream, [message], fresh)
         if fresh[0] <= stream.high_water:
             self._known.bodies.pop(stream.id, None)
         stream.high_water = max(stream.high_water, fresh[-1])
         if fresh[-1] == stream.high_water:
             stream.fingerprint = messages.fingerprint_of(events.records[-1])
-        stream.records += len(fresh)
-        stream.taken += len(fresh)
 
     def _unreadable(self, message: AcceptedEvents, fresh: Sequence[int]) -> None:
         """Records whose bytes break the wire dictionary are kept, and a person is told."""
@@ -451,8 +484,12 @@ class Recording:
             streams.add_counts(self._db, counts)
 
 
-def _by_stream_and_seq(entry: tuple[int, int, AcceptedEvents]) -> tuple[int, int]:
-    return entry[0], entry[1]
+def _first_seq_of(message: AcceptedEvents) -> int:
+    return message.events.first_seq
+
+
+def _echo_of(message: AcceptedEvents) -> tuple[int, int]:
+    return message.events.boot, message.events.sent_uptime_ms
 
 
 def _is_live(message: AcceptedState) -> bool:

@@ -77,6 +77,10 @@ def next_head(head: bytes, content: bytes) -> bytes:
     return hashlib.sha256(head + content).digest()
 
 
+# (received_ms, place of the leaf in LEAVES, bytes of the sealed message): the head of a frame
+pack_frame_head = _FRAME.pack
+
+
 def frame(received_ms: int, leaf: str, sealed: bytes) -> bytes:
     """One message inside an entry."""
     return _FRAME.pack(received_ms, LEAVES.index(leaf), len(sealed)) + sealed

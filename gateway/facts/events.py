@@ -194,12 +194,6 @@ def _clock(boot: bytes, uptime_ms: bytes, utc_ms: bytes | None) -> dict[str, Any
     return {**fields, "utc_ms": int.from_bytes(utc_ms, "big")} if utc_ms else fields
 
 
-def bodies_of(payload: bytes) -> tuple[int, list[bytes]]:
-    """(first_seq, the records' own bytes) of an `ev` payload. Raises ProtocolError."""
-    event = messages.decode_events(payload)
-    return event["first_seq"], event["records"]
-
-
 def payload_of(sealed: bytes) -> bytes:
     """The payload of a sealed message that was judged when it arrived; its seal is not looked at.
     Raises ProtocolError for bytes that are no sealed message.

@@ -98,12 +98,17 @@ def add_message(
     """Append a message to the entry of this transaction; where its frame is in the content, and
     how many bytes it has.
     """
+    made = frame(received_ms, leaf, sealed)
+    return add_frames(pending, topic, made), len(made)
+
+
+def add_frames(pending: Pending, topic: str, frames: bytes) -> int:
+    """The same for frames that are made (facts/chain.py: frame), of messages of one site."""
     if not pending.prefix:
         pending.prefix = prefix_of(topic)
     at = frames_at(pending.prefix) + len(pending.frames)
-    made = frame(received_ms, leaf, sealed)
-    pending.frames += made
-    return at, len(made)
+    pending.frames += frames
+    return at
 
 
 def prefix_of(topic: str) -> str:

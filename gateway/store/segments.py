@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from gateway.facts.chain import frames_in
-from gateway.facts.events import Events, bodies_of, payload_of, read_events, seen_records
+from gateway.facts.events import Events, payload_of, read_events, seen_records
 from gateway.facts.records import SeenRecord
 from gateway.facts.segments import SPAN_MS, Segment
 from gateway.store.engine import FIRST, LAST, Db, paged, value
@@ -75,10 +75,8 @@ def bodies_from(db: Db, cursor_id: int, seq: int) -> Bodies:
         (cursor_id, seq, cursor_id, seq, READ_AHEAD_SEGMENTS),
     )
     for first, last, at, frames in segments:
-        for message in frames_in(bytes(frames), at):
-            if message.leaf != "ev":
-                continue
-            start, bodies = bodies_of(payload_of(message.sealed))
+        for _, events in _events(bytes(frames), at):
+            start, bodies = events.first_seq, events.records
             for index in range(max(first - start, 0), min(last - start + 1, len(bodies))):
                 found[start + index] = bodies[index]
         last_seq = last
