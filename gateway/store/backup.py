@@ -19,7 +19,7 @@ from pathlib import Path
 from gateway.config import LedgerServer
 from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.files import publish, rename
-from gateway.store.engine import Db, SqliteDb
+from gateway.store.engine import Db, SqliteDb, StorageError
 from gateway.store.ledger import Ledger
 from gateway.store.ledger_file import damage_told, new_file
 from gateway.store.move import copy_ledger
@@ -139,6 +139,23 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def move(ledger: Ledger, target: Path | LedgerServer) -> tuple[int, bytes]:
+    """Copy an open ledger to another engine, or to a file; (n, head) of the copy. The ledger stays
+    as it is.
+
+    Raises ConfigError for a file that is there, DataError for a site that is not empty or a copy
+    that does not verify, TryAgain when either end fails: the target has nothing then.
+    """
+    if isinstance(target, Path):
+        made = back_up(ledger, target)
+        return made.n, made.head
+    with Ledger.open(target) as there:
+        try:
+            return copy_ledger(ledger.db, there.db, str(target))
+        except StorageError as error:
+            raise TryAgain(f"ledger {target}: {error}; nothing was copied, try again") from error
+
+
 def _into_server(backup: Path, place: LedgerServer, replace: bool) -> None:
     if replace:
         raise ConfigError(
@@ -148,8 +165,8 @@ def _into_server(backup: Path, place: LedgerServer, replace: bool) -> None:
     with tempfile.TemporaryDirectory(dir=backup.parent) as folder:
         copy = Path(folder) / "ledger.db"
         shutil.copyfile(backup, copy)  # an older backup is migrated there
-        with Ledger.open(copy, create=False) as source, Ledger.open(place) as target:
-            copy_ledger(source.db, target.db, str(place))
+        with Ledger.open(copy, create=False) as source:
+            move(source, place)
 
 
 def _copy(source: Db, target: Path) -> None:

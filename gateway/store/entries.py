@@ -180,7 +180,8 @@ def rows_after(db: Db, table: str, after_id: int, until_id: int = LAST) -> Rows 
     query = f"SELECT {columns} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
     for row in paged(db, query, after_id + 1, (until_id,)):
         digest.update(row_bytes(row))
-        count, last_id = count + 1, row[0]
+        count += 1
+        last_id, *_ = row
     return Rows(table, after_id, last_id, count, digest.digest()) if count else None
 
 

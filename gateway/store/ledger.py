@@ -88,6 +88,11 @@ class Ledger:
                 incidents.add_incident(db, "released", device, text, at_ms)
             return done
 
+    @property
+    def cure(self) -> str:
+        """What a person does when it cannot be written."""
+        return "look at the server" if isinstance(self.path, LedgerServer) else "free the disk"
+
     # -- what must hold while it is in use
 
     def check_start(self, now_ms: int) -> None:
@@ -129,12 +134,8 @@ class Ledger:
         mark may be higher: another worker that has taken the device over was faster than we.
         """
         read_back = entries.head_of(self._db, n) or GENESIS
-        stored = streams.open_streams(self._db, [(device, epoch) for device, epoch, _ in marks])
-        moved = [
-            seq
-            for device, epoch, seq in marks
-            if (device, epoch) not in stored or stored[(device, epoch)].high_water < seq
-        ]
+        stored = self.high_waters([(device, epoch) for device, epoch, _ in marks])
+        moved = [seq for device, epoch, seq in marks if stored.get((device, epoch), -1) < seq]
         if read_back != head or moved:
             raise LedgerBroken(
                 f"ledger {self.path}: what was committed reads back differently; stop, and run till"
@@ -172,6 +173,11 @@ class Ledger:
         """Up to which seq this stream is durable; 0 for one nobody has seen."""
         found = streams.open_stream(self._db, device, epoch)
         return found.high_water if found else 0
+
+    def high_waters(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """{(device, epoch): up to which seq it is durable} of those that somebody has seen."""
+        found = streams.open_streams(self._db, keys)
+        return {key: stream.high_water for key, stream in found.items()}
 
     def records(
         self,

@@ -31,6 +31,7 @@ from gateway.store.engine import (
     ServerBusy,
     ServerConstraint,
     ServerError,
+    value,
 )
 
 CONNECT_TIMEOUT_S = 5
@@ -154,7 +155,10 @@ class ServerDb:
         while cursor.nextset():
             pass
         found = cursor.fetchone()
-        newest = Newest(0, b"") if found is None else Newest(int(found[0]), bytes(found[1]))
+        newest = Newest(0, b"")
+        if found is not None:
+            n, head, *_ = found
+            newest = Newest(int(n), bytes(head))
         if newest != self._newest:
             self._look_back(newest)
         return found
@@ -172,17 +176,17 @@ class ServerDb:
     def _look_back(self, newest: Newest) -> None:
         """Another connection has written meanwhile, or this is another server."""
         last = self._newest
-        if last is not None and last.n:
-            head = self.execute("SELECT head FROM entry WHERE n = ?", (last.n,)).fetchone()
-            if head is None or bytes(head[0]) != last.head:
-                self.rollback()
-                raise LedgerBroken(
-                    f"ledger {self.address}: the server lacks entry {last.n}, which it committed: a"
-                    " standby took over that did not have it, or a backup was put back. Find out,"
-                    " and start again: the devices are asked for what they still hold"
-                )
         self._changes += 1
         self._newest = newest
+        if last is None or not last.n:
+            return
+        if value(self, "SELECT head FROM entry WHERE n = ?", (last.n,)) != last.head:
+            self.rollback()
+            raise LedgerBroken(
+                f"ledger {self.address}: the server lacks entry {last.n}, which it committed: a"
+                " standby took over that did not have it, or a backup was put back. Find out, and"
+                " start again: the devices are asked for what they still hold"
+            )
 
     def begin_snapshot(self) -> None:
         self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -221,10 +225,9 @@ class ServerDb:
     # -- what the ledger is
 
     def schema_version(self) -> int:
-        if not self.execute("SELECT to_regclass('schema_version') IS NOT NULL").fetchone()[0]:
+        if not value(self, "SELECT to_regclass('schema_version') IS NOT NULL"):
             return 0
-        found = self.execute("SELECT version FROM schema_version").fetchone()
-        return int(found[0]) if found else 0
+        return int(value(self, "SELECT version FROM schema_version", default=0))
 
     def tables(self) -> Mapping[str, frozenset[str]]:
         found: dict[str, set[str]] = {}
@@ -361,9 +364,9 @@ def _over_arrays(query: str, columns: Sequence[list[Any]]) -> tuple[str, list[An
 
 def _kind_of(column: Sequence[Any]) -> str:
     """The server's type of a column's values; "" when all are None."""
-    for value in column:
-        if value is not None:
-            return _KINDS[type(value)]
+    for item in column:
+        if item is not None:
+            return _KINDS[type(item)]
     return ""
 
 
@@ -386,17 +389,15 @@ def _array_text(query: str, kinds: tuple[str, ...]) -> str:
 
 def _has_nul(values: Iterable[Any]) -> bool:
     return any(
-        "\0" in value if isinstance(value, str) else isinstance(value, list) and _has_nul(value)
-        for value in values
+        "\0" in item if isinstance(item, str) else isinstance(item, list) and _has_nul(item)
+        for item in values
     )
 
 
 def _without_nul(values: Iterable[Any]) -> list[Any]:
     return [
-        value.replace("\0", "\ufffd")
-        if isinstance(value, str)
-        else _without_nul(value)
-        if isinstance(value, list)
-        else value
-        for value in values
+        item.replace("\0", "\ufffd")
+        if isinstance(item, str)
+        else (_without_nul(item) if isinstance(item, list) else item)
+        for item in values
     ]

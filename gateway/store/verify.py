@@ -13,7 +13,7 @@ from itertools import zip_longest
 from gateway.facts.chain import GENESIS, EntryError, Rows, next_head, read_entry
 from gateway.facts.records import Finding
 from gateway.facts.replay import Replay, Unfit
-from gateway.store.engine import Db, damages, snapshot
+from gateway.store.engine import Db, StorageError, damages, snapshot
 from gateway.store.entries import COVERED, chained, head_of, rows_after, rows_outside
 from gateway.store.segments import SegmentRow, all_segments, segment_row
 from gateway.store.streams import all_streams, gaps, witnesses
@@ -23,13 +23,16 @@ DAMAGES_MAX = 10  # of a file that has to be restored in any case
 
 def verify(db: Db) -> Iterator[Finding]:
     """Findings, in the order of entries, then of streams; one consistent view even while the
-    gateway writes. Of a file whose pages are damaged nothing else is said.
+    gateway writes.
     """
     with snapshot(db):
         broken = damages(db, DAMAGES_MAX)
-        yield from (Finding("file", 0, "", f"a page is damaged: {text}") for text in broken)
-        if not broken:
+        yield from (Finding("file", 0, "", f"the file is damaged: {text}") for text in broken)
+        try:
             yield from findings(db)
+        except (StorageError, ArithmeticError, TypeError, ValueError) as error:
+            # The last ones: a value that the program never writes, such as a text that is none.
+            yield Finding("file", 0, "", f"the file cannot be read to its end: {error}")
 
 
 def findings(db: Db) -> Iterator[Finding]:

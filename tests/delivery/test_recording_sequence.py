@@ -4,7 +4,7 @@ gone, statement by statement.
 
 import pytest
 
-from gateway.store.segments import body_at
+from gateway.store.segments import bodies_from
 from tests.delivery.bench import Device, Office, ack_of
 from tests.store.bench import bodies, kept
 
@@ -49,7 +49,7 @@ def test_the_new_records_of_a_message_that_overlaps_are_taken(
 
 
 def record_body(office: Office, seq: int) -> bytes:
-    body = body_at(office.ledger.db, 1, seq)
+    body = bodies_from(office.ledger.db, 1, seq).by_seq[seq]
     assert bodies(office.ledger.db)[seq] == body
     return body
 

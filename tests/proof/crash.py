@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+from gateway.store.messages import chain_break
 
 from gateway.delivery.outcomes import Accepted
 from gateway.delivery.recording import Recording
-from gateway.store.messages import chain_break
 from tests.delivery.bench import Office
 
 SECTOR_BYTES = 512

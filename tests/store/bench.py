@@ -61,15 +61,13 @@ def bodies(db: sqlite3.Connection, device: str = "w1", epoch: int = 7) -> dict[i
 def without_triggers(db: sqlite3.Connection) -> Iterator[None]:
     """The triggers are gone for the moment, and so is what else could refuse an edit."""
     triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for name, _ in triggers:
-        db.execute(f"DROP TRIGGER {name}")
+    db.executescript("BEGIN;" + "".join(f"DROP TRIGGER {name};" for name, _ in triggers) + "COMMIT")
     db.execute("PRAGMA foreign_keys = OFF")
     db.execute("PRAGMA ignore_check_constraints = ON")
     give_functions(db)
     yield
     db.execute("PRAGMA ignore_check_constraints = OFF")
-    for _, sql in triggers:
-        db.execute(sql)
+    db.executescript("BEGIN;" + "".join(f"{sql};" for _, sql in triggers) + "COMMIT")
 
 
 @contextmanager
@@ -89,6 +87,7 @@ def give_functions(db: sqlite3.Connection) -> None:
     later(content, ms)      its messages arrived so much later
     said_by(content, name)  its topics are those of another site; an old entry has that topic
     spoiled(content)        three bytes of its messages are others
+    flipped(bytes)          bytes of the same length, each another one
     as_state(content)       its messages are ones of topic `state`
     as_first_form(content)  its one message as an entry of before had it
     """
@@ -107,6 +106,10 @@ def give_functions(db: sqlite3.Connection) -> None:
     @function("spoiled", 1)
     def _(content: bytes) -> bytes:
         return edited(content, lambda each: each._replace(sealed=spoiled(each.sealed)))
+
+    @function("flipped", 1)
+    def _(some: bytes) -> bytes:
+        return bytes(byte ^ 1 for byte in some)
 
     @function("as_state", 1)
     def _(content: bytes) -> bytes:

@@ -20,7 +20,7 @@ from tests.delivery.bench import Office
 from tests.store.fixtures.make_ledger import report_of
 
 FIXTURES = Path(__file__).parent / "fixtures"
-KEPT = ["ledger-schema3"]
+KEPT = ["ledger-schema3", "ledger-schema4"]
 STATES = {"upkeep"}  # when the program last looked after the file
 NOW = len(migrations())
 
@@ -126,8 +126,8 @@ def overwritten(path, table):
     ("table", "code", "said"),
     [
         ("entry", 65, "restore it from the backup"),  # there is not even a head to tell
-        ("segment", 1, "a page is damaged"), ("heartbeat", 1, "a page is damaged"),
-        ("counter", 1, "a page is damaged"), ("segment_by_time", 1, "a page is damaged"),
+        ("segment", 1, "the file is damaged"), ("heartbeat", 1, "the file is damaged"),
+        ("counter", 1, "the file is damaged"), ("segment_by_time", 1, "the file is damaged"),
     ],
 )  # fmt: skip
 def test_a_page_that_was_overwritten_is_found_and_no_backup_is_made_of_it(

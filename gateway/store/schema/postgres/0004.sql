@@ -6,16 +6,15 @@ CREATE TABLE schema_version (version integer NOT NULL);
 INSERT INTO schema_version (version) VALUES (4);
 
 CREATE TABLE entry (
-    site    text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     n       bigint NOT NULL,
     content bytea NOT NULL,
     head    bytea NOT NULL CHECK (length(head) = 32),
+    site    text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, n)
 );
 ALTER TABLE entry ALTER COLUMN content SET STORAGE EXTERNAL;  -- not compressed, so that a slice of it can be read alone
 
 CREATE TABLE cursor (
-    site          text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id            bigint NOT NULL,
     device        text COLLATE "C" NOT NULL,
     epoch         bigint NOT NULL,
@@ -26,12 +25,12 @@ CREATE TABLE cursor (
     locked        bigint NOT NULL CHECK (locked IN (0, 1)),
     records       bigint NOT NULL DEFAULT 0,
     fingerprint   bytea NOT NULL DEFAULT '\x0000000000000000' CHECK (length(fingerprint) = 8),
+    site          text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id),
     UNIQUE (site, device, epoch)
 ) WITH (fillfactor = 50);         -- its rows change with every batch: room for the new versions beside the old ones
 
 CREATE TABLE segment (
-    site      text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id        bigint NOT NULL,
     cursor_id bigint NOT NULL,
     first_seq bigint NOT NULL CHECK (first_seq >= 1),
@@ -41,6 +40,7 @@ CREATE TABLE segment (
     size      integer NOT NULL,
     from_ms   bigint NOT NULL,
     until_ms  bigint NOT NULL CHECK (until_ms >= from_ms),
+    site      text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id),
     UNIQUE (site, cursor_id, first_seq),
     FOREIGN KEY (site, cursor_id) REFERENCES cursor (site, id),
@@ -49,7 +49,6 @@ CREATE TABLE segment (
 CREATE INDEX segment_by_time ON segment (site, cursor_id, from_ms, id);
 
 CREATE TABLE gap (
-    site     text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     device   text COLLATE "C" NOT NULL,
     epoch    bigint NOT NULL,
     from_seq bigint NOT NULL,
@@ -57,13 +56,13 @@ CREATE TABLE gap (
     cause    text COLLATE "C" NOT NULL,
     noted_ms bigint NOT NULL,
     entry_n  bigint NOT NULL,
+    site     text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, device, epoch, from_seq),
     FOREIGN KEY (site, entry_n) REFERENCES entry (site, n) DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX gap_by_time ON gap (site, noted_ms);
 
 CREATE TABLE heartbeat (
-    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     device      text COLLATE "C" NOT NULL,
     seen_ms     bigint NOT NULL,
     epoch       bigint NOT NULL,
@@ -78,34 +77,35 @@ CREATE TABLE heartbeat (
     heap_free   bigint NOT NULL,
     heap_low    bigint NOT NULL,
     command     bigint NOT NULL DEFAULT 0,
+    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, device)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE counter (
-    site   text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     device text COLLATE "C" NOT NULL,
     name   text COLLATE "C" NOT NULL,
     value  bigint NOT NULL,
+    site   text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, device, name)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE quarantine (
-    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id          bigint NOT NULL,
     received_ms bigint NOT NULL,
     source      text COLLATE "C" NOT NULL,
     reason      text COLLATE "C" NOT NULL,
     bytes       bytea NOT NULL,
+    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id)
 );
 
 CREATE TABLE incident (
-    site   text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id     bigint NOT NULL,
     at_ms  bigint NOT NULL,
     kind   text COLLATE "C" NOT NULL,
     device text COLLATE "C" NOT NULL,
     text   text COLLATE "C" NOT NULL,
+    site   text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id)
 );
 -- A text may be longer than what an index takes: its hash is what is unique.
@@ -114,7 +114,6 @@ CREATE UNIQUE INDEX incident_once ON incident (site, kind, device, hash_of(text)
 CREATE INDEX incident_by_time ON incident (site, at_ms);
 
 CREATE TABLE command (
-    site     text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id       bigint NOT NULL,
     device   text COLLATE "C" NOT NULL,
     epoch    bigint NOT NULL,
@@ -124,12 +123,12 @@ CREATE TABLE command (
     argument text COLLATE "C" NOT NULL,
     asked_ms bigint NOT NULL,
     who      text COLLATE "C" NOT NULL,
+    site     text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id),
     UNIQUE (site, device, epoch, counter)
 );
 
 CREATE TABLE device_event (
-    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id          bigint NOT NULL,
     at_ms       bigint NOT NULL,
     device      text COLLATE "C" NOT NULL,
@@ -138,23 +137,23 @@ CREATE TABLE device_event (
     certificate text COLLATE "C" NOT NULL,
     who         text COLLATE "C" NOT NULL,
     text        text COLLATE "C" NOT NULL,
+    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id)
 );
 
 CREATE TABLE checkpoint (
-    site          text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id            bigint NOT NULL,
     business_date text COLLATE "C" NOT NULL,
     n             bigint NOT NULL,
     root          bytea NOT NULL CHECK (length(root) = 32),
     made_ms       bigint NOT NULL,
     note          text COLLATE "C" NOT NULL,
+    site          text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id),
     UNIQUE (site, business_date)
 );
 
 CREATE TABLE posted_file (
-    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id          bigint NOT NULL,
     sha256      bytea NOT NULL CHECK (length(sha256) = 32),
     name        text COLLATE "C" NOT NULL,
@@ -166,12 +165,12 @@ CREATE TABLE posted_file (
     added       bigint NOT NULL,
     known       bigint NOT NULL,
     refused     bigint NOT NULL,
+    site        text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id),
     UNIQUE (site, sha256)
 );
 
 CREATE TABLE posting (
-    site                text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id                  bigint NOT NULL,
     file_id             bigint NOT NULL,
     file_line           bigint NOT NULL,
@@ -198,6 +197,7 @@ CREATE TABLE posting (
     source_system       text COLLATE "C" NOT NULL,
     source_ref          text COLLATE "C" NOT NULL,
     content             bytea NOT NULL CHECK (length(content) = 32),
+    site                text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id),
     UNIQUE (site, source_system, receipt_no, line_no),
     FOREIGN KEY (site, file_id) REFERENCES posted_file (site, id)
@@ -207,19 +207,19 @@ CREATE INDEX posting_by_time ON posting (site, window_id, posted_ms);
 CREATE INDEX posting_by_file ON posting (site, file_id);
 
 CREATE TABLE posting_quarantine (
-    site      text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     id        bigint NOT NULL,
     file_id   bigint NOT NULL,
     file_line bigint NOT NULL,
     reason    text COLLATE "C" NOT NULL,
+    site      text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, id),
     FOREIGN KEY (site, file_id) REFERENCES posted_file (site, id)
 );
 
 CREATE TABLE upkeep (
-    site  text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     name  text COLLATE "C" NOT NULL,
     value bigint NOT NULL,
+    site  text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
     PRIMARY KEY (site, name)
 );
 
