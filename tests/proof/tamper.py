@@ -26,12 +26,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from gateway.store.messages import chain_break, chained
+
 from gateway.audit.offline import Audit, audit, check_heads
 from gateway.audit.signed_note import SignerKey, TreeHead, VerifierKey, open_note
 from gateway.audit.tree_head import Scan
 from gateway.facts.chain import GENESIS, next_head
 from gateway.store.ledger import Ledger
-from gateway.store.messages import chain_break, chained
 from gateway.store.verify import findings
 from tests.delivery.bench import NOW_MS, Device, Office
 
