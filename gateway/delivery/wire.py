@@ -34,7 +34,7 @@ class Wire:
         self._host, self._secure = host, secure
         self._socket: socket.socket | None = None
         self._greeting: ssl.SSLSocket | None = None  # while the handshake lasts
-        self._wants_write = True  # what the handshake, or reading through TLS, waits for
+        self.wants_write = True  # it is what the handshake, or reading through TLS, waits for
         self.is_open = False
         self.has_more = False  # `receive` stopped at its limit: the system may not tell of the rest
         self.unsent = bytearray()
@@ -52,9 +52,9 @@ class Wire:
     def events(self, is_reading: bool) -> int:
         """What poll() should tell of."""
         if not self.is_open:
-            return select.POLLOUT if self._wants_write else select.POLLIN
+            return select.POLLOUT if self.wants_write else select.POLLIN
         wanted = select.POLLIN if is_reading else _GONE
-        return wanted | (select.POLLOUT if self.unsent or self._wants_write else 0)
+        return wanted | (select.POLLOUT if self.unsent or (self.wants_write and is_reading) else 0)
 
     def advance(self) -> None:
         """The next step towards `is_open`, once poll() told of something."""
@@ -73,9 +73,9 @@ class Wire:
                 )
             self._greeting.do_handshake()
         except ssl.SSLWantReadError:
-            self._wants_write = False
+            self.wants_write = False
         except ssl.SSLWantWriteError:
-            self._wants_write = True
+            self.wants_write = True
         except OSError as error:
             raise LineLost(f"no TLS connection: {_reason(error)}") from error
         else:
@@ -89,7 +89,7 @@ class Wire:
         there = self._there()
         chunks: list[bytes] = []
         size, wanted = 0, RECEIVE_BYTES_MAX if self._secure is None else _RECORD_BYTES_MAX
-        self.has_more = self._wants_write = False
+        self.has_more = self.wants_write = False
         try:
             while size < RECEIVE_BYTES_MAX:
                 chunk = there.recv(wanted)
@@ -106,7 +106,7 @@ class Wire:
         except (BlockingIOError, ssl.SSLWantReadError):
             pass
         except ssl.SSLWantWriteError:
-            self._wants_write = True
+            self.wants_write = True
         except OSError as error:
             raise LineLost(_reason(error)) from error
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -155,7 +155,7 @@ class Wire:
 
     def _opened(self) -> None:
         self.is_open = True
-        self._wants_write = False
+        self.wants_write = False
 
     def _reach_next(self, why: str) -> None:
         while self._addresses:
