@@ -63,6 +63,7 @@ def said(caplog: pytest.LogCaptureFixture, event: str) -> list[str]:
 # --- never deaf -----------------------------------------------------------------------------------
 
 
+@pytest.mark.must("BROKER-19")
 def test_a_broker_that_stops_delivering_is_noticed_told_once_and_left(
     office: Office, broker: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,6 +230,7 @@ def test_a_broker_that_dies_with_half_a_message_on_the_line_sends_it_again(
 # --- while the storage fails ----------------------------------------------------------------------
 
 
+@pytest.mark.must("BROKER-21")
 def test_while_the_storage_fails_the_broker_hears_from_us_and_is_not_read(
     office: Office, broker: FakeBroker, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
