@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from gateway.delivery.connection import Connection, Hello
 from gateway.delivery.mqtt import Message, MqttBroken
-from gateway.delivery.wire import LineLost, Wire
+from gateway.delivery.wire import LineLost, NotReached, Wire
 from gateway.errors import Unavailable
 
 # Not parsed yet. What is beyond stays in the socket, and TCP holds the broker back.
@@ -134,7 +134,7 @@ class Link:
         if connection is None:
             if not wire.is_open:
                 if now_ms - self._moved_ms >= REACH_MS:
-                    raise LineLost(f"no connection within {REACH_MS // 1000} s")
+                    raise NotReached(f"no connection within {REACH_MS // 1000} s")
                 return
             connection = self._connection = Connection(self._hello, now_ms)
         if is_reading and (

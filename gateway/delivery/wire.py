@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from gateway.errors import Unavailable
 
-RECEIVE_BYTES_MAX = 131_072  # one `receive`; larger gained nothing
+RECEIVE_BYTES_MAX = 131_072  # about what one `receive` gives
 END_MS = 500  # how long an orderly end waits for the other side to have read
 # the other side has said its last word: told while we do not read, where the system knows it
 _GONE = getattr(select, "POLLRDHUP", 0)
@@ -26,11 +26,15 @@ class LineLost(Unavailable):
     """The connection could not be made, or it ended. The text says why, not where."""
 
 
+class NotReached(LineLost):
+    """The connection could not be made: nobody is there, or nobody that we may speak to."""
+
+
 class Wire:
     """One connection. Every call returns at once; what cannot be sent yet waits in `unsent`."""
 
     def __init__(self, host: str, port: int, secure: ssl.SSLContext | None) -> None:
-        """Begins to connect. Raises LineLost when the name is not known or nobody is there."""
+        """Begins to connect. Raises NotReached when the name is not known or nobody is there."""
         self._host, self._secure = host, secure
         self._socket: socket.socket | None = None
         self._greeting: ssl.SSLSocket | None = None  # while the handshake lasts
@@ -42,7 +46,7 @@ class Wire:
         try:
             self._addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise LineLost(f"host name not known ({error.strerror})") from error
+            raise NotReached(f"host name not known ({error.strerror})") from error
         self._reach_next("no address")
 
     def fileno(self) -> int:
@@ -57,7 +61,7 @@ class Wire:
         return wanted | (select.POLLOUT if self.unsent or (self.wants_write and is_reading) else 0)
 
     def advance(self) -> None:
-        """The next step towards `is_open`, once poll() told of something."""
+        """The next step towards `is_open`, once poll() told of something. Raises NotReached."""
         if self._greeting is None:
             code = self._there().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
@@ -77,7 +81,7 @@ class Wire:
         except ssl.SSLWantWriteError:
             self.wants_write = True
         except OSError as error:
-            raise LineLost(f"no TLS connection: {_reason(error)}") from error
+            raise NotReached(f"no TLS connection: {_reason(error)}") from error
         else:
             self._opened()
 
@@ -127,7 +131,20 @@ class Wire:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError as error:
-            raise LineLost(_reason(error)) from error
+            raise LineLost(self._last_word() or _reason(error)) from error
+
+    def _last_word(self) -> str:
+        """Why the other side closed, where it said so before: by an alert of TLS."""
+        try:
+            while self._there().recv(_RECORD_BYTES_MAX):
+                pass
+        except (ssl.SSLEOFError, ssl.SSLWantReadError):
+            return ""
+        except ssl.SSLError as error:
+            return _reason(error)
+        except OSError:
+            return ""
+        return ""
 
     def end(self) -> None:
         """Close, and give the other side END_MS to read what was sent: a close with bytes that we
@@ -170,7 +187,7 @@ class Wire:
                 return
             why = os.strerror(code)
         self.close()
-        raise LineLost(f"nothing answers ({why})")
+        raise NotReached(f"nothing answers ({why})")
 
 
 def _reason(error: OSError) -> str:
