@@ -84,6 +84,11 @@ class Peer:
         self.send(suback(self.until(8)[:2]))
         return self
 
+    def until_closed(self) -> None:
+        """Returns when the gateway has closed, well before it would ask whether we live."""
+        while (packet := self.next())[0]:
+            assert packet[0] >> 4 != 12, "it is still there"
+
     def beat(self) -> bytes:
         """The payload of the gateway's next beat."""
         while True:
