@@ -67,7 +67,9 @@ class Crowd:
 
     def missing(self) -> list[str]:
         """Devices that have said what nobody has acknowledged."""
-        return [name for name, device in self.devices.items() if self.acked[name] < len(device.said)]
+        return [
+            name for name, device in self.devices.items() if self.acked[name] < len(device.said)
+        ]
 
     def is_heard(self) -> bool:
         """Whether all that was said is acknowledged."""
@@ -133,7 +135,8 @@ def site_with(
 def held(place: LedgerServer) -> dict[str, list[int]]:
     """{device: every seq that the ledger holds of it, in order}; asserts that it verifies."""
     with Ledger(place, create=False) as ledger:
-        assert [] == ledger.verify()
+        findings = [finding.text for finding in ledger.verify()]
+        assert [] == findings, findings
         found: dict[str, list[int]] = {}
         for record in ledger.records():
             found.setdefault(record.device, []).append(record.seq)

@@ -12,12 +12,12 @@ import pytest
 from gateway.broker.process import MosquittoBroker
 from gateway.config import LedgerServer
 from gateway.store.ledger import Ledger
-from tests import postgres
 from tests.delivery.crowd import Crowd, Serving, held, said, site_with
 from tests.fleet.bench import wait_until
+from tests.store import server as postgres
 
 pytestmark = pytest.mark.skipif(
-    not postgres.is_installed() or not MosquittoBroker.is_installed(),
+    postgres.programs() is None or not MosquittoBroker.is_installed(),
     reason="PostgreSQL or mosquitto is not installed: ./run system",
 )
 DEVICES = 50
@@ -26,8 +26,8 @@ SLOW_S = 90.0
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[postgres.Postgres]:
-    with postgres.served() as server:
+def server() -> Iterator[postgres.Server]:
+    with postgres.running() as server:
         yield server
 
 
@@ -58,7 +58,7 @@ def office(folder: Path, url: str, port: int, site: str = "city") -> Iterator[Of
 
 
 @pytest.fixture
-def served(server: postgres.Postgres, tmp_path: Path) -> Iterator[Office]:
+def served(server: postgres.Server, tmp_path: Path) -> Iterator[Office]:
     with (
         MosquittoBroker(tmp_path / "broker") as broker,
         office(tmp_path / "city", server.database(), broker.port) as served,
@@ -118,11 +118,11 @@ def test_worker_stopped_beyond_its_lease_has_its_batch_refused(served: Office) -
 
 
 def test_database_away_holds_the_counts_at_the_windows(
-    served: Office, server: postgres.Postgres
+    served: Office, server: postgres.Server
 ) -> None:
     crowd, serving = served.crowd, served.serving
 
-    server.stop()
+    server.kill()
     try:
         crowd.say(2)
         crowd.until(lambda: bool(serving.said("leases_not_renewed")), SLOW_S)
@@ -161,7 +161,7 @@ def test_rolling_restart_under_load_loses_nothing(served: Office) -> None:
     assert said(crowd) == held(served.place)
 
 
-def test_two_sites_in_one_database_never_meet(server: postgres.Postgres, tmp_path: Path) -> None:
+def test_two_sites_in_one_database_never_meet(server: postgres.Server, tmp_path: Path) -> None:
     url = server.database()
     with (
         MosquittoBroker(tmp_path / "broker") as broker,

@@ -14,7 +14,7 @@ over with a message of it in hand. A bug in the leases alone may break the order
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,8 +23,8 @@ from gateway.delivery.ingest import Ingest
 from gateway.delivery.shares import DUTY, Shares, Worker
 from gateway.delivery.subscriptions import Subscriptions
 from gateway.devices.keys import KeyStore, create_key
-from gateway.errors import TryAgain
-from gateway.store.engine import Db, SqliteDb, StorageBusy
+from gateway.errors import LedgerBroken, TryAgain
+from gateway.store.engine import Db, SqliteDb, StorageBusy, StorageError
 from gateway.store.ledger import Ledger
 from tests.delivery.bench import SITE, Device, FixedClock
 
@@ -153,12 +153,16 @@ class Running:
             self.commit()
 
     def commit(self) -> None:
-        with suppress(TryAgain):
-            batch, self.batch = self.batch, self.batch
-            answers = self.ingest.commit(batch)
-            self.batch = []
-            for topic, sealed in answers:
-                self.world.answered(topic, sealed)
+        try:
+            answers = self.ingest.commit(self.batch)
+        except TryAgain:
+            return
+        except (StorageError, LedgerBroken) as error:  # the last wall held; the messages are lost
+            self.world.truth.append(f"{self.name}: {error}")
+            answers = []
+        self.batch = []
+        for topic, sealed in answers:
+            self.world.answered(topic, sealed)
 
     def close(self) -> None:
         self.ledger.close()
@@ -225,7 +229,7 @@ class WorkersWorld:
             if first > last or self.now - self.sent_ms[name] < AGAIN_MS:
                 continue
             self.sent_ms[name] = self.now
-            topic, sealed, _ = device.ev(first, min(last, first + self.rng.randrange(4)))
+            topic, sealed, _ = device.ev(first, min(last, first + self.rng.randrange(12)))
             for worker in self.workers:
                 if topic in worker.line.topics and self.now >= worker.gone_ms:
                     worker.line.came.append((topic, sealed))
