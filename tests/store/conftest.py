@@ -27,13 +27,18 @@ ABOUT_A_FILE = {
     "test_reopened_ledger_goes_on_where_it_was",
     "test_the_chain_as_the_page_has_it",
     "test_verify_finds_an_edit",
+    "test_what_is_written_stays_written",
     "test_what_came_after_the_backup_is_asked_for_again",
 }
 
 
+PLANS_AND_PAGES = {"test_segments", "test_verify_edits", "test_migration", "test_ledger_file"}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        file_only = metafunc.function.__name__ in ABOUT_A_FILE
+        module = metafunc.module.__name__.rpartition(".")[2]
+        file_only = metafunc.function.__name__ in ABOUT_A_FILE or module in PLANS_AND_PAGES
         metafunc.parametrize("engine", ENGINES[:1] if file_only else ENGINES)
 
 

@@ -240,7 +240,7 @@ def test_a_locked_stream_takes_nothing_and_is_answered(office: Office, device: D
 def test_a_lock_is_there_after_a_restart(office: Office, device: Device) -> None:
     office.ledger.close()
 
-    again = Office(office.folder)
+    again = Office(office.folder, office.ledger.path)
     again.take(device.ev(6, 8))
 
     assert [1, 2, 3, 4, 5] == again.seqs()
