@@ -135,11 +135,12 @@ def rows_after(db: Db, table: str, after_id: int, until_id: int = LAST) -> Rows 
     """The rows of a table with after_id < id <= until_id, as an entry names them; None for none."""
     digest, count, last_id = hashlib.sha256(), 0, after_id
     columns = ", ".join(COVERED[table])
-    for row in db.execute(
+    for found in db.execute(
         f"SELECT {columns} FROM {table} WHERE id > ? AND id <= ? ORDER BY id", (after_id, until_id)
     ):
-        digest.update(row_bytes(row))
-        count, last_id = count + 1, row[0]
+        digest.update(row_bytes(found))
+        last_id, *_ = found
+        count += 1
     return Rows(table, after_id, last_id, count, digest.digest()) if count else None
 
 

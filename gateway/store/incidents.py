@@ -25,10 +25,11 @@ def incidents(
     """The incident rows from since_ms on, oldest first; with `last` only so many of the newest
     before id `before_id`.
     """
+    by = "id" if since_ms == EVER else "+id"  # +: find by time, then sort
     newest = rows(
         db,
-        "SELECT id, at_ms, kind, device, text FROM incident WHERE at_ms >= ? AND id < ?"
-        " ORDER BY id DESC LIMIT ?",
+        f"SELECT id, at_ms, kind, device, text FROM incident WHERE at_ms >= ? AND {by} < ?"
+        f" ORDER BY {by} DESC LIMIT ?",
         (since_ms, before_id, LAST if last is None else last),
     )
     return newest[::-1]

@@ -120,7 +120,8 @@ def _found(
 
 def _place(row: tuple[str, int, int, int, int, int, int]) -> tuple[int, int, int]:
     """The order of recording: entry, place in it, seq."""
-    return row[4], row[5], row[2]
+    _, _, first_seq, _, n, at, _ = row
+    return n, at, first_seq
 
 
 def by_time(since_ms: int, until_ms: int, device: str | None) -> tuple[str, tuple[Any, ...]]:
@@ -140,8 +141,10 @@ def _records(
 ) -> Iterator[SeenRecord]:
     for received_ms, events in _events(frames, at):
         if events.epoch == epoch:
-            seqs = range(max(first, events.first_seq), min(last, events.last_seq) + 1)
+            end = min(last, events.last_seq) + 1
+            seqs = range(max(first, events.first_seq), end)
             yield from seen_records(device, events, seqs, received_ms, n)
+            first = max(first, end)  # the next message may repeat some of them
 
 
 def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:

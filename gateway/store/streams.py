@@ -148,7 +148,7 @@ def gaps(db: Db, since_ms: int = EVER) -> list[dict[str, Any]]:
     return rows(
         db,
         "SELECT device, epoch, from_seq, to_seq, cause, noted_ms, entry_n FROM gap"
-        " WHERE noted_ms >= ? ORDER BY device, epoch, from_seq",
+        " WHERE noted_ms >= ? ORDER BY +device, epoch, from_seq",  # +: find by time, then sort
         (since_ms,),
     )
 
