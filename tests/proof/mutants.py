@@ -17,6 +17,7 @@ from protocol import records as wire
 
 NOW_MS = 1_790_000_000_000
 KEYS = {number: cbor.head(0, number) for number in wire.fields()}
+OFTEN = 20  # what is just over a limit, so that it is not lost among the rest
 POOL = 64  # good values of each field, to choose from
 MUTANTS_OF_ONE = 12  # mutants of the same fields
 LISTED = 4  # most lists have no more items, so that records stay short
@@ -53,7 +54,8 @@ def strings(major: int, limit: int, content: bytes) -> list[bytes]:
 def lists(limit: int, item: bytes) -> list[bytes]:
     sizes = (0, 1, 2, 8, 9, limit - 1, limit, limit + 1, 23, 24, 25)
     found = [form + item * size for size in sizes for form in forms(size, 4)]
-    return found + [cbor.head(4, 2) + item, cbor.head(4, 2) + item * 3]
+    over = cbor.head(4, limit + 1) + item * (limit + 1)
+    return found + [cbor.head(4, 2) + item, cbor.head(4, 2) + item * 3] + [over] * OFTEN
 
 
 def odd_values(number: int) -> list[bytes]:
@@ -79,6 +81,7 @@ def odd_values(number: int) -> list[bytes]:
             b"\x82\x01\x40",
         ]
         pairs += [b"\x82" + form + b"\x01" for form in part] + [b"\x82\x01" + f for f in part]
+        pairs += [b"\x82" + cbor.head(0, 1 << 32) + b"\x01"] * OFTEN
         return every + lists(limit, b"\x82\x01\x02") + [b"\x81" + pair for pair in pairs]
     return every + lists(limit, b"\x61a") + [b"\x81" + one for one in strings(3, 48, b"a")]
 
@@ -133,7 +136,7 @@ class Mutants:
         heads = [cbor.head(2, len(raw)) for raw in some]
         if rng.random() < 0.05:
             at = rng.randrange(len(heads))
-            heads[at] = rng.choice(forms(len(some[at]) + rng.choice((-1, 0, 1)), 2))
+            heads[at] = rng.choice(forms(max(len(some[at]) + rng.choice((-1, 0, 1)), 0), 2))
         if rng.random() < 0.06 and len(some) > 1:  # one too short, the next too long
             at = rng.randrange(len(some) - 1)
             heads[at : at + 2] = [
