@@ -5,11 +5,10 @@ uv pip install aiomqtt gmqtt amqtt.
 import asyncio
 import importlib.util
 import logging
-from collections.abc import Callable
 
 from benchmarks.kit.figures import note
 from benchmarks.kit.line import KEEPALIVE_S
-from benchmarks.kit.receivers import FILTERS, Progress, Receiver, Result, Task
+from benchmarks.kit.receivers import FILTERS, Progress, Receiver, Result, Subscribed, Task
 
 
 def installed() -> dict[str, Receiver]:
@@ -21,28 +20,24 @@ def installed() -> dict[str, Receiver]:
     return found
 
 
-async def _until_done(subscribed: Callable[[], Result]) -> None:
-    await asyncio.to_thread(subscribed)
-
-
-def aiomqtt(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> None:
+def aiomqtt(task: Task, progress: Progress, subscribed: Subscribed) -> Result:
     """aiomqtt: paho under asyncio."""
     import aiomqtt as library
 
     tls = library.TLSParameters(*task.address.secure) if task.address.secure else None
 
-    async def run() -> None:
+    async def run() -> Result:
         async with library.Client(
             task.address.host, task.address.port, identifier=task.address.client_id,
             clean_session=False, protocol=library.ProtocolVersion.V311, tls_params=tls,
         ) as client:  # fmt: skip
             await client.subscribe([(name, 1) for name in FILTERS])
-            waiting = asyncio.create_task(_until_done(subscribed))
             reading = asyncio.create_task(_each(client, progress))
-            await waiting
+            result = await asyncio.to_thread(subscribed)
             reading.cancel()
+            return result
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 async def _each(client, progress: Progress) -> None:
@@ -50,14 +45,14 @@ async def _each(client, progress: Progress) -> None:
         progress.one()
 
 
-def gmqtt(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> None:
+def gmqtt(task: Task, progress: Progress, subscribed: Subscribed) -> Result:
     """gmqtt: a codec of its own under asyncio."""
     import gmqtt as library
     from gmqtt.mqtt.constants import MQTTv311
 
     logging.getLogger("gmqtt").setLevel(logging.ERROR)
 
-    async def run() -> None:
+    async def run() -> Result:
         client = library.Client(task.address.client_id, clean_session=False)
 
         async def take(*_: object) -> int:
@@ -72,17 +67,18 @@ def gmqtt(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> N
         )  # fmt: skip
         for name in FILTERS:
             client.subscribe(name, qos=1)
-        await _until_done(subscribed)
+        result = await asyncio.to_thread(subscribed)
         await client.disconnect()
+        return result
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
-def amqtt(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> None:
+def amqtt(task: Task, progress: Progress, subscribed: Subscribed) -> Result:
     """amqtt: a client and broker in Python."""
     from amqtt.client import MQTTClient
 
-    async def run() -> None:
+    async def run() -> Result:
         secure = task.address.secure
         client = MQTTClient(task.address.client_id, {"auto_reconnect": False})
         scheme = "mqtts" if secure else "mqtt"
@@ -94,11 +90,12 @@ def amqtt(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> N
         )
         await client.subscribe([(name, 1) for name in FILTERS])
         reading = asyncio.create_task(_deliver(client, progress))
-        await _until_done(subscribed)
+        result = await asyncio.to_thread(subscribed)
         reading.cancel()
         await client.disconnect()
+        return result
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 async def _deliver(client, progress: Progress) -> None:

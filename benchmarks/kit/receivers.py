@@ -47,6 +47,7 @@ class Result(NamedTuple):
     first_s: float
     last_s: float
     peak_kib: int
+    arrived_s: tuple[float, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -90,7 +91,9 @@ class Progress:
         return Result(self.got, missing, self.first_s, self.last_s, peak_kib())
 
 
-Receiver = Callable[[Task, Progress, Callable[[], None]], None]
+# What a receiver calls when it is subscribed: returns when all is done.
+Subscribed = Callable[[], Result]
+Receiver = Callable[[Task, Progress, Subscribed], Result]
 
 
 def peak_kib() -> int:
@@ -130,22 +133,32 @@ def _told(pipe, process, receiver: Receiver) -> Any:
 def _run(receiver: Receiver, task: Task, pipe) -> None:
     logging.disable(logging.INFO)
     progress = Progress(task.count)
-    result: list[Result] = []
 
-    def finished() -> Result:
-        result.append(progress.result())
-        return result[0]
+    def subscribed() -> Result:
+        pipe.send("subscribed")
+        return progress.result()
 
-    receiver(task, progress, lambda: (pipe.send("subscribed"), finished())[1])
-    pipe.send(result[0])
+    pipe.send(receiver(task, progress, subscribed))
 
 
-def paho_nothing(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> None:
+def paho_nothing(task: Task, progress: Progress, subscribed: Subscribed) -> Result:
     """paho-mqtt with an empty callback: what receiving alone costs in Python."""
-    _paho(task, subscribed, progress.one, manual_ack=False)
+    return _paho(task, subscribed, progress.one, manual_ack=False)
 
 
-def paho_commit(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> None:
+def paho_times(task: Task, progress: Progress, subscribed: Subscribed) -> Result:
+    """paho-mqtt that only notes when each message came."""
+    arrived: list[float] = []
+
+    def take(*_: object) -> None:
+        arrived.append(time.monotonic())
+        progress.one()
+
+    result = _paho(task, subscribed, take, manual_ack=False)
+    return result._replace(arrived_s=tuple(arrived))
+
+
+def paho_commit(task: Task, progress: Progress, subscribed: Subscribed) -> Result:
     """paho-mqtt, and one durable transaction for each message before its PUBACK."""
     db = sqlite3.connect(task.folder / "messages.db", isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
@@ -161,11 +174,12 @@ def paho_commit(task: Task, progress: Progress, subscribed: Callable[[], Result]
         client.ack(message.mid, message.qos)
         progress.took(1)
 
-    _paho(task, subscribed, take, manual_ack=True)
+    result = _paho(task, subscribed, take, manual_ack=True)
     db.close()
+    return result
 
 
-def _paho(task: Task, subscribed: Callable[[], Result], take: Callable, manual_ack: bool) -> None:
+def _paho(task: Task, subscribed: Subscribed, take: Callable, manual_ack: bool) -> Result:
     address, ready = task.address, threading.Event()
     client = mqtt.Client(
         CallbackAPIVersion.VERSION2, client_id=address.client_id, clean_session=False,
@@ -179,12 +193,13 @@ def _paho(task: Task, subscribed: Callable[[], Result], take: Callable, manual_a
     client.connect(address.host, address.port)
     client.loop_start()
     assert ready.wait(PATIENCE_S), "paho subscribes"
-    subscribed()
+    result = subscribed()
     client.disconnect()
     client.loop_stop()
+    return result
 
 
-def gateway(task: Task, progress: Progress, subscribed: Callable[[], Result]) -> None:
+def gateway(task: Task, progress: Progress, subscribed: Subscribed) -> Result:
     """Our own: every message judged and durable in a ledger, every stream answered."""
     ledger = Ledger.open(task.folder / "ledger.db")
     ingest = Counted(progress, ledger, KeyStore(task.keys), Clock(), SITE)
@@ -202,6 +217,7 @@ def gateway(task: Task, progress: Progress, subscribed: Callable[[], Result]) ->
     ledger.close()
     assert not rejected, f"{rejected} messages were refused"
     assert entry_n or not result.got, "what was durable is in the ledger"
+    return result
 
 
 class Counted(Ingest):

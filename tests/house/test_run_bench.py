@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SHORT = {
     "ingest": ["--messages", "96", "--rounds", "1", "--brokers", "iotcore", "--modes", "drain"],
+    "latency": ["--rates", "50", "--seconds", "0.2", "--least", "4", "--rounds", "1"],
     "mqtt_client": [],
 }
 
