@@ -13,6 +13,7 @@ SHORT = {
     "ingest": ["--messages", "96", "--rounds", "1", "--brokers", "iotcore", "--modes", "drain"],
     "latency": ["--rates", "50", "--seconds", "0.2", "--least", "4", "--rounds", "1"],
     "mqtt_client": [],
+    "scale": ["--records", "120", "--windows", "2", "--per-message", "12", "--rounds", "1"],
 }
 
 
