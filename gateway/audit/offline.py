@@ -17,9 +17,8 @@ from gateway.errors import GatewayError
 from gateway.incoming.posted_file import import_posted
 from gateway.store import postings
 from gateway.store import verify as ledger_verify
-from gateway.store.engine import Db, StorageError
+from gateway.store.engine import Db, StorageError, damages
 from gateway.store.entries import chained
-from gateway.store.ledger_file import damages
 from gateway.store.read_only import empty_ledger, schema_changes
 from gateway.store.streams import record_counts, witnesses
 
@@ -34,7 +33,7 @@ NEXT = {
         " or put back by hand"
     ),
     "ledger": (
-        "keep the file, and compare the message with the newest backup that verifies; the board may"
+        "keep the file, and compare the entry with the newest backup that verifies; the board may"
         " hold the record"
     ),
     "witness": (
@@ -46,7 +45,7 @@ NEXT = {
         " count"
     ),
     "rewritten": (
-        "the signed messages are no longer these: keep the file, and compare with a backup of the"
+        "the signed entries are no longer these: keep the file, and compare with a backup of the"
         " tree head's day"
     ),
     "other_key": (
@@ -74,7 +73,7 @@ NEXT = {
 
 @dataclass(frozen=True)
 class AuditFinding:
-    """`where` names the message, window, file or business date; `next` says what to do."""
+    """`where` names the entry, window, file or business date; `next` says what to do."""
 
     kind: str
     where: str
@@ -202,21 +201,21 @@ def check_heads(scan: Scan, heads: list[tuple[str, TreeHead]], report: Audit) ->
         other, root = seen.setdefault(head.size, (name, head.root))
         if root != head.root:
             report.add(
-                "contradiction", name, f"signs another root over {head.size} messages than {other}"
+                "contradiction", name, f"signs another root over {head.size} entries than {other}"
             )
         if head.size > size:
             report.add(
                 "rolled_back",
                 name,
-                f"covers {head.size} messages, the ledger has {size}: its end is gone",
+                f"covers {head.size} entries, the ledger has {size}: its end is gone",
             )
         elif scan.roots[head.size] != head.root:
             later = next((fits for fits in fitting if fits > head.size), 0)
-            text = f"the first {head.size} messages are not those that were signed"
+            text = f"the first {head.size} entries are not those that were signed"
             report.add("rewritten", name, text)
             if later:
                 report.add(
-                    "contradiction", name, f"{text}, yet a tree head over {later} messages fits"
+                    "contradiction", name, f"{text}, yet a tree head over {later} entries fits"
                 )
         else:
             report.good.append(name)
@@ -244,12 +243,12 @@ def _listed(
             report.add(
                 "list",
                 row.business_date,
-                f"its root over {row.n} messages is not that of the ledger",
+                f"its root over {row.n} entries is not that of the ledger",
             )
     for head in heads:
         if (head.size, head.root) not in stated:
             report.add(
-                "list", f"{head.size} messages", "a printed tree head is not in the ledger's list"
+                "list", f"{head.size} entries", "a printed tree head is not in the ledger's list"
             )
 
 

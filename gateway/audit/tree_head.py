@@ -1,8 +1,8 @@
-"""The day's signed tree head: how many messages the ledger has and their Merkle root, in a text
+"""The day's signed tree head: how many entries the ledger has and their Merkle root, in a text
 that leaves the machine.
 
 Whoever holds the database can rewrite it, chain and all. What nobody can rewrite is a tree head
-that was printed: it fixes every message up to its size. One is made a business day, and none that
+that was printed: it fixes every entry up to its size. One is made a business day, and none that
 contradicts an earlier one: that is an incident and no signature. The signing key is
 `<data>/checkpoint.key`; the auditor keeps `<data>/checkpoint.vkey` elsewhere (docs/audit.md).
 """
@@ -41,7 +41,7 @@ _MS = datetime.timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class SignedTreeHead:
-    """A row of the table: `n` messages, their root, and the note as it was printed."""
+    """A row of the table: `n` entries, their root, and the note as it was printed."""
 
     business_date: str
     n: int
@@ -56,7 +56,7 @@ class SignedTreeHead:
 
 @dataclass
 class Scan:
-    """What one walk over the messages gives: tree and chain head at its end, roots at the sizes
+    """What one walk over the entries gives: tree and chain head at its end, roots at the sizes
     asked for.
     """
 
@@ -64,7 +64,7 @@ class Scan:
     head: bytes = GENESIS
     roots: dict[int, bytes] = field(default_factory=dict)
     broken_at: int = (
-        0  # first message that does not follow or whose head the chain does not lead to; 0: none
+        0  # first entry that does not follow or whose head the chain does not lead to; 0: none
     )
 
     def walk(self, rows: Iterable[tuple[int, bytes, bytes]], sizes: Collection[int]) -> "Scan":
@@ -91,7 +91,7 @@ def origin_of(site: str) -> str:
 
 
 def signed_size(data: Path) -> int:
-    """How many messages the newest tree head of a data folder covers, as its text says; 0 when
+    """How many entries the newest tree head of a data folder covers, as its text says; 0 when
     there is none.
     """
     try:

@@ -67,12 +67,13 @@ def _top(
 @contextmanager
 def opened(site: Site) -> Iterator[Ledger]:
     from gateway.store.ledger import Ledger
+    from gateway.store.ledger_file import damage_told
 
     if not site.data.is_dir():
         raise PermissionDenied(
             f"folder {site.data} does not exist; make it for the gateway's user, or run till init"
         )
-    with Ledger(site.ledger) as ledger:
+    with Ledger(site.ledger) as ledger, damage_told(site.ledger):
         yield ledger
 
 

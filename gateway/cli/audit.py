@@ -136,11 +136,11 @@ def verify(
 
 def _print(report: Audit, path: Path, is_printed: bool, own: bool) -> None:
     print(
-        f"ledger {path}: {report.n} messages, {report.records} records, {report.postings} postings,"
+        f"ledger {path}: {report.n} entries, {report.records} records, {report.postings} postings,"
         f" head {report.head.hex()}"
     )
     for name in report.good:
-        print(printable(f"\N{CHECK MARK} {name}: signed, and its messages are the ones here"))
+        print(printable(f"\N{CHECK MARK} {name}: signed, and its entries are the ones here"))
     for item in report.findings:
         print(printable(f"\N{BALLOT X} {item.where}: {item.text}"))
         print(f"  next: {item.next}")

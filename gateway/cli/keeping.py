@@ -63,7 +63,7 @@ def restore(
     signed = signed_size(site.data)
     if signed > made.n:
         text += (
-            f"\na tree head covers {signed} messages: tell the auditor, then till checkpoint"
+            f"\na tree head covers {signed} entries: tell the auditor, then till checkpoint"
             " --new-key (docs/audit.md)"
         )
     tell(as_json, {**_told(made), "signed_n": signed}, text)
@@ -84,6 +84,6 @@ def _text(made: Copy) -> str:
         else "none"
     )
     return (
-        f"{made.path}: {made.n} messages, newest {newest}, head {made.head.hex()[:16]}...,"
+        f"{made.path}: {made.n} entries, newest {newest}, head {made.head.hex()[:16]}...,"
         f" {made.size} bytes"
     )

@@ -33,7 +33,7 @@ from gateway.errors import ConfigError, TryAgain
 LOCK_FILE = "gateway.lock"
 LOCK_WAIT_MS = 500  # a look by till check holds the lock for microseconds; so does an ending one
 NOTE_BYTES_MAX = 512
-# a gateway that was pushed off comes back after 1 s (service.RECONNECT_S) and pushes us off
+# a gateway that was pushed off comes back after 1 s (link.RECONNECT_S) and pushes us off
 SETTLE_MS = 3_000
 # how long we wait for our own note: a broker without retained messages or rights never sends it
 ECHO_MS = 2_000

@@ -26,7 +26,7 @@ from gateway.facts.records import UNDECODABLE
 from gateway.facts.segments import Segment, segments_of
 from gateway.store import entries, incidents, segments, streams
 from gateway.store.device_events import last_changed_ms
-from gateway.store.engine import Db, changes_elsewhere
+from gateway.store.engine import Db, changes_elsewhere, changes_here
 from gateway.store.ledger import Ledger
 from protocol import messages
 
@@ -43,20 +43,24 @@ _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 class Known:
     """What the gateway remembers of the ledger between two batches: the streams as they stood after
     the last commit, and the records that it read last for each. Forgotten when a transaction fails
-    and when another process wrote to the ledger.
+    and when anybody else wrote to the ledger: another process, or this one outside of `record`.
     """
 
     def __init__(self) -> None:
         self.streams: dict[tuple[str, int], Stream] = {}
         self.bodies: dict[int, segments.Bodies] = {}  # by the id of the stream
-        self._seen_changes = -1
+        self._elsewhere = self._here = -1
 
     def look(self, db: Db) -> None:
-        """Forget what another process may have changed."""
-        changes = changes_elsewhere(db)
-        if changes != self._seen_changes:
-            self._seen_changes = changes
+        """Inside the transaction: forget what anybody else may have changed."""
+        elsewhere = changes_elsewhere(db)
+        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):
             self.forget()
+        self._elsewhere = elsewhere
+
+    def keep(self, db: Db) -> None:
+        """After the commit: what this connection changed up to now is what the streams say."""
+        self._here = changes_here(db)
 
     def forget(self) -> None:
         """Ask the ledger again."""
@@ -87,6 +91,7 @@ def record(
             known.look(db)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
+        known.keep(ledger.db)
         recorded = recording.recorded()
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)

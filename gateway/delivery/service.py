@@ -1,8 +1,13 @@
-"""The gateway as it runs: one MQTT client, one worker, one transaction for whatever has arrived.
+"""The gateway as it runs: one thread, one loop, one transaction for whatever has arrived.
 
-paho's thread only puts messages into a bounded inbox. The worker takes all that is there (up to
-256), commits it, and only then sends the PUBACKs and the sealed acknowledgements: no linger, so a
-lone message is answered at once and a burst shares a sync.
+  wait for the broker -> receive what is there -> accept each message -> ONE commit
+         ^                                                                  |
+         +------- one write: all PUBACKs, the sealed acknowledgements <-----+
+
+No inbox and no linger: a lone message is answered at once, a burst shares a sync. What one
+transaction does not hold waits in the buffer and then in the socket, where TCP holds the broker
+back: no message that was taken from the socket is dropped. While the storage fails the batch is
+kept and nothing is read, but the broker still hears from us.
 
 The sealed acknowledgements go out with QoS 0. They are idempotent and repeated with the next
 message or heartbeat, a lost one costs one re-send; with QoS 1 the broker would queue stale ones for
@@ -11,32 +16,36 @@ a device that is off, and each would cost a PUBACK.
 
 import json
 import logging
+import socket
+import ssl
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-
+from gateway.delivery.batch import Batch
+from gateway.delivery.connection import Hello, NotSubscribed, Silent
+from gateway.delivery.hearing import Hearing
 from gateway.delivery.ingest import Ingest
-from gateway.delivery.outcomes import Accepted, Rejected
+from gateway.delivery.link import Link, monotonic_ms
+from gateway.delivery.mqtt import Message
 from gateway.delivery.presence import Rivals, Running
-from gateway.errors import LedgerBroken, TryAgain
+from gateway.delivery.wire import LineLost
+from gateway.errors import TryAgain, Unavailable
 from gateway.facts.records import SeenRecord
 from protocol import topics
 
 log = logging.getLogger("till.service")
 
-BATCH_MESSAGES_MAX = 256  # one transaction; more gains nothing and makes the first answer late
-# 4 MiB; QoS 1 is bounded by the broker's window of unacknowledged messages, QoS 0 by this alone
-INBOX_MESSAGES_MAX = 4_096
+# One transaction. More gains nothing and makes the first answer late.
+BATCH_MESSAGES_MAX = 1_024
+BATCH_BYTES_MAX = 262_144
+# Taken from the socket and not yet committed: while an earlier gateway may still be there we listen
+# for its note, and nothing else is done with what comes. Above it nothing more is read.
+WAITING_MESSAGES_MAX = 4_096
 KEEPALIVE_S = 30  # iotcore refuses 0; half a minute notices a dead link without chatter
-RECONNECT_S = (1, 30)  # first and longest pause, doubled in between
-RETRY_MS = (250, 15_000)  # pause after a failed commit, doubled in between
-_IDLE_MS = 500  # how often the worker looks whether it should stop
+_IDLE_MS = 500  # how often the loop looks whether it should stop
 _UNSETTLED_MS = 20  # the same while it waits for its own note, a few milliseconds after a start
 
 
@@ -66,44 +75,6 @@ class ServiceSettings:
         return str(topics.topic(self.site, "gateway", "state"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    topic: str
-    payload: bytes
-    retained: bool
-    mid: int
-    qos: int
-    connection: int  # which connection brought it: a PUBACK belongs to that one alone
-
-
-class _Inbox:
-    """A bounded queue whose reader takes everything at once."""
-
-    def __init__(self) -> None:
-        self._items: deque[_Arrived] = deque()
-        self._changed = threading.Condition()
-
-    def put(self, item: _Arrived) -> bool:
-        """False when it is full."""
-        with self._changed:
-            if len(self._items) >= INBOX_MESSAGES_MAX:
-                return False
-            self._items.append(item)
-            self._changed.notify()
-            return True
-
-    def take(self, timeout_ms: int) -> list[_Arrived]:
-        """Up to BATCH_MESSAGES_MAX that are there; waits for the first one."""
-        with self._changed:
-            if not self._items:
-                self._changed.wait(timeout_ms / 1000)
-            return [self._items.popleft() for _ in range(min(len(self._items), BATCH_MESSAGES_MAX))]
-
-    def wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-
 class Service:
     """Ingest behind a real broker. `run` returns when `stop` is set; everything else happens in
     between.
@@ -120,19 +91,21 @@ class Service:
         on_record: Callable[[SeenRecord], None] | None = None,
         running: Running | None = None,
     ) -> None:
+        """Raises OSError for a certificate or key that cannot be read or used."""
         self._settings = settings
         self._ingest = ingest
         if on_record is not None:
             ingest.observers.append(on_record)
-        self._inbox = _Inbox()
-        self._connection = 0
-        self._dropped = 0
         self._said_absent = False
         self._rivals = Rivals(running)
+        self._hearing = Hearing()
+        self._waiting: deque[Batch] = deque()
+        self._retry_ms = 0  # no commit before; see Batch.pause_ms
+        self._waker: socket.socket | None = None
         self.connected = threading.Event()
         # set with the first connection in which no other gateway can be there
         self.settled = threading.Event()
-        self._client = self._new_client()
+        self._link = self._new_link()
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set (see `wake`). A broker that is away is tried again for ever,
@@ -141,35 +114,97 @@ class Service:
         Raises LedgerBroken when the ledger is damaged: nothing of the batch at hand is
         acknowledged. Raises TryAgain when another gateway of this site was at the broker first.
         """
-        self._client.connect_async(
-            self._settings.broker_host, self._settings.broker_port, KEEPALIVE_S
-        )
-        self._client.loop_start()
+        self._waker, woken = socket.socketpair()
+        self._waker.setblocking(False)
+        woken.setblocking(False)
         try:
             while not stop.is_set():
                 self._look_for_rivals()
-                if not self.settled.is_set():
-                    if self.connected.wait(_IDLE_MS / 1000):
-                        stop.wait(_UNSETTLED_MS / 1000)
-                    continue
-                arrived = self._inbox.take(_IDLE_MS)
-                if arrived:
-                    self._work(arrived, stop)
+                self._listen()
+                self._link.serve(woken, self._pause_ms(), self._room > 0)
+                self._take_and_work()
             self._take_note_back()
         finally:
             self.connected.clear()
-            self._client.disconnect()
-            self._client.loop_stop()
+            self._link.end()
+            self._waker.close()
+            woken.close()
             log.info("gateway_stopped site=%s", self._settings.site)
 
     def wake(self) -> None:
         """Let `run` notice a `stop` that was just set."""
-        self._inbox.wake()
+        if self._waker is not None:
+            with suppress(OSError):  # full: it is awake; closed: it has ended
+                self._waker.send(b"!")
 
-    # -- the worker
+    # -- the loop
+
+    @property
+    def _room(self) -> int:
+        """How many messages may be taken from the broker."""
+        if self._link.is_in and monotonic_ms() < self._retry_ms:
+            return 0
+        return WAITING_MESSAGES_MAX - sum(batch.size for batch in self._waiting)
+
+    def _pause_ms(self) -> int:
+        """How long the loop may wait for the broker."""
+        if not self.settled.is_set():
+            return _UNSETTLED_MS if self.connected.is_set() else _IDLE_MS
+        if not self._waiting:
+            return _IDLE_MS
+        return min(max(self._retry_ms - monotonic_ms(), 0), _IDLE_MS)
+
+    def _take_and_work(self) -> None:
+        """All that came, a batch after the other, as long as the storage takes them."""
+        while True:
+            room = min(self._room, BATCH_MESSAGES_MAX)
+            messages = self._link.take(room, BATCH_BYTES_MAX) if room > 0 else []
+            if messages:
+                self._waiting.append(self._batch(messages))
+            if self._waiting and self.settled.is_set() and monotonic_ms() >= self._retry_ms:
+                self._work(self._waiting[0])
+            elif not messages:
+                return
+
+    def _batch(self, messages: list[Message]) -> Batch:
+        """The messages without notes of gateways, which only want a PUBACK in their turn."""
+        ids = [message[3] for message in messages if message[3]]
+        if ids:
+            self._hearing.messages(monotonic_ms())
+        ours = self._settings.presence_topic
+        rest = [each for each in messages if each[0] != ours or not self._is_note(each)]
+        return Batch(self._link.number, rest, ids)
+
+    def _is_note(self, message: Message) -> bool:
+        _, payload, _, packet_id = message
+        if self._hearing.take(payload, bool(packet_id), monotonic_ms()):
+            return True
+        if self._rivals.own is None:
+            return False
+        # a device's message is sealed, and no sealed message is such a note
+        note = Running.parse(payload)
+        if note is not None:
+            self._rivals.heard(note)
+        return note is not None or not payload
+
+    def _work(self, batch: Batch) -> None:
+        if not batch.work(self._ingest):
+            self._retry_ms = monotonic_ms() + batch.pause_ms
+            return
+        self._waiting.popleft()
+        connection = self._link.connection
+        if connection is None:  # the broker sends again what has no PUBACK, and devices ask again
+            return
+        if batch.connection == self._link.number:
+            connection.answer(batch.packet_ids)
+        for topic, sealed in batch.answers:
+            connection.publish(topic, sealed)
+        self._link.flush()
+
+    # -- other gateways, and ourselves
 
     def _look_for_rivals(self) -> None:
-        if self._rivals.settled(_monotonic_ms()):
+        if self._rivals.settled(monotonic_ms()):
             self.settled.set()
         for trouble in self._rivals.pop_troubles():
             log.error('%s error="%s"', trouble.kind, trouble.text)
@@ -179,189 +214,83 @@ class Service:
 
     def _take_note_back(self) -> None:
         """Who ends in order leaves no note that the next one would have to wait for."""
-        if self._rivals.own is not None and self.connected.is_set():
-            self._client.publish(self._settings.presence_topic, b"", retain=True)
+        if self._rivals.own is not None and self._link.connection is not None:
+            self._link.connection.publish(self._settings.presence_topic, b"", retain=True)
 
-    def _work(self, arrived: list[_Arrived], stop: threading.Event) -> None:
-        batch = [self._accept(message) for message in arrived]
-        acks = self._commit(batch, stop)
-        if (
-            acks is None
-        ):  # stopped while the storage failed: unacknowledged, so the devices still have all of it
+    def _listen(self) -> None:
+        """Say something to ourselves by way of the broker, and end a connection that is deaf."""
+        connection, now_ms = self._link.connection, monotonic_ms()
+        if connection is None or not self._link.is_in:
             return
-        for message in arrived:
-            if message.qos and message.connection == self._connection:
-                self._client.ack(message.mid, message.qos)
-        for topic, sealed in acks:
-            self._client.publish(topic, sealed, qos=0)
-
-    def _accept(self, message: _Arrived) -> Accepted | Rejected:
-        try:
-            return self._ingest.accept(message.topic, message.payload, message.retained)
-        except (
-            Exception
-        ):  # one message that we did not foresee must not stop the others; it is kept and looked at
-            log.exception(
-                "accept_failed topic=%r bytes=%d", message.topic[:80], len(message.payload)
+        if self._room <= 0 or not self.settled.is_set():  # it is us who do not listen
+            self._hearing.messages(now_ms)
+        beat = self._hearing.pop_beat(now_ms)
+        if beat is not None:
+            connection.publish_confirmed(self._settings.presence_topic, beat)
+            self._link.flush()
+        elif self._hearing.is_deaf(now_ms):
+            text = (
+                f"connected to the broker, and for {self._hearing.patience_ms // 1000} s neither a"
+                " message nor the gateway's own beat came back; it connects anew; look at the"
+                f" broker's log, and whether it lets the gateway write"
+                f" {self._settings.presence_topic}"
             )
-            return Rejected(
-                "gateway: unforeseen error, see the log",
-                message.topic,
-                message.payload,
-                time.time_ns() // 1_000_000,
-            )
+            if not self._hearing.was_told:
+                log.error('gateway_deaf error="%s"', text)
+                self._ingest.note_incident("gateway_deaf", text)
+            self._hearing.told()
+            self._link.give_up(Silent("connected but not heard"))
 
-    def _commit(
-        self, batch: list[Accepted | Rejected], stop: threading.Event
-    ) -> list[tuple[str, bytes]] | None:
-        pause_ms, longest_ms = RETRY_MS
-        while not stop.is_set():
-            try:
-                return self._ingest.commit(batch)
-            except LedgerBroken:
-                # said by ingest; the gateway ends here, and starts again only on a ledger that is
-                # whole
-                raise
-            except (
-                TryAgain
-            ):  # said once by ingest; nothing was acknowledged, the counts are held at the windows
-                stop.wait(pause_ms / 1000)
-                pause_ms = min(pause_ms * 2, longest_ms)
-            except Exception:  # a message that we did not foresee must not hold up the others
-                log.exception("commit_failed messages=%d", len(batch))
-                if len(batch) > 1:
-                    return self._commit_each(batch, stop)
-                batch = [_set_aside(batch[0])]
-                stop.wait(pause_ms / 1000)
-                pause_ms = min(pause_ms * 2, longest_ms)
-        return None
+    # -- the broker
 
-    def _commit_each(
-        self, batch: list[Accepted | Rejected], stop: threading.Event
-    ) -> list[tuple[str, bytes]] | None:
-        acks: list[tuple[str, bytes]] = []
-        for outcome in batch:
-            answer = self._commit([outcome], stop)
-            if answer is None:
-                return None
-            acks += answer
-        return acks
-
-    # -- paho's thread
-
-    def _new_client(self) -> mqtt.Client:
+    def _new_link(self) -> Link:
         s = self._settings
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=s.client_id,
-            clean_session=False,
-            protocol=mqtt.MQTTv311,
-            manual_ack=True,
-        )
-        self._secure(client)
-        client.reconnect_delay_set(*RECONNECT_S)
-        client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
-        client.on_disconnect = self._on_disconnect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        return client
-
-    def _secure(self, client: mqtt.Client) -> None:
-        s = self._settings
-        if s.username is not None:
-            client.username_pw_set(s.username, s.password)
+        secure = None
         if s.ca_file is not None:
-            client.tls_set(s.ca_file, s.cert_file, s.key_file)
+            # the certificate has to be of this CA, and for the broker's host name
+            secure = ssl.create_default_context(cafile=s.ca_file)
+            if s.cert_file is not None:
+                secure.load_cert_chain(s.cert_file, s.key_file)
+        site = topics.check_name(s.site)
+        wanted = (f"till/1/{site}/+/ev", f"till/1/{site}/+/state")
+        hello = Hello(s.client_id, wanted, KEEPALIVE_S, s.username, s.password)
+        address = (s.broker_host, s.broker_port)
+        return Link(address, secure, hello, self._on_in, self._on_lost)
 
-    def _on_connect(
-        self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
-    ) -> None:
-        if reason.is_failure:
-            self._note_absent(str(reason))
-            return
+    def _on_in(self) -> None:
+        s, now_ms = self._settings, monotonic_ms()
         self._said_absent = False
-        site = topics.check_name(self._settings.site)
-        client.subscribe([(f"till/1/{site}/+/ev", 1), (f"till/1/{site}/+/state", 1)])
-
-    def _on_subscribe(
-        self, client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any
-    ) -> None:
-        if any(reason.is_failure for reason in reasons):
-            log.error(
-                'subscribe_refused site=%s next="let this client read ev and state in the ACL"',
-                self._settings.site,
-            )
-            return
-        log.info(
-            "broker_connected host=%s port=%d",
-            self._settings.broker_host,
-            self._settings.broker_port,
-        )
-        self._rivals.connected(_monotonic_ms())
+        log.info("broker_connected host=%s port=%d", s.broker_host, s.broker_port)
+        self._rivals.connected(now_ms)
+        self._hearing.connected(now_ms)
         self.connected.set()
-        if self._rivals.own is not None:
-            client.publish(self._settings.presence_topic, self._rivals.own.note(), retain=True)
+        if self._rivals.own is not None and self._link.connection is not None:
+            self._link.connection.publish(s.presence_topic, self._rivals.own.note(), retain=True)
 
-    def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
-        self._rivals.refused()
-        self._note_absent("connection refused")
-
-    def _on_disconnect(
-        self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
-    ) -> None:
-        self._connection += 1
-        if self.connected.is_set():
-            self.connected.clear()
-            self._rivals.lost(_monotonic_ms())
-            log.warning('broker_lost reason="%s" next="reconnecting with back-off"', reason)
-        elif reason.is_failure:
-            self._note_absent(f"it closed the connection ({reason})")
-
-    def _on_message(self, _client: mqtt.Client, _data: Any, m: mqtt.MQTTMessage) -> None:
-        try:
-            topic = m.topic
-        except UnicodeError:
-            topic = ""
-        if topic == self._settings.presence_topic and self._rivals.own is not None:
-            # a device's message is sealed, and no sealed message is such a note
-            note = Running.parse(bytes(m.payload))
-            if note is not None or not m.payload:
-                if note is not None:
-                    self._rivals.heard(note)
-                self._client.ack(m.mid, m.qos)
-                return
-        if self._inbox.put(
-            _Arrived(topic, bytes(m.payload), m.retain, m.mid, m.qos, self._connection)
-        ):
+    def _on_lost(self, error: Unavailable, was_in: bool) -> None:
+        self._hearing.lost()
+        self.connected.clear()
+        if was_in:
+            self._rivals.lost(monotonic_ms())
+            log.warning('broker_lost reason="%s" next="reconnecting with back-off"', error)
             return
-        # Only a flood gets here. A dropped QoS 1 message stays unacknowledged and its device sends
-        # it again anyway.
-        self._dropped += 1
-        if self._dropped.bit_count() == 1:
-            log.error("inbox_full messages=%d dropped=%d", INBOX_MESSAGES_MAX, self._dropped)
-
-    def _note_absent(self, reason: str) -> None:
-        if not self._said_absent:  # a state change is said once, not each retry
-            self._said_absent = True
-            log.error("broker_absent %s", self._absent(reason))
-
-    def _absent(self, reason: str) -> str:
+        if isinstance(error, LineLost):
+            self._rivals.refused()
+        if self._said_absent:  # a state change is said once, not each retry
+            return
+        self._said_absent = True
         s = self._settings
-        return (
-            f"broker {s.broker_host}:{s.broker_port}: {reason}; start it, or set [broker] host and"
-            " port"
-        )
-
-
-def _set_aside(outcome: Accepted | Rejected) -> Rejected:
-    """What goes to quarantine in place of a message that cannot be recorded; a rejected one that
-    cannot be is only counted.
-    """
-    if isinstance(outcome, Rejected):
-        return Rejected(outcome.reason, "", b"", outcome.received_ms, keep=False)
-    reason = "gateway: it could not be recorded, see the log"
-    return Rejected(reason, outcome.topic, outcome.sealed, outcome.received_ms, outcome.device)
+        if isinstance(error, NotSubscribed):
+            log.error(
+                'subscribe_refused site=%s error="%s"'
+                ' next="let this client read ev and state in the ACL"',
+                s.site, error,
+            )  # fmt: skip
+            return
+        log.error(
+            "broker_absent broker %s:%d: %s; start it, or set [broker] host and port",
+            s.broker_host, s.broker_port, error,
+        )  # fmt: skip
 
 
 def trouble_line(kind: str, text: str, at_ms: int) -> str:
@@ -383,7 +312,3 @@ def follow_line(record: SeenRecord) -> str:
         "kind": record.kind,
     }
     return json.dumps(values, default=lambda value: value.hex(), separators=(",", ":"))
-
-
-def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

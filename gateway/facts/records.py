@@ -43,6 +43,7 @@ class Finding:
     """Something `verify` found wrong: `kind` is for whoever decides, `text` for whoever reads.
     entry_n is 0 where no entry is concerned.
 
+    file     SQLite's own check finds a page damaged, or a value that a column never has
     chain    an entry is missing or cannot be read, or the chain does not lead to its head
     message  the sealed bytes of a message cannot be read, or stand under another device
     record   the index of records is not what the entries say

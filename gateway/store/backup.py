@@ -19,6 +19,7 @@ from pathlib import Path
 from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.files import publish, rename
 from gateway.store.ledger import Ledger
+from gateway.store.ledger_file import damage_told
 from gateway.store.streams import latest_seen_ms
 
 FINDINGS_SHOWN = 3
@@ -26,7 +27,7 @@ FINDINGS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Copy:
-    """A verified copy of a ledger: `n` messages, the chain's `head`, the newest arrival in Unix
+    """A verified copy of a ledger: `n` entries, the chain's `head`, the newest arrival in Unix
     milliseconds (0: none).
     """
 
@@ -87,7 +88,7 @@ def inspect(path: Path) -> Copy:
     ) as folder:  # opening one makes files beside it
         opened = Path(folder) / "ledger.db"
         shutil.copyfile(path, opened)
-        with Ledger.open(opened, create=False) as ledger:
+        with Ledger.open(opened, create=False) as ledger, damage_told(path):
             found = ledger.verify()
             if found:
                 shown = "; ".join(item.text for item in found[:FINDINGS_SHOWN])

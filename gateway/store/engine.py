@@ -63,6 +63,11 @@ def changes_elsewhere(db: Db) -> int:
     return int(value(db, "PRAGMA data_version"))
 
 
+def changes_here(db: Db) -> int:
+    """A number that differs from the last one when this connection has changed a row meanwhile."""
+    return db.total_changes
+
+
 def rows(db: Db, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """The rows of a query, each as {column: value}."""
     answer = db.execute(query, values)
@@ -75,6 +80,16 @@ def value(db: Db, query: str, values: Sequence[Any] = (), default: Any = None) -
     for (found,) in db.execute(query, values):
         return found
     return default
+
+
+def damages(db: Db, limit: int) -> list[str]:
+    """What SQLite's own check finds wrong with the file's pages, up to `limit`."""
+    try:
+        return [text for (text,) in db.execute(f"PRAGMA quick_check({limit})") if text != "ok"]
+    except sqlite3.DatabaseError as error:
+        if not is_damaged(error):
+            raise
+        return [str(error)]  # so damaged that the check cannot go on
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from gateway.facts.chain import (
 )
 from gateway.store.engine import Db, Pending, value
 
-LAST = 1 << 62  # after every entry
+FIRST, LAST = -(1 << 63), (1 << 63) - 1  # before and after every number that SQLite has
 BEGINNING_BYTES = 300  # of a content: as much as tells its first arrival
 
 # {table: its columns in the order of the hash}. Each has an id that only grows.
@@ -143,6 +143,13 @@ def rows_after(db: Db, table: str, after_id: int, until_id: int = LAST) -> Rows 
     return Rows(table, after_id, last_id, count, digest.digest()) if count else None
 
 
+def rows_outside(db: Db, table: str, last_id: int) -> int:
+    """How many rows of a table no entry can vouch for, when the last one does up to last_id."""
+    assert table in COVERED
+    found = value(db, f"SELECT count(*) FROM {table} WHERE id < 1 OR id > ?", (last_id,))
+    return int(found)
+
+
 # --- reading --------------------------------------------------------------------------------------
 
 
@@ -171,9 +178,9 @@ def content_at(db: Db, n: int) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def chained(db: Db, first_n: int = 1, last_n: int = LAST) -> Iterator[tuple[int, bytes, bytes]]:
+def chained(db: Db, first_n: int = FIRST, last_n: int = LAST) -> Iterator[tuple[int, bytes, bytes]]:
     """(n, content, head) of entries first_n to last_n, in order: what the chain covers and the
-    head that is stored.
+    head that is stored. All of them: also one before the first, which only an insider writes.
     """
     return db.execute(
         "SELECT n, content, head FROM entry WHERE n BETWEEN ? AND ? ORDER BY n", (first_n, last_n)
@@ -193,7 +200,7 @@ def chain_break(db: Db, first_n: int = 1) -> int:
 
 
 def tail_from(db: Db, bytes_max: int) -> int:
-    """The first n of the newest entries that have together at most so many bytes; at least one."""
+    """The first n of the newest entries that have together so many bytes, or of all."""
     size, first = 0, 1
     for n, length in db.execute("SELECT n, length(content) FROM entry ORDER BY n DESC"):
         size, first = size + length, n

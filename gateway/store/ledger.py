@@ -16,8 +16,8 @@ from gateway.errors import LedgerBroken
 from gateway.facts.chain import GENESIS
 from gateway.facts.records import DeviceStats, Finding, SeenRecord
 from gateway.store import entries, incidents, segments, streams, upkeep
-from gateway.store.engine import Db
-from gateway.store.ledger_file import damages, open_ledger, was_cut_off
+from gateway.store.engine import Db, damages
+from gateway.store.ledger_file import open_ledger, was_cut_off
 from gateway.store.verify import verify
 
 TAIL_BYTES = (

@@ -8,7 +8,8 @@ with the next step.
 
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.errors import (
@@ -55,13 +56,6 @@ def open_ledger(path: Path, create: bool = True) -> Db:
         raise PermissionDenied(
             f"ledger {path}: folder {path.parent} does not exist; create it for its user"
         ) from error
-
-
-def damages(db: Db, limit: int) -> list[str]:
-    """What SQLite's own check finds wrong with the file's pages, up to `limit`. It reads the whole
-    file.
-    """
-    return [text for (text,) in db.execute(f"PRAGMA quick_check({limit})") if text != "ok"]
 
 
 def was_cut_off(path: Path) -> bool:
@@ -142,6 +136,21 @@ def _open_checked(path: Path) -> Db:
     return db
 
 
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Who reads a ledger meets damage that opening it does not: raises DataError for it."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not is_damaged(error):
+            raise
+        raise DataError(_corrupt(path, error)) from error
+
+
+def _corrupt(path: Path, error: object) -> str:
+    return f"ledger {path}: corrupt ({error}); restore it from the backup"
+
+
 def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
     """What SQLite's code means for whoever opens the ledger; its texts decide nothing."""
     if is_forbidden(error):
@@ -154,7 +163,7 @@ def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
         return TryAgain(
             f"ledger {path}: {error}; free the disk or end the other process and start again"
         )
-    return DataError(f"ledger {path}: corrupt ({error}); restore it from the backup")
+    return DataError(_corrupt(path, error))
 
 
 def _connect(path: Path) -> Db:

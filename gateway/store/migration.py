@@ -4,9 +4,12 @@ so that a migration that is cut off has not happened.
 
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 from gateway.errors import DataError
-from gateway.facts.chain import EntryError, first_form, read_entry
+from gateway.facts.chain import EntryError, Message, first_form, read_entry
+from gateway.facts.events import device_of, payload_of, read_events, seen_records
+from gateway.facts.records import UNDECODABLE
 from gateway.facts.replay import Replay, Unfit
 from gateway.store.engine import Db, Pending, value
 from gateway.store.entries import COVERED, chained, close_entry, newest
@@ -47,17 +50,25 @@ def _one_log(db: Db) -> None:
     found = []
     for n, content, _ in chained(db):
         try:
-            made = list(replay.take(n, read_entry(content)))
+            entry = read_entry(content)
+            made = list(replay.take(n, entry))
         except EntryError as error:
             raise _contradiction(db, f"message {n}: {error}") from error
+        seqs: list[int] = []
         for item in made:
             if isinstance(item, Unfit) or item[0] not in ids:
                 raise _contradiction(db, f"message {n}: {item}")
-            found.append(segment_row(ids[item[0]], n, item[1]))
+            (_, segment) = item
+            seqs += range(segment.first_seq, segment.last_seq + 1)
+            found.append(segment_row(ids[item[0]], n, segment))
+        _compare(db, n, entry.messages[0], seqs)
         if len(found) >= SEGMENTS_AT_ONCE:
             add_segments(db, found)
             found.clear()
     add_segments(db, found)
+    told = sum(stream.records for stream in replay.streams.values())
+    if (have := value(db, "SELECT count(*) FROM record")) != told:
+        raise _contradiction(db, f"{have} records in the table, {told} in the messages")
     for device, epoch, high_water, records in db.execute(
         "SELECT device, epoch, high_water, (SELECT count(*) FROM record WHERE record.device ="
         " cursor.device AND record.epoch = cursor.epoch) FROM cursor"
@@ -75,6 +86,36 @@ def _one_log(db: Db) -> None:
     db.pending = Pending(*newest(db), touched=dict.fromkeys(COVERED, 0))
     close_entry(db)
     db.pending = None
+
+
+def _compare(db: Db, n: int, message: Message, seqs: list[int]) -> None:
+    """What the tables of before say of message n is what it says, by the seqs of it that were new.
+    Nothing could show an edit of them later.
+    """
+    device = device_of(message.sealed)
+    told: list[tuple[Any, ...]] = []
+    if seqs:
+        events = read_events(payload_of(message.sealed), message.received_ms)
+        for seen in seen_records(device, events, seqs, message.received_ms, n):
+            raw, fields = events.records[seen.seq - events.first_seq], seen.fields
+            times = seen.occurred_ms, fields.get("boot"), fields.get("uptime_ms")
+            told.append((seen.device, seen.epoch, seen.seq, seen.kind, *times, raw))
+    have = db.execute(
+        "SELECT device, epoch, seq, kind, occurred_ms, boot, uptime_ms, body FROM record"
+        " WHERE message_n = ? ORDER BY seq",
+        (n,),
+    ).fetchall()
+    if len(have) != len(told) or not all(map(_is_same, have, told)):
+        raise _contradiction(db, f"message {n}: its records are not those of the table")
+    if value(db, "SELECT device FROM message WHERE n = ?", (n,)) != device:
+        raise _contradiction(db, f"message {n}: it is of device {device}")
+
+
+def _is_same(have: tuple[Any, ...], told: tuple[Any, ...]) -> bool:
+    """Of a record that nobody could read then, and somebody can now, the bytes are compared."""
+    if UNDECODABLE in have:
+        return (have[:3], have[-1]) == (told[:3], told[-1])
+    return have == told
 
 
 def _contradiction(db: Db, text: str) -> DataError:

@@ -13,10 +13,12 @@ from itertools import zip_longest
 from gateway.facts.chain import GENESIS, EntryError, Rows, next_head, read_entry
 from gateway.facts.records import Finding
 from gateway.facts.replay import Replay, Unfit
-from gateway.store.engine import Db, snapshot
-from gateway.store.entries import COVERED, chained, head_of, highest_id, rows_after
+from gateway.store.engine import Db, StorageError, damages, snapshot
+from gateway.store.entries import COVERED, chained, head_of, rows_after, rows_outside
 from gateway.store.segments import SegmentRow, all_segments, segment_row
 from gateway.store.streams import all_streams, gaps, witnesses
+
+DAMAGES_MAX = 10  # of a file that has to be restored in any case
 
 
 def verify(db: Db) -> Iterator[Finding]:
@@ -24,18 +26,24 @@ def verify(db: Db) -> Iterator[Finding]:
     gateway writes.
     """
     with snapshot(db):
-        yield from findings(db)
+        broken = damages(db, DAMAGES_MAX)
+        yield from (Finding("file", 0, "", f"the file is damaged: {text}") for text in broken)
+        try:
+            yield from findings(db)
+        except (StorageError, ArithmeticError, TypeError, ValueError) as error:
+            # The last ones: a value that the program never writes, such as a text that is none.
+            yield Finding("file", 0, "", f"the file cannot be read to its end: {error}")
 
 
 def findings(db: Db) -> Iterator[Finding]:
-    """The same inside a transaction of the caller's."""
+    """The same inside a transaction of the caller's, who looked at the file's pages."""
     replay = Replay()
     covered = dict.fromkeys(COVERED, 0)
     ids = {(stream.device, stream.epoch): stream.id for stream in all_streams(db)}
     yield from _segments(db, _entries(db, replay, covered, ids))
     for table, last_id in covered.items():
-        if highest_id(db, table) > last_id:
-            text = f"{table} {last_id + 1}: rows that no entry vouches for"
+        if count := rows_outside(db, table, last_id):
+            text = f"{table}: {count} rows that no entry vouches for"
             yield Finding("row", 0, "", text)
     yield from _streams(db, replay)
     yield from _gaps(db, replay)

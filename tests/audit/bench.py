@@ -6,15 +6,17 @@ from pathlib import Path
 
 from gateway.audit.offline import Audit, audit
 from gateway.audit.signed_note import VerifierKey
-from gateway.audit.tree_head import Scan, make
+from gateway.audit.tree_head import make
 from gateway.incoming.posted_file import import_posted
 from gateway.store.ledger import Ledger
-from gateway.store.messages import chained
 from tests.delivery.bench import SITE, Office
+from tests.store.bench import rechain, vouch_again, without_triggers
 
 ZONE = zoneinfo.ZoneInfo("America/Chicago")
 DAY = "2026-11-20"
 NEXT_DAY = "2026-11-21"
+SIZES = {10: 10, 15: 16}  # {messages: entries} under the two tree heads
+ENTRIES = 23
 POSTED = (
     "receipt_no,line_no,posted_at,business_date,window_id,session_id,cashier_id,tender_id,tender_type,tender_amount_cents,"
     "change_cents,account_no,service,fund,allocation_cents,status,void_of,void_by,auth_code,batch_id,source_system,source_ref\n"
@@ -30,7 +32,8 @@ def at(hour: int, minute: int = 0, day: int = 20) -> int:
 
 def build(folder: Path) -> None:
     """A ledger of twenty messages: ten, a tree head, five, a tree head, five; a board that
-    remembers message 18.
+    remembers the entry of message 18. Tree heads and the posted file have entries of their own:
+    the second tree head covers 16 entries, and there are 23.
     """
     office = Office(folder)
     device = office.device()
@@ -38,8 +41,9 @@ def build(folder: Path) -> None:
     for number in range(1, 21):
         office.clock.now_ms = at(10, number)
         office.take(device.ev(number, number))
-        if number in (10, 15):
+        if number in SIZES:
             made = make(office.ledger, folder, SITE, DAY if number == 10 else NEXT_DAY, at(17))
+            assert SIZES[number] == made.n
             (folder / f"note{number}.txt").write_text(made.note)
         if number == 18:
             n, head = office.ledger.head()
@@ -55,39 +59,31 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ledger = Ledger.open(folder / "ledger.db")
-        self.notes = [(folder / f"note{number}.txt").read_text() for number in (10, 15)]
+        self.notes = [(folder / f"note{number}.txt").read_text() for number in SIZES]
         self.key = VerifierKey.parse((folder / "checkpoint.vkey").read_text())
 
     def tamper(self, *statements: str) -> None:
         """With the triggers gone for the moment, as an insider would."""
-        db = self.ledger.db
-        triggers = db.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall()
-        for name, _ in triggers:
-            db.execute(f"DROP TRIGGER {name}")
-        db.execute("PRAGMA foreign_keys = OFF")
-        for statement in statements:
-            db.execute(statement)
-        for _, sql in triggers:
-            db.execute(sql)
+        with without_triggers(self.ledger.db):
+            for statement in statements:
+                self.ledger.db.execute(statement)
 
     def rebuild(self, *statements: str) -> None:
-        """An edit, then every head computed anew; what the boards and the list of tree heads say
-        is made to fit, too.
-        """
+        """An edit, then every head computed anew; what the boards say is made to fit, too."""
         self.tamper(*statements)
-        heads, scan = {}, Scan()
-        for row in list(chained(self.ledger.db)):
-            heads[row[0]] = scan.walk([row], (10, 15)).head
+        with without_triggers(self.ledger.db):
+            rechain(self.ledger.db)
+        self._witness_again()
+
+    def vouch_again(self, table: str) -> None:
+        """The entries name the rows of a table as they are now; chain and boards fit again."""
+        with without_triggers(self.ledger.db):
+            vouch_again(self.ledger.db, table)
+        self._witness_again()
+
+    def _witness_again(self) -> None:
         self.tamper(
-            *(
-                f"UPDATE message SET head = x'{head.hex()}' WHERE n = {n}"
-                for n, head in heads.items()
-            )
-        )
-        self.tamper(
-            "UPDATE heartbeat SET ledger_head = ifnull((SELECT head FROM message WHERE n ="
+            "UPDATE heartbeat SET ledger_head = ifnull((SELECT head FROM entry WHERE n ="
             " ledger_n), ledger_head)"
         )
 
@@ -107,36 +103,29 @@ class Site:
 
 def swap(first: int, second: int) -> list[str]:
     return [
-        f"UPDATE message SET n = 999 WHERE n = {first}",
-        f"UPDATE message SET n = {first} WHERE n = {second}",
-        f"UPDATE message SET n = {second} WHERE n = 999",
-        (
-            f"UPDATE record SET entry_n = {first} + {second} - entry_n WHERE entry_n IN"
-            f" ({first}, {second})"
-        ),
+        f"UPDATE entry SET n = 999 WHERE n = {first}",
+        f"UPDATE entry SET n = {first} WHERE n = {second}",
+        f"UPDATE entry SET n = {second} WHERE n = 999",
+        f"UPDATE segment SET n = {first} + {second} - n WHERE n IN ({first}, {second})",
     ]
 
 
 EDITS = {
-    "time": ["UPDATE message SET received_ms = received_ms + 1 WHERE n = 3"],
-    "time before 1970": ["UPDATE message SET received_ms = -1 WHERE n = 3"],
-    "topic": ["UPDATE message SET topic = 'till/1/city/w2/ev' WHERE n = 3"],
-    "long topic": ["UPDATE message SET topic = printf('%.70000c', 'x') WHERE n = 3"],
-    "bytes": [
-        "UPDATE message SET sealed = CAST(substr(sealed, 1, 70) || x'00' || substr(sealed, 72)"
-        " AS BLOB) WHERE n = 3",
-    ],
+    "time": ["UPDATE entry SET content = later(content, 1) WHERE n = 3"],
+    "time before 1970": ["UPDATE entry SET content = later(content, -1 << 41) WHERE n = 3"],
+    "topic": ["UPDATE entry SET content = said_by(content, 'till/1/town/') WHERE n = 3"],
+    "old form": ["UPDATE entry SET content = as_first_form(content) WHERE n = 3"],
+    "bytes": ["UPDATE entry SET content = spoiled(content) WHERE n = 3"],
+    "no entry": ["UPDATE entry SET content = x'01' WHERE n = 3"],
+    "empty": ["UPDATE entry SET content = zeroblob(0) WHERE n = 3"],
     "deleted": [
-        "DELETE FROM record WHERE entry_n = 3", "DELETE FROM message WHERE n = 3",
-        "UPDATE message SET n = n - 1 WHERE n > 3",
-        "UPDATE record SET entry_n = entry_n - 1 WHERE entry_n > 3",
+        "DELETE FROM segment WHERE n = 3", "DELETE FROM entry WHERE n = 3",
+        "UPDATE entry SET n = n - 1 WHERE n > 3", "UPDATE segment SET n = n - 1 WHERE n > 3",
     ],
     "inserted": [
-        "UPDATE message SET n = n + 1000 WHERE n > 3",
-        "UPDATE message SET n = n - 999 WHERE n > 1000",
-        "UPDATE record SET entry_n = entry_n + 1 WHERE entry_n > 3",
-        "INSERT INTO message SELECT 4, device, topic, received_ms, sealed, head FROM message WHERE"
-        " n = 3",
+        "UPDATE entry SET n = n + 1000 WHERE n > 3", "UPDATE entry SET n = n - 999 WHERE n > 1000",
+        "UPDATE segment SET n = n + 1 WHERE n > 3",
+        "INSERT INTO entry SELECT 4, content, head FROM entry WHERE n = 3",
     ],
     "swapped": swap(3, 4),
 }  # fmt: skip

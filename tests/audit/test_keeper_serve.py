@@ -54,7 +54,7 @@ def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: 
 
     assert 0 == serving.returncode
     assert 0 == done.returncode, done.stdout
-    assert f"✓ {data / 'checkpoint.txt'}: signed, and its messages are the ones here" in done.stdout
+    assert f"✓ {data / 'checkpoint.txt'}: signed, and its entries are the ones here" in done.stdout
     assert find_notes((data / "checkpoint.txt").read_text()) == find_notes(printed.stdout)
     assert "PRIVATE" not in "".join(lines)
 
@@ -62,10 +62,10 @@ def test_serve_makes_the_checkpoint_that_is_due_and_audit_verifies_it(tmp_path: 
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("topic", "NULL"),
-        ("received_ms", "'noon'"),
-        ("sealed", "7"),
-        ("topic", "CAST(x'ff' AS TEXT)"),
+        ("content", "NULL"),
+        ("content", "'noon'"),
+        ("content", "7"),
+        ("content", "CAST(x'ff' AS TEXT)"),
     ],
 )
 def test_a_table_made_anew_without_its_types_is_a_finding_and_no_traceback(
@@ -78,9 +78,9 @@ def test_a_table_made_anew_without_its_types_is_a_finding_and_no_traceback(
     office.ledger.close()
     with sqlite3.connect(tmp_path / "ledger.db") as insider:
         insider.executescript(
-            "CREATE TABLE other (n INTEGER PRIMARY KEY, device, topic, received_ms, sealed,"
-            " head);INSERT INTO other SELECT * FROM message; DROP TABLE message; ALTER TABLE other"
-            f" RENAME TO message;UPDATE message SET {column} = {value};"
+            "CREATE TABLE other (n INTEGER PRIMARY KEY, content, head);"
+            "INSERT INTO other SELECT * FROM entry; DROP TABLE entry; ALTER TABLE other"
+            f" RENAME TO entry;UPDATE entry SET {column} = {value};"
         )
 
         found = audit(insider, [SignerKey.new("till/city").verifier], []).findings

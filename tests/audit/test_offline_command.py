@@ -43,7 +43,7 @@ def test_every_form_of_the_report_serves_as_the_printed_checkpoint(
 
     assert 0 == done.returncode, done.stdout + done.stderr
     assert [
-        f"✓ {path}: signed, and its messages are the ones here" for path in paths
+        f"✓ {path}: signed, and its entries are the ones here" for path in paths
     ] == done.stdout.splitlines()[1:5]
     assert "name the one that you kept with --vkey" in done.stdout
     assert ([str(path) for path in paths], [], True) == (
@@ -70,10 +70,10 @@ def test_a_finding_is_told_with_its_next_step_and_exit_code_1(site: Site, tmp_pa
 
     assert (1, "") == (done.returncode, done.stderr)
     assert (
-        f"✗ {tmp_path / 'note.txt'}: the first 10 messages are not those that were signed"
+        f"✗ {tmp_path / 'note.txt'}: the first 10 entries are not those that were signed"
         in done.stdout
     )
-    assert "next: the signed messages are no longer these" in done.stdout
+    assert "next: the signed entries are no longer these" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -14,22 +14,21 @@ import pytest
 
 from gateway.audit.keeper import QUIET_MS, Keeper, due
 from gateway.audit.signed_note import TreeHead, VerifierKey, find_notes, open_note
-from gateway.audit.tree_head import Scan, SignedTreeHead, make, new_key, signer, stored
+from gateway.audit.tree_head import SignedTreeHead, make, new_key, signer, stored
 from gateway.business_day import ended_business_date
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.day.prove import prove_day
 from gateway.errors import ConfigError, DataError, PermissionDenied
-from gateway.facts.chain import message_bytes
+from gateway.facts.chain import content_of, frame
 from gateway.reports.day_csv import to_csv
 from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
-from gateway.store.ledger import Ledger
-from gateway.store.messages import chained
 from tests.audit.bench import DAY, ZONE, at
 from tests.audit.reference import merkle_tree_hash
 from tests.cli.bench import init, till
 from tests.delivery.bench import SITE, Office
+from tests.store.bench import kept, rechain, without_triggers
 
 CUT_OFF = datetime.time(16, 0)
 HOUR_MS = 3_600_000
@@ -52,23 +51,18 @@ def say(office: Office, first: int, last: int) -> None:
     office.take(office.windows["w1"].ev(first, last))
 
 
-def without_triggers(ledger: Ledger) -> None:
-    for (name,) in ledger.db.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    ).fetchall():
-        ledger.db.execute(f"DROP TRIGGER {name}")
-
-
 @pytest.mark.must("CP-2", "CP-4")
 def test_a_checkpoint_signs_size_and_merkle_root_of_the_very_bytes_of_the_chain(
     office: Office,
 ) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
 
-    rows = office.ledger.db.execute(
-        "SELECT topic, received_ms, sealed FROM message ORDER BY n"
-    ).fetchall()
-    root = merkle_tree_hash([message_bytes(*row) for row in rows])
+    root = merkle_tree_hash(
+        [
+            content_of("till/1/city/", frame(each.received_ms, "ev", each.sealed), [])
+            for each in kept(office.ledger.db)
+        ]
+    )
     key = VerifierKey.parse((office.folder / "checkpoint.vkey").read_text())
     assert f"till/{SITE}\n5\n{base64.b64encode(root).decode()}\n" == open_note(made.note, key)
     assert (5, root, at(17)) == (made.n, made.root, made.made_ms)
@@ -82,7 +76,7 @@ def test_one_business_day_has_one_checkpoint(office: Office) -> None:
     say(office, 6, 6)
 
     assert made == make(office.ledger, office.folder, SITE, DAY, at(18))
-    assert 6 == make(office.ledger, office.folder, SITE, "2026-11-21", at(17, day=21)).n
+    assert 7 == make(office.ledger, office.folder, SITE, "2026-11-21", at(17, day=21)).n
 
 
 @pytest.mark.must("CP-8")
@@ -94,45 +88,43 @@ def test_the_table_of_checkpoints_is_append_only(office: Office) -> None:
             office.ledger.db.execute(statement)
 
 
+def spoil(office: Office, *statements: str) -> None:
+    with without_triggers(office.ledger.db):
+        for statement in statements:
+            office.ledger.db.execute(statement)
+
+
 def rebuilt(office: Office) -> None:
     """An insider's edit, with every later head recomputed."""
-    without_triggers(office.ledger)
-    db = office.ledger.db
-    db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")
-    heads = Scan()
-    for row in list(chained(db)):
-        heads.walk([row], ())
-        db.execute("UPDATE message SET head = ? WHERE n = ?", (heads.head, row[0]))
+    edited(office)
+    with without_triggers(office.ledger.db):
+        rechain(office.ledger.db)
 
 
 def edited(office: Office) -> None:
-    without_triggers(office.ledger)
-    office.ledger.db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")
+    spoil(office, "UPDATE entry SET content = later(content, 1) WHERE n = 2")
 
 
 def cut(office: Office) -> None:
-    without_triggers(office.ledger)
-    office.ledger.db.execute("DELETE FROM record WHERE entry_n = 5")
-    office.ledger.db.execute("DELETE FROM message WHERE n = 5")
+    spoil(office, "DELETE FROM segment WHERE n >= 5", "DELETE FROM entry WHERE n >= 5")
 
 
 def listed_anew(office: Office) -> None:
-    without_triggers(office.ledger)
-    office.ledger.db.execute("UPDATE checkpoint SET root = zeroblob(32)")
+    spoil(office, "UPDATE checkpoint SET root = zeroblob(32)")
 
 
 def signed_by_nobody(office: Office) -> None:
-    without_triggers(office.ledger)
-    office.ledger.db.execute(
+    spoil(
+        office,
         "UPDATE checkpoint SET note = replace(note, char(10) || '5' || char(10), char(10) || '4' ||"
-        " char(10))"
+        " char(10))",
     )
 
 
 def forgotten(office: Office) -> None:
     """The list and the ledger are rebuilt together; checkpoint.txt is left."""
     rebuilt(office)
-    office.ledger.db.execute("DELETE FROM checkpoint")
+    spoil(office, "DELETE FROM checkpoint")
 
 
 @pytest.mark.must("CP-6", "CP-7")
@@ -156,7 +148,7 @@ def test_what_does_not_extend_the_last_one_is_an_incident_and_no_signature(
 def test_a_restored_ledger_goes_on_under_a_new_key_and_that_is_an_incident(office: Office) -> None:
     old = make(office.ledger, office.folder, SITE, DAY, at(17))
     rebuilt(office)
-    office.ledger.db.execute("DELETE FROM checkpoint")
+    spoil(office, "DELETE FROM checkpoint")
 
     key = new_key(office.folder, SITE, office.ledger, at(9, day=21))
     made = make(office.ledger, office.folder, SITE, "2026-11-21", at(17, day=21))
@@ -184,7 +176,7 @@ def test_a_restore_to_before_what_was_signed_says_so(tmp_path: Path) -> None:
     done = till("restore", tmp_path / "early.db", "--replace", *config)
 
     assert (0, 1) == (done.returncode, done.stdout.count("till checkpoint --new-key")), done.stderr
-    assert "a tree head covers 2 messages" in done.stdout
+    assert "a tree head covers 3 entries" in done.stdout
 
 
 # --- the key
@@ -303,7 +295,7 @@ def test_a_running_gateway_makes_it_and_says_a_failure_once(
     assert isinstance(made, SignedTreeHead)
     assert (DAY, 5) == (made.business_date, made.n)
     assert 1 == len(caplog.records)
-    assert "the chain is broken at message 2" in caplog.text
+    assert "the chain is broken at entry 2" in caplog.text
 
 
 def test_the_keeper_ends_with_the_gateway(office: Office) -> None:
@@ -327,7 +319,7 @@ def test_every_form_of_the_day_report_carries_the_note(office: Office) -> None:
     assert made.note == json.loads(to_json(report))["checkpoint"]["note"]
     assert made.note in to_csv(report)
     assert [made.note] == find_notes(re.sub(r"<[^>]*>", "", page))
-    assert "over the first 5 messages, made 17:00:00" in page
+    assert "over the first 5 entries, made 17:00:00" in page
 
 
 def test_a_day_without_one_says_nothing_of_it(office: Office) -> None:
@@ -359,7 +351,7 @@ def test_the_command_makes_it_prints_it_and_prints_it_again(tmp_path: Path) -> N
     key = VerifierKey.parse((tmp_path / "data" / "checkpoint.vkey").read_text())
     assert (75, "") == (early.returncode, early.stdout)
     assert "nothing to sign yet" in early.stderr
-    assert open_note(first.stdout, key).startswith("till/city-hall\n1\n")
+    assert open_note(first.stdout, key).startswith("till/city-hall\n2\n")
     assert first.stdout == again.stdout == told["note"]
     assert (first.stdout, 2) == (dated.stdout, undated.returncode)
     assert 0o600 == (tmp_path / "data" / "checkpoint.key").stat().st_mode & 0o777

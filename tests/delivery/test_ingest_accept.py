@@ -218,7 +218,7 @@ def test_a_head_that_differs_from_the_witness_is_an_incident(office: Office) -> 
     office.take(device.state(acked=1, ledger_n=1, ledger_head=b"h" * 32))
 
     assert ["ledger_differs"] == office.incident_kinds()
-    assert ["device w1 was acked with another head at message 1"] == [
+    assert ["device w1 was acked with another head at entry 1"] == [
         finding.text for finding in office.ledger.verify()
     ]
 
@@ -236,13 +236,14 @@ def test_last_will_and_retained_state_are_noted_and_conclude_nothing(office: Off
 
 def test_full_disk_acknowledges_nothing_and_recovers(office: Office) -> None:
     device = office.device()
-    device.say(80)
+    device.say(300)
     office.take(device.ev(1, 1))
     seen: list[int] = []
     office.ingest.observers.append(lambda record: seen.append(record.seq))
+    office.ledger.db.execute("VACUUM")  # no page is free inside the file either
     [pages] = office.ledger.db.execute("PRAGMA page_count").fetchone()
     office.ledger.db.execute(f"PRAGMA max_page_count = {pages}")
-    batch = [office.ingest.accept(*device.ev(first, first + 9)) for first in range(2, 72, 10)]
+    batch = [office.ingest.accept(*device.ev(first, first + 9)) for first in range(2, 292, 10)]
 
     with pytest.raises(TryAgain):
         office.ingest.commit(batch)
@@ -253,8 +254,8 @@ def test_full_disk_acknowledges_nothing_and_recovers(office: Office) -> None:
     [(topic, sealed)] = office.ingest.commit(batch)
 
     assert [1] == durable
-    assert 71 == device.open_ack(topic, sealed)["high_water"]
-    assert list(range(2, 72)) == seen
+    assert 291 == device.open_ack(topic, sealed)["high_water"]
+    assert list(range(2, 292)) == seen
     assert ["storage_failed"] == office.incident_kinds()
 
 

@@ -135,7 +135,7 @@ def test_a_ledger_restored_from_a_backup_gets_everything_again_that_still_exists
         )
         [answer] = office.take(kept)
         ack = board.open_ack(*answer)
-        assert any("the end was cut off" in finding.text for finding in office.ledger.verify())
+        assert ["witness"] == [finding.kind for finding in office.ledger.verify()]
         if ack["want_from"]:
             [answer] = office.take(board.ev(ack["want_from"], ack["want_to"]))
         board.hear(*answer)

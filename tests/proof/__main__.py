@@ -3,7 +3,18 @@
 import importlib
 import sys
 
-PROOFS = ("world", "instruments", "fuzz", "tamper", "crash", "soak", "kill", "broker", "powercut")
+PROOFS = (
+    "world",
+    "instruments",
+    "fuzz",
+    "tamper",
+    "crash",
+    "soak",
+    "kill",
+    "broker",
+    "powercut",
+    "reader",
+)
 
 
 def main() -> int:

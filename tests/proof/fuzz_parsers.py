@@ -15,6 +15,8 @@ from firmware import mqtt
 from firmware.journal import SECTOR_BYTES, Journal
 from firmware.uplink import Uplink
 from gateway.audit.signed_note import NoteError, TreeHead, find_notes, split_note
+from gateway.delivery.seals import Seals
+from gateway.devices.keys import KeyStore, create_key
 from gateway.errors import ConfigError, DataError
 from gateway.facts.postings import COLUMNS
 from gateway.incoming.posted_file import import_posted
@@ -25,7 +27,8 @@ from gateway.instruments.grammar import compile_line
 from gateway.store.schema_version import migrations
 from protocol import cbor, messages, records, seal, topics
 from protocol.compat import ProtocolError
-from tests.delivery.bench import Office
+from tests.delivery.bench import NOW_MS, Office
+from tests.proof.reader import outcome, strictly, whole_reader
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 WIRE = {"baud": 9600, "bits": 8, "parity": "none", "stop": 1}
@@ -70,6 +73,41 @@ def accept() -> Callable[[bytes], None]:
         leaf = "ev" if data[:1] and data[0] & 2 else "state"
         sealed = device.sealed(leaf, data[1:800]) if data[:1] and data[0] & 1 else data[1:]
         office.ingest.accept(device.topic(leaf), sealed, False)
+
+    return run
+
+
+def reader() -> Callable[[bytes], None]:
+    """The fast reader of `ev` payloads, with a pattern for every shape: the decoders' answer."""
+    reads = whole_reader().read
+
+    def run(data: bytes) -> None:
+        assert outcome(strictly, data, NOW_MS) == outcome(reads, data, NOW_MS)
+
+    return run
+
+
+def seals() -> Callable[[bytes], None]:
+    """The gateway's look at a sealed message of a device that it knows. If the first byte is odd,
+    the rest is the payload of a right seal.
+    """
+    folder = Path(tempfile.mkdtemp()) / "keys"
+    key = create_key(folder, "w1")
+    keys = KeyStore(folder)
+    topic = topics.topic("city", "w1", "ev")
+    opener = Seals(keys, "city")
+    opener.open(topic, seal.seal(key.secret, key.kid, topic, b"met"))
+
+    def run(data: bytes) -> None:
+        good = bool(data[:1] and data[0] & 1)
+        payload = data[1:900]
+        sealed = seal.seal(key.secret, key.kid, topic, payload) if good else data[1:]
+        try:
+            opened = opener.open(topic, sealed)[3]
+        except seal.SealError:
+            assert not good
+        else:
+            assert good and payload == opened
 
     return run
 
@@ -168,6 +206,8 @@ def parsers() -> dict[str, Callable[[bytes], None]]:
             lambda data: seal.open_seal(data, "till/1/hall/w1/ev", keys.get), ProtocolError
         ),
         "accept": accept(),
+        "reader": reader(),
+        "seals": seals(),
         "posted": refusing(
             lambda data: parse_row(data.decode("utf-8", "replace").split(",")), RowError
         ),
@@ -185,11 +225,14 @@ def corpus(name: str) -> list[bytes]:
         "ack": "messages",
         "command": "messages",
         "seal": "seals",
+        "reader": "messages",
         "cbor": "records",
     }
     if name in files:
         rows = json.loads((VECTORS / f"{files[name]}.json").read_text())
-        return [bytes.fromhex(row["hex"]) for row in rows if "hex" in row]
+        return [
+            bytes.fromhex(row[name]) for row in rows for name in ("hex", "sealed") if name in row
+        ]
     if name == "device":
         return [flag + data for flag in (b"\1", b"\3") for data in corpus("ack")]
     if name == "broker":
@@ -197,6 +240,8 @@ def corpus(name: str) -> list[bytes]:
             b"\x20\x02\0\0\x90\x04\0\1\1\1" + mqtt.publish("till/1/city/w1/ack", b"x" * 40, 7),
             mqtt.PING,
         ]
+    if name == "seals":
+        return [flag + data for flag in (b"\0", b"\1") for data in corpus("seal")]
     if name == "accept":
         return [flag + data for flag in (b"\1", b"\3") for data in corpus("event")]
     assert len(ROW.split(",")) == len(COLUMNS)

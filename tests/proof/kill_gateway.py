@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gateway.broker.process import HOST
 from gateway.clock import Clock
-from gateway.delivery import ingest, service
+from gateway.delivery import ingest, link, service
 from gateway.delivery.outcomes import Accepted, Recorded, Rejected
 from gateway.delivery.recording import Recording
 from gateway.devices.keys import KeyStore
@@ -71,7 +71,7 @@ def main() -> None:
 
 def _serve(folder: Path, port: int, hasty: bool) -> None:
     logging.disable()
-    service.RECONNECT_S = RECONNECT_S  # type: ignore[assignment]
+    link.RECONNECT_S = RECONNECT_S  # type: ignore[assignment]
     if hasty:
         ingest.record = record_hastily
     ledger = Ledger.open(folder / "ledger.db")

@@ -11,7 +11,7 @@ from tests.proof.fuzz_parsers import parsers
 # Counts, not seconds: what is tried must not depend on how busy the machine is.
 INPUTS = 5_000
 INPUTS_OF_SLOW = 500  # a millisecond each, so many of them instrumented
-SLOW = [*profile_names(), "device", "posted-file", "accept"]
+SLOW = [*profile_names(), "device", "posted-file", "accept", "reader"]
 FAST = [name for name in parsers() if name not in SLOW]
 
 

@@ -22,6 +22,7 @@ from gateway.delivery.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
 from gateway.delivery.service import trouble_line
 from gateway.devices.keys import KeyStore
 from gateway.errors import DataError, LedgerBroken, TryAgain
+from gateway.store.entries import touch
 from gateway.store.ledger import Ledger
 from gateway.store.read_only import opened_read_only
 from protocol import records
@@ -29,8 +30,10 @@ from tests.cli.bench import command, environment, init
 from tests.delivery.bench import NOW_MS, SITE, Device, Office, a_tally
 from tests.delivery.line import Line
 from tests.fleet.bench import wait_until
+from tests.store.bench import bodies, without_triggers
 
 HERE = "127.0.0.1"
+RECORDS = 30_000  # more than a small disk holds
 
 
 @pytest.fixture
@@ -66,6 +69,7 @@ def locked(office: Office) -> Iterator[None]:
 
 @contextmanager
 def full(office: Office) -> Iterator[None]:
+    office.ledger.db.execute("VACUUM")  # no page is free inside the file either
     [pages] = office.ledger.db.execute("PRAGMA page_count").fetchone()
     office.ledger.db.execute(f"PRAGMA max_page_count = {pages}")
     yield
@@ -162,27 +166,29 @@ def test_a_damaged_ledger_is_never_started_over(office: Office) -> None:
 def test_a_start_on_a_broken_chain_is_refused_and_an_incident(office: Office) -> None:
     office.take(office.window.ev(2, 2))
     office.ledger.check_start(NOW_MS)
-    office.ledger.db.execute("DROP TRIGGER entry_no_update")
-    office.ledger.db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 1")
+    with without_triggers(office.ledger.db):
+        office.ledger.db.execute("UPDATE entry SET content = later(content, 1) WHERE n = 1")
 
     for _ in range(2):
-        with pytest.raises(LedgerBroken, match="head of message 1"):
+        with pytest.raises(LedgerBroken, match="head of entry 1"):
             office.ledger.check_start(NOW_MS)
 
     assert ["chain_broken"] == office.incident_kinds()
 
 
-def test_only_the_newest_messages_are_looked_at_by_a_start(
+def test_only_the_newest_entries_are_looked_at_by_a_start(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seq in range(2, 6):
         office.take(office.window.ev(seq, seq))
-    office.ledger.db.execute("DROP TRIGGER entry_no_update")
-    office.ledger.db.execute("UPDATE message SET received_ms = received_ms + 1 WHERE n = 2")
+    with without_triggers(office.ledger.db):
+        office.ledger.db.execute("UPDATE entry SET content = later(content, 1) WHERE n = 2")
+    query = "SELECT sum(length(content)) FROM entry WHERE n > 2"
+    [after] = office.ledger.db.execute(query).fetchone()
 
-    monkeypatch.setattr("gateway.store.ledger.TAIL_MESSAGES", 3)
+    monkeypatch.setattr("gateway.store.ledger.TAIL_BYTES", after)
     office.ledger.check_start(NOW_MS)
-    monkeypatch.setattr("gateway.store.ledger.TAIL_MESSAGES", 4)
+    monkeypatch.setattr("gateway.store.ledger.TAIL_BYTES", after + 1)
     with pytest.raises(LedgerBroken):
         office.ledger.check_start(NOW_MS)
 
@@ -193,6 +199,7 @@ def test_only_the_newest_messages_are_looked_at_by_a_start(
 def test_a_flood_by_strangers_leaves_room_for_what_key_holders_sent(office: Office) -> None:
     rows = [(n, 0, "flood", "", b"") for n in range(1, QUARANTINE_ROWS + 1)]
     with office.ledger.transaction() as db:
+        touch(db, "quarantine")
         db.executemany("INSERT INTO quarantine VALUES (?, ?, ?, ?, ?)", rows)
     clone = [records.encode_record(a_tally(77))]
 
@@ -224,7 +231,7 @@ class Serving:
         assert process.poll() is None, self.err
         self.data = Path(f"/proc/{process.pid}/root") / (folder / "data").relative_to("/")
         self.device = Device(KeyStore(folder / "data" / "keys").current("w1"))
-        self.device.say(6000)
+        self.device.say(RECORDS)
         broker = type("Where", (), {"host": HERE, "port": port})()
         self.line = Line(self.device, broker)
 
@@ -237,12 +244,12 @@ class Serving:
 
     def fill(self) -> int:
         """State records until the storage fails; the last seq."""
-        for first in range(1, 6000, 20):
+        for first in range(1, RECORDS, 20):
             self.line.send(self.device.ev(first, first + 19))
             if self.troubles():
                 return first + 19
         wait_until(lambda: self.troubles() != [])
-        return 6000
+        return RECORDS
 
 
 @contextmanager
@@ -289,7 +296,7 @@ def assert_it_recovers(served: Serving, last: int) -> None:
     # what was sent before waits in the gateway and at the broker
     served.line.deliver(last - 19, last)
     with opened_read_only(served.data / "ledger.db") as db:
-        assert [(last, last)] == db.execute("SELECT count(*), max(seq) FROM record").fetchall()
+        assert list(range(1, last + 1)) == list(bodies(db))
         assert [("storage_failed",)] == db.execute("SELECT kind FROM incident").fetchall()
     assert ["storage_failed", "storage_back"] == served.troubles()
     assert 1 == sum(line.startswith("storage_failed") for line in served.err)
