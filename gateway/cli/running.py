@@ -229,7 +229,8 @@ def _do_duty(site: Site, stop: threading.Event, service: Service) -> None:
 
 def _end_with_parent(stop: threading.Event, service: Service) -> None:
     """Standard input closes when the process that started us is gone, however it went."""
-    sys.stdin.buffer.read()
+    while os.read(0, 64):  # not sys.stdin: its lock is held while we end, and Python aborts then
+        pass
     stop.set()
     service.wake()
 

@@ -214,7 +214,9 @@ class Team:
                 log.error("worker_killed worker=%d stop_ms=%d", member.number, STOP_MS)
                 member.process.kill()
                 member.process.wait()
-            member.ended()
+            code = member.ended()
+            if code:
+                log.error("worker_ended worker=%d code=%d", member.number, code)
 
 
 def _now_ms() -> int:

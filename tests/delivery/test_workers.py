@@ -82,6 +82,7 @@ def test_devices_of_a_killed_worker_are_heard_by_the_other(served: Office) -> No
     print(f"heard again after {passed_s:.1f} s")
     assert HEARD_AGAIN_S >= passed_s
     assert 0 == code
+    assert [] == [line for line in serving.said("worker_ended") if "code=-9" not in line]
     assert said(crowd) == held(served.place)
 
 
