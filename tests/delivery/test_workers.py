@@ -3,16 +3,20 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from gateway.broker.process import MosquittoBroker
-from gateway.config import LedgerServer
+from gateway.config import LedgerServer, Site
+from gateway.devices.keys import KeyStore
 from gateway.store.ledger import Ledger
+from tests.cli.bench import till
+from tests.delivery.bench import Device
 from tests.delivery.crowd import Crowd, Serving, held, said, site_with
+from tests.devices.bench import Client, ConfiguredBroker, a_site
 from tests.fleet.bench import wait_until
 from tests.store import server as postgres
 
@@ -176,3 +180,50 @@ def test_two_sites_in_one_database_never_meet(server: postgres.Server, tmp_path:
     assert [0, 0] == ended
     assert said(city.crowd) == held(city.place)
     assert said(county.crowd) == held(county.place)
+
+
+def test_workers_have_certificates_of_their_own(server: postgres.Server, tmp_path: Path) -> None:
+    site = a_site(tmp_path / "site", windows=4)
+    ledger = f'workers = 2\nledger = {{ url = "{server.database()}" }}\n'
+    site.path.write_text(ledger + site.path.read_text())
+    refused = till("serve", "--config", site.path, "--workers", 3)
+    assert 0 == till("broker", "config", "--config", site.path).returncode
+    with ConfiguredBroker(site):
+        serving = Serving(site.path, 2)
+        try:
+            devices = [Device(KeyStore(site.keys).current(name)) for name in site.config.windows]
+            answers = [_answer(site, device) for device in devices]
+        finally:
+            code = serving.end()
+
+    assert 78 == refused.returncode
+    assert "3 workers: there are certificates for 2; set workers = 3" in refused.stderr
+    assert [1] * 4 == answers
+    assert ["worker=1", "worker=2"] == sorted(
+        {line.split()[0] for line in serving.said("records_taken")}
+    )
+    assert 0 == code
+
+
+def _answer(site: Site, device: Device) -> int:
+    """How far it is told that its records are durable, after it has said one."""
+    device.say(1)
+    topic, sealed, _ = device.ev(1, 1)
+    with closing(Client(site, device.key.device)) as client:
+        assert "Granted QoS 1" == client.subscribe(device.topic("ack"))
+        assert "Success" == client.publish(topic, sealed)
+        client.wait(lambda: bool(client.arrived))
+        ack_topic, answer, _ = client.arrived[0]
+    return int(device.open_ack(ack_topic, answer)["high_water"])
+
+
+def test_workers_want_a_server_and_an_installed_broker(tmp_path: Path) -> None:
+    site = a_site(tmp_path / "file", tls=False)
+    on_file = till("serve", "--config", site.path, "--workers", 2)
+    url = "postgresql://till@127.0.0.1:1/till"
+    site.path.write_text(f'ledger = {{ url = "{url}" }}\n' + site.path.read_text())
+    embedded = till("serve", "--config", site.path, "--workers", 2)
+
+    assert [78, 78] == [on_file.returncode, embedded.returncode]
+    assert "2 workers: they share a ledger on a PostgreSQL server" in on_file.stderr
+    assert "2 workers: the embedded broker is for one gateway" in embedded.stderr
