@@ -162,7 +162,7 @@ def _serve_share(
         def names() -> list[str]:
             return [*site.config.windows, *keys.devices()]
 
-        shares = Shares(ledger, Worker.new(number, count), names)
+        shares = Shares(ledger, Worker(number, count), names)
         service = _service(site, ledger, running, follow, shares)
         stop = _stopped_by_signals(service)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -36,6 +36,7 @@ log = logging.getLogger("till.worker")
 
 LEASE_MS = 5_000  # a worker that does not renew for so long has lost its leases
 RENEW_MS = 1_000
+NAMES_MS = 5_000  # how often we look for devices that were let in: a folder of thousands takes ms
 # A writer that is silent loses the site's lock after so long, and the others wait no longer for it:
 # less than LEASE_MS - RENEW_MS, or one that was stopped in mid transaction would end all leases.
 WAIT_MS = 3_000
@@ -48,12 +49,6 @@ class Worker:
 
     number: int
     of: int
-    name: str
-
-    @classmethod
-    def new(cls, number: int, of: int) -> "Worker":
-        """A worker of that number, which differs from every earlier one."""
-        return cls(number, of, f"{number}.{secrets.token_hex(6)}")
 
 
 class Fence(Protocol):
@@ -70,9 +65,12 @@ class Shares:
 
     def __init__(self, ledger: Ledger, worker: Worker, names: Callable[[], Iterable[str]]) -> None:
         self._ledger, self.worker, self._names = ledger, worker, names
-        self._held: dict[str, int] = {}  # {device: generation}
-        self._leaving: set[str] = set()
+        self.name = ""  # in the database; another one each time we join
+        self._held: frozenset[str] = frozenset()
+        self._is_sure = True  # that the database says the same of what we hold
+        self._leaving: frozenset[str] = frozenset()
         self._known: frozenset[str] = frozenset()  # devices for which there is a lease
+        self._names_ms: int | None = None
         self._next_ms: int | None = None
         self._steady_ms: int | None = None  # since when we live without a break
         self._said = ""
@@ -80,7 +78,7 @@ class Shares:
     @property
     def heard(self) -> frozenset[str]:
         """The devices to listen to."""
-        return frozenset(self._held.keys() - self._leaving - {DUTY})
+        return self._held - self._leaving - {DUTY}
 
     @property
     def has_looked(self) -> bool:
@@ -94,12 +92,8 @@ class Shares:
 
     def fence(self, db: Db, devices: Sequence[str]) -> frozenset[str]:
         """See Fence."""
-        found = leases.held_of(db, self.worker.name, devices)
-        return frozenset(
-            device
-            for device in devices
-            if device not in self._held or found.get(device) != self._held[device]
-        )
+        held = self._held if leases.is_worker(db, self.name) else frozenset()
+        return frozenset(devices) - held
 
     def look(self, now_ms: int) -> None:
         """Renew, see what became of the others, take or give up. Does nothing before it is due."""
@@ -109,7 +103,7 @@ class Shares:
         try:
             self._look(now_ms)
         except (StorageError, GatewayError) as error:
-            self._steady_ms = None
+            self._is_sure, self._steady_ms = False, None
             if not self._said:  # a state change is said once, not each retry
                 log.warning('leases_not_renewed error="%s"', error)
             self._said = str(error)
@@ -122,58 +116,64 @@ class Shares:
         """Give back what we are leaving, but of `audible` something may still come, and while
         `is_waiting` there are messages that are not durable yet.
         """
-        going = sorted(self._leaving - audible)
+        going = self._leaving - audible
         if not going or is_waiting:
             return
+        # first: a commit that fails may have happened, and from then on it is anybody's
+        self._held -= going
+        self._leaving -= going
         try:
             with self._ledger.transaction() as db:
-                leases.release(db, self.worker.name, going)
+                leases.release(db, self.name, sorted(going))
         except (StorageError, GatewayError) as error:
+            self._is_sure = False
             log.warning('leases_not_given_back error="%s"', error)
             return
-        self._leaving.difference_update(going)
-        for device in going:
-            self._held.pop(device, None)
         log.info("leases_given_back devices=%d held=%d", len(going), len(self.heard))
 
     def leave(self) -> None:
         """Give everything back: this worker ends. It hears nothing any more."""
+        self._held = self._leaving = frozenset()
         try:
             with self._ledger.transaction() as db:
-                leases.leave(db, self.worker.name)
+                leases.leave(db, self.name)
         except (StorageError, GatewayError) as error:  # they end by themselves
             log.warning('leases_not_given_back error="%s"', error)
-        self._held.clear()
-        self._leaving.clear()
 
     # -- one look
 
     def _look(self, now_ms: int) -> None:
-        db, name = self._ledger.db, self.worker.name
-        lived = leases.renew(db, name, LEASE_MS)
+        lived = leases.renew(self._ledger.db, self.name, LEASE_MS)
         if lived is None:
-            with self._ledger.transaction():
-                leases.join(db, name, self.worker.number, LEASE_MS)
+            self._join()
+        elif not self._is_sure:
+            self._held = leases.held(self._ledger.db, self.name)
+            self._leaving &= self._held
+        self._is_sure = True
         if not lived or self._steady_ms is None:
             self._steady_ms = now_ms
+        self._meet_new_devices(now_ms)
+        is_steady = now_ms - self._steady_ms >= LEASE_MS
+        self._plan(leases.standing(self._ledger.db, DUTY), is_steady)
+
+    def _join(self) -> None:
+        if self._held:
+            log.warning("leases_lost devices=%d", len(self._held))
+        # first: what we held under the old name is anybody's, whatever becomes of the new one
+        self.name = f"{self.worker.number}.{secrets.token_hex(6)}"
+        self._held = self._leaving = frozenset()
+        with self._ledger.transaction() as db:
+            leases.join(db, self.name, self.worker.number, LEASE_MS)
+
+    def _meet_new_devices(self, now_ms: int) -> None:
+        if self._names_ms is not None and now_ms < self._names_ms:
+            return
         names = frozenset(self._names())
         if not names <= self._known:
-            with self._ledger.transaction():
+            with self._ledger.transaction() as db:
                 leases.make(db, [*sorted(names), DUTY])
             self._known |= names
-        self._see(leases.held(db, name))
-        self._plan(leases.standing(db, DUTY), is_steady=now_ms - self._steady_ms >= LEASE_MS)
-
-    def _see(self, held: dict[str, int]) -> None:
-        """What the database says that we hold."""
-        lost = [device for device, number in self._held.items() if held.get(device) != number]
-        if lost:
-            log.warning("leases_lost devices=%d held=%d", len(lost), len(held))
-        new = held.keys() - self._held.keys()
-        if new:
-            log.info("leases_taken devices=%d held=%d", len(new), len(held))
-        self._held = held
-        self._leaving.intersection_update(held)
+        self._names_ms = now_ms + NAMES_MS
 
     def _plan(self, now: leases.Standing, is_steady: bool) -> None:
         # Who has just come waits for the others of its run, and who was away lets the others renew
@@ -182,13 +182,20 @@ class Shares:
         share = -(-now.devices // workers)
         mine = sorted(self.heard)
         if len(mine) > share:
-            self._leaving.update(mine[share:])
+            self._leaving |= frozenset(mine[share:])
             return
-        free = now.free if is_steady else now.free - now.lapsed
-        room = share - len(self._held.keys() - {DUTY})
+        free = now.free + (now.lapsed if is_steady else 0)
+        room = share - len(self._held - {DUTY})
         if (free > 0 and room > 0) or now.duty_is_free:
-            with self._ledger.transaction() as db:
-                if free > 0 and room > 0:
-                    leases.take(db, self.worker.name, room, DUTY, is_steady)
-                leases.take_one(db, self.worker.name, DUTY)
-            self._see(leases.held(self._ledger.db, self.worker.name))
+            self._take(max(room, 0), is_steady)
+
+    def _take(self, room: int, is_steady: bool) -> None:
+        with self._ledger.transaction() as db:
+            if is_steady:
+                leases.end_lapsed(db)
+            leases.take(db, self.name, room, DUTY)
+            held = leases.held(db, self.name)
+        new = held - self._held
+        self._held = held
+        if new:
+            log.info("leases_taken devices=%d held=%d", len(new), len(held))

@@ -39,7 +39,7 @@ class Site:
         ledger = Ledger(self.place)
         ledger.db.hurry(WAIT_MS)
         self.ledgers.append(ledger)
-        return Shares(ledger, Worker.new(number, of), lambda: NAMES)
+        return Shares(ledger, Worker(number, of), lambda: NAMES)
 
     def look(self, *workers: Shares, times: int = 1) -> None:
         for _ in range(times):
@@ -52,7 +52,7 @@ class Site:
         """Its lease ends now, as if it had not renewed for so long."""
         with psycopg.connect(self.place.url, autocommit=True) as db:
             db.execute("SELECT set_config('till.site', 'city', false)")
-            db.execute("UPDATE till.worker SET until_ms = 0 WHERE name = %s", (worker.worker.name,))
+            db.execute("UPDATE till.worker SET until_ms = 0 WHERE name = %s", (worker.name,))
 
 
 @pytest.fixture

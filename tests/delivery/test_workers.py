@@ -1,6 +1,7 @@
 """Several workers on a real PostgreSQL server and a real mosquitto: nothing lost, nothing twice."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -163,6 +164,21 @@ def test_rolling_restart_under_load_loses_nothing(served: Office) -> None:
 
     assert not set(before) & {serving.pid(1), serving.pid(2)}
     assert [] == serving.said("worker_ended")
+    assert said(crowd) == held(served.place)
+
+
+def test_second_run_of_the_site_ends(served: Office, tmp_path: Path) -> None:
+    crowd, serving = served.crowd, served.serving
+    shutil.copytree(tmp_path / "city", tmp_path / "second")
+
+    second = till("serve", "--config", tmp_path / "second" / "till.toml", "--workers", 2)
+    crowd.say(1)
+    crowd.until(crowd.is_heard, SLOW_S)
+    code = serving.end()
+
+    assert 75 == second.returncode
+    assert "it was there first, so this one ends" in second.stderr
+    assert 0 == code
     assert said(crowd) == held(served.place)
 
 

@@ -30,7 +30,7 @@ from tests.delivery.bench import SITE, Device, FixedClock
 
 TABLES = """
 CREATE TABLE worker (name TEXT PRIMARY KEY, number INTEGER NOT NULL, until_ms INTEGER NOT NULL);
-CREATE TABLE lease (device TEXT PRIMARY KEY, worker TEXT NOT NULL, generation INTEGER NOT NULL);
+CREATE TABLE lease (device TEXT PRIMARY KEY, worker TEXT NOT NULL);
 """
 FAULTS = ("stopped", "killed", "database away", "broker gone", "clock jumps", "answers lost")
 PLANTS = {  # {bug: which kind of wrong shows it}
@@ -110,7 +110,7 @@ class Running:
         db = cast(SqliteDb, self.ledger.db)
         db.execute("PRAGMA synchronous = OFF")
         db.create_function("now_ms", 0, self._database_now)
-        self.shares = Shares(self.ledger, Worker.new(number, of), lambda: world.devices)
+        self.shares = Shares(self.ledger, Worker(number, of), lambda: world.devices)
         fence = None if world.plant.startswith("no fence") else self.shares.fence
         self.ingest = Ingest(self.ledger, world.keys, world.clock, SITE, fence)
         if world.plant == "no fence, streams remembered":
@@ -119,7 +119,7 @@ class Running:
 
     @property
     def name(self) -> str:
-        return self.shares.worker.name
+        return self.shares.name
 
     def _database_now(self) -> int:
         if self.world.now < self.world.away_ms:
@@ -131,9 +131,9 @@ class Running:
     def turn(self) -> None:
         """Once around the loop of gateway/delivery/service.py."""
         world = self.world
-        before = world.leases()
+        before, alive = world.leases(), world.alive()
         self.shares.look(world.now)
-        world.changed_hands(before, self)
+        world.changed_hands(before, alive, self)
         line = self.line if world.now >= self.gone_ms else None
         connection = cast(Connection | None, line)
         audible = self.subscriptions.follow(connection, self.lines, self.shares.heard)
@@ -268,9 +268,10 @@ class WorkersWorld:
     def leases(self) -> dict[str, str]:
         return dict(self.reader.db.execute("SELECT device, worker FROM lease"))
 
-    def _lives(self, name: str) -> bool:
-        query = "SELECT until_ms FROM worker WHERE name = ?"
-        return any(until > self.now for (until,) in self.reader.db.execute(query, (name,)))
+    def alive(self) -> set[str]:
+        """The workers whose time, by the database's clock, has not passed."""
+        query = "SELECT name FROM worker WHERE until_ms > ?"
+        return {name for (name,) in self.reader.db.execute(query, (self.now,))}
 
     def committed(self, worker: Running, devices: list[str]) -> None:
         now = self.leases()
@@ -278,10 +279,11 @@ class WorkersWorld:
             if now.get(device) != worker.name:
                 self.order.append(f"{worker.name} committed for {device} of {now.get(device)}")
 
-    def changed_hands(self, before: dict[str, str], worker: Running) -> None:
+    def changed_hands(self, before: dict[str, str], alive: set[str], worker: Running) -> None:
+        earlier = f"{worker.number}."  # in the same place: it has ended
         for device, name in self.leases().items():
             was = before.get(device, "")
-            if name == worker.name != was and was and self._lives(was):
+            if name == worker.name != was and was in alive and not was.startswith(earlier):
                 self.order.append(f"{name} took {device} from {was}, which lives")
 
     def given_back(self, before: dict[str, str], worker: Running) -> None:

@@ -234,10 +234,9 @@ CREATE TABLE worker (
 ) WITH (fillfactor = 50);
 
 CREATE TABLE lease (
-    site       text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
-    device     text COLLATE "C" NOT NULL,
-    worker     text COLLATE "C" NOT NULL,
-    generation bigint NOT NULL,
+    site   text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
+    device text COLLATE "C" NOT NULL,
+    worker text COLLATE "C" NOT NULL,
     PRIMARY KEY (site, device)
 ) WITH (fillfactor = 50);
 
