@@ -1,213 +1,176 @@
-"""Messages a second from publisher through broker into the durable ledger, as a ratio to paho
-receiving and doing nothing.
+"""Messages a second from the broker into the durable ledger, as a ratio to paho receiving and doing
+nothing.
 
-    ./run bench ingest [--messages 6000] [--rounds 3] [--broker iotcore|mosquitto]
+    ./run bench ingest [--messages 20000] [--brokers mosquitto mosquitto-tls iotcore] [--peers]
 
-Both sides get the same sealed messages with QoS 1 from the same raw publisher in a process of its
-own, in turn within one run: the ratio means the same on every machine. One record a message is the
-worst case, twelve is what a board sends in a burst.
+drain  the messages wait at the broker for the session of a gateway that is off; it starts, and the
+       time runs from its first message to the last one that is durable
+live   the gateway is there, and a publisher sends as fast as the broker takes it
+
+All sides get the same sealed messages with QoS 1 in a session of the same kind, in turn within one
+run: the ratio means the same on every machine. One record a message is the worst case, twelve is
+what a board sends after an outage; the records are those of boards (benchmarks/kit/boards.py).
+Beside it: paho with one transaction a message, over a tenth of the messages.
 """
 
 import argparse
-import logging
-import multiprocessing
-import socket
-import statistics
 import sys
 import tempfile
-import threading
-import time
+from contextlib import ExitStack
 from pathlib import Path
-
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
+from benchmarks.kit import peers, receivers
+from benchmarks.kit.boards import Board, Day, office_says
+from benchmarks.kit.brokers import NAMES, Place, place
+from benchmarks.kit.figures import Row, median, note, parser_of, show
+from benchmarks.kit.line import Load, leave_session, publisher, publishes
+from benchmarks.kit.receivers import FILTERS, SITE, Result, Task, receiving
 from gateway.clock import Clock
-from gateway.delivery.ingest import Ingest
-from gateway.delivery.service import Service, ServiceSettings
-from gateway.devices.keys import DeviceKey, KeyStore, create_key
-from gateway.store.ledger import Ledger
-from protocol import messages, records, seal, topics
+from gateway.devices.keys import DeviceKey, create_key
 
-SITE = "bench"
-DEVICES = 8
-PATIENCE_S = 300
+MODES = ("drain", "live")
+OPEN_MS = 6 * 3_600_000
+COMMIT_PART = 10  # paho with a transaction a message gets one message of so many
+COLUMNS = {
+    "broker": ("broker", "s"),
+    "mode": ("mode", "s"),
+    "per_message": ("records/message", "d"),
+    "nothing": ("paho doing nothing", ",.0f"),
+    "commit": ("paho + commit each", ",.0f"),
+    "gateway": ("durable", ",.0f"),
+    "ratio": ("ratio", ".2f"),
+    "ratio_to_commit": ("to commit each", ".1f"),
+    "records": ("records/s", ",.0f"),
+    "peak_mib": ("RSS MiB", ".0f"),
+    "missing": ("missing", "d"),
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--messages", type=int, default=6000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--broker", choices=("iotcore", "mosquitto"), default="iotcore")
-    options = parser.parse_args()
-    logging.disable(logging.INFO)
-    print(
-        f"broker {options.broker}, {options.messages} messages, {DEVICES} devices, median of"
-        f" {options.rounds} rounds"
-    )
-    print(
-        "records/message   paho doing nothing   durable in the ledger   ratio   records/s durable"
-    )
-    for per_message in (1, 12):
-        nothing, durable = [], []
-        for _ in range(options.rounds):
-            with tempfile.TemporaryDirectory() as folder:
-                keys = [
-                    create_key(Path(folder) / "keys", f"w{number}")
-                    for number in range(1, DEVICES + 1)
-                ]
-                packets = publish_packets(keys, options.messages, per_message)
-                nothing.append(
-                    measured(
-                        options.broker, Path(folder), packets, options.messages, receive_nothing
-                    )
-                )
-                durable.append(
-                    measured(
-                        options.broker, Path(folder), packets, options.messages, receive_durably
-                    )
-                )
-        base, ours = statistics.median(nothing), statistics.median(durable)
-        print(
-            f"{per_message:15d}   {base:16.0f}/s   {ours:19.0f}/s   {ours / base:5.2f}  "
-            f" {ours * per_message:15.0f}/s"
+    options = arguments()
+    contestants = {
+        "nothing": receivers.paho_nothing,
+        "commit": receivers.paho_commit,
+        "gateway": receivers.gateway,
+        **(peers.installed() if options.peers else {}),
+    }
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        keys = [
+            create_key(Path(folder) / "keys", f"w{number}")
+            for number in range(1, options.devices + 1)
+        ]
+        for broker in options.brokers:
+            rows += compared(options, broker, Path(folder), keys, contestants)
+    columns = dict(COLUMNS)
+    for name in contestants:
+        if name not in columns:
+            columns[name] = (name, ",.0f")
+    title = f"messages/s; {options.messages} messages of {options.devices} boards, median of"
+    show(options, f"{title} {options.rounds} rounds; ratio: durable to paho doing nothing", rows,
+         columns)  # fmt: skip
+
+
+def arguments() -> argparse.Namespace:
+    parser = parser_of(__doc__)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--devices", type=int, default=8)
+    parser.add_argument("--brokers", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
+    parser.add_argument("--per-message", nargs="+", type=int, default=[1, 12])
+    parser.add_argument("--peers", action="store_true", help="other clients that do nothing")
+    return parser.parse_args()
+
+
+def compared(
+    options: argparse.Namespace, broker: str, folder: Path, keys: list[DeviceKey], contestants
+) -> list[Row]:
+    """The rows of one broker: everybody in turn, round by round."""
+    said = {many: by_board(keys, options.messages, many) for many in options.per_message}
+    cases = [(mode, many) for many in options.per_message for mode in options.modes]
+    found: dict[tuple[str, int, str], list[Result]] = {}
+    for number in range(options.rounds):
+        for mode, many in cases:
+            names = list(contestants)
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                count = options.messages
+                if name == "commit":
+                    count = max(options.devices, count // COMMIT_PART)
+                with tempfile.TemporaryDirectory(dir=folder) as own:
+                    result = measured(
+                        broker, mode, Path(own), folder / "keys", said[many], count,
+                        contestants[name],
+                    )  # fmt: skip
+                found.setdefault((mode, many, name), []).append(result)
+        note(f"{broker}: round {number + 1} of {options.rounds}")
+    return [row_of(broker, mode, many, contestants, found) for mode, many in cases]
+
+
+def row_of(broker: str, mode: str, many: int, contestants, found) -> Row:
+    """The medians of one case."""
+    results = {name: found[mode, many, name] for name in contestants}
+    row: Row = {"broker": broker, "mode": mode, "per_message": many}
+    for name, list_of in results.items():
+        row[name] = median(result.rate for result in list_of)
+    ours = results["gateway"]
+    for key, name in (("ratio", "nothing"), ("ratio_to_commit", "commit")):
+        row[key] = median(
+            a.rate / b.rate for a, b in zip(ours, results[name], strict=True) if b.rate
         )
+    row["records"] = row["gateway"] * many
+    row["peak_mib"] = median(result.peak_kib / 1024 for result in ours)
+    row["missing"] = max(result.missing for result in ours)
+    return row
 
 
-def publish_packets(keys: list[DeviceKey], count: int, per_message: int) -> bytes:
-    """MQTT PUBLISH packets of sealed messages, the devices in turn, every stream contiguous."""
-    out = bytearray()
-    for number in range(count):
-        key = keys[number % DEVICES]
-        first = number // DEVICES * per_message + 1
-        bodies = [
-            records.encode_record(
-                {"kind": "tally", "boot": 1, "uptime_ms": seq, "instrument": "coins",
-                 "batch_id": str(seq), "currency": "USD",
-                 "rows": [(25, 40), (10, 12)], "total_minor": 1120, "evidence": "manual"}
-            )
-            for seq in range(first, first + per_message)
-        ]  # fmt: skip
-        topic = topics.topic(SITE, key.device, "ev")
-        payload = messages.encode_events(7, 1, 1_000_000, first, bodies)
-        sealed = seal.seal(key.secret, key.kid, topic, payload)
-        rest = (
-            len(topic).to_bytes(2, "big")
-            + topic.encode()
-            + (number % 65535 + 1).to_bytes(2, "big")
-            + sealed
-        )
-        length = (
-            bytes((len(rest),))
-            if len(rest) < 128
-            else bytes((len(rest) & 127 | 128, len(rest) >> 7))
-        )
-        out += b"\x32" + length + rest
-    return bytes(out)
+def by_board(keys: list[DeviceKey], count: int, many: int) -> list[tuple[str, bytes, str]]:
+    """(topic, sealed, board) of `count` messages, the boards in turn, times of this morning."""
+    boards = [Board(key) for key in keys]
+    records = -(-count // len(boards)) * many
+    begin_ms = Clock().utc_ms() - OPEN_MS - 600_000
+    device_of = {board.topic: board.key.device for board in boards}
+    return [
+        (message.topic, message.sealed, device_of[message.topic])
+        for message in office_says(boards, Day(1, begin_ms, OPEN_MS, records), many)
+    ][:count]
 
 
-def publish(port: int, packets: bytes, count: int) -> None:
-    """Send everything as fast as the broker takes it, and read its PUBACKs."""
-    with socket.create_connection(("127.0.0.1", port)) as line:
-        line.sendall(b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03pub")
-        assert line.recv(4)[:2] == b"\x20\x02"
-        sender = threading.Thread(target=line.sendall, args=(packets,))
-        sender.start()
-        left = count * 4
-        while left > 0:
-            data = line.recv(65536)
-            if not data:
-                raise SystemExit("the broker closed the publisher's connection")
-            left -= len(data)
-        sender.join()
+def loads_of(where: Place, said: list[tuple[str, bytes, str]]) -> list[Load]:
+    """Who publishes what: one connection for all boards, or one for each where the broker knows
+    them by their certificates.
+    """
+    if where.one_line:
+        packets = publishes((topic, sealed) for topic, sealed, _ in said)
+        return [Load(where.device("all"), packets, len(said))]
+    loads = []
+    for device in dict.fromkeys(device for _, _, device in said):
+        own = [(topic, sealed) for topic, sealed, name in said if name == device]
+        loads.append(Load(where.device(device), publishes(own), len(own)))
+    return loads
 
 
-def measured(broker_name: str, folder: Path, packets: bytes, count: int, receive) -> float:
-    """Messages a second of one run with a fresh broker."""
-    broker: Broker = (
-        EmbeddedBroker()
-        if broker_name == "iotcore"
-        else MosquittoBroker(folder / f"mosquitto-{receive.__name__}")
-    )
-    with broker:
-        publisher = multiprocessing.get_context("spawn").Process(
-            target=publish, args=(broker.port, packets, count)
-        )
-        seconds = receive(broker, folder, count, publisher)
-        publisher.join()
-    return count / seconds
-
-
-def receive_nothing(broker: Broker, _folder: Path, count: int, publisher) -> float:
-    ready, first, done = threading.Event(), [], threading.Event()
-    got = 0
-
-    def on_message(_client, _data, _message) -> None:
-        nonlocal got
-        if not got:
-            first.append(time.monotonic())
-        got += 1
-        if got == count:
-            done.set()
-
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id="nothing",
-        clean_session=False,
-        protocol=mqtt.MQTTv311,
-    )
-    client.on_connect = lambda c, *_: c.subscribe(f"till/1/{SITE}/+/ev", 1)
-    client.on_subscribe = lambda *_: ready.set()
-    client.on_message = on_message
-    client.connect(broker.host, broker.port)
-    client.loop_start()
-    ready.wait(PATIENCE_S)
-    publisher.start()
-    assert done.wait(PATIENCE_S), f"{got} of {count} arrived"
-    seconds = time.monotonic() - first[0]
-    client.disconnect()
-    client.loop_stop()
-    return seconds
-
-
-def receive_durably(broker: Broker, folder: Path, count: int, publisher) -> float:
-    ledger = Ledger.open(folder / "ledger.db")
-    done, first, batches = threading.Event(), [], []
-
-    class Timed(Ingest):
-        def accept(self, topic, payload, retained):
-            if not first:
-                first.append(time.monotonic())
-            return super().accept(topic, payload, retained)
-
-        def commit(self, batch):
-            acks = super().commit(batch)
-            batches.append(len(batch))
-            if ledger.head()[0] >= count:
-                done.set()
-            return acks
-
-    service = Service(
-        ServiceSettings(SITE, broker.host, broker.port),
-        Timed(ledger, KeyStore(folder / "keys"), Clock(), SITE),
-    )
-    stop = threading.Event()
-    worker = threading.Thread(target=service.run, args=(stop,))
-    worker.start()
-    assert service.connected.wait(PATIENCE_S)
-    publisher.start()
-    assert done.wait(PATIENCE_S), f"{ledger.head()[0]} of {count} are durable"
-    seconds = time.monotonic() - first[0]
-    stop.set()
-    service.wake()
-    worker.join()
-    ledger.close()
-    return seconds
+def measured(
+    broker: str, mode: str, folder: Path, keys: Path, said, count: int, receiver
+) -> Result:
+    """One receiver at a fresh broker."""
+    devices = sorted({device for _, _, device in said})
+    with ExitStack() as stack:
+        where = stack.enter_context(place(broker, folder, devices))
+        address = where.office(f"till-gateway-{SITE}")
+        loads = loads_of(where, said[:count])
+        start, process = stack.enter_context(publisher(loads))
+        if mode == "drain":
+            leave_session(address, FILTERS)
+            start()
+            process.join()
+            assert process.exitcode == 0, "the publisher sent everything"
+        result = stack.enter_context(receiving(receiver, Task(address, count, folder, keys)))
+        if mode == "live":
+            start()
+        return result()
 
 
 if __name__ == "__main__":

@@ -143,6 +143,8 @@ max_packet_size {PACKET_BYTES_MAX}
 max_inflight_messages {IN_FLIGHT_MAX}
 # 0: no limit. The default of 1000 drops confirmed messages without a word.
 max_queued_messages 0
+# Or a sealed acknowledgement waits until the device has confirmed the PUBACK before it.
+set_tcp_nodelay true
 """
 
 

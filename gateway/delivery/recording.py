@@ -129,7 +129,9 @@ class Recording:
 
     def _in_order(self, stream: Stream, group: list[AcceptedEvents], start: int) -> int:
         """Take what simply continues the stream; where that ends."""
-        run = run_of(group, start, stream.high_water, stream.fingerprint)
+        last = self._segments[-1] if self._segments else (None, None)
+        before = last[1] if last[0] is stream else None
+        run = run_of(group, start, stream.high_water, stream.fingerprint, before)
         if run.end == start:
             return start
         at = entries.add_frames(self._entry, group[start].topic, run.frames)

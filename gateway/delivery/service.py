@@ -31,14 +31,14 @@ from gateway.delivery.ingest import Ingest
 from gateway.delivery.link import Link, monotonic_ms
 from gateway.delivery.mqtt import Message
 from gateway.delivery.presence import Rivals, Running
-from gateway.delivery.wire import LineLost
+from gateway.delivery.wire import NotReached
 from gateway.errors import TryAgain, Unavailable
 from gateway.facts.records import SeenRecord
 from protocol import topics
 
 log = logging.getLogger("till.service")
 
-# One transaction. More gains nothing and makes the first answer late.
+# One transaction. More would make the first answer late.
 BATCH_MESSAGES_MAX = 1_024
 BATCH_BYTES_MAX = 262_144
 # Taken from the socket and not yet committed: while an earlier gateway may still be there we listen
@@ -274,7 +274,7 @@ class Service:
             self._rivals.lost(monotonic_ms())
             log.warning('broker_lost reason="%s" next="reconnecting with back-off"', error)
             return
-        if isinstance(error, LineLost):
+        if isinstance(error, NotReached):
             self._rivals.refused()
         if self._said_absent:  # a state change is said once, not each retry
             return

@@ -10,9 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHORT = {
-    "ingest": ["--messages", "100", "--rounds", "1"],
+    "ingest": ["--messages", "96", "--rounds", "1", "--brokers", "iotcore", "--modes", "drain"],
+    "latency": ["--rates", "50", "--seconds", "0.2", "--least", "4", "--rounds", "1"],
     "mqtt_client": [],
     "reader": ["--rounds", "1"],
+    "scale": ["--records", "120", "--windows", "2", "--per-message", "12", "--rounds", "1"],
 }
 
 
@@ -39,4 +41,4 @@ def test_an_unknown_benchmark_names_the_known_ones() -> None:
     done = bench("speed")
 
     assert (1, "") == (done.returncode, done.stdout)
-    assert "no benchmark 'speed'; there are: ingest mqtt_client reader" in done.stderr
+    assert "no benchmark 'speed'; there are: ingest latency mqtt_client reader scale" in done.stderr

@@ -1,0 +1,1 @@
+"""Tests of what the benchmarks measure with. What they measure is for people."""
