@@ -1,4 +1,4 @@
-"""A board that was off the network for days: what it says in one go is found by day, verifies."""
+"""A board that was off the network for days: what it says at once is found by day, and verifies."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
