@@ -70,7 +70,7 @@ class Controller:
                 signals.append(self._refuse(event, "error", str(error)))
             except ProtocolError as error:
                 # an event of ours that breaks the wire dictionary: a programming error, shown
-                signals.append(("error", str(error)))
+                signals.append(("error", str(error) or "not a record"))
             else:
                 signals.append((beep_of(event), text_of(event)))
         return signals

@@ -32,6 +32,8 @@ from gateway.store.schema_version import schema_text
 from protocol import cbor, messages, seal, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
+from protocol.packing import VERSION
+from protocol.unpacking import open_message
 
 log = logging.getLogger("till.ingest")
 
@@ -69,7 +71,7 @@ class Ingest:
                 retained and leaf == "ev"
             ):  # an event is stated once; a copy that the broker kept is nobody's statement
                 return Rejected("ev: retained", topic, payload, now_ms, keep=False)
-            kid, content = seal.open_seal(payload, topic, _KeysOf(self._keys, named))
+            kid, content = open_message(payload, topic, _KeysOf(self._keys, named))
             device = named
             if leaf == "ev":
                 return self._events(topic, device, kid, payload, content, now_ms)
@@ -160,7 +162,8 @@ class Ingest:
                 "epoch": stream.epoch,
                 "high_water": stream.high_water,
                 "want_from": stream.high_water + 1 if stream.want_to else 0,
-                "want_to": stream.want_to,
+                # where nothing is wanted it says which version the device may speak from now on
+                "want_to": stream.want_to or VERSION,
                 "ledger_n": recorded.ledger_n,
                 "ledger_head": recorded.ledger_head,
                 "utc_ms": self._clock.utc_ms(),

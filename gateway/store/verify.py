@@ -19,6 +19,7 @@ from gateway.store.streams import witnesses
 from protocol import cbor, messages, topics
 from protocol import records as wire
 from protocol.compat import ProtocolError
+from protocol.unpacking import payload_of
 
 _UNREADABLE = (ProtocolError, TypeError, IndexError, KeyError)
 
@@ -140,7 +141,7 @@ def _message_findings(
     device = message.device
     try:
         _, named, leaf = topics.parse_topic(message.topic)
-        payload = cbor.decode(message.sealed)[2]
+        payload = payload_of(message.sealed, message.topic)
         event = messages.decode_events(payload) if leaf == "ev" else None
         state = messages.decode_state(payload) if leaf == "state" else None
     except _UNREADABLE as error:
