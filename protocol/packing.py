@@ -33,7 +33,10 @@ FIELDS_OF = (
 )
 # denominations and qualities that a bit stands for
 DENOMINATIONS = (1, 5, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
-FIXED = {17: 8, 63: 8, 68: 4}  # byte strings that are always written whole, and their sizes
+FIXED = const(b"\x11\x3f\x44")  # byte strings that are always written whole: of 8 bytes, but
+SHORT_NUMBER = const(68)  # this one
+SHORT_BYTES = const(4)
+WHOLE_BYTES = const(8)
 
 
 def pack(epoch, boot, sent_uptime_ms, first_seq, records, before) -> bytes:
@@ -88,7 +91,7 @@ def _pack_record(out: bytearray, raw: bytes, last: dict) -> bool:
     bit = 16
     missing = len(wire) - 2
     body = bytearray()
-    _write_difference(body, uptime - last[UPTIME], 0)
+    _write(body, _code(uptime - last[UPTIME]))
     for number in numbers:
         value = wire.get(number)
         if value is not None:
@@ -98,7 +101,8 @@ def _pack_record(out: bytearray, raw: bytes, last: dict) -> bool:
             value -= uptime
         elif number == TOTAL:
             guess = sum([pair[0] * pair[1] for pair in wire.get(ROWS, ())])
-        if isinstance(value, bytes) and number != _RAW and len(value) != FIXED[number]:
+        whole = SHORT_BYTES if number == SHORT_NUMBER else WHOLE_BYTES
+        if value is not None and number in FIXED and len(value) != whole:
             return False
         if value != guess:
             bits |= bit
@@ -121,7 +125,7 @@ def _write_value(out: bytearray, value, guess, number: int) -> None:
     if value is None:
         out.append(0)
     elif isinstance(value, int):
-        _write_difference(out, value - (guess or 0), 1)
+        _write(out, _code(value - (guess or 0)) + 1)
     elif isinstance(value, bytes):
         if number == _RAW:
             _write(out, len(value) + 1)
@@ -166,8 +170,8 @@ def _write_pairs(out, pairs):
         _write(out, second)
 
 
-def _write_difference(out: bytearray, difference: int, more: int) -> None:
-    _write(out, (difference * 2 if difference >= 0 else -2 * difference - 1) + more)
+def _code(difference: int) -> int:
+    return difference * 2 if difference >= 0 else -2 * difference - 1
 
 
 def _write(out: bytearray, number: int) -> None:

@@ -13,12 +13,15 @@ from protocol.packing import (
     FIELDS_OF,
     FIXED,
     ROWS,
+    SHORT_BYTES,
+    SHORT_NUMBER,
     TOTAL,
     UPTIME,
     UTC,
     VERSION,
+    WHOLE_BYTES,
     start,
-)  # fmt: skip
+)
 from protocol.records import spec_of
 
 _BYTES = const(2)  # CBOR's major types
@@ -115,7 +118,8 @@ def _record(data: bytes, at: int, kind: int, last: dict, said: dict) -> tuple:
         bits >>= 1
         if number in FIXED:
             if changed:
-                raw, at = _taken(data, at, FIXED[number])
+                size = SHORT_BYTES if number == SHORT_NUMBER else WHOLE_BYTES
+                raw, at = _taken(data, at, size)
                 parts.append(_field(number, raw))
             continue
         if number == TOTAL:
