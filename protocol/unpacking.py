@@ -24,6 +24,7 @@ from protocol.packing import (
 )
 from protocol.records import spec_of
 
+_BOOT = const(1)
 _BYTES = const(2)  # CBOR's major types
 _TEXT = const(3)
 _ARRAY = const(4)
@@ -72,11 +73,12 @@ def unpack(payload: bytes) -> bytes:
     boot, at = _number(payload, _FIRST)
     sent_uptime_ms, at = _number(payload, at)
     first_seq, at = _number(payload, at)
-    last = {
-        number: value.encode() if isinstance(value, str) else value
-        for number, value in start(boot, sent_uptime_ms).items()
-    }
-    said = {number: _field(number, value) for number, value in last.items()}
+    usual, usual_bytes = _usual()
+    last = dict(usual)
+    said = dict(usual_bytes)
+    last[UPTIME] = sent_uptime_ms
+    last[_BOOT] = boot
+    said[_BOOT] = _field(_BOOT, boot)
     records = []
     room = messages.EVENT_BYTES_MAX
     while at < len(payload):
@@ -95,6 +97,16 @@ def unpack(payload: bytes) -> bytes:
     epoch = int.from_bytes(payload[1 : 1 + EPOCH_BYTES], "big")
     before = payload[1 + EPOCH_BYTES : _FIRST]
     return messages.encode_events(epoch, boot, sent_uptime_ms, first_seq, records, before)
+
+
+@remember
+def _usual() -> tuple:
+    """What the first record of every message is compared with, and the bytes of that."""
+    last = {
+        number: value.encode() if isinstance(value, str) else value
+        for number, value in start(0, 0).items()
+    }
+    return last, {number: _field(number, value) for number, value in last.items()}
 
 
 # ---- one record ----
@@ -132,7 +144,7 @@ def _record(data: bytes, at: int, kind: int, last: dict, said: dict) -> tuple:
         elif changed or number == TOTAL:
             said[number] = b"" if value is None else _field(number, value)
         parts.append(said.get(number, b""))
-        if number == 1:
+        if number == _BOOT:
             parts.append(_field(UPTIME, uptime))
         elif number == ROWS:
             rows = value or ()
