@@ -9,7 +9,7 @@ from collections.abc import Callable
 from gateway.devices import commands
 from gateway.devices.keys import DeviceKey, destroy_keys
 from gateway.errors import GatewayError
-from protocol import messages, seal, topics
+from protocol import messages, packing, seal, topics
 from tests.world import oracle
 from tests.world.core import Core
 from tests.world.parts import Board
@@ -173,6 +173,15 @@ def gateway_hangs(world: World, dice: random.Random) -> bool:
 def gateway_restarted(world: World, _: random.Random) -> bool:
     if not world.gateway_up:
         return False
+    world.kill_gateway()
+    return True
+
+
+def gateway_put_back(world: World, _: random.Random) -> bool:
+    """Somebody puts the program of before version 2 back, or renews it again."""
+    if not world.gateway_up:
+        return False
+    world.set_program(0 if world.reads else packing.VERSION)
     world.kill_gateway()
     return True
 
@@ -446,7 +455,8 @@ FAULTS: dict[str, Fault] = {
     "gateway killed before commit": gateway_killed_before_commit,
     "gateway killed after commit": gateway_killed_after_commit,
     "gateway killed inside the transaction": gateway_killed_inside, "gateway hangs": gateway_hangs,
-    "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup,
+    "gateway restarted": gateway_restarted, "gateway put back": gateway_put_back,
+    "disk full": disk_full, "backup": backup,
     "ledger restored": restored, "flash wiped": wiped, "board replaced": replaced,
     "board flashed with a new key": rekeyed, "board cloned": cloned, "key rotated": rotated,
     "command": commanded, "gateway clock jumps": gateway_clock_jumps, "replay": replay,

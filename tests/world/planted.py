@@ -36,6 +36,9 @@ PLANTED = [
      "            return False",
      "        if False:\n"
      "            return False"),
+    ("a board packs for a gateway that no longer reads it", UPLINK,
+     'self._packs = ack["want_to"] >= packing.VERSION',
+     'self._packs = self._packs or ack["want_to"] >= packing.VERSION'),
     ("a board that sees its copy does not say so", UPLINK,
      '"locked" if self.conflict and status != "lost" else status', "status"),
     ("nothing is sent twice", UPLINK,

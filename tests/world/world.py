@@ -16,12 +16,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.delivery import recording
+from gateway.delivery import ingest, recording
 from gateway.delivery.ingest import Ingest
 from gateway.devices.keys import KeyStore, key_file
 from gateway.errors import TryAgain
 from gateway.files import write_private
 from gateway.store.ledger import Ledger
+from protocol import packing, seal, unpacking
 from tests.world import oracle
 from tests.world.core import Core, Cut
 from tests.world.parts import Board, Pile
@@ -115,6 +116,7 @@ class World(Wires):
         secret = self.rng.randbytes(32)
         self.give_key(name, 1, secret)
         core = Core(SITE, name, secret, 1, self.limits, self.rng.choice((3, 4, 4, 8)), PENDING)
+        core.is_old = len(self.boards) % 3 == 2
         board = Board(name, core, len(self.boards), skew=self.rng.choice((1000, 999, 1001)))
         if not self.boards:
             self.script.append(
@@ -130,6 +132,12 @@ class World(Wires):
         self.witness = sqlite3.connect(self.path, isolation_level=None)
         self.ingest.observers.append(lambda record: oracle.recorded(self, record))
         self.gateway_up = True
+
+    def set_program(self, version: int) -> None:
+        """What the gateway's program reads from now on; 0: it is the one of before version 2."""
+        self.reads = version
+        ingest.VERSION = version
+        ingest.open_message = unpacking.open_message if version else seal.open_seal
 
     def close_gateway(self) -> None:
         self.gateway_up = False
@@ -370,6 +378,7 @@ class World(Wires):
         """The history; what is wrong with it, [] for nothing."""
         from tests.world.mending import heal
 
+        self.set_program(packing.VERSION)
         caps = recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED
         # so that a short history gets there
         recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = QUARANTINE_ROWS
@@ -380,6 +389,7 @@ class World(Wires):
             return [f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"]
         finally:
             recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = caps
+            self.set_program(packing.VERSION)
             if self.gateway_up:
                 self.close_gateway()
 
