@@ -5,7 +5,8 @@ and a head, head n = SHA-256(head n - 1 || content n). The content is also the l
 tree whose root a tree head signs.
 
     content   0x01 || size of prefix, 1 || prefix || size of frames, 4 || frames || rows
-    frame     received_ms, 8 || leaf, 1 || size of device, 1 || size of sealed, 2 || device || sealed
+    frame     received_ms, 8 || leaf, 1 || size of device, 1 || size of sealed, 2 || device ||
+              sealed
     rows      size of table, 1 || table || after_id, 8 || last_id, 8 || count, 4 || digest, 32
 
 Integers are big-endian. The topic of a message is `prefix`, the device's name, `/`, and the leaf.
@@ -79,7 +80,7 @@ def next_head(head: bytes, content: bytes) -> bytes:
     return hashlib.sha256(head + content).digest()
 
 
-# The head of a frame: received_ms, place of the leaf in LEAVES, bytes of the device's name, bytes of
+# The head of a frame: received_ms, place of the leaf in LEAVES, bytes of the device's name and of
 # the sealed message.
 pack_frame_head = _FRAME.pack
 
