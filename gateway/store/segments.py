@@ -142,6 +142,7 @@ def _records(
         if events.epoch == epoch:
             seqs = range(max(first, events.first_seq), min(last, events.last_seq) + 1)
             yield from seen_records(device, events, seqs, received_ms, n)
+            first = max(first, seqs.stop)  # the next message may state some of them again
 
 
 def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:
