@@ -142,10 +142,9 @@ def _records(
 ) -> Iterator[SeenRecord]:
     for received_ms, events in _events(frames, at):
         if events.epoch == epoch:
-            end = min(last, events.last_seq) + 1
-            seqs = range(max(first, events.first_seq), end)
+            seqs = range(max(first, events.first_seq), min(last, events.last_seq) + 1)
             yield from seen_records(device, events, seqs, received_ms, n)
-            first = max(first, end)  # the next message may repeat some of them
+            first = max(first, seqs.stop)  # the next message may state some of them again
 
 
 def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:

@@ -3,7 +3,6 @@ has one documented way to refuse.
 """
 
 import json
-import sqlite3
 import tempfile
 import tomllib
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from gateway.incoming.posted_row import RowError, parse_row
 from gateway.instruments.capture import read_bursts
 from gateway.instruments.frame_grammar import compile_frame
 from gateway.instruments.grammar import compile_line
-from gateway.store.schema_version import migrations
+from gateway.store.read_only import empty_ledger
 from protocol import cbor, messages, packing, records, seal, topics, unpacking
 from protocol.compat import ProtocolError
 from tests.delivery.bench import NOW_MS, Office
@@ -187,9 +186,7 @@ def posted_file() -> Callable[[bytes], None]:
     """A whole file of the cashiering system, into a ledger in memory. With an odd first byte its
     header is right.
     """
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    for _, script in migrations():
-        db.executescript(script)
+    db = empty_ledger()
     path = Path(tempfile.mkdtemp()) / "posted.csv"
     header = ",".join(COLUMNS).encode() + b"\n"
 

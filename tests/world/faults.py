@@ -12,7 +12,9 @@ from gateway.errors import GatewayError
 from protocol import messages, packing, seal, topics
 from tests.world import oracle
 from tests.world.core import Core
+from tests.world.log import Log
 from tests.world.parts import Board
+from tests.world.storage_faults import STORAGE_FAULTS, is_free
 from tests.world.world import PENDING, SITE, World
 
 Fault = Callable[[World, random.Random], bool]
@@ -202,7 +204,7 @@ def disk_full(world: World, dice: random.Random) -> bool:
 
 
 def backup(world: World, _: random.Random) -> bool:
-    if not world.gateway_up:
+    if not is_free(world):
         return False
     world.ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     world.backup = world.folder / "backup.db"
@@ -223,6 +225,8 @@ def restored(world: World, dice: random.Random) -> bool:
     for end in ("-wal", "-shm"):
         world.path.with_name(world.path.name + end).unlink(missing_ok=True)
     shutil.copyfile(source, world.path)
+    world.log = Log()
+    world.released.clear()
     world.open_gateway()
     world.counts["restored"] += 1
     world.wake()
@@ -461,4 +465,5 @@ FAULTS: dict[str, Fault] = {
     "board flashed with a new key": rekeyed, "board cloned": cloned, "key rotated": rotated,
     "command": commanded, "gateway clock jumps": gateway_clock_jumps, "replay": replay,
     "cross-topic": cross_topic, "forged": forged, "another device": another_device, "noise": noise,
+    **STORAGE_FAULTS,
 }  # fmt: skip
