@@ -48,6 +48,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.verify import verify
 from tests.delivery.bench import NOW_MS
 from tests.proof.tamper_ledgers import built, migrated, other, tamper
+from tests.store.bench import framed
 
 ROWS, ROWS_REBUILT = 60, 10_000
 LEDGER_EVERY = 100  # edits of one ledger
@@ -243,9 +244,7 @@ def edited(content: bytes, kind: str, rng: random.Random) -> bytes:
             messages[at], messages[0] = messages[0], one
         else:
             messages[at] = _other_message(one, kind, rng)
-    frames = b"".join(
-        frame(each.received_ms, each.device, each.leaf, each.sealed) for each in messages
-    )
+    frames = b"".join(framed(each) for each in messages)
     return content_of(prefix, frames, rows)
 
 

@@ -124,6 +124,11 @@ def spoiled(sealed: bytes) -> bytes:
     return sealed[:60] + bytes(byte ^ 1 for byte in sealed[60:63]) + sealed[63:]
 
 
+def framed(message: Message) -> bytes:
+    """A message as it stands in an entry."""
+    return frame(message.received_ms, message.device, message.leaf, message.sealed)
+
+
 def edited(
     content: bytes, change: Callable[[Message], Message], prefix: str | None = None
 ) -> bytes:
@@ -134,9 +139,7 @@ def edited(
     if content[0] == 0:
         [message] = changed
         return first_form(prefix, message.received_ms, message.sealed)
-    frames = b"".join(
-        frame(each.received_ms, each.device, each.leaf, each.sealed) for each in changed
-    )
+    frames = b"".join(framed(each) for each in changed)
     return content_of(prefix, frames, entry.rows)
 
 

@@ -169,8 +169,8 @@ PLANTED = [
      '        self._db.execute("UPDATE cursor SET high_water = high_water + (id % 3 = 0)")\n'
      "        if self._counts:\n            counts ="),
     ("a message is stored twice", RUNS,
-     "parts += (pack_frame_head(received_ms, 0, len(sealed)), sealed)",
-     "parts += 2 * (pack_frame_head(received_ms, 0, len(sealed)), sealed)"),
+     "parts += (pack_frame_head(received_ms, 0, len(device), len(sealed)), device, sealed)",
+     "parts += 2 * (pack_frame_head(received_ms, 0, len(device), len(sealed)), device, sealed)"),
     ("the streams of a failed commit are remembered", RECORDING,
      "    except BaseException:\n        known.forget()\n        raise",
      "    except BaseException:\n        raise"),
