@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.audit.tree_head import SignedTreeHead, make
 from gateway.business_day import ended_business_date, local_date, local_ms
 from gateway.clock import Clock
+from gateway.config import LedgerServer
 from gateway.errors import GatewayError
 from gateway.store.engine import Db, StorageError
 from gateway.store.entries import first_received_after, newest_received_ms
@@ -54,7 +55,7 @@ class Keeper:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | LedgerServer,
         data: Path,
         site: str,
         zone: zoneinfo.ZoneInfo,

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
+from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
     AcceptedEvents,
@@ -19,7 +20,7 @@ from gateway.delivery.outcomes import (
     Rejected,
     Stream,
 )
-from gateway.delivery.recording import Known, record
+from gateway.delivery.recording import record
 from gateway.delivery.seals import Retired, Seals
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
@@ -106,16 +107,19 @@ class Ingest:
             if not self._failing_since_ms:
                 self._failing_since_ms = now_ms
                 log.error(
-                    'storage_failed messages=%d error="%s" next="free the disk"', len(batch), error
+                    'storage_failed messages=%d error="%s" next="%s"',
+                    len(batch),
+                    error,
+                    self._ledger.cure,
                 )
                 self._tell(
                     "storage_failed",
-                    f"{error}; free the disk, counts are held at the windows",
+                    f"{error}; {self._ledger.cure}, counts are held at the windows",
                     now_ms,
                 )
             raise TryAgain(
-                f"ledger {self._ledger.path}: {error}; free the disk, counts are held at the"
-                " windows"
+                f"ledger {self._ledger.path}: {error}; {self._ledger.cure}, counts are held at"
+                " the windows"
             ) from error
         self._seals.refresh()
         self._note_recovery(now_ms)

@@ -10,6 +10,7 @@ longer has becomes an exact gap row.
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
     AcceptedEvents,
@@ -26,7 +27,7 @@ from gateway.facts.records import UNDECODABLE
 from gateway.facts.segments import Segment, segments_of
 from gateway.store import entries, incidents, segments, streams
 from gateway.store.device_events import last_changed_ms
-from gateway.store.engine import Db, changes_elsewhere, changes_here
+from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
 from protocol import messages
 
@@ -36,45 +37,7 @@ QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_
 RETIRED_LATE_MS = (
     600_000  # so long after a change of key the broker may still bring what was sealed before
 )
-BODIES_STREAMS_MAX = 64  # streams whose last read records are remembered: some 20 KB each
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
-
-
-class Known:
-    """What the gateway remembers of the ledger between two batches: the streams as they stood after
-    the last commit, and the records that it read last for each. Forgotten when a transaction fails
-    and when anybody else wrote to the ledger: another process, or this one outside of `record`.
-    """
-
-    def __init__(self) -> None:
-        self.streams: dict[tuple[str, int], Stream] = {}
-        self.bodies: dict[int, segments.Bodies] = {}  # by the id of the stream
-        self._elsewhere = self._here = -1
-
-    def look(self, db: Db) -> None:
-        """Inside the transaction: forget what anybody else may have changed."""
-        elsewhere = changes_elsewhere(db)
-        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):
-            self.forget()
-        self._elsewhere = elsewhere
-
-    def keep(self, db: Db) -> None:
-        """After the commit: what this connection changed up to now is what the streams say."""
-        self._here = changes_here(db)
-
-    def forget(self) -> None:
-        """Ask the ledger again."""
-        self.streams.clear()
-        self.bodies.clear()
-
-    def bodies_at(self, db: Db, stream_id: int, seq: int) -> segments.Bodies:
-        """Records of a stream from `seq` on, as many as are read at once."""
-        found = self.bodies.get(stream_id)
-        if found is None or not found.first_seq <= seq <= found.last_seq:
-            if len(self.bodies) >= BODIES_STREAMS_MAX:
-                self.bodies.clear()
-            found = self.bodies[stream_id] = segments.bodies_from(db, stream_id, seq)
-        return found
 
 
 def record(
@@ -88,7 +51,7 @@ def record(
     """
     try:
         with ledger.transaction() as db:
-            known.look(db)
+            known.look(db, batch)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
         known.keep(ledger.db)
@@ -104,7 +67,7 @@ def record(
 class Recording:
     """The work inside one open transaction of `db`; the caller commits or rolls back."""
 
-    def __init__(self, db: Db, now_ms: int, known: "Known") -> None:
+    def __init__(self, db: Db, now_ms: int, known: Known) -> None:
         self._db = db
         self._now_ms = now_ms
         self._entry = entries.pending_of(db)

@@ -4,16 +4,17 @@ refused.
 
 from typing import Any
 
-from gateway.store.engine import Db, rows
-from gateway.store.entries import LAST, highest_id, touch
+from gateway.store.engine import LAST, Db, rows
+from gateway.store.entries import append, highest_id
 from gateway.store.streams import EVER
 
 
 def add_incident(db: Db, kind: str, device: str, text: str, at_ms: int) -> None:
     """Raise it once: the same text again is the same incident."""
-    touch(db, "incident")
-    db.execute(
-        "INSERT INTO incident (at_ms, kind, device, text) VALUES (?, ?, ?, ?)"
+    append(
+        db,
+        "incident",
+        "INSERT INTO incident (id, at_ms, kind, device, text) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         (at_ms, kind, device, text),
     )
@@ -42,9 +43,10 @@ def quarantine_size(db: Db) -> int:
 
 def add_quarantine(db: Db, received_ms: int, source: str, reason: str, raw: bytes) -> None:
     """Keep refused bytes with the reason."""
-    touch(db, "quarantine")
-    db.execute(
-        "INSERT INTO quarantine (received_ms, source, reason, bytes) VALUES (?, ?, ?, ?)",
+    append(
+        db,
+        "quarantine",
+        "INSERT INTO quarantine (id, received_ms, source, reason, bytes) VALUES (?, ?, ?, ?, ?)",
         (received_ms, source, reason, raw),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import Clock
+from gateway.config import LedgerServer
 from gateway.delivery.ingest import Ingest
 from gateway.devices.keys import DeviceKey, KeyStore, create_key
 from gateway.store.ledger import Ledger
@@ -86,13 +87,13 @@ class Device:
 
 
 class Office:
-    """Ledger, keys and ingest in one folder."""
+    """Ledger, keys and ingest in one folder; the ledger elsewhere when its place is named."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Path | LedgerServer | None = None) -> None:
         self.folder = folder
         self.clock = FixedClock()
         self.keys = KeyStore(folder / "keys")
-        self.ledger = Ledger.open(folder / "ledger.db")
+        self.ledger = Ledger.open(place or folder / "ledger.db")
         self.ingest = Ingest(self.ledger, self.keys, self.clock, SITE)
 
     def device(self, name: str = "w1", epoch: int = 7) -> Device:
