@@ -132,6 +132,7 @@ class Config(_Strict):
     boards: str = "boards.toml"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     cut_off: datetime.time = datetime.time(16, 0)
+    workers: Annotated[int, Field(ge=1, le=32)] = 1  # processes that share the devices
     ledger: LedgerTable = LedgerTable()
     broker: Broker = Broker()
     policy: Policy = Policy()

@@ -66,13 +66,13 @@ class Keeper:
         self._zone, self._cut_off, self._clock = zone, cut_off, clock
         self._said = ""
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set. A failure is logged once and tried again: it never ends the
-        gateway.
+    def run(self, stop: threading.Event, ours: threading.Event | None = None) -> None:
+        """Until `stop` is set, or as long as it is `ours` to do. A failure is logged once and tried
+        again: it never ends the gateway.
         """
         try:
             with Ledger(self._path, create=False) as ledger:
-                while not stop.is_set():
+                while not stop.is_set() and (ours is None or ours.is_set()):
                     self.look(ledger)
                     self.look_at_file(ledger)
                     stop.wait(LOOK_MS / 1000)

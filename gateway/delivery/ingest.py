@@ -20,8 +20,9 @@ from gateway.delivery.outcomes import (
     Rejected,
     Stream,
 )
-from gateway.delivery.recording import record
+from gateway.delivery.recording import record, without
 from gateway.delivery.seals import Retired, Seals
+from gateway.delivery.shares import Fence
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
@@ -40,11 +41,19 @@ log = logging.getLogger("till.ingest")
 class Ingest:
     """The gate in front of the ledger of one site."""
 
-    def __init__(self, ledger: Ledger, keys: KeyStore, clock: Clock, site: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        keys: KeyStore,
+        clock: Clock,
+        site: str,
+        fence: Fence | None = None,
+    ) -> None:
         self._ledger = ledger
         self._keys = keys
         self._clock = clock
         self._site = site
+        self._fence = fence
         self._seals = Seals(keys, site)
         self._known = Known()
         self._failing_since_ms = 0
@@ -91,7 +100,7 @@ class Ingest:
         """
         now_ms = self._clock.utc_ms()
         try:
-            recorded = record(self._ledger, batch, now_ms, self._known)
+            recorded = record(self._ledger, batch, now_ms, self._known, self._fence)
         except (
             ConstraintBroken
         ):  # not the disk's fault: trying the same again would hold up every device for ever
@@ -123,6 +132,12 @@ class Ingest:
             ) from error
         self._seals.refresh()
         self._note_recovery(now_ms)
+        if recorded.fenced:
+            left = len(batch)
+            batch = without(batch, recorded.fenced)
+            log.warning(
+                "messages_fenced messages=%d devices=%d", left - len(batch), len(recorded.fenced)
+            )
         for outcome in batch:
             if isinstance(outcome, Rejected):
                 log.warning(

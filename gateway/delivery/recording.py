@@ -21,6 +21,7 @@ from gateway.delivery.outcomes import (
     Taken,
 )
 from gateway.delivery.runs import run_of
+from gateway.delivery.shares import Fence
 from gateway.facts.chain import gap_parts
 from gateway.facts.events import Events
 from gateway.facts.records import UNDECODABLE
@@ -41,27 +42,47 @@ _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
 def record(
-    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, known: Known
+    ledger: Ledger,
+    batch: Sequence[Accepted | Rejected],
+    now_ms: int,
+    known: Known,
+    fence: Fence | None = None,
 ) -> Recorded:
-    """Make a batch durable: when this returns, all of it is on disk; when it raises StorageError,
-    none of it is.
+    """Make a batch durable: when this returns, all of it is on disk but what the fence left out;
+    when it raises StorageError, none of it is.
 
     Raises LedgerBroken when what was committed cannot be found again: nobody may be told that it is
     safe.
     """
     try:
         with ledger.transaction() as db:
+            fenced = _fenced(db, batch, fence)
+            if fenced:
+                batch = without(batch, fenced)
             known.look(db, batch)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
         known.keep(ledger.db)
-        recorded = recording.recorded()
+        recorded = recording.recorded(fenced)
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
     except BaseException:
         known.forget()
         raise
     return recorded
+
+
+def _fenced(db: Db, batch: Sequence[Accepted | Rejected], fence: Fence | None) -> frozenset[str]:
+    if fence is None:
+        return frozenset()
+    return fence(db, sorted({item.device for item in batch if not isinstance(item, Rejected)}))
+
+
+def without(
+    batch: Sequence[Accepted | Rejected], fenced: frozenset[str]
+) -> list[Accepted | Rejected]:
+    """The batch without what came from these devices."""
+    return [item for item in batch if isinstance(item, Rejected) or item.device not in fenced]
 
 
 class Recording:
@@ -107,9 +128,10 @@ class Recording:
             self._state(state)
         self._flush()
 
-    def recorded(self) -> Recorded:
+    def recorded(self, fenced: frozenset[str] = frozenset()) -> Recorded:
         """What became of the batch; ask when the transaction is committed."""
-        return Recorded(list(self._streams.values()), self._taken, self._entry.n, self._entry.head)
+        streams_now = list(self._streams.values())
+        return Recorded(streams_now, self._taken, self._entry.n, self._entry.head, fenced)
 
     # -- events
 

@@ -65,6 +65,9 @@ class Db(Protocol):
     def begin_snapshot(self) -> None:
         """Open a transaction that reads one state of the ledger while others write."""
 
+    def hurry(self, wait_ms: int) -> None:
+        """From now on wait no longer for another writer."""
+
     def commit(self) -> None:
         """When this returns, the transaction is on disk."""
 
@@ -105,6 +108,9 @@ class SqliteDb(sqlite3.Connection):
 
     def begin_snapshot(self) -> None:
         self.execute("BEGIN")
+
+    def hurry(self, wait_ms: int) -> None:
+        self.execute(f"PRAGMA busy_timeout = {wait_ms}")
 
     def changes_elsewhere(self) -> int:
         return int(value(self, "PRAGMA data_version"))

@@ -130,11 +130,12 @@ class Ledger:
 
     def check_committed(self, n: int, head: bytes, marks: Sequence[tuple[str, int, int]]) -> None:
         """After COMMIT: the head at entry n and the high-water marks (device, epoch, seq) read
-        back are those that the answers will state, in the files we opened. Raises LedgerBroken.
+        back are those that the answers will state, in the files we opened. Raises LedgerBroken. A
+        mark may be higher: another worker that has taken the device over was faster than we.
         """
         read_back = entries.head_of(self._db, n) or GENESIS
         stored = self.high_waters([(device, epoch) for device, epoch, _ in marks])
-        moved = [seq for device, epoch, seq in marks if stored.get((device, epoch)) != seq]
+        moved = [seq for device, epoch, seq in marks if stored.get((device, epoch), -1) < seq]
         if read_back != head or moved:
             raise LedgerBroken(
                 f"ledger {self.path}: what was committed reads back differently; stop, and run till"

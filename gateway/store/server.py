@@ -16,6 +16,7 @@ import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, cast
 
 import psycopg
@@ -81,6 +82,7 @@ class ServerDb:
         self._newest: Newest | None = None
         self._changes = self._commits = 0
         self._connection: psycopg.Connection[Any] | None = None
+        self._session: dict[str, str] = {}  # what is set beyond _SESSION
         self._connected()
 
     # -- statements
@@ -265,6 +267,16 @@ class ServerDb:
 
     # -- the connection
 
+    def hurry(self, wait_ms: int) -> None:
+        """From now on wait no longer for another writer of the site, and lose the site's lock after
+        so long a silence.
+        """
+        self._session = {
+            "lock_timeout": str(wait_ms),
+            "idle_in_transaction_session_timeout": str(wait_ms),
+        }
+        self.close()  # the next connection has it
+
     def _alive(self) -> bool:
         return self._connection is not None and not self._connection.closed
 
@@ -274,7 +286,7 @@ class ServerDb:
         if self._open:
             raise ServerBusy("the connection broke in mid transaction")
         try:
-            self._connection = connect(self.address)
+            self._connection = connect(self.address, self._session)
         except psycopg.Error as error:
             raise self._translated(error) from error
         return self._connection
@@ -303,12 +315,16 @@ class ServerDb:
         return made
 
 
-def connect(address: LedgerServer) -> psycopg.Connection[Any]:
-    """A connection whose session is set as the ledger wants it. Raises psycopg.Error."""
+def connect(
+    address: LedgerServer, more: Mapping[str, str] = MappingProxyType({})
+) -> psycopg.Connection[Any]:
+    """A connection whose session is set as the ledger wants it, and as `more` says. Raises
+    psycopg.Error.
+    """
     connection = psycopg.connect(address.url, autocommit=True, **_options(address.url))  # type: psycopg.Connection[Any]
     # One type for every integer, or each size of number would be a statement of its own.
     connection.adapters.register_dumper(int, Int8BinaryDumper)
-    settings = {**_SESSION, "till.site": address.site}
+    settings = {**_SESSION, **more, "till.site": address.site}
     asked = ", ".join(["set_config(%s, %s, false)"] * len(settings))
     values = [item for pair in settings.items() for item in pair]
     connection.execute(cast(Any, f"SELECT {asked}"), values)

@@ -41,8 +41,9 @@ class Device:
     messages.
     """
 
-    def __init__(self, key: DeviceKey, epoch: int = 7) -> None:
+    def __init__(self, key: DeviceKey, epoch: int = 7, site: str = SITE) -> None:
         self.key = key
+        self.site = site
         self.epoch = epoch
         self.boot = 1
         self.uptime_ms = 1_000_000
@@ -53,7 +54,7 @@ class Device:
             self.said.append(records.encode_record(a_tally(len(self.said) + 1)))
 
     def topic(self, leaf: str) -> str:
-        return str(topics.topic(SITE, self.key.device, leaf))
+        return str(topics.topic(self.site, self.key.device, leaf))
 
     def ev(
         self, first: int, last: int, bodies: list[bytes] | None = None

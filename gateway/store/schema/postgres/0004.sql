@@ -223,12 +223,32 @@ CREATE TABLE upkeep (
     PRIMARY KEY (site, name)
 );
 
+-- Who hears which device, where several workers serve a site (gateway/store/leases.py): states of now, in no entry. The time is the
+-- server's own, so that no worker's clock matters.
+CREATE TABLE worker (
+    site     text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
+    name     text COLLATE "C" NOT NULL,
+    number   bigint NOT NULL,
+    until_ms bigint NOT NULL,
+    PRIMARY KEY (site, name)
+) WITH (fillfactor = 50);
+
+CREATE TABLE lease (
+    site   text COLLATE "C" NOT NULL DEFAULT current_setting('till.site'),
+    device text COLLATE "C" NOT NULL,
+    worker text COLLATE "C" NOT NULL,
+    PRIMARY KEY (site, device)
+) WITH (fillfactor = 50);
+
+CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
+
 -- Whoever owns the tables is bound too (FORCE). A role that row security does not bind is refused at opening.
 DO $$
 DECLARE name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['entry', 'cursor', 'segment', 'gap', 'heartbeat', 'counter', 'quarantine', 'incident', 'command',
-        'device_event', 'checkpoint', 'posted_file', 'posting', 'posting_quarantine', 'upkeep']
+        'device_event', 'checkpoint', 'posted_file', 'posting', 'posting_quarantine', 'upkeep',
+        'worker', 'lease']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
