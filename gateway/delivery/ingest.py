@@ -33,6 +33,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.schema_version import schema_text
 from protocol import cbor, messages, seal, topics
 from protocol.compat import ProtocolError
+from protocol.packing import VERSION
 
 log = logging.getLogger("till.ingest")
 
@@ -166,7 +167,7 @@ class Ingest:
                 "epoch": stream.epoch,
                 "high_water": stream.high_water,
                 "want_from": stream.high_water + 1 if stream.want_to else 0,
-                "want_to": stream.want_to,
+                "want_to": stream.want_to or VERSION,  # nothing is missing: what we read
                 "ledger_n": recorded.ledger_n,
                 "ledger_head": recorded.ledger_head,
                 "utc_ms": self._clock.utc_ms(),

@@ -416,7 +416,7 @@ class Recording:
     def _append(self, message: Accepted, leaf: str) -> tuple[int, int]:
         """Where the message stands in the entry, and its size there."""
         return entries.add_message(
-            self._entry, message.topic, message.received_ms, leaf, message.sealed
+            self._entry, message.topic, message.device, message.received_ms, leaf, message.sealed
         )
 
     # -- what was refused, and what a person should know

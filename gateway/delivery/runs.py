@@ -40,6 +40,7 @@ def run_of(
     transaction that it goes on with; both as one have to be short enough.
     """
     parts: list[bytes] = []
+    device = messages[start].device.encode()
     end, from_ms, until_ms = start, 1 << 62, -(1 << 62)
     if before is not None:
         from_ms, until_ms = before.from_ms, before.until_ms
@@ -53,7 +54,7 @@ def run_of(
             break
         if named != fingerprint and named != _NO_FINGERPRINT and fingerprint != _NO_FINGERPRINT:
             break
-        parts += (pack_frame_head(received_ms, 0, len(sealed)), sealed)
+        parts += (pack_frame_head(received_ms, 0, len(device), len(sealed)), device, sealed)
         high_water += len(records)
         fingerprint = sha256(records[-1]).digest()[:FINGERPRINT_BYTES]
         from_ms, until_ms, end = earliest, latest, end + 1

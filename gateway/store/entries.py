@@ -93,12 +93,12 @@ def pending_of(db: Db) -> Pending:
 
 
 def add_message(
-    pending: Pending, topic: str, received_ms: int, leaf: str, sealed: bytes
+    pending: Pending, topic: str, device: str, received_ms: int, leaf: str, sealed: bytes
 ) -> tuple[int, int]:
     """Append a message to the entry of this transaction; where its frame is in the content, and
     how many bytes it has.
     """
-    made = frame(received_ms, leaf, sealed)
+    made = frame(received_ms, device, leaf, sealed)
     return add_frames(pending, topic, made), len(made)
 
 

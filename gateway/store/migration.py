@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import DataError
 from gateway.facts.chain import EntryError, Message, first_form, read_entry
-from gateway.facts.events import device_of, payload_of, read_events, seen_records
+from gateway.facts.events import payload_of, read_events, seen_records
 from gateway.facts.records import UNDECODABLE
 from gateway.facts.replay import Replay, Unfit
 from gateway.store.engine import Pending, SqliteDb, value
@@ -92,10 +92,10 @@ def _compare(db: SqliteDb, n: int, message: Message, seqs: list[int]) -> None:
     """What the tables of before say of message n is what it says, by the seqs of it that were new.
     Nothing could show an edit of them later.
     """
-    device = device_of(message.sealed)
+    device = message.device
     told: list[tuple[Any, ...]] = []
     if seqs:
-        events = read_events(payload_of(message.sealed), message.received_ms)
+        events = read_events(payload_of(message.sealed, message.topic), message.received_ms)
         for seen in seen_records(device, events, seqs, message.received_ms, n):
             raw, fields = events.records[seen.seq - events.first_seq], seen.fields
             times = seen.occurred_ms, fields.get("boot"), fields.get("uptime_ms")

@@ -14,6 +14,7 @@ from gateway.store.engine import FIRST, LAST, Db, paged, value
 from gateway.store.entries import CONTENT_ROWS, pending_of
 from gateway.store.streams import StreamRow, all_streams
 
+_PREFIX = "till/1/site/"  # the site stands at the entry's beginning, and nobody asks here
 LATEST_ROWS = 16  # nearly always the first segment is the one that is looked for
 _BYTES = "substr(content, at + 1, size)"
 READ_AHEAD_SEGMENTS = 32
@@ -158,16 +159,15 @@ def _records(
 ) -> Iterator[SeenRecord]:
     for received_ms, events in _events(frames, at):
         if events.epoch == epoch:
-            end = min(last, events.last_seq) + 1
-            seqs = range(max(first, events.first_seq), end)
+            seqs = range(max(first, events.first_seq), min(last, events.last_seq) + 1)
             yield from seen_records(device, events, seqs, received_ms, n)
-            first = max(first, end)  # the next message may repeat some of them
+            first = max(first, seqs.stop)  # the next message may state some of them again
 
 
 def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:
-    for message in frames_in(frames, at):
+    for message in frames_in(frames, at, _PREFIX):
         if message.leaf == "ev":
-            payload = payload_of(message.sealed)
+            payload = payload_of(message.sealed, message.topic)
             yield message.received_ms, read_events(payload, message.received_ms)
 
 
