@@ -10,6 +10,7 @@ longer has becomes an exact gap row.
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.delivery.fence import Fence, fenced, without
 from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
@@ -21,7 +22,6 @@ from gateway.delivery.outcomes import (
     Taken,
 )
 from gateway.delivery.runs import run_of
-from gateway.delivery.shares import Fence
 from gateway.facts.chain import gap_parts
 from gateway.facts.events import Events
 from gateway.facts.records import UNDECODABLE
@@ -56,33 +56,20 @@ def record(
     """
     try:
         with ledger.transaction() as db:
-            fenced = _fenced(db, batch, fence)
-            if fenced:
-                batch = without(batch, fenced)
+            left_out = fenced(db, batch, fence)
+            if left_out:
+                batch = without(batch, left_out)
             known.look(db, batch)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
         known.keep(ledger.db)
-        recorded = recording.recorded(fenced)
+        recorded = recording.recorded(left_out)
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
     except BaseException:
         known.forget()
         raise
     return recorded
-
-
-def _fenced(db: Db, batch: Sequence[Accepted | Rejected], fence: Fence | None) -> frozenset[str]:
-    if fence is None:
-        return frozenset()
-    return fence(db, sorted({item.device for item in batch if not isinstance(item, Rejected)}))
-
-
-def without(
-    batch: Sequence[Accepted | Rejected], fenced: frozenset[str]
-) -> list[Accepted | Rejected]:
-    """The batch without what came from these devices."""
-    return [item for item in batch if isinstance(item, Rejected) or item.device not in fenced]
 
 
 class Recording:
@@ -128,10 +115,10 @@ class Recording:
             self._state(state)
         self._flush()
 
-    def recorded(self, fenced: frozenset[str] = frozenset()) -> Recorded:
+    def recorded(self, left_out: frozenset[str] = frozenset()) -> Recorded:
         """What became of the batch; ask when the transaction is committed."""
-        streams_now = list(self._streams.values())
-        return Recorded(streams_now, self._taken, self._entry.n, self._entry.head, fenced)
+        touched = list(self._streams.values())
+        return Recorded(touched, self._taken, self._entry.n, self._entry.head, left_out)
 
     # -- events
 
