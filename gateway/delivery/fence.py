@@ -16,11 +16,14 @@ class Fence(Protocol):
         """Those of the devices whose messages are another worker's business now."""
 
 
-def fenced(db: Db, batch: Sequence[Accepted | Rejected], fence: Fence | None) -> frozenset[str]:
-    """The devices of a batch of which nothing may be recorded."""
+def ours(
+    db: Db, batch: Sequence[Accepted | Rejected], fence: Fence | None
+) -> tuple[Sequence[Accepted | Rejected], frozenset[str]]:
+    """What of a batch may be recorded, and the devices that were left out."""
     if fence is None:
-        return frozenset()
-    return fence(db, sorted({item.device for item in batch if not isinstance(item, Rejected)}))
+        return batch, frozenset()
+    left_out = fence(db, sorted({item.device for item in batch if not isinstance(item, Rejected)}))
+    return (without(batch, left_out) if left_out else batch), left_out
 
 
 def without(

@@ -10,7 +10,7 @@ longer has becomes an exact gap row.
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.delivery.fence import Fence, fenced, without
+from gateway.delivery.fence import Fence, ours
 from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
@@ -35,9 +35,8 @@ from protocol import messages
 QUARANTINE_ROWS = 10_000  # from anybody, with no key: the cap that keeps a flood off the disk
 QUARANTINE_ROWS_SEALED = 20_000  # from key holders: a flood by strangers must not push these out
 QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_packet_size)
-RETIRED_LATE_MS = (
-    600_000  # so long after a change of key the broker may still bring what was sealed before
-)
+# so long after a change of key the broker may still bring what was sealed before
+RETIRED_LATE_MS = 600_000
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
@@ -56,9 +55,7 @@ def record(
     """
     try:
         with ledger.transaction() as db:
-            left_out = fenced(db, batch, fence)
-            if left_out:
-                batch = without(batch, left_out)
+            batch, left_out = ours(db, batch, fence)
             known.look(db, batch)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
@@ -106,9 +103,8 @@ class Recording:
             else:
                 states.append(item)
                 if _is_live(item):
-                    self._stream(
-                        item.device, item.state["epoch"]
-                    )  # of two lives in one batch the one that came later is newer
+                    # of two lives in one batch the one that came later is newer
+                    self._stream(item.device, item.state["epoch"])
         for key, group in groups.items():
             self._group(self._streams[key], group)
         for state in states:
@@ -117,8 +113,8 @@ class Recording:
 
     def recorded(self, left_out: frozenset[str] = frozenset()) -> Recorded:
         """What became of the batch; ask when the transaction is committed."""
-        touched = list(self._streams.values())
-        return Recorded(touched, self._taken, self._entry.n, self._entry.head, left_out)
+        touched, entry = list(self._streams.values()), self._entry
+        return Recorded(touched, self._taken, entry.n, entry.head, left_out)
 
     # -- events
 
@@ -183,11 +179,8 @@ class Recording:
             return
         known = self._recorded(stream, events)
         ahead = known.get(first - 1)
-        if (
-            ahead is not None
-            and any(events.before)
-            and messages.fingerprint_of(ahead) != events.before
-        ):
+        said = events.before
+        if ahead is not None and any(said) and messages.fingerprint_of(ahead) != said:
             self._equivocation(stream, message, first - 1)
             return
         fresh: list[int] = []
@@ -286,9 +279,7 @@ class Recording:
         live = _is_live(message)
         is_news = self._is_news(message.device, state)
         streams.note_heartbeat(self._db, message.device, message.received_ms if live else 0, state)
-        if (
-            not live
-        ):  # a will or the broker's copy tells what was, not what is: nothing is concluded from it
+        if not live:  # a will or the broker's copy tells what was: nothing is concluded from it
             return
         stream = self._stream(message.device, state["epoch"])
         self._answer(stream, message, state["boot"], state["uptime_ms"])
@@ -301,9 +292,8 @@ class Recording:
         gone_to = min(lowest - 1, state["last_seq"])
         if gone_to > stream.high_water:
             self._gap(stream, message, gone_to)
-        if (
-            state["acked"] > stream.high_water
-        ):  # it believes an ack that this ledger does not hold: restored from a backup
+        # it believes an ack that this ledger does not hold: restored from a backup
+        if state["acked"] > stream.high_water:
             stream.want_to = max(stream.want_to, min(state["acked"], state["last_seq"]))
 
     def _is_news(self, device: str, state: dict[str, Any]) -> bool:
