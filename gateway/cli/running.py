@@ -149,13 +149,17 @@ def _serve_share(
     from gateway.delivery.shares import WAIT_MS, Shares, Worker
     from gateway.delivery.team import READY
     from gateway.devices.keys import KeyStore
-    from gateway.errors import UsageError
+    from gateway.errors import TryAgain, Unavailable, UsageError
 
     _log_to_stderr(f"worker={number} ")
     running = Running.parse(run.encode())
     if running is None:
         raise UsageError("--worker: it is for till serve --workers alone")
-    with opened(site) as ledger:
+    with ExitStack() as stack:
+        try:
+            ledger = stack.enter_context(opened(site))
+        except TryAgain as error:  # the others go on, and the parent starts us again
+            raise Unavailable(str(error)) from error
         ledger.db.hurry(WAIT_MS)
         keys = KeyStore(site.keys)
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
+from gateway.delivery.fence import Fence, without
 from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
@@ -20,9 +21,8 @@ from gateway.delivery.outcomes import (
     Rejected,
     Stream,
 )
-from gateway.delivery.recording import record, without
+from gateway.delivery.recording import record
 from gateway.delivery.seals import Retired, Seals
-from gateway.delivery.shares import Fence
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
@@ -132,12 +132,7 @@ class Ingest:
             ) from error
         self._seals.refresh()
         self._note_recovery(now_ms)
-        if recorded.fenced:
-            left = len(batch)
-            batch = without(batch, recorded.fenced)
-            log.warning(
-                "messages_fenced messages=%d devices=%d", left - len(batch), len(recorded.fenced)
-            )
+        batch = self._ours(batch, recorded)
         for outcome in batch:
             if isinstance(outcome, Rejected):
                 log.warning(
@@ -151,6 +146,17 @@ class Ingest:
             ack for stream in recorded.streams if (ack := self._ack(stream, recorded)) is not None
         ]
         return acks + self._commands(batch, now_ms)
+
+    def _ours(
+        self, batch: Sequence[Accepted | Rejected], recorded: Recorded
+    ) -> Sequence[Accepted | Rejected]:
+        """The batch without what the fence left out."""
+        if not recorded.fenced:
+            return batch
+        ours = without(batch, recorded.fenced)
+        left_out = len(batch) - len(ours)
+        log.warning("messages_fenced messages=%d devices=%d", left_out, len(recorded.fenced))
+        return ours
 
     def _ack(self, stream: Stream, recorded: Recorded) -> tuple[str, bytes] | None:
         key = self._keys.key_of(stream.kid) if stream.kid else None

@@ -10,6 +10,7 @@ longer has becomes an exact gap row.
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.delivery.fence import Fence, ours
 from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
@@ -21,7 +22,6 @@ from gateway.delivery.outcomes import (
     Taken,
 )
 from gateway.delivery.runs import run_of
-from gateway.delivery.shares import Fence
 from gateway.facts.chain import gap_parts
 from gateway.facts.events import Events
 from gateway.facts.records import UNDECODABLE
@@ -35,9 +35,8 @@ from protocol import messages
 QUARANTINE_ROWS = 10_000  # from anybody, with no key: the cap that keeps a flood off the disk
 QUARANTINE_ROWS_SEALED = 20_000  # from key holders: a flood by strangers must not push these out
 QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_packet_size)
-RETIRED_LATE_MS = (
-    600_000  # so long after a change of key the broker may still bring what was sealed before
-)
+# so long after a change of key the broker may still bring what was sealed before
+RETIRED_LATE_MS = 600_000
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
@@ -56,33 +55,18 @@ def record(
     """
     try:
         with ledger.transaction() as db:
-            fenced = _fenced(db, batch, fence)
-            if fenced:
-                batch = without(batch, fenced)
+            batch, left_out = ours(db, batch, fence)
             known.look(db, batch)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
         known.keep(ledger.db)
-        recorded = recording.recorded(fenced)
+        recorded = recording.recorded(left_out)
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
     except BaseException:
         known.forget()
         raise
     return recorded
-
-
-def _fenced(db: Db, batch: Sequence[Accepted | Rejected], fence: Fence | None) -> frozenset[str]:
-    if fence is None:
-        return frozenset()
-    return fence(db, sorted({item.device for item in batch if not isinstance(item, Rejected)}))
-
-
-def without(
-    batch: Sequence[Accepted | Rejected], fenced: frozenset[str]
-) -> list[Accepted | Rejected]:
-    """The batch without what came from these devices."""
-    return [item for item in batch if isinstance(item, Rejected) or item.device not in fenced]
 
 
 class Recording:
@@ -119,19 +103,18 @@ class Recording:
             else:
                 states.append(item)
                 if _is_live(item):
-                    self._stream(
-                        item.device, item.state["epoch"]
-                    )  # of two lives in one batch the one that came later is newer
+                    # of two lives in one batch the one that came later is newer
+                    self._stream(item.device, item.state["epoch"])
         for key, group in groups.items():
             self._group(self._streams[key], group)
         for state in states:
             self._state(state)
         self._flush()
 
-    def recorded(self, fenced: frozenset[str] = frozenset()) -> Recorded:
+    def recorded(self, left_out: frozenset[str] = frozenset()) -> Recorded:
         """What became of the batch; ask when the transaction is committed."""
-        streams_now = list(self._streams.values())
-        return Recorded(streams_now, self._taken, self._entry.n, self._entry.head, fenced)
+        touched, entry = list(self._streams.values()), self._entry
+        return Recorded(touched, self._taken, entry.n, entry.head, left_out)
 
     # -- events
 
@@ -196,11 +179,8 @@ class Recording:
             return
         known = self._recorded(stream, events)
         ahead = known.get(first - 1)
-        if (
-            ahead is not None
-            and any(events.before)
-            and messages.fingerprint_of(ahead) != events.before
-        ):
+        said = events.before
+        if ahead is not None and any(said) and messages.fingerprint_of(ahead) != said:
             self._equivocation(stream, message, first - 1)
             return
         fresh: list[int] = []
@@ -299,9 +279,7 @@ class Recording:
         live = _is_live(message)
         is_news = self._is_news(message.device, state)
         streams.note_heartbeat(self._db, message.device, message.received_ms if live else 0, state)
-        if (
-            not live
-        ):  # a will or the broker's copy tells what was, not what is: nothing is concluded from it
+        if not live:  # a will or the broker's copy tells what was: nothing is concluded from it
             return
         stream = self._stream(message.device, state["epoch"])
         self._answer(stream, message, state["boot"], state["uptime_ms"])
@@ -314,9 +292,8 @@ class Recording:
         gone_to = min(lowest - 1, state["last_seq"])
         if gone_to > stream.high_water:
             self._gap(stream, message, gone_to)
-        if (
-            state["acked"] > stream.high_water
-        ):  # it believes an ack that this ledger does not hold: restored from a backup
+        # it believes an ack that this ledger does not hold: restored from a backup
+        if state["acked"] > stream.high_water:
             stream.want_to = max(stream.want_to, min(state["acked"], state["last_seq"]))
 
     def _is_news(self, device: str, state: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ whoever has less takes what is free. A new worker is one more of k, so the other
 
 The lease is for efficiency: one worker hears a device, one answers. The truth is the ledger's: a
 batch is judged in a transaction that is alone in the site, by streams that were read in it. There
-the leases are looked at too (`Fence`): what came for a device that is another worker's by then is
+the leases are looked at too (fence.py): what came for a device that is another worker's by then is
 neither recorded nor answered. Its PUBACK goes out all the same, and the broker forgets it. That is
 safe for one reason alone: the device keeps every record until a sealed acknowledgement names it,
 and says it again, to the worker that holds the lease. For the same reason a worker keeps no session
@@ -25,7 +25,6 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from gateway.errors import GatewayError
 from gateway.store import leases
@@ -49,13 +48,6 @@ class Worker:
 
     number: int
     of: int
-
-
-class Fence(Protocol):
-    """Looked at inside the transaction of a batch."""
-
-    def __call__(self, db: Db, devices: Sequence[str], /) -> frozenset[str]:
-        """Those of the devices whose messages are another worker's business now."""
 
 
 class Shares:
@@ -91,7 +83,7 @@ class Shares:
         return DUTY in self._held
 
     def fence(self, db: Db, devices: Sequence[str]) -> frozenset[str]:
-        """See Fence."""
+        """See Fence in fence.py."""
         held = self._held if leases.is_worker(db, self.name) else frozenset()
         return frozenset(devices) - held
 

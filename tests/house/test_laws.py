@@ -284,7 +284,7 @@ def test_the_law_of_the_log_knows_every_table_that_is_appended_to():
     # the log itself, what follows from it, and what is a state of now
     assert written - set(COVERED) == {
         "entry", "segment", "cursor", "gap", "heartbeat", "counter", "staged",
-        "upkeep",
+        "upkeep", "worker", "lease",
     }  # fmt: skip
 
 
