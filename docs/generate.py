@@ -136,7 +136,7 @@ ack-message = [
   epoch: u32,
   high-water: u32,
   want-from: u32, ; 0: nothing is missing
-  want-to: u32,
+  want-to: u32, ; where want-from is 0: highest version of an ev that the gateway reads, or 0
   ledger-n: u48,
   ledger-head: {head},
   utc-ms: u48,

@@ -70,7 +70,9 @@ class Controller:
                 signals.append(self._refuse(event, "error", str(error)))
             except ProtocolError as error:
                 # an event of ours that breaks the wire dictionary: a programming error, shown
-                signals.append(("error", str(error)))
+                # without words of its own on a staged device: gateway/fleet/stage.py
+                text = str(error) or event.get("instrument", event["kind"]) + ": not recorded"
+                signals.append(("error", text))
             else:
                 signals.append((beep_of(event), text_of(event)))
         return signals

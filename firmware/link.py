@@ -136,7 +136,11 @@ class Link:
             message = uplink.poll(now, self._uptime_ms())
             if message is not None:
                 name, payload, retain = message
-                await self._send(sock, mqtt.publish(name, payload, self._next_id(), retain))
+                # no name of ours holds a message while the packet waits, or when it is gone: 1 KB
+                message = mqtt.publish(name, payload, self._next_id(), retain)
+                name = payload = None
+                await self._send(sock, message)
+                message = b"."
             await asyncio.sleep_ms(0 if message else _PUMP_MS)
 
     async def _connect(self, sock) -> None:

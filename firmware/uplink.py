@@ -7,7 +7,7 @@ here: only the gateway's acknowledgement does, which it sends after its COMMIT.
 """
 
 from firmware.drivers.base import ticks_add, ticks_diff
-from protocol import messages, seal
+from protocol import messages, packing, seal
 from protocol.compat import ProtocolError, const
 from protocol.topics import kid, topic
 
@@ -60,6 +60,8 @@ class Uplink:
         after the last acknowledged one.
         """
         self.online = True
+        # version 1 until this gateway says that it understands more: it may be an older one now
+        self._packs = False
         self._sent = self._journal.acked
         self._heartbeat_due = now_ms
         self._resend_ms = self._limits["resend_ms"]
@@ -117,14 +119,13 @@ class Uplink:
         self._sent = seq - 1
         ahead = self._journal.read(first - 1)
         before = messages.fingerprint_of(ahead) if ahead else bytes(messages.FINGERPRINT_BYTES)
-        payload = messages.encode_events(
-            self._journal.epoch, self._journal.boot, uptime_ms, first, records, before
-        )
-        return (
-            self._events_topic,
-            seal.seal(self._key, self._kid, self._events_topic, payload),
-            False,
-        )
+        name = self._events_topic
+        said = self._journal.epoch, self._journal.boot, uptime_ms, first, records, before
+        if self._packs:
+            sealed = packing.seal_packed(self._key, self.key_number, name, packing.pack(*said))
+        else:
+            sealed = seal.seal(self._key, self._kid, name, messages.encode_events(*said))
+        return name, sealed, False
 
     def _sealed_state(self, status: str, uptime_ms: int) -> bytes:
         journal = self._journal
@@ -197,6 +198,8 @@ class Uplink:
             # states other records
             return False
         if echo_ms >= 0:
+            if echo_ms >= self._echo_ms and not ack["want_from"]:
+                self._packs = ack["want_to"] >= packing.VERSION
             self._echo_ms = max(self._echo_ms, echo_ms)
             self._set_clock(ack["utc_ms"], uptime_ms, uptime_ms - echo_ms)
         if (

@@ -15,6 +15,7 @@ import datetime
 import re
 import tomllib
 import types
+import urllib.parse
 import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,37 @@ class Policy(_Strict):
     no_sale_openings_max: Annotated[int, Field(ge=0)] = 3
 
 
+class LedgerTable(_Strict):
+    """Where the ledger is. Passwords are libpq's business: ~/.pgpass, or passfile= in the url."""
+
+    url: Annotated[str, Field(max_length=1000)] = ""  # postgresql://...; empty: data/ledger.db
+
+    @field_validator("url")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urllib.parse.urlsplit(value)
+        if parts.scheme not in ("postgresql", "postgres"):
+            raise ValueError("not an address such as postgresql://till@host/till")
+        if parts.password is not None or "password" in urllib.parse.parse_qs(parts.query):
+            raise ValueError("it holds a password; put that into ~/.pgpass, mode 600")
+        return value
+
+
+@dataclass(frozen=True)
+class LedgerServer:
+    """A site's ledger on a PostgreSQL server. `url`: libpq's connection address, without a
+    password.
+    """
+
+    url: str
+    site: str
+
+    def __str__(self) -> str:
+        return f"{self.url} site {self.site}"
+
+
 class Config(_Strict):
     """The site. Relative folders are relative to the file that names them."""
 
@@ -100,6 +132,8 @@ class Config(_Strict):
     boards: str = "boards.toml"
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     cut_off: datetime.time = datetime.time(16, 0)
+    workers: Annotated[int, Field(ge=1, le=32)] = 1  # processes that share the devices
+    ledger: LedgerTable = LedgerTable()
     broker: Broker = Broker()
     policy: Policy = Policy()
 
@@ -156,9 +190,10 @@ class Site:
         return self.path.parent / self.config.data
 
     @property
-    def ledger(self) -> Path:
-        """The ledger's file."""
-        return self.data / "ledger.db"
+    def ledger(self) -> Path | LedgerServer:
+        """The ledger's place: a file, or a part of a server."""
+        url = self.config.ledger.url
+        return LedgerServer(url, self.config.site) if url else self.data / "ledger.db"
 
     @property
     def keys(self) -> Path:

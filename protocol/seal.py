@@ -13,7 +13,9 @@ MESSAGE_BYTES_MAX = const(1024)  # a longer message is refused
 PAYLOAD_BYTES_MAX = const(920)  # leaves room for headers, a kid of 48 bytes and the tag
 KEY_BYTES = const(32)
 TAG_BYTES = const(32)
+SHORT_TAG_BYTES = const(8)  # of `ev` in version 2
 _PROTECTED = const(b"\xa1\x01\x05")  # {1: 5}: alg = HMAC 256/256
+_PROTECTED_SHORT = const(b"\xa1\x01\x04")  # {1: 4}: alg = HMAC 256/64
 _BLOCK_BYTES = const(64)
 
 
@@ -22,7 +24,7 @@ class SealError(ProtocolError):
 
 
 try:  # CPython has it in C
-    from hmac import compare_digest as _same  # pyright: ignore[reportMissingImports]
+    from hmac import compare_digest as same  # pyright: ignore[reportMissingImports]
     from hmac import digest as _digest  # pyright: ignore[reportMissingImports]
 
     def hmac_sha256(key: bytes, message: bytes) -> bytes:
@@ -38,7 +40,7 @@ except ImportError:  # MicroPython has hashlib and no hmac
         outer.update(inner.digest())
         return outer.digest()
 
-    def _same(left: bytes, right: bytes) -> bool:
+    def same(left: bytes, right: bytes) -> bool:
         """Whether two tags of one length are equal, in a time that does not depend on where
         they differ.
         """
@@ -57,7 +59,7 @@ def seal(key: bytes, kid: bytes, topic: str, payload: bytes) -> bytes:
         raise SealError("seal: key of %d bytes, want %d" % (len(key), KEY_BYTES))
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise SealError("seal: payload of %d bytes, limit %d" % (len(payload), PAYLOAD_BYTES_MAX))
-    tag = hmac_sha256(key, _mac_structure(topic, payload))
+    tag = hmac_sha256(key, _mac_structure(_PROTECTED, topic, payload))
     head = (
         b"\x84\x43"
         + _PROTECTED
@@ -112,15 +114,22 @@ def open_seal(sealed: bytes, topic: str, key_of) -> tuple:
     key = key_of(kid)
     if key is None:
         raise SealError("seal: unknown kid %r" % kid)
-    if not _same(tag, hmac_sha256(key, _mac_structure(topic, payload))):
+    if not same(tag, hmac_sha256(key, _mac_structure(_PROTECTED, topic, payload))):
         raise SealError("seal: wrong tag for kid %r on %s" % (kid, topic))
     return kid, payload
 
 
-def _mac_structure(topic: str, payload: bytes) -> bytes:
+def short_tag(key: bytes, topic: str, payload: bytes) -> bytes:
+    """The 8-byte tag of HMAC 256/64 (algorithm 4 of RFC 9053). The algorithm is under the MAC, so
+    it is not the beginning of the long tag of the same payload.
+    """
+    return hmac_sha256(key, _mac_structure(_PROTECTED_SHORT, topic, payload))[:SHORT_TAG_BYTES]
+
+
+def _mac_structure(protected: bytes, topic: str, payload: bytes) -> bytes:
     """The bytes under the MAC: ["MAC0", protected, external_aad, payload]."""
     aad = topic.encode()
     head = (
-        b"\x84\x64MAC0\x43" + _PROTECTED + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload))
+        b"\x84\x64MAC0\x43" + protected + cbor.head(2, len(aad)) + aad + cbor.head(2, len(payload))
     )
     return b"".join((head, payload))

@@ -27,6 +27,7 @@ from simulators.demo_site import MICROPYTHON, DemoError, DemoSite
 from simulators.demo_view import Silent, View
 from simulators.flash_image import records_on_flash
 from simulators.instruments.ten_key import Pad
+from simulators.ledger_reader import records_of
 from simulators.office.day import OfficeDay, generate
 from simulators.office_clock import OfficeClock
 from simulators.player import Player, PlayError
@@ -212,13 +213,7 @@ def missing_records(site: DemoSite) -> list[tuple[str, int, int]]:
 
 def ledger_records(site: DemoSite) -> dict[tuple[str, int, int], bytes]:
     """{(device, epoch, seq): record bytes} as the ledger's file has them."""
-    with contextlib.closing(sqlite3.connect(f"file:{site.ledger_file}?mode=ro", uri=True)) as db:
-        return {
-            (device, epoch, seq): body
-            for device, epoch, seq, body in db.execute(
-                "SELECT device, epoch, seq, body FROM record"
-            )
-        }
+    return records_of(site.ledger_file)
 
 
 def judge(site: DemoSite, day: OfficeDay) -> Score:

@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.audit.tree_head import SignedTreeHead, make
 from gateway.business_day import ended_business_date, local_date, local_ms
 from gateway.clock import Clock
+from gateway.config import LedgerServer
 from gateway.errors import GatewayError
 from gateway.store.engine import Db, StorageError
 from gateway.store.entries import first_received_after, newest_received_ms
@@ -54,7 +55,7 @@ class Keeper:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | LedgerServer,
         data: Path,
         site: str,
         zone: zoneinfo.ZoneInfo,
@@ -65,13 +66,13 @@ class Keeper:
         self._zone, self._cut_off, self._clock = zone, cut_off, clock
         self._said = ""
 
-    def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set. A failure is logged once and tried again: it never ends the
-        gateway.
+    def run(self, stop: threading.Event, ours: threading.Event | None = None) -> None:
+        """Until `stop` is set, or as long as it is `ours` to do. A failure is logged once and tried
+        again: it never ends the gateway.
         """
         try:
             with Ledger(self._path, create=False) as ledger:
-                while not stop.is_set():
+                while not stop.is_set() and (ours is None or ours.is_set()):
                     self.look(ledger)
                     self.look_at_file(ledger)
                     stop.wait(LOOK_MS / 1000)

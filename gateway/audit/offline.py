@@ -17,7 +17,7 @@ from gateway.errors import GatewayError
 from gateway.incoming.posted_file import import_posted
 from gateway.store import postings
 from gateway.store import verify as ledger_verify
-from gateway.store.engine import Db, StorageError, damages
+from gateway.store.engine import Db, SqliteDb, StorageError, damages
 from gateway.store.entries import chained
 from gateway.store.read_only import empty_ledger, schema_changes
 from gateway.store.streams import record_counts, witnesses
@@ -104,7 +104,7 @@ class Audit:
 
 
 def audit(
-    db: Db,
+    db: SqliteDb,
     keys: list[VerifierKey],
     printed: list[tuple[str, list[str]]],
     posted: list[Path] | None = None,
@@ -141,7 +141,7 @@ def audit(
 # --- the file -------------------------------------------------------------------------------------
 
 
-def _file(db: Db, report: Audit) -> None:
+def _file(db: SqliteDb, report: Audit) -> None:
     """Pages whole, tables and triggers those of the program: who edits rows has to take the
     triggers out first.
     """

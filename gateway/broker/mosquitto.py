@@ -26,7 +26,6 @@ PART_FILE = "tillstream.conf"
 INCLUDED = "conf.d"  # what Debian's mosquitto.conf includes: each file there that ends in .conf
 DAEMON = "mosquitto"  # the user that mosquitto becomes where root starts it, as Debian does
 _CRL = "crl.pem"
-_OFFICE = (pki.GATEWAY_NAME, pki.WATCH_NAME, pki.CHECK_NAME)
 _ELSEWHERE = "elsewhere"  # in <data>/broker: other folders that were written, one a line
 _READ = (PART_FILE, "acl", "ca.pem", _CRL, "broker.pem", "broker.key")
 
@@ -45,7 +44,7 @@ def prepare(site: Site) -> pki.Authority:
     authority = pki.Authority(site.ca)
     if authority.was_never_made:
         authority.create(site.config.site)
-    for name in _OFFICE:
+    for name in _office(site):
         certificate, key = site.keys / f"{name}.pem", site.keys / f"{name}.tls.key"
         if not _is_good(authority, certificate, key, name):
             pki.write_issued(authority.issue_office(name), certificate, key)
@@ -75,7 +74,7 @@ def write(site: Site, folder: Path, revoked: Sequence[str]) -> list[Path]:
         _remember(site, folder.resolve())
     write_public(folder / "ca.pem", authority.certificate_file.read_bytes())
     write_public(folder / _CRL, authority.crl_file.read_bytes())
-    write_public(folder / "acl", acl(site.config.site, revoked).encode())
+    write_public(folder / "acl", acl(site.config.site, revoked, site.config.workers).encode())
     files = {PART_FILE: listener(site, folder)}
     if folder.name != INCLUDED:  # there every file is included, and two of them would collide
         files = {CONFIG_FILE: configuration(site, folder), **files}
@@ -90,7 +89,8 @@ def refresh(site: Site, revoked: Sequence[str]) -> None:
     """
     if (site.broker_folder / CONFIG_FILE).exists():
         write_public(site.broker_folder / _CRL, pki.Authority(site.ca).crl_file.read_bytes())
-        write_public(site.broker_folder / "acl", acl(site.config.site, revoked).encode())
+        text = acl(site.config.site, revoked, site.config.workers)
+        write_public(site.broker_folder / "acl", text.encode())
 
 
 def configuration(site: Site, folder: Path) -> str:
@@ -143,6 +143,8 @@ max_packet_size {PACKET_BYTES_MAX}
 max_inflight_messages {IN_FLIGHT_MAX}
 # 0: no limit. The default of 1000 drops confirmed messages without a word.
 max_queued_messages 0
+# Or a sealed acknowledgement waits until the device has confirmed the PUBACK before it.
+set_tcp_nodelay true
 """
 
 
@@ -173,18 +175,26 @@ def unreadable(folder: Path) -> str:
     return ""
 
 
-def acl(site: str, revoked: Sequence[str]) -> str:
-    """The text of the ACL: the gateway by name, each device by the name in its certificate (%u)."""
+def _office(site: Site) -> tuple[str, ...]:
+    """Whose certificates the office itself needs."""
+    return (*pki.WORKER_NAMES[: site.config.workers], pki.WATCH_NAME, pki.CHECK_NAME)
+
+
+def acl(site: str, revoked: Sequence[str], workers: int = 1) -> str:
+    """The text of the ACL: the gateway's workers by name, each device by the name in its
+    certificate (%u).
+    """
     prefix = f"till/1/{site}"
     shut = "".join(f"user {device}\ntopic deny {prefix}/{device}/#\n\n" for device in revoked)
+    ours = ""
+    for name in pki.WORKER_NAMES[:workers]:
+        leaves = [("read", "+/ev"), ("read", "+/state"), ("write", "+/ack"), ("write", "+/cmd")]
+        if name != pki.GATEWAY_NAME:  # all of them keep one note together
+            leaves.append(("write", f"{pki.GATEWAY_NAME}/state"))
+        lines = "".join(f"topic {right} {prefix}/{leaf}\n" for right, leaf in leaves)
+        ours += f"user {name}\n{lines}\n"
     return f"""# Written by till broker config, which overwrites it.
-{shut}user {pki.GATEWAY_NAME}
-topic read {prefix}/+/ev
-topic read {prefix}/+/state
-topic write {prefix}/+/ack
-topic write {prefix}/+/cmd
-
-user {pki.WATCH_NAME}
+{shut}{ours}user {pki.WATCH_NAME}
 topic read {prefix}/+/ev
 
 pattern write {prefix}/%u/ev
@@ -205,10 +215,9 @@ def problems(site: Site) -> list[str]:
     for folder in (site.ca, site.keys):
         if folder.is_dir() and folder.stat().st_mode & 0o077:
             found.append(f"folder {folder}: open to others; chmod 700 it")
-    names = [(site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name) for name in _OFFICE]
-    names += [
+    names = [
         (site.keys / f"{name}.pem", site.keys / f"{name}.tls.key", name)
-        for name in site.config.windows
+        for name in (*_office(site), *site.config.windows)
     ]
     names.append(
         (site.broker_folder / "broker.pem", site.broker_folder / "broker.key", pki.BROKER_NAME)

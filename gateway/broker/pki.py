@@ -57,7 +57,10 @@ GATEWAY_NAME = "gateway"  # the broker's ACL knows it by this name
 WATCH_NAME = "watch"  # what till flash looks with: it sees records arrive and may say nothing
 CHECK_NAME = "check"  # what till check connects with: see gateway/broker/reach.py
 BROKER_NAME = "broker"
-RESERVED_NAMES = (GATEWAY_NAME, WATCH_NAME, CHECK_NAME, BROKER_NAME)  # no device may have one
+WORKERS_MAX = 32
+# The names of the gateway's workers: it may have one or several, see gateway/delivery/shares.py.
+WORKER_NAMES = (GATEWAY_NAME, *(f"{GATEWAY_NAME}-{number}" for number in range(2, WORKERS_MAX + 1)))
+RESERVED_NAMES = (*WORKER_NAMES, WATCH_NAME, CHECK_NAME, BROKER_NAME)  # no device may have one
 
 NEVER_MADE = (
     "{}: tls = true in till.toml, and there are no certificates yet; till broker config makes them"

@@ -186,6 +186,8 @@ class MosquittoBroker(Broker):
             (
                 f"listener {self.port} {self.host}",
                 "allow_anonymous true",
+                # or the sealed acknowledgement waits for the receipt of the PUBACK before it
+                "set_tcp_nodelay true",
                 # started by root it would become 'mosquitto', who cannot write here
                 f"user {getpass.getuser()}",
                 "persistence true",

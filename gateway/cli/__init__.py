@@ -17,9 +17,8 @@ from gateway.store.engine import StorageBusy, is_other_schema
 
 # in the order of till --help
 AREAS = (
-    "setup", "devices", "running", "office", "keeping", "incidents", "audit", "fleet", "commands",
-    "instruments", "learn",
-    "simulated",
+    "setup", "devices", "running", "office", "keeping", "ledger", "incidents", "audit", "fleet",
+    "commands", "instruments", "learn", "simulated",
 )  # fmt: skip
 
 

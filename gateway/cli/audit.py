@@ -20,6 +20,7 @@ from gateway.terminal import printable
 if TYPE_CHECKING:
     from gateway.audit.offline import Audit
     from gateway.audit.signed_note import VerifierKey
+    from gateway.config import Site
 
 FILE_BYTES_MAX = 10_000_000  # of a report with a tree head in it
 audit_app = typer.Typer(help="The auditor's check of a ledger.", no_args_is_help=True)
@@ -113,7 +114,7 @@ def verify(
     from gateway.audit.offline import audit
     from gateway.store.read_only import opened_read_only
 
-    path = ledger or configuration.load(config).ledger
+    path = ledger or _file_of(configuration.load(config))
     keys, own = _keys(vkey, path)
     printed = [(str(name), _notes(name)) for name in files or []]
     with opened_read_only(path) as db:
@@ -132,6 +133,16 @@ def verify(
         _print(report, path, bool(printed), own)
     if report.findings:
         raise typer.Exit(FINDING)
+
+
+def _file_of(site: Site) -> Path:
+    """The site's ledger as an auditor reads it: a file."""
+    if not isinstance(site.ledger, Path):
+        raise UsageError(
+            f"ledger {site.ledger}: is on a server; copy it with till backup FILE and name the copy"
+            " with --ledger, and your key with --vkey"
+        )
+    return site.ledger
 
 
 def _print(report: Audit, path: Path, is_printed: bool, own: bool) -> None:

@@ -14,7 +14,7 @@ import typer
 from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, device_app, opened, tell
 from gateway.clock import clock_from_env
 from gateway.errors import ConfigError, UsageError
-from gateway.store.entries import LAST
+from gateway.store.engine import LAST
 from gateway.terminal import printable
 
 if TYPE_CHECKING:

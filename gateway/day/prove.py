@@ -11,6 +11,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gateway.business_day import day_bounds, local_date, local_time
@@ -176,7 +177,7 @@ def _prove_window(
 
 def open_session(site: Site, device: str, now_ms: int) -> str | None:
     """Why the board of a window must not be touched now; None when nothing speaks against it."""
-    if not site.ledger.exists():
+    if isinstance(site.ledger, Path) and not site.ledger.exists():
         return None
     from_ms, until_ms = day_bounds(local_date(now_ms, site.zone), site.zone)
     with Ledger(site.ledger) as ledger:

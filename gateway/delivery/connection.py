@@ -42,13 +42,16 @@ class Silent(Unavailable):
 
 @dataclass(frozen=True)
 class Hello:
-    """Who we are and what we want to hear."""
+    """Who we are and what we want to hear at first. `is_clean`: the broker forgets us with the
+    connection.
+    """
 
     client_id: str
     topics: Sequence[str]
     keepalive_s: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    is_clean: bool = False
 
 
 class Connection:
@@ -68,8 +71,12 @@ class Connection:
         # since when an answer is due; None: nothing was asked. Not while we do not read ourselves
         self._asked_ms: int | None = now_ms
         self._output.append(
-            mqtt.connect(hello.client_id, hello.keepalive_s, hello.username, hello.password)
+            mqtt.connect(
+                hello.client_id, hello.keepalive_s, hello.username, hello.password, hello.is_clean
+            )
         )
+        self._subscribing: dict[bytes, int] = {}  # {packet id: how many topics}, not answered yet
+        self._unsubscribing: set[bytes] = set()
 
     @property
     def buffered(self) -> int:
@@ -126,6 +133,26 @@ class Connection:
         """A message of QoS 1. It is not sent again when no PUBACK comes."""
         self._output.append(mqtt.publish(topic, payload, self._next_id()))
 
+    def subscribe(self, topics: Sequence[str]) -> bytes:
+        """Ask for these topics with QoS 1. A packet id: see `is_answered`."""
+        packet_id = self._next_id()
+        self._output.append(mqtt.subscribe(packet_id, topics))
+        key = packet_id.to_bytes(2, "big")
+        self._subscribing[key] = len(topics)
+        return key
+
+    def unsubscribe(self, topics: Sequence[str]) -> bytes:
+        """Hear these topics no more. What is on its way may still come, once it is answered too."""
+        packet_id = self._next_id()
+        self._output.append(mqtt.unsubscribe(packet_id, topics))
+        key = packet_id.to_bytes(2, "big")
+        self._unsubscribing.add(key)
+        return key
+
+    def is_answered(self, packet_id: bytes) -> bool:
+        """Whether the broker has confirmed what `subscribe` or `unsubscribe` asked."""
+        return packet_id not in self._subscribing and packet_id not in self._unsubscribing
+
     def answer(self, packet_ids: Sequence[bytes]) -> None:
         """A PUBACK for each of these messages."""
         self._output.append(mqtt.pubacks(packet_ids))
@@ -154,14 +181,22 @@ class Connection:
                 why = _REFUSALS.get(content[1], f"return code {content[1]}")
                 raise NotLetIn(f"it does not let us in: {why}")
             self.is_let_in = True
-            self._output.append(mqtt.subscribe(self._next_id(), self._hello.topics))
+            self.subscribe(self._hello.topics)
         elif kind == mqtt.SUBACK:
-            granted = list(content[2:])
-            if not self.is_let_in or len(granted) != len(self._hello.topics):
-                raise MqttBroken(f"SUBACK of {len(granted)} for {len(self._hello.topics)} topics")
-            if granted != [1] * len(granted):
-                raise NotSubscribed(f"it grants {granted} and not QoS 1")
-            self.is_in = True
-            self._asked_ms = None
+            self._granted(content[:2], list(content[2:]))
+        elif kind == mqtt.UNSUBACK:
+            if content not in self._unsubscribing:
+                raise MqttBroken("UNSUBACK that nobody asked for")
+            self._unsubscribing.remove(content)
         elif kind == mqtt.PINGRESP and self.is_in:
+            self._asked_ms = None
+
+    def _granted(self, packet_id: bytes, granted: list[int]) -> None:
+        wanted = self._subscribing.pop(packet_id, 0)
+        if not wanted or len(granted) != wanted:
+            raise MqttBroken(f"SUBACK of {len(granted)} for {wanted} topics")
+        if granted != [1] * wanted:
+            raise NotSubscribed(f"it grants {granted} and not QoS 1")
+        if not self.is_in:
+            self.is_in = True
             self._asked_ms = None

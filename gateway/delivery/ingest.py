@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from gateway.clock import Clock
+from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
     AcceptedEvents,
@@ -19,8 +20,9 @@ from gateway.delivery.outcomes import (
     Rejected,
     Stream,
 )
-from gateway.delivery.recording import Known, record
+from gateway.delivery.recording import record, without
 from gateway.delivery.seals import Retired, Seals
+from gateway.delivery.shares import Fence
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
@@ -31,6 +33,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.schema_version import schema_text
 from protocol import cbor, messages, seal, topics
 from protocol.compat import ProtocolError
+from protocol.packing import VERSION
 
 log = logging.getLogger("till.ingest")
 
@@ -38,11 +41,19 @@ log = logging.getLogger("till.ingest")
 class Ingest:
     """The gate in front of the ledger of one site."""
 
-    def __init__(self, ledger: Ledger, keys: KeyStore, clock: Clock, site: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        keys: KeyStore,
+        clock: Clock,
+        site: str,
+        fence: Fence | None = None,
+    ) -> None:
         self._ledger = ledger
         self._keys = keys
         self._clock = clock
         self._site = site
+        self._fence = fence
         self._seals = Seals(keys, site)
         self._known = Known()
         self._failing_since_ms = 0
@@ -89,7 +100,7 @@ class Ingest:
         """
         now_ms = self._clock.utc_ms()
         try:
-            recorded = record(self._ledger, batch, now_ms, self._known)
+            recorded = record(self._ledger, batch, now_ms, self._known, self._fence)
         except (
             ConstraintBroken
         ):  # not the disk's fault: trying the same again would hold up every device for ever
@@ -105,19 +116,28 @@ class Ingest:
             if not self._failing_since_ms:
                 self._failing_since_ms = now_ms
                 log.error(
-                    'storage_failed messages=%d error="%s" next="free the disk"', len(batch), error
+                    'storage_failed messages=%d error="%s" next="%s"',
+                    len(batch),
+                    error,
+                    self._ledger.cure,
                 )
                 self._tell(
                     "storage_failed",
-                    f"{error}; free the disk, counts are held at the windows",
+                    f"{error}; {self._ledger.cure}, counts are held at the windows",
                     now_ms,
                 )
             raise TryAgain(
-                f"ledger {self._ledger.path}: {error}; free the disk, counts are held at the"
-                " windows"
+                f"ledger {self._ledger.path}: {error}; {self._ledger.cure}, counts are held at"
+                " the windows"
             ) from error
         self._seals.refresh()
         self._note_recovery(now_ms)
+        if recorded.fenced:
+            left = len(batch)
+            batch = without(batch, recorded.fenced)
+            log.warning(
+                "messages_fenced messages=%d devices=%d", left - len(batch), len(recorded.fenced)
+            )
         for outcome in batch:
             if isinstance(outcome, Rejected):
                 log.warning(
@@ -147,7 +167,7 @@ class Ingest:
                 "epoch": stream.epoch,
                 "high_water": stream.high_water,
                 "want_from": stream.high_water + 1 if stream.want_to else 0,
-                "want_to": stream.want_to,
+                "want_to": stream.want_to or VERSION,  # nothing is missing: what we read
                 "ledger_n": recorded.ledger_n,
                 "ledger_head": recorded.ledger_head,
                 "utc_ms": self._clock.utc_ms(),

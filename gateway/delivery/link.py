@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from gateway.delivery.connection import Connection, Hello
 from gateway.delivery.mqtt import Message, MqttBroken
-from gateway.delivery.wire import LineLost, Wire
+from gateway.delivery.wire import LineLost, NotReached, Wire
 from gateway.errors import Unavailable
 
 # Not parsed yet. What is beyond stays in the socket, and TCP holds the broker back.
@@ -43,7 +43,7 @@ class Link:
         self._wire: Wire | None = None
         self._connection: Connection | None = None  # from the moment when the wire is open
         self.is_in = False  # subscribed
-        self._moved_ms = self._moved_bytes = 0
+        self._moved_ms = self._moved_bytes = 0  # when the broker last took something, and how much
         self._pause_ms = 0
         self._next_ms = 0  # when the next attempt is due
 
@@ -105,7 +105,7 @@ class Link:
             data = self._connection.pop_output(monotonic_ms())
             if data:
                 wire = self._wire
-                self._guarded(lambda: wire.send(data))
+                self._guarded(lambda: self._send(wire, data))
 
     def give_up(self, error: Unavailable) -> None:
         """End this connection for a reason of our own; the next attempt follows with back-off."""
@@ -134,21 +134,27 @@ class Link:
         if connection is None:
             if not wire.is_open:
                 if now_ms - self._moved_ms >= REACH_MS:
-                    raise LineLost(f"no connection within {REACH_MS // 1000} s")
+                    raise NotReached(f"no connection within {REACH_MS // 1000} s")
                 return
             connection = self._connection = Connection(self._hello, now_ms)
-        if is_reading and (found & ~select.POLLOUT or wire.has_more):
+        if is_reading and (
+            found & ~select.POLLOUT or wire.has_more or (found and wire.wants_write)
+        ):
             data = wire.receive()
             if data:
                 connection.feed(data, now_ms)
         elif found & ~(select.POLLOUT | select.POLLIN):
             raise LineLost("it closed the connection")
         connection.tick(now_ms, is_reading)
-        wire.send(connection.pop_output(now_ms))
-        if not wire.unsent or wire.sent_bytes != self._moved_bytes:
-            self._moved_ms, self._moved_bytes = now_ms, wire.sent_bytes
-        elif now_ms - self._moved_ms >= REACH_MS:
+        self._send(wire, connection.pop_output(now_ms))
+        if wire.unsent and now_ms - self._moved_ms >= REACH_MS:
             raise LineLost(f"it has read nothing for {REACH_MS // 1000} s")
+
+    def _send(self, wire: Wire, data: bytes) -> None:
+        was_empty = not wire.unsent
+        wire.send(data)
+        if was_empty or wire.sent_bytes != self._moved_bytes:
+            self._moved_ms, self._moved_bytes = monotonic_ms(), wire.sent_bytes
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:

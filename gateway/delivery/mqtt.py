@@ -13,7 +13,7 @@ from gateway.errors import Unavailable
 # A broker of ours lets 4,096 pass. Another one may let its will, or its configuration, be larger;
 # what nobody of us can have sent ends the connection before it fills the memory.
 PACKET_BYTES_MAX = 65_536
-CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = 2, 3, 4, 9, 13
+CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP = 2, 3, 4, 9, 11, 13
 PINGREQ = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
 REFUSED = 0x80  # return code of a subscription that is not granted, and above
@@ -24,9 +24,12 @@ _SIZES = {
     PUBLISH: (2, PACKET_BYTES_MAX),
     PUBACK: (2, 2),
     SUBACK: (3, 512),
+    UNSUBACK: (2, 2),
     PINGRESP: (0, 0),
 }
-_WRONG_FLAGS = {CONNACK: 0xF, PUBLISH: 0, PUBACK: 0xF, SUBACK: 0xF, PINGRESP: 0xF}
+_WRONG_FLAGS = {
+    CONNACK: 0xF, PUBLISH: 0, PUBACK: 0xF, SUBACK: 0xF, UNSUBACK: 0xF, PINGRESP: 0xF
+}  # fmt: skip
 
 Message = tuple[str, bytes, bool, bytes]  # topic, payload, retained, packet id; b"" at QoS 0
 Control = tuple[int, bytes]  # kind of packet, its body
@@ -36,10 +39,16 @@ class MqttBroken(Unavailable):
     """The broker sent what is not MQTT 3.1.1, or not what was asked for: close the connection."""
 
 
-def connect(client_id: str, keepalive_s: int, username: str | None, password: str | None) -> bytes:
-    """CONNECT that keeps the session of an earlier connection."""
+def connect(
+    client_id: str,
+    keepalive_s: int,
+    username: str | None,
+    password: str | None,
+    is_clean: bool = False,
+) -> bytes:
+    """CONNECT that keeps the session of an earlier connection; `is_clean`: that ends it."""
     fields = [client_id]
-    flags = 0
+    flags = 0x02 if is_clean else 0
     if username is not None:
         flags |= 0x80
         fields.append(username)
@@ -53,6 +62,11 @@ def connect(client_id: str, keepalive_s: int, username: str | None, password: st
 def subscribe(packet_id: int, topics: Iterable[str]) -> bytes:
     """SUBSCRIBE to these topics with QoS 1."""
     return _packet(0x82, _u16(packet_id) + b"".join(_text(t.encode()) + b"\x01" for t in topics))
+
+
+def unsubscribe(packet_id: int, topics: Iterable[str]) -> bytes:
+    """UNSUBSCRIBE from these topics."""
+    return _packet(0xA2, _u16(packet_id) + b"".join(_text(t.encode()) for t in topics))
 
 
 def publish(topic: str, payload: bytes, packet_id: int = 0, retain: bool = False) -> bytes:

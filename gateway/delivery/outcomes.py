@@ -110,10 +110,12 @@ class Taken(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """What one transaction made durable: the streams it touched, the new records, and the chain
-    after them.
+    after them. `fenced`: devices whose messages were left out, because another worker hears them
+    now (gateway/delivery/shares.py).
     """
 
     streams: list[Stream]
     taken: list[Taken]
     ledger_n: int
     ledger_head: bytes
+    fenced: frozenset[str] = frozenset()

@@ -10,6 +10,7 @@ longer has becomes an exact gap row.
 from collections.abc import Sequence
 from typing import Any
 
+from gateway.delivery.known import Known
 from gateway.delivery.outcomes import (
     Accepted,
     AcceptedEvents,
@@ -20,13 +21,14 @@ from gateway.delivery.outcomes import (
     Taken,
 )
 from gateway.delivery.runs import run_of
+from gateway.delivery.shares import Fence
 from gateway.facts.chain import gap_parts
 from gateway.facts.events import Events
 from gateway.facts.records import UNDECODABLE
 from gateway.facts.segments import Segment, segments_of
 from gateway.store import entries, incidents, segments, streams
 from gateway.store.device_events import last_changed_ms
-from gateway.store.engine import Db, changes_elsewhere, changes_here
+from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
 from protocol import messages
 
@@ -36,63 +38,32 @@ QUARANTINE_BYTES = 4_096  # of one message; the broker refuses longer ones (max_
 RETIRED_LATE_MS = (
     600_000  # so long after a change of key the broker may still bring what was sealed before
 )
-BODIES_STREAMS_MAX = 64  # streams whose last read records are remembered: some 20 KB each
 _TEXT_CHARS = 200  # of a reason or a source: both can hold a stranger's text
 
 
-class Known:
-    """What the gateway remembers of the ledger between two batches: the streams as they stood after
-    the last commit, and the records that it read last for each. Forgotten when a transaction fails
-    and when anybody else wrote to the ledger: another process, or this one outside of `record`.
-    """
-
-    def __init__(self) -> None:
-        self.streams: dict[tuple[str, int], Stream] = {}
-        self.bodies: dict[int, segments.Bodies] = {}  # by the id of the stream
-        self._elsewhere = self._here = -1
-
-    def look(self, db: Db) -> None:
-        """Inside the transaction: forget what anybody else may have changed."""
-        elsewhere = changes_elsewhere(db)
-        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):
-            self.forget()
-        self._elsewhere = elsewhere
-
-    def keep(self, db: Db) -> None:
-        """After the commit: what this connection changed up to now is what the streams say."""
-        self._here = changes_here(db)
-
-    def forget(self) -> None:
-        """Ask the ledger again."""
-        self.streams.clear()
-        self.bodies.clear()
-
-    def bodies_at(self, db: Db, stream_id: int, seq: int) -> segments.Bodies:
-        """Records of a stream from `seq` on, as many as are read at once."""
-        found = self.bodies.get(stream_id)
-        if found is None or not found.first_seq <= seq <= found.last_seq:
-            if len(self.bodies) >= BODIES_STREAMS_MAX:
-                self.bodies.clear()
-            found = self.bodies[stream_id] = segments.bodies_from(db, stream_id, seq)
-        return found
-
-
 def record(
-    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, known: Known
+    ledger: Ledger,
+    batch: Sequence[Accepted | Rejected],
+    now_ms: int,
+    known: Known,
+    fence: Fence | None = None,
 ) -> Recorded:
-    """Make a batch durable: when this returns, all of it is on disk; when it raises StorageError,
-    none of it is.
+    """Make a batch durable: when this returns, all of it is on disk but what the fence left out;
+    when it raises StorageError, none of it is.
 
     Raises LedgerBroken when what was committed cannot be found again: nobody may be told that it is
     safe.
     """
     try:
         with ledger.transaction() as db:
-            known.look(db)
+            fenced = _fenced(db, batch, fence)
+            if fenced:
+                batch = without(batch, fenced)
+            known.look(db, batch)
             recording = Recording(db, now_ms, known)
             recording.run(batch)
         known.keep(ledger.db)
-        recorded = recording.recorded()
+        recorded = recording.recorded(fenced)
         marks = [(stream.device, stream.epoch, stream.high_water) for stream in recorded.streams]
         ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)
     except BaseException:
@@ -101,10 +72,23 @@ def record(
     return recorded
 
 
+def _fenced(db: Db, batch: Sequence[Accepted | Rejected], fence: Fence | None) -> frozenset[str]:
+    if fence is None:
+        return frozenset()
+    return fence(db, sorted({item.device for item in batch if not isinstance(item, Rejected)}))
+
+
+def without(
+    batch: Sequence[Accepted | Rejected], fenced: frozenset[str]
+) -> list[Accepted | Rejected]:
+    """The batch without what came from these devices."""
+    return [item for item in batch if isinstance(item, Rejected) or item.device not in fenced]
+
+
 class Recording:
     """The work inside one open transaction of `db`; the caller commits or rolls back."""
 
-    def __init__(self, db: Db, now_ms: int, known: "Known") -> None:
+    def __init__(self, db: Db, now_ms: int, known: Known) -> None:
         self._db = db
         self._now_ms = now_ms
         self._entry = entries.pending_of(db)
@@ -144,9 +128,10 @@ class Recording:
             self._state(state)
         self._flush()
 
-    def recorded(self) -> Recorded:
+    def recorded(self, fenced: frozenset[str] = frozenset()) -> Recorded:
         """What became of the batch; ask when the transaction is committed."""
-        return Recorded(list(self._streams.values()), self._taken, self._entry.n, self._entry.head)
+        streams_now = list(self._streams.values())
+        return Recorded(streams_now, self._taken, self._entry.n, self._entry.head, fenced)
 
     # -- events
 
@@ -166,7 +151,9 @@ class Recording:
 
     def _in_order(self, stream: Stream, group: list[AcceptedEvents], start: int) -> int:
         """Take what simply continues the stream; where that ends."""
-        run = run_of(group, start, stream.high_water, stream.fingerprint)
+        last = self._segments[-1] if self._segments else (None, None)
+        before = last[1] if last[0] is stream else None
+        run = run_of(group, start, stream.high_water, stream.fingerprint, before)
         if run.end == start:
             return start
         at = entries.add_frames(self._entry, group[start].topic, run.frames)
@@ -429,7 +416,7 @@ class Recording:
     def _append(self, message: Accepted, leaf: str) -> tuple[int, int]:
         """Where the message stands in the entry, and its size there."""
         return entries.add_message(
-            self._entry, message.topic, message.received_ms, leaf, message.sealed
+            self._entry, message.topic, message.device, message.received_ms, leaf, message.sealed
         )
 
     # -- what was refused, and what a person should know

@@ -31,14 +31,16 @@ from gateway.delivery.ingest import Ingest
 from gateway.delivery.link import Link, monotonic_ms
 from gateway.delivery.mqtt import Message
 from gateway.delivery.presence import Rivals, Running
-from gateway.delivery.wire import LineLost
+from gateway.delivery.shares import Shares
+from gateway.delivery.subscriptions import Subscriptions
+from gateway.delivery.wire import NotReached
 from gateway.errors import TryAgain, Unavailable
 from gateway.facts.records import SeenRecord
 from protocol import topics
 
 log = logging.getLogger("till.service")
 
-# One transaction. More gains nothing and makes the first answer late.
+# One transaction. More would make the first answer late.
 BATCH_MESSAGES_MAX = 1_024
 BATCH_BYTES_MAX = 262_144
 # Taken from the socket and not yet committed: while an earlier gateway may still be there we listen
@@ -61,13 +63,16 @@ class ServiceSettings:
     ca_file: str | None = None  # TLS when given
     cert_file: str | None = None
     key_file: str | None = None
+    worker: int = 1  # of several that share the site
 
     @property
     def client_id(self) -> str:
         """One gateway a site: a second one with this name pushes the first off the broker, see
-        gateway/delivery/presence.py.
+        gateway/delivery/presence.py. The first of several workers has the same name, so that it
+        ends the session of a gateway that was alone here.
         """
-        return f"till-gateway-{self.site}"
+        number = f"-{self.worker}" if self.worker > 1 else ""
+        return f"till-gateway-{self.site}{number}"
 
     @property
     def presence_topic(self) -> str:
@@ -81,7 +86,7 @@ class Service:
 
     `connected` is set while the broker has us subscribed. `on_record` sees every newly recorded
     record, after COMMIT. `running`: who we are, for a look at other gateways of this site; None:
-    nobody looks.
+    nobody looks. `shares`: the devices that this worker hears; None: it hears all.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class Service:
         ingest: Ingest,
         on_record: Callable[[SeenRecord], None] | None = None,
         running: Running | None = None,
+        shares: Shares | None = None,
     ) -> None:
         """Raises OSError for a certificate or key that cannot be read or used."""
         self._settings = settings
@@ -99,12 +105,19 @@ class Service:
         self._said_absent = False
         self._rivals = Rivals(running)
         self._hearing = Hearing()
+        self._shares = shares
+        self._subscriptions = Subscriptions(settings.site)
         self._waiting: deque[Batch] = deque()
         self._retry_ms = 0  # no commit before; see Batch.pause_ms
         self._waker: socket.socket | None = None
         self.connected = threading.Event()
         # set with the first connection in which no other gateway can be there
         self.settled = threading.Event()
+        # set once, when the broker has confirmed all that this worker hears
+        self.hears = threading.Event()
+        self.has_duty = threading.Event()  # what is done once a site is ours to do
+        if shares is None:
+            self.has_duty.set()
         self._link = self._new_link()
 
     def run(self, stop: threading.Event) -> None:
@@ -120,10 +133,11 @@ class Service:
         try:
             while not stop.is_set():
                 self._look_for_rivals()
+                self._share()
                 self._listen()
                 self._link.serve(woken, self._pause_ms(), self._room > 0)
                 self._take_and_work()
-            self._take_note_back()
+            self._leave()
         finally:
             self.connected.clear()
             self._link.end()
@@ -201,6 +215,27 @@ class Service:
             connection.publish(topic, sealed)
         self._link.flush()
 
+    # -- the other workers of this run
+
+    def _share(self) -> None:
+        """Hear what our leases say. A device that we give up is unsubscribed, what has come of it
+        is made durable, and then its lease goes back.
+        """
+        shares = self._shares
+        if shares is None or not self.settled.is_set():
+            return
+        shares.look(monotonic_ms())
+        if shares.has_duty:
+            self.has_duty.set()
+        else:
+            self.has_duty.clear()
+        connection = self._link.connection if self._link.is_in else None
+        audible = self._subscriptions.follow(connection, self._link.number, shares.heard)
+        self._link.flush()
+        if shares.has_looked and self._subscriptions.is_heard(connection, shares.heard):
+            self.hears.set()
+        shares.give_back(audible, bool(self._waiting))
+
     # -- other gateways, and ourselves
 
     def _look_for_rivals(self) -> None:
@@ -212,9 +247,14 @@ class Service:
             if trouble.must_end:
                 raise TryAgain(trouble.text)
 
-    def _take_note_back(self) -> None:
-        """Who ends in order leaves no note that the next one would have to wait for."""
-        if self._rivals.own is not None and self._link.connection is not None:
+    def _leave(self) -> None:
+        """Who ends in order leaves no note that the next one would have to wait for. Of several
+        workers nobody knows to be the last one, and whoever finds their note on this machine sees
+        that they are gone.
+        """
+        if self._shares is not None:
+            self._shares.leave()
+        elif self._rivals.own is not None and self._link.connection is not None:
             self._link.connection.publish(self._settings.presence_topic, b"", retain=True)
 
     def _listen(self) -> None:
@@ -252,8 +292,11 @@ class Service:
             if s.cert_file is not None:
                 secure.load_cert_chain(s.cert_file, s.key_file)
         site = topics.check_name(s.site)
-        wanted = (f"till/1/{site}/+/ev", f"till/1/{site}/+/state")
-        hello = Hello(s.client_id, wanted, KEEPALIVE_S, s.username, s.password)
+        wanted: tuple[str, ...] = (f"till/1/{site}/+/ev", f"till/1/{site}/+/state")
+        is_worker = self._shares is not None
+        if is_worker:  # devices follow by name
+            wanted = (s.presence_topic,)
+        hello = Hello(s.client_id, wanted, KEEPALIVE_S, s.username, s.password, is_worker)
         address = (s.broker_host, s.broker_port)
         return Link(address, secure, hello, self._on_in, self._on_lost)
 
@@ -274,7 +317,7 @@ class Service:
             self._rivals.lost(monotonic_ms())
             log.warning('broker_lost reason="%s" next="reconnecting with back-off"', error)
             return
-        if isinstance(error, LineLost):
+        if isinstance(error, NotReached):
             self._rivals.refused()
         if self._said_absent:  # a state change is said once, not each retry
             return

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from gateway.errors import Unavailable
 
-RECEIVE_BYTES_MAX = 131_072  # one `receive`; larger gained nothing
+RECEIVE_BYTES_MAX = 131_072  # about what one `receive` gives
 END_MS = 500  # how long an orderly end waits for the other side to have read
 # the other side has said its last word: told while we do not read, where the system knows it
 _GONE = getattr(select, "POLLRDHUP", 0)
@@ -26,15 +26,19 @@ class LineLost(Unavailable):
     """The connection could not be made, or it ended. The text says why, not where."""
 
 
+class NotReached(LineLost):
+    """The connection could not be made: nobody is there, or nobody that we may speak to."""
+
+
 class Wire:
     """One connection. Every call returns at once; what cannot be sent yet waits in `unsent`."""
 
     def __init__(self, host: str, port: int, secure: ssl.SSLContext | None) -> None:
-        """Begins to connect. Raises LineLost when the name is not known or nobody is there."""
+        """Begins to connect. Raises NotReached when the name is not known or nobody is there."""
         self._host, self._secure = host, secure
         self._socket: socket.socket | None = None
         self._greeting: ssl.SSLSocket | None = None  # while the handshake lasts
-        self._wants_write = True  # what the handshake, or reading through TLS, waits for
+        self.wants_write = True  # it is what the handshake, or reading through TLS, waits for
         self.is_open = False
         self.has_more = False  # `receive` stopped at its limit: the system may not tell of the rest
         self.unsent = bytearray()
@@ -42,7 +46,7 @@ class Wire:
         try:
             self._addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise LineLost(f"host name not known ({error.strerror})") from error
+            raise NotReached(f"host name not known ({error.strerror})") from error
         self._reach_next("no address")
 
     def fileno(self) -> int:
@@ -52,12 +56,12 @@ class Wire:
     def events(self, is_reading: bool) -> int:
         """What poll() should tell of."""
         if not self.is_open:
-            return select.POLLOUT if self._wants_write else select.POLLIN
+            return select.POLLOUT if self.wants_write else select.POLLIN
         wanted = select.POLLIN if is_reading else _GONE
-        return wanted | (select.POLLOUT if self.unsent or self._wants_write else 0)
+        return wanted | (select.POLLOUT if self.unsent or (self.wants_write and is_reading) else 0)
 
     def advance(self) -> None:
-        """The next step towards `is_open`, once poll() told of something."""
+        """The next step towards `is_open`, once poll() told of something. Raises NotReached."""
         if self._greeting is None:
             code = self._there().getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
@@ -73,11 +77,11 @@ class Wire:
                 )
             self._greeting.do_handshake()
         except ssl.SSLWantReadError:
-            self._wants_write = False
+            self.wants_write = False
         except ssl.SSLWantWriteError:
-            self._wants_write = True
+            self.wants_write = True
         except OSError as error:
-            raise LineLost(f"no TLS connection: {_reason(error)}") from error
+            raise NotReached(f"no TLS connection: {_reason(error)}") from error
         else:
             self._opened()
 
@@ -89,7 +93,7 @@ class Wire:
         there = self._there()
         chunks: list[bytes] = []
         size, wanted = 0, RECEIVE_BYTES_MAX if self._secure is None else _RECORD_BYTES_MAX
-        self.has_more = self._wants_write = False
+        self.has_more = self.wants_write = False
         try:
             while size < RECEIVE_BYTES_MAX:
                 chunk = there.recv(wanted)
@@ -106,7 +110,7 @@ class Wire:
         except (BlockingIOError, ssl.SSLWantReadError):
             pass
         except ssl.SSLWantWriteError:
-            self._wants_write = True
+            self.wants_write = True
         except OSError as error:
             raise LineLost(_reason(error)) from error
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -127,7 +131,20 @@ class Wire:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             pass
         except OSError as error:
-            raise LineLost(_reason(error)) from error
+            raise LineLost(self._last_word() or _reason(error)) from error
+
+    def _last_word(self) -> str:
+        """Why the other side closed, where it said so before: by an alert of TLS."""
+        try:
+            while self._there().recv(_RECORD_BYTES_MAX):
+                pass
+        except (ssl.SSLEOFError, ssl.SSLWantReadError):
+            return ""
+        except ssl.SSLError as error:
+            return _reason(error)
+        except OSError:
+            return ""
+        return ""
 
     def end(self) -> None:
         """Close, and give the other side END_MS to read what was sent: a close with bytes that we
@@ -155,7 +172,7 @@ class Wire:
 
     def _opened(self) -> None:
         self.is_open = True
-        self._wants_write = False
+        self.wants_write = False
 
     def _reach_next(self, why: str) -> None:
         while self._addresses:
@@ -170,7 +187,7 @@ class Wire:
                 return
             why = os.strerror(code)
         self.close()
-        raise LineLost(f"nothing answers ({why})")
+        raise NotReached(f"nothing answers ({why})")
 
 
 def _reason(error: OSError) -> str:

@@ -89,18 +89,20 @@ def _check_certificates(site: Site) -> str:
 
 
 def _check_ledger(site: Site, thorough: bool) -> str:
-    if not site.ledger.exists():
-        return "not there yet; till serve makes it"
-    if site.ledger.stat().st_mode & 0o007:  # it holds account numbers
-        raise PermissionDenied(f"ledger {site.ledger}: open to everybody; chmod 600 it")
+    place = site.ledger
+    if isinstance(place, Path):
+        if not place.exists():
+            return "not there yet; till serve makes it"
+        if place.stat().st_mode & 0o007:  # it holds account numbers
+            raise PermissionDenied(f"ledger {place}: open to everybody; chmod 600 it")
     from gateway.store.ledger import Ledger
 
-    with Ledger(site.ledger) as ledger:
+    with Ledger(place) as ledger:
         ledger.check_file(time.time_ns() // 1_000_000)
         found = ledger.verify() if thorough else []
         if found:
             raise DataError(f"{len(found)} findings, first: {found[0].text}; run till verify")
-        return f"entry {ledger.head()[0]}"
+        return f"entry {ledger.head()[0]}; {ledger.db.described()}"
 
 
 def _check_broker(site: Site) -> str:

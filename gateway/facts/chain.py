@@ -5,12 +5,13 @@ and a head, head n = SHA-256(head n - 1 || content n). The content is also the l
 tree whose root a tree head signs.
 
     content   0x01 || size of prefix, 1 || prefix || size of frames, 4 || frames || rows
-    frame     received_ms, 8 || leaf, 1 || size, 2 || sealed message
+    frame     received_ms, 8 || leaf, 1 || size of device, 1 || size of sealed, 2 || device ||
+              sealed
     rows      size of table, 1 || table || after_id, 8 || last_id, 8 || count, 4 || digest, 32
 
-Integers are big-endian. `prefix` is the topic of every message up to the device's name, which the
-sealed bytes carry in their kid; `leaf` is the topic's end. `rows` says which rows of another table
-the transaction appended, and the SHA-256 of `row_bytes` of each in order of id.
+Integers are big-endian. The topic of a message is `prefix`, the device's name, `/`, and the leaf.
+`rows` says which rows of another table the transaction appended, and the SHA-256 of `row_bytes` of
+each in order of id.
 
 Ledgers of before have entries of one message each, whose content begins with 0x00 (`first_form`):
 
@@ -27,11 +28,11 @@ DEVICE_CLOCK_AHEAD_MS = (
     5_000  # a device's UTC this far ahead of arrival is believed; more is a wrong clock
 )
 LEAVES = ("ev", "state")  # of the messages that are kept; a frame has the place in here
-FRAME_HEAD_BYTES = 11
+FRAME_HEAD_BYTES = 12
 _SECOND_FORM = 1
 _HEAD = struct.Struct(">BB")
 _FRAMES_SIZE = struct.Struct(">I")
-_FRAME = struct.Struct(">qBH")
+_FRAME = struct.Struct(">qBBH")
 _RANGE = struct.Struct(">qqI")
 _OLD = struct.Struct(">qH")
 
@@ -44,6 +45,8 @@ class Message(NamedTuple):
     """A message as an entry keeps it. `at` and `size`: where its frame is in the content."""
 
     received_ms: int
+    topic: str
+    device: str
     leaf: str
     sealed: bytes
     at: int
@@ -77,13 +80,15 @@ def next_head(head: bytes, content: bytes) -> bytes:
     return hashlib.sha256(head + content).digest()
 
 
-# (received_ms, place of the leaf in LEAVES, bytes of the sealed message): the head of a frame
+# The head of a frame: received_ms, place of the leaf in LEAVES, bytes of the device's name and of
+# the sealed message.
 pack_frame_head = _FRAME.pack
 
 
-def frame(received_ms: int, leaf: str, sealed: bytes) -> bytes:
+def frame(received_ms: int, device: str, leaf: str, sealed: bytes) -> bytes:
     """One message inside an entry."""
-    return _FRAME.pack(received_ms, LEAVES.index(leaf), len(sealed)) + sealed
+    name = device.encode()
+    return _FRAME.pack(received_ms, LEAVES.index(leaf), len(name), len(sealed)) + name + sealed
 
 
 def frames_at(prefix: str) -> int:
@@ -133,7 +138,8 @@ def read_entry(content: bytes) -> Entry:
         end = at + _FRAMES_SIZE.size + _FRAMES_SIZE.unpack_from(content, at)[0]
         if end > len(content):
             raise EntryError("entry: cut short")
-        messages = list(frames_in(content[at + _FRAMES_SIZE.size : end], at + _FRAMES_SIZE.size))
+        start = at + _FRAMES_SIZE.size
+        messages = list(frames_in(content[start:end], start, prefix))
         return Entry(prefix, messages, list(_read_rows(content, end)))
     except (struct.error, IndexError, UnicodeError) as error:
         raise EntryError(f"entry: cannot be read ({error})") from error
@@ -143,14 +149,16 @@ def _read_first_form(content: bytes) -> Entry:
     received_ms, size = _OLD.unpack_from(content)
     end = _OLD.size + size
     topic = content[_OLD.size : end].decode()
-    leaf = topic.rpartition("/")[2]
-    message = Message(received_ms, leaf, content[end:], 0, len(content))
+    named, _, leaf = topic.rpartition("/")
+    device = named.rpartition("/")[2]
+    message = Message(received_ms, topic, device, leaf, content[end:], 0, len(content))
     return Entry(topic, [message], [])
 
 
-def frames_in(frames: bytes, offset: int) -> Iterator[Message]:
-    """The messages of frames that stand at `offset` in their entry's content; an offset of 0 is an
-    entry of the first form, whole. Raises EntryError for frames that are cut short.
+def frames_in(frames: bytes, offset: int, prefix: str) -> Iterator[Message]:
+    """The messages of frames that stand at `offset` in their entry's content, whose topics have
+    this prefix; an offset of 0 is an entry of the first form, whole. Raises EntryError for frames
+    that are cut short.
     """
     if offset == 0:
         yield from read_entry(frames).messages
@@ -159,12 +167,15 @@ def frames_in(frames: bytes, offset: int) -> Iterator[Message]:
     while at < end:
         if at + FRAME_HEAD_BYTES > end:
             raise EntryError(f"entry: a frame is cut short at byte {offset + at}")
-        received_ms, leaf, size = _FRAME.unpack_from(frames, at)
-        start = at + FRAME_HEAD_BYTES
+        received_ms, leaf, name_size, size = _FRAME.unpack_from(frames, at)
+        start = at + FRAME_HEAD_BYTES + name_size
         if start + size > end or leaf >= len(LEAVES):
             raise EntryError(f"entry: no frame at byte {offset + at}")
-        sealed = frames[start : start + size]
-        yield Message(received_ms, LEAVES[leaf], sealed, offset + at, FRAME_HEAD_BYTES + size)
+        device = frames[at + FRAME_HEAD_BYTES : start].decode()
+        yield Message(
+            received_ms, f"{prefix}{device}/{LEAVES[leaf]}", device, LEAVES[leaf],
+            frames[start : start + size], offset + at, start + size - at,
+        )  # fmt: skip
         at = start + size
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from gateway.facts.chain import DEVICE_CLOCK_AHEAD_MS, occurred_ms
 from gateway.facts.patterns import Shape, events_pattern, has_pattern, shape_of
 from gateway.facts.records import UNDECODABLE, SeenRecord
-from protocol import cbor, messages, seal
+from protocol import cbor, messages, packing, seal, unpacking
 from protocol import records as wire
 from protocol.compat import ProtocolError
 
@@ -35,6 +35,7 @@ _COUNTS = {cbor.head(4, count): count for count in range(cbor.ITEMS_MAX + 1)}
 # What the first byte adds to an item of so many bytes, read as one number.
 _INITIAL = {1: 0, 2: 0x18 << 8, 3: 0x19 << 16, 5: 0x1A << 32, 9: 0x1B << 64}
 
+_PACKED = bytes((packing.VERSION,))
 _BEFORE_KID = b"\x84\x43\xa1\x01\x05\xa1\x04"  # of a COSE_Mac0: [{alg: HMAC 256/256}, {4: kid
 _BEFORE_TAG = b"\x58\x20"
 _END_BYTES = len(_BEFORE_TAG) + seal.TAG_BYTES
@@ -194,19 +195,20 @@ def _clock(boot: bytes, uptime_ms: bytes, utc_ms: bytes | None) -> dict[str, Any
     return {**fields, "utc_ms": int.from_bytes(utc_ms, "big")} if utc_ms else fields
 
 
-def payload_of(sealed: bytes) -> bytes:
-    """The payload of a sealed message that was judged when it arrived; its seal is not looked at.
-    Raises ProtocolError for bytes that are no sealed message.
+def payload_of(sealed: bytes, topic: str) -> bytes:
+    """The payload of a sealed message that was judged when it arrived, as version 1 has it; its
+    seal is not looked at. Raises ProtocolError for bytes that are no sealed message.
     """
+    if sealed[:1] == _PACKED:
+        return bytes(unpacking.payload_of(sealed, topic))
     return _split(sealed)[1]
 
 
-def device_of(sealed: bytes) -> str:
-    """The device that a sealed message names in its kid. Raises ProtocolError."""
-    try:
-        return _split(sealed)[0].rpartition(b".")[0].decode("ascii")
-    except UnicodeError as error:
-        raise ProtocolError("seal: it names no device") from error
+def names_another(sealed: bytes, device: str) -> bool:
+    """Whether a sealed message names another device than this one (of a packed one only the topic
+    tells). Raises ProtocolError for bytes that are no sealed message.
+    """
+    return sealed[:1] != _PACKED and _split(sealed)[0].rpartition(b".")[0] != device.encode()
 
 
 def _split(sealed: bytes) -> tuple[bytes, bytes]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.facts.chain import Entry, Message, gap_parts
-from gateway.facts.events import Events, device_of, payload_of, read_events
+from gateway.facts.events import Events, names_another, payload_of, read_events
 from gateway.facts.segments import Segment, segments_of
 from protocol import messages, topics
 from protocol.compat import ProtocolError
@@ -60,7 +60,7 @@ class Replay:
         last: tuple[StreamKey, Segment] | None = None
         for message in entry.messages:
             try:
-                made = list(self._message(n, entry.prefix, message))
+                made = list(self._message(n, message))
             except Unfit as unfit:
                 yield unfit
                 continue
@@ -75,16 +75,13 @@ class Replay:
         if last is not None:
             yield last
 
-    def _message(
-        self, n: int, prefix: str, message: Message
-    ) -> Iterator[tuple[StreamKey, Segment]]:
-        device = ""
+    def _message(self, n: int, message: Message) -> Iterator[tuple[StreamKey, Segment]]:
+        device = message.device
         try:
-            device = device_of(message.sealed)
-            topics.parse_topic(prefix if message.at == 0 else f"{prefix}{device}/{message.leaf}")
-            if message.at == 0 and prefix.split("/")[3] != device:
-                raise Unfit("message", device, f"stands under the topic {prefix}")
-            payload = payload_of(message.sealed)
+            topics.parse_topic(message.topic)
+            if names_another(message.sealed, device):
+                raise Unfit("message", device, f"stands under the topic {message.topic}")
+            payload = payload_of(message.sealed, message.topic)
             if message.leaf == "state":
                 self._state(n, device, messages.decode_state(payload), message.received_ms)
                 return

@@ -12,8 +12,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.errors import Unavailable
-from protocol import messages, records, seal, topics
+from protocol import messages, records, topics
 from protocol.compat import ProtocolError
+from protocol.unpacking import open_message
 
 CONNECT_S = 10
 
@@ -90,7 +91,7 @@ class BootWatch:
     def take(self, topic: str, payload: bytes) -> None:
         """One message from the broker; anything that is not sealed by this device is nothing."""
         try:
-            _, opened = seal.open_seal(
+            _, opened = open_message(
                 payload, topic, lambda kid: self._key if kid == self._kid else None
             )
             events = messages.decode_events(opened)

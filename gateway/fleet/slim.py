@@ -23,18 +23,25 @@ _WORTH_A_LOOK = (ast.expr, ast.stmt, ast.arguments, ast.arg)
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def slim(sources: Mapping[str, str], keep: Iterable[str]) -> dict[str, str]:
+def slim(
+    sources: Mapping[str, str], keep: Iterable[str], wordless: Iterable[str] = ()
+) -> dict[str, str]:
     """{name: source} with less in it, for the same names but empty packages. `keep`: sources of
-    others that mention things.
+    others that mention things. `wordless`: names whose errors say nothing, because a device catches
+    them by their class.
     """
-    return dict(_slim(tuple(sources.items()), tuple(keep)))
+    return dict(_slim(tuple(sources.items()), tuple(keep), tuple(wordless)))
 
 
 @lru_cache(maxsize=8)  # several windows have the same firmware
-def _slim(sources: tuple[tuple[str, str], ...], keep: tuple[str, ...]) -> dict[str, str]:
+def _slim(
+    sources: tuple[tuple[str, str], ...], keep: tuple[str, ...], wordless: tuple[str, ...]
+) -> dict[str, str]:
     trees = {name: ast.parse(text) for name, text in sources}
-    for tree in trees.values():
+    for name, tree in trees.items():
         _drop_docstrings(tree)
+        if name in wordless:
+            _drop_words(tree)
     others = Counter(word for text in keep for word in _mentions(ast.parse(text)))
     dropped = True
     while dropped:
@@ -89,6 +96,12 @@ def _drop_docstrings(tree: ast.Module) -> None:
             and ast.get_docstring(node, clean=False) is not None
         ):
             node.body = node.body[1:] or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+
+
+def _drop_words(tree: ast.Module) -> None:
+    for node in _walk(tree):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
 
 
 def _drop_unused(tree: ast.AST, mentions: Counter[str]) -> bool:

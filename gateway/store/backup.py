@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.config import LedgerServer
 from gateway.errors import ConfigError, DataError, TryAgain
 from gateway.files import publish, rename
+from gateway.store.engine import Db, SqliteDb, StorageError
 from gateway.store.ledger import Ledger
-from gateway.store.ledger_file import damage_told
+from gateway.store.ledger_file import damage_told, new_file
+from gateway.store.move import copy_ledger
 from gateway.store.streams import latest_seen_ms
 
 FINDINGS_SHOWN = 3
@@ -100,14 +103,17 @@ def inspect(path: Path) -> Copy:
     return Copy(path, path.stat().st_size, content, n, head, newest_ms)
 
 
-def restore(backup: Path, ledger: Path, replace: bool = False) -> Copy:
+def restore(backup: Path, ledger: Path | LedgerServer, replace: bool = False) -> Copy:
     """Put a verified backup in the ledger's place. With `replace` a ledger that is there moves
-    aside, whole, and is named.
+    aside, whole, and is named; on a server the site must be empty.
 
     Raises ConfigError when there is one and `replace` is not said, TryAgain while a gateway holds
     it, DataError for a backup that is not sound.
     """
     found = inspect(backup)
+    if isinstance(ledger, LedgerServer):
+        _into_server(backup, ledger, replace)
+        return found
     if ledger.exists():
         if not replace:
             raise ConfigError(
@@ -133,10 +139,43 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _copy(source: sqlite3.Connection, target: Path) -> None:
-    db = sqlite3.connect(target)
+def move(ledger: Ledger, target: Path | LedgerServer) -> tuple[int, bytes]:
+    """Copy an open ledger to another engine, or to a file; (n, head) of the copy. The ledger stays
+    as it is.
+
+    Raises ConfigError for a file that is there, DataError for a site that is not empty or a copy
+    that does not verify, TryAgain when either end fails: the target has nothing then.
+    """
+    if isinstance(target, Path):
+        made = back_up(ledger, target)
+        return made.n, made.head
+    with Ledger.open(target) as there:
+        try:
+            return copy_ledger(ledger.db, there.db, str(target))
+        except StorageError as error:
+            raise TryAgain(f"ledger {target}: {error}; nothing was copied, try again") from error
+
+
+def _into_server(backup: Path, place: LedgerServer, replace: bool) -> None:
+    if replace:
+        raise ConfigError(
+            f"ledger {place}: a site on a server is not replaced; make a new database, name it in"
+            " [ledger] url and restore there"
+        )
+    with tempfile.TemporaryDirectory(dir=backup.parent) as folder:
+        copy = Path(folder) / "ledger.db"
+        shutil.copyfile(backup, copy)  # an older backup is migrated there
+        with Ledger.open(copy, create=False) as source:
+            move(source, place)
+
+
+def _copy(source: Db, target: Path) -> None:
+    db = new_file(target)
     try:
-        source.backup(db)
+        if isinstance(source, SqliteDb):
+            source.backup(db)
+        else:  # one form of backup, whichever engine has the ledger
+            copy_ledger(source, db, str(target))
         db.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
     finally:
         db.close()

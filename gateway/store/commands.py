@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.store.engine import Db, rows, value
-from gateway.store.entries import touch
+from gateway.store.entries import append
 
 
 def add_command(
@@ -18,10 +18,11 @@ def add_command(
     who: str,
 ) -> None:
     """Put a command on record."""
-    touch(db, "command")
-    db.execute(
-        "INSERT INTO command (device, epoch, counter, nonce, verb, argument, asked_ms, who)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    append(
+        db,
+        "command",
+        "INSERT INTO command (id, device, epoch, counter, nonce, verb, argument, asked_ms, who)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (device, epoch, counter, nonce, verb, argument, asked_ms, who),
     )
 

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.store.engine import Db, rows, value
-from gateway.store.entries import touch
+from gateway.store.entries import append_many
 
 
 def add_device_events(
     db: Db, at_ms: int, who: str, new: Sequence[tuple[str, str, int, str, str]]
 ) -> None:
     """Append (device, event, key_number, certificate, text)."""
-    touch(db, "device_event")
-    db.executemany(
-        "INSERT INTO device_event (at_ms, who, device, event, key_number, certificate, text)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+    append_many(
+        db,
+        "device_event",
+        "INSERT INTO device_event (id, at_ms, who, device, event, key_number, certificate, text)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [(at_ms, who, *row) for row in new],
     )
 

@@ -8,8 +8,9 @@ no fact but a state of now: heartbeat, counter, upkeep.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from gateway.facts.chain import (
     GENESIS,
@@ -21,10 +22,14 @@ from gateway.facts.chain import (
     next_head,
     row_bytes,
 )
-from gateway.store.engine import Db, Pending, value
+from gateway.store.engine import FIRST, LAST, Db, Pending, paged, value
 
-FIRST, LAST = -(1 << 63), (1 << 63) - 1  # before and after every number that SQLite has
-BEGINNING_BYTES = 300  # of a content: as much as tells its first arrival
+_BEGINNING = "substr(content, 1, 300)"  # as much of a content as tells its first arrival
+
+CONTENT_ROWS = 64  # entries at a time: one has up to a megabyte
+NEWEST = (
+    "SELECT n, head, (SELECT coalesce(max(id), 0) FROM segment) FROM entry ORDER BY n DESC LIMIT 1"
+)
 
 # {table: its columns in the order of the hash}. Each has an id that only grows.
 COVERED = {
@@ -60,19 +65,25 @@ def transaction(db: Db) -> Iterator[Db]:
     any exception rolls all of it back.
     """
     if db.in_transaction:  # an earlier ROLLBACK failed too: without this nothing ever begins again
-        db.execute("ROLLBACK")
-    db.execute("BEGIN IMMEDIATE")
+        db.rollback()
     try:
-        db.pending = Pending(*newest(db))
+        db.pending = _pending(db.begin(NEWEST))
         yield db
         close_entry(db)
-        db.execute("COMMIT")
+        db.commit()
     except BaseException:
-        if db.in_transaction:  # SQLite rolls back by itself after some errors
-            db.execute("ROLLBACK")
+        if db.in_transaction:  # the engine rolls back by itself after some errors
+            db.rollback()
         raise
     finally:
         db.pending = None
+
+
+def _pending(newest: Any) -> Pending:
+    if newest is None:
+        return Pending(0, GENESIS)
+    n, head, segment_id = newest
+    return Pending(int(n), bytes(head), int(segment_id))
 
 
 def pending_of(db: Db) -> Pending:
@@ -82,12 +93,12 @@ def pending_of(db: Db) -> Pending:
 
 
 def add_message(
-    pending: Pending, topic: str, received_ms: int, leaf: str, sealed: bytes
+    pending: Pending, topic: str, device: str, received_ms: int, leaf: str, sealed: bytes
 ) -> tuple[int, int]:
     """Append a message to the entry of this transaction; where its frame is in the content, and
     how many bytes it has.
     """
-    made = frame(received_ms, leaf, sealed)
+    made = frame(received_ms, device, leaf, sealed)
     return add_frames(pending, topic, made), len(made)
 
 
@@ -107,9 +118,40 @@ def prefix_of(topic: str) -> str:
 
 def touch(db: Db, table: str) -> None:
     """Rows are about to be appended to a table of COVERED: the entry will hold a hash of them."""
-    touched = pending_of(db).touched
-    if table not in touched:
-        touched[table] = highest_id(db, table)
+    pending = pending_of(db)
+    if table not in pending.touched:
+        pending.touched[table] = pending.ids[table] = highest_id(db, table)
+
+
+def append(db: Db, table: str, query: str, values: Sequence[Any]) -> int | None:
+    """Append one row to a table of COVERED by an INSERT whose first value is the row's id. The id;
+    None when the row was there already (ON CONFLICT DO NOTHING).
+    """
+    touch(db, table)
+    ids = pending_of(db).ids
+    if db.execute(query, (ids[table] + 1, *values)).rowcount != 1:
+        return None
+    ids[table] += 1
+    return ids[table]
+
+
+def append_many(db: Db, table: str, query: str, values: Iterable[Sequence[Any]]) -> None:
+    """Append rows likewise."""
+    touch(db, table)
+    ids = pending_of(db).ids
+    first = ids[table] + 1
+    new = [(row_id, *row) for row_id, row in enumerate(values, first)]
+    db.executemany(query, new)
+    ids[table] += len(new)
+
+
+def append_found(db: Db, table: str, query: str, values: Sequence[Any]) -> None:
+    """Append the rows of an INSERT ... SELECT, which numbers them itself after its first value, the
+    highest id so far.
+    """
+    touch(db, table)
+    ids = pending_of(db).ids
+    ids[table] += db.execute(query, (ids[table], *values)).rowcount
 
 
 def close_entry(db: Db) -> None:
@@ -125,9 +167,9 @@ def close_entry(db: Db) -> None:
     content = content_of(pending.prefix, bytes(pending.frames), rows)
     pending.n += 1
     pending.head = next_head(pending.head, content)
-    db.execute(
+    db.executemany(
         "INSERT INTO entry (n, content, head) VALUES (?, ?, ?)",
-        (pending.n, content, pending.head),
+        [(pending.n, content, pending.head)],
     )
 
 
@@ -135,11 +177,11 @@ def rows_after(db: Db, table: str, after_id: int, until_id: int = LAST) -> Rows 
     """The rows of a table with after_id < id <= until_id, as an entry names them; None for none."""
     digest, count, last_id = hashlib.sha256(), 0, after_id
     columns = ", ".join(COVERED[table])
-    for row in db.execute(
-        f"SELECT {columns} FROM {table} WHERE id > ? AND id <= ? ORDER BY id", (after_id, until_id)
-    ):
+    query = f"SELECT {columns} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+    for row in paged(db, query, after_id + 1, (until_id,)):
         digest.update(row_bytes(row))
-        count, last_id = count + 1, row[0]
+        count += 1
+        last_id, *_ = row
     return Rows(table, after_id, last_id, count, digest.digest()) if count else None
 
 
@@ -182,9 +224,8 @@ def chained(db: Db, first_n: int = FIRST, last_n: int = LAST) -> Iterator[tuple[
     """(n, content, head) of entries first_n to last_n, in order: what the chain covers and the
     head that is stored. All of them: also one before the first, which only an insider writes.
     """
-    return db.execute(
-        "SELECT n, content, head FROM entry WHERE n BETWEEN ? AND ? ORDER BY n", (first_n, last_n)
-    )
+    query = "SELECT n, content, head FROM entry WHERE n >= ? AND n <= ? ORDER BY n LIMIT ?"
+    return paged(db, query, first_n, (last_n,), CONTENT_ROWS)
 
 
 def chain_break(db: Db, first_n: int = 1) -> int:
@@ -202,7 +243,8 @@ def chain_break(db: Db, first_n: int = 1) -> int:
 def tail_from(db: Db, bytes_max: int) -> int:
     """The first n of the newest entries that have together so many bytes, or of all."""
     size, first = 0, 1
-    for n, length in db.execute("SELECT n, length(content) FROM entry ORDER BY n DESC"):
+    query = "SELECT n, length(content) FROM entry WHERE n <= ? ORDER BY n DESC LIMIT ?"
+    for n, length in paged(db, query, LAST, step=-1):
         size, first = size + length, n
         if size >= bytes_max:
             break
@@ -211,19 +253,18 @@ def tail_from(db: Db, bytes_max: int) -> int:
 
 def first_received_after(db: Db, n: int) -> int | None:
     """When the first message after entry n arrived; None when there is none."""
-    return _first_received(
-        db, "SELECT substr(content, 1, ?) FROM entry WHERE n > ? ORDER BY n", (BEGINNING_BYTES, n)
-    )
+    query = f"SELECT n, {_BEGINNING} FROM entry WHERE n >= ? ORDER BY n LIMIT ?"
+    return _first_received(paged(db, query, n + 1))
 
 
 def newest_received_ms(db: Db) -> int:
     """When the newest entry with a message arrived; 0 for none."""
-    query = "SELECT substr(content, 1, ?) FROM entry ORDER BY n DESC"
-    return _first_received(db, query, (BEGINNING_BYTES,)) or 0
+    query = f"SELECT n, {_BEGINNING} FROM entry WHERE n <= ? ORDER BY n DESC LIMIT ?"
+    return _first_received(paged(db, query, LAST, step=-1)) or 0
 
 
-def _first_received(db: Db, query: str, values: tuple[int, ...]) -> int | None:
-    for (beginning,) in db.execute(query, values):
+def _first_received(found: Iterable[tuple[int, bytes]]) -> int | None:
+    for _, beginning in found:
         received_ms = first_received_ms(bytes(beginning))
         if received_ms is not None:
             return received_ms

@@ -4,16 +4,17 @@ refused.
 
 from typing import Any
 
-from gateway.store.engine import Db, rows
-from gateway.store.entries import LAST, highest_id, touch
+from gateway.store.engine import LAST, Db, rows
+from gateway.store.entries import append, highest_id
 from gateway.store.streams import EVER
 
 
 def add_incident(db: Db, kind: str, device: str, text: str, at_ms: int) -> None:
     """Raise it once: the same text again is the same incident."""
-    touch(db, "incident")
-    db.execute(
-        "INSERT INTO incident (at_ms, kind, device, text) VALUES (?, ?, ?, ?)"
+    append(
+        db,
+        "incident",
+        "INSERT INTO incident (id, at_ms, kind, device, text) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         (at_ms, kind, device, text),
     )
@@ -25,10 +26,11 @@ def incidents(
     """The incident rows from since_ms on, oldest first; with `last` only so many of the newest
     before id `before_id`.
     """
+    by = "id" if since_ms == EVER else "+id"  # +: find by time, then sort
     newest = rows(
         db,
-        "SELECT id, at_ms, kind, device, text FROM incident WHERE at_ms >= ? AND id < ?"
-        " ORDER BY id DESC LIMIT ?",
+        f"SELECT id, at_ms, kind, device, text FROM incident WHERE at_ms >= ? AND {by} < ?"
+        f" ORDER BY {by} DESC LIMIT ?",
         (since_ms, before_id, LAST if last is None else last),
     )
     return newest[::-1]
@@ -41,9 +43,10 @@ def quarantine_size(db: Db) -> int:
 
 def add_quarantine(db: Db, received_ms: int, source: str, reason: str, raw: bytes) -> None:
     """Keep refused bytes with the reason."""
-    touch(db, "quarantine")
-    db.execute(
-        "INSERT INTO quarantine (received_ms, source, reason, bytes) VALUES (?, ?, ?, ?)",
+    append(
+        db,
+        "quarantine",
+        "INSERT INTO quarantine (id, received_ms, source, reason, bytes) VALUES (?, ?, ?, ?, ?)",
         (received_ms, source, reason, raw),
     )
 

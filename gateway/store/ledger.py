@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.config import LedgerServer
 from gateway.errors import LedgerBroken
 from gateway.facts.chain import GENESIS
 from gateway.facts.records import DeviceStats, Finding, SeenRecord
 from gateway.store import entries, incidents, segments, streams, upkeep
-from gateway.store.engine import Db, damages
-from gateway.store.ledger_file import open_ledger, was_cut_off
+from gateway.store.engine import LAST, Db, damages
+from gateway.store.ledger_file import was_cut_off
+from gateway.store.opening import opened
 from gateway.store.verify import verify
 
 TAIL_BYTES = (
@@ -29,25 +31,26 @@ FILE_CHECK_MS = 7 * 86_400_000  # a page that went bad is found within a week, b
 
 
 class Ledger:
-    """One open ledger file. Raises DataError, PermissionDenied or TryAgain (see
-    gateway/store/ledger_file.py) when it cannot be.
+    """One open ledger: a file, or a site's part of a server. Raises DataError, PermissionDenied,
+    Unavailable or TryAgain (see gateway/store/ledger_file.py and server_ledger.py) when it cannot
+    be.
     """
 
-    def __init__(self, path: Path | str, create: bool = True) -> None:
-        self.path = Path(path)
-        self._was_cut_off = was_cut_off(self.path)
-        self._db = open_ledger(self.path, create)
+    def __init__(self, place: Path | str | LedgerServer, create: bool = True) -> None:
+        self.path = place if isinstance(place, LedgerServer) else Path(place)
+        self._was_cut_off = isinstance(self.path, Path) and was_cut_off(self.path)
+        self._db = opened(self.path, create)
         self._files = self._identities()
 
     @classmethod
-    def open(cls, path: Path | str, create: bool = True) -> "Ledger":
+    def open(cls, path: Path | str | LedgerServer, create: bool = True) -> "Ledger":
         """The ledger at `path`, created when there never was one; create=False (commands that only
         read) refuses.
         """
         return cls(path, create)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give the file or the connection back."""
         self._db.close()
 
     def __enter__(self) -> "Ledger":
@@ -84,6 +87,11 @@ class Ledger:
                 text = f"epoch {epoch}: released at {at_ms} by {who}"
                 incidents.add_incident(db, "released", device, text, at_ms)
             return done
+
+    @property
+    def cure(self) -> str:
+        """What a person does when it cannot be written."""
+        return "look at the server" if isinstance(self.path, LedgerServer) else "free the disk"
 
     # -- what must hold while it is in use
 
@@ -122,10 +130,12 @@ class Ledger:
 
     def check_committed(self, n: int, head: bytes, marks: Sequence[tuple[str, int, int]]) -> None:
         """After COMMIT: the head at entry n and the high-water marks (device, epoch, seq) read
-        back are those that the answers will state, in the files we opened. Raises LedgerBroken.
+        back are those that the answers will state, in the files we opened. Raises LedgerBroken. A
+        mark may be higher: another worker that has taken the device over was faster than we.
         """
         read_back = entries.head_of(self._db, n) or GENESIS
-        moved = [seq for device, epoch, seq in marks if self.high_water(device, epoch) != seq]
+        stored = self.high_waters([(device, epoch) for device, epoch, _ in marks])
+        moved = [seq for device, epoch, seq in marks if stored.get((device, epoch), -1) < seq]
         if read_back != head or moved:
             raise LedgerBroken(
                 f"ledger {self.path}: what was committed reads back differently; stop, and run till"
@@ -139,9 +149,12 @@ class Ledger:
 
     def _identities(self) -> list[tuple[int, int] | None]:
         """Which files these names are now: the ledger's and its log's. A removed one would take
-        commits along into nowhere.
+        commits along into nowhere. A server's place is its own: store/server.py looks whether it
+        still is the one that committed.
         """
         found: list[tuple[int, int] | None] = []
+        if isinstance(self.path, LedgerServer):
+            return found
         for path in (str(self.path), f"{self.path}-wal"):
             try:
                 status = os.stat(path)
@@ -160,6 +173,11 @@ class Ledger:
         """Up to which seq this stream is durable; 0 for one nobody has seen."""
         found = streams.open_stream(self._db, device, epoch)
         return found.high_water if found else 0
+
+    def high_waters(self, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """{(device, epoch): up to which seq it is durable} of those that somebody has seen."""
+        found = streams.open_streams(self._db, keys)
+        return {key: stream.high_water for key, stream in found.items()}
 
     def records(
         self,
@@ -210,16 +228,14 @@ class Ledger:
         self,
         since_ms: int = streams.EVER,
         last: int | None = None,
-        before_id: int = entries.LAST,
+        before_id: int = LAST,
     ) -> list[dict[str, Any]]:
         """The incident rows from since_ms on, oldest first: id, at_ms, kind, device, text. `last`:
         so many of the newest before that id.
         """
         return incidents.incidents(self._db, since_ms, last, before_id)
 
-    def quarantine(
-        self, last: int | None = None, before_id: int = entries.LAST
-    ) -> list[dict[str, Any]]:
+    def quarantine(self, last: int | None = None, before_id: int = LAST) -> list[dict[str, Any]]:
         """The quarantine rows, oldest first: id, received_ms, source, reason, bytes. `last`: so
         many of the newest before that id.
         """

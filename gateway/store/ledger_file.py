@@ -21,7 +21,7 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.files import publish
-from gateway.store.engine import Db, is_damaged, is_forbidden, is_other_schema, value
+from gateway.store.engine import SqliteDb, is_damaged, is_forbidden, is_other_schema, value
 from gateway.store.migration import migrate
 from gateway.store.schema_version import is_known, schema_text
 
@@ -31,7 +31,7 @@ BUSY_TIMEOUT_MS = (
 )
 
 
-def open_ledger(path: Path, create: bool = True) -> Db:
+def open_ledger(path: Path, create: bool = True) -> SqliteDb:
     """A connection to the ledger at `path`, migrated; with `create` the file is made when there
     never was one.
 
@@ -78,11 +78,7 @@ def _create(path: Path) -> None:
     fresh = path.with_name(f"{path.name}.new-{os.getpid()}")
     try:
         fresh.touch(mode=0o600, exist_ok=False)
-        db = _connect(fresh)
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _make_durable(db)
-        migrate(db)
-        db.close()
+        new_file(fresh).close()
         with suppress(FileExistsError):  # another process was faster: its ledger is as good
             publish(fresh, path)
     except sqlite3.Error as error:
@@ -103,6 +99,15 @@ def _create(path: Path) -> None:
             left.unlink(missing_ok=True)
 
 
+def new_file(path: Path) -> SqliteDb:
+    """An empty ledger in a file that is there and empty. Raises sqlite3.Error."""
+    db = _connect(path)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    _make_durable(db)
+    migrate(db)
+    return db
+
+
 def _check_size(path: Path) -> None:
     """By stat and access alone: opening and closing the file ourselves would drop SQLite's POSIX
     locks in this process.
@@ -116,7 +121,7 @@ def _check_size(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
 
-def _open_checked(path: Path) -> Db:
+def _open_checked(path: Path) -> SqliteDb:
     db = None
     try:
         db = _connect(path)
@@ -137,21 +142,21 @@ def _open_checked(path: Path) -> Db:
 
 
 @contextmanager
-def damage_told(path: Path) -> Iterator[None]:
+def damage_told(place: object) -> Iterator[None]:
     """Who reads a ledger meets damage that opening it does not: raises DataError for it."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         if not is_damaged(error):
             raise
-        raise DataError(_corrupt(path, error)) from error
+        raise DataError(_corrupt(place, error)) from error
 
 
-def _corrupt(path: Path, error: object) -> str:
-    return f"ledger {path}: corrupt ({error}); restore it from the backup"
+def _corrupt(place: object, error: object) -> str:
+    return f"ledger {place}: corrupt ({error}); restore it from the backup"
 
 
-def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
+def _trouble(db: SqliteDb | None, path: Path, error: sqlite3.Error) -> GatewayError:
     """What SQLite's code means for whoever opens the ledger; its texts decide nothing."""
     if is_forbidden(error):
         return PermissionDenied(
@@ -166,7 +171,7 @@ def _trouble(db: Db | None, path: Path, error: sqlite3.Error) -> GatewayError:
     return DataError(_corrupt(path, error))
 
 
-def _connect(path: Path) -> Db:
+def _connect(path: Path) -> SqliteDb:
     # isolation_level None: transactions are ours alone. One thread at a time uses a connection; the
     # worker is not the opener.
     return sqlite3.connect(
@@ -174,11 +179,11 @@ def _connect(path: Path) -> Db:
         isolation_level=None,
         check_same_thread=False,
         timeout=BUSY_TIMEOUT_MS / 1000,
-        factory=Db,
+        factory=SqliteDb,
     )
 
 
-def _make_durable(db: Db) -> None:
+def _make_durable(db: SqliteDb) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(
         "PRAGMA synchronous = FULL"
@@ -189,6 +194,6 @@ def _make_durable(db: Db) -> None:
     )  # so that INSERT OR REPLACE meets the append-only triggers
 
 
-def _close(db: Db | None) -> None:
+def _close(db: SqliteDb | None) -> None:
     if db is not None:
         db.close()

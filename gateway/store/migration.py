@@ -8,10 +8,10 @@ from typing import Any
 
 from gateway.errors import DataError
 from gateway.facts.chain import EntryError, Message, first_form, read_entry
-from gateway.facts.events import device_of, payload_of, read_events, seen_records
+from gateway.facts.events import payload_of, read_events, seen_records
 from gateway.facts.records import UNDECODABLE
 from gateway.facts.replay import Replay, Unfit
-from gateway.store.engine import Db, Pending, value
+from gateway.store.engine import Pending, SqliteDb, value
 from gateway.store.entries import COVERED, chained, close_entry, newest
 from gateway.store.schema_version import ONE_LOG, migrations, version_of
 from gateway.store.segments import add_segments, segment_row
@@ -19,7 +19,7 @@ from gateway.store.segments import add_segments, segment_row
 SEGMENTS_AT_ONCE = 10_000
 
 
-def migrate(db: Db) -> None:
+def migrate(db: SqliteDb) -> None:
     """Bring a ledger to the newest schema. Raises DataError for one whose tables contradict its
     messages: it stays as it is.
     """
@@ -38,11 +38,12 @@ def migrate(db: Db) -> None:
             raise
 
 
-def _one_log(db: Db) -> None:
+def _one_log(db: SqliteDb) -> None:
     """To schema 4: what follows from the entries is derived from them, and must be what the tables
     of before say. Then those tables go, and an entry vouches for the rows that none covers yet.
     """
     replay = Replay()
+    db.pending = Pending(*newest(db), touched=dict.fromkeys(COVERED, 0))
     ids = {
         (device, epoch): cursor_id
         for cursor_id, device, epoch in db.execute("SELECT id, device, epoch FROM cursor")
@@ -83,19 +84,18 @@ def _one_log(db: Db) -> None:
             )
     db.execute("DROP TABLE record")
     db.execute("DROP TABLE message")
-    db.pending = Pending(*newest(db), touched=dict.fromkeys(COVERED, 0))
     close_entry(db)
     db.pending = None
 
 
-def _compare(db: Db, n: int, message: Message, seqs: list[int]) -> None:
+def _compare(db: SqliteDb, n: int, message: Message, seqs: list[int]) -> None:
     """What the tables of before say of message n is what it says, by the seqs of it that were new.
     Nothing could show an edit of them later.
     """
-    device = device_of(message.sealed)
+    device = message.device
     told: list[tuple[Any, ...]] = []
     if seqs:
-        events = read_events(payload_of(message.sealed), message.received_ms)
+        events = read_events(payload_of(message.sealed, message.topic), message.received_ms)
         for seen in seen_records(device, events, seqs, message.received_ms, n):
             raw, fields = events.records[seen.seq - events.first_seq], seen.fields
             times = seen.occurred_ms, fields.get("boot"), fields.get("uptime_ms")
@@ -118,7 +118,7 @@ def _is_same(have: tuple[Any, ...], told: tuple[Any, ...]) -> bool:
     return have == told
 
 
-def _contradiction(db: Db, text: str) -> DataError:
+def _contradiction(db: SqliteDb, text: str) -> DataError:
     path = value(db, "SELECT file FROM pragma_database_list WHERE name = 'main'")
     return DataError(
         f"ledger {path}: it does not fit together, so it is not migrated ({text}); keep the file,"
@@ -126,4 +126,4 @@ def _contradiction(db: Db, text: str) -> DataError:
     )
 
 
-_STEPS: dict[int, Callable[[Db], None]] = {ONE_LOG: _one_log}
+_STEPS: dict[int, Callable[[SqliteDb], None]] = {ONE_LOG: _one_log}

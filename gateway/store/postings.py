@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from gateway.facts.postings import COLUMNS, Posting
-from gateway.store.engine import Db, rows, value
-from gateway.store.entries import touch
+from gateway.store.engine import Db, paged, placeholders, rows, value
+from gateway.store.entries import append, append_found
 
 _POSTING_COLUMNS = "receipt_no, line_no, posted_ms, " + ", ".join(COLUMNS[3:])
 _STAGED_COLUMNS = (
     "file_line, tender_key, change_key, allocation_key, content, reason, " + _POSTING_COLUMNS
+)
+# Those that are no texts.
+_TYPES = dict.fromkeys(
+    ("line_no", "posted_ms", "tender_amount_cents", "change_cents", "allocation_cents"), "BIGINT"
 )
 _SAME_KEY = " AND ".join(
     f"posting.{name} = staged.{name}" for name in ("source_system", "receipt_no", "line_no")
@@ -32,15 +36,16 @@ _NEW_LINES = (
 @contextmanager
 def staging(db: Db) -> Iterator[None]:
     """The temporary table that one file is laid into; nothing of it is left afterwards."""
-    db.execute("DROP TABLE IF EXISTS temp.staged")
+    db.execute("DROP TABLE IF EXISTS staged")
+    typed = ", ".join(f"{name} {_TYPES.get(name, 'TEXT')}" for name in _POSTING_COLUMNS.split(", "))
     db.execute(
-        "CREATE TEMP TABLE staged (file_line INTEGER PRIMARY KEY, tender_key, change_key,"
-        f" allocation_key, content, reason, {_POSTING_COLUMNS})"
+        "CREATE TEMPORARY TABLE staged (file_line BIGINT PRIMARY KEY, tender_key BIGINT,"
+        f" change_key BIGINT, allocation_key BIGINT, content BYTEA, reason TEXT, {typed})"
     )
     try:
         yield
     finally:
-        db.execute("DROP TABLE temp.staged")
+        db.execute("DROP TABLE staged")
 
 
 def stage(
@@ -51,9 +56,8 @@ def stage(
     the reason against it or None).
     """
     nothing = (None,) * len(COLUMNS)
-    marks = ", ".join("?" * (6 + len(COLUMNS)))
     db.executemany(
-        f"INSERT INTO staged ({_STAGED_COLUMNS}) VALUES ({marks})",
+        f"INSERT INTO staged ({_STAGED_COLUMNS}) VALUES {placeholders(1, 6 + len(COLUMNS))}",
         [
             (line, *amounts, posting and posting.content(), reason,
              *(nothing if posting is None else posting.values()))
@@ -134,33 +138,36 @@ def add_file(
     counts: tuple[int, int, int, int],
 ) -> int:
     """Note a file that was read whole; its id. `counts`: rows, added, known, refused."""
-    touch(db, "posted_file")
-    return int(
-        db.execute(
-            "INSERT INTO posted_file (sha256, name, bytes, imported_ms, state, reason, rows, added,"
-            " known, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (sha256, name, size_bytes, imported_ms, state, reason, *counts),
-        ).lastrowid
-        or 0
+    file_id = append(
+        db,
+        "posted_file",
+        "INSERT INTO posted_file (id, sha256, name, bytes, imported_ms, state, reason, rows, added,"
+        " known, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (sha256, name, size_bytes, imported_ms, state, reason, *counts),
     )
+    assert file_id is not None, "a file that is known is not added again"
+    return file_id
 
 
 def post_new(db: Db, file_id: int) -> None:
     """Post every staged row that is sound and new."""
-    touch(db, "posting")
-    db.execute(
-        f"INSERT INTO posting (file_id, file_line, {_POSTING_COLUMNS}, content) SELECT ?,"
-        f" file_line, {_POSTING_COLUMNS}, content FROM staged WHERE file_line IN ({_NEW_LINES})"
-        " ORDER BY file_line",
+    append_found(
+        db,
+        "posting",
+        f"INSERT INTO posting (id, file_id, file_line, {_POSTING_COLUMNS}, content) SELECT"
+        f" ? + row_number() OVER (ORDER BY file_line), ?, file_line, {_POSTING_COLUMNS}, content"
+        f" FROM staged WHERE file_line IN ({_NEW_LINES}) ORDER BY file_line",
         (file_id,),
     )
 
 
 def keep_refused(db: Db, file_id: int, limit: int) -> None:
     """Keep line and reason of the first refused rows."""
-    touch(db, "posting_quarantine")
-    db.execute(
-        "INSERT INTO posting_quarantine (file_id, file_line, reason) SELECT ?, file_line, reason"
+    append_found(
+        db,
+        "posting_quarantine",
+        "INSERT INTO posting_quarantine (id, file_id, file_line, reason) SELECT"
+        " ? + row_number() OVER (ORDER BY file_line), ?, file_line, reason"
         " FROM staged WHERE reason IS NOT NULL ORDER BY file_line LIMIT ?",
         (file_id, limit),
     )
@@ -185,8 +192,8 @@ def postings_between(
     order of posting.
     """
     found = db.execute(
-        f"SELECT {_POSTING_COLUMNS} FROM posting WHERE window_id = ?1"
-        " AND (business_date = ?2 OR (posted_ms >= ?3 AND posted_ms < ?4))"
+        f"SELECT {_POSTING_COLUMNS} FROM posting WHERE window_id = ?"
+        " AND (business_date = ? OR (posted_ms >= ? AND posted_ms < ?))"
         " ORDER BY posted_ms, source_system, receipt_no, line_no",
         (window, business_date, since_ms, until_ms),
     )
@@ -241,11 +248,12 @@ def quarantined(db: Db, since_ms: int = 0) -> list[dict[str, Any]]:
 
 def hashed_postings(db: Db) -> Iterator[tuple[Posting, bytes, int, str]]:
     """(posting, the hash that is stored with it, line, file) of every posting."""
-    found = db.execute(
-        f"SELECT content, file_line, name, {_POSTING_COLUMNS} FROM posting JOIN posted_file ON"
-        " posted_file.id = file_id"
+    query = (
+        f"SELECT posting.id, content, file_line, name, {_POSTING_COLUMNS} FROM posting"
+        " JOIN posted_file ON posted_file.id = file_id WHERE posting.id >= ?"
+        " ORDER BY posting.id LIMIT ?"
     )
-    for content, file_line, name, *values in found:
+    for _, content, file_line, name, *values in paged(db, query):
         yield Posting(*values), content, file_line, name
 
 
@@ -253,17 +261,17 @@ def miscounted_files(db: Db) -> list[tuple[str, int, int]]:
     """(file, rows that it says were posted, rows that are here) where the two differ."""
     return list(
         db.execute(
-            "SELECT name, added, (SELECT count(*) FROM posting WHERE file_id = posted_file.id) AS"
-            " rows_found FROM posted_file WHERE added <> rows_found"
+            "SELECT name, added, found FROM (SELECT name, added, (SELECT count(*) FROM posting"
+            " WHERE file_id = posted_file.id) AS found FROM posted_file) AS file"
+            " WHERE added <> found"
         )
     )
 
 
 def contents_by_key(db: Db, file_id: int | None = None) -> dict[tuple[str, str, int], bytes]:
     """{(source_system, receipt_no, line_no): hash} of all postings, or of those of one file."""
+    where, values = ("", ()) if file_id is None else ("WHERE file_id = ?", (file_id,))  # type: tuple[str, tuple[int, ...]]
     found = db.execute(
-        "SELECT source_system, receipt_no, line_no, content FROM posting"
-        " WHERE ?1 IS NULL OR file_id = ?1",
-        (file_id,),
+        f"SELECT source_system, receipt_no, line_no, content FROM posting {where}", values
     )
     return {(source, receipt, line): content for source, receipt, line, content in found}

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain
-from gateway.store.engine import Db, value
+from gateway.store.engine import SqliteDb, value
 from gateway.store.ledger_file import APPLICATION_ID
 from gateway.store.schema_version import migrations, schema_in_memory
 
@@ -19,7 +19,7 @@ _SIDE_FILES = ("-wal", "-journal")
 
 
 @contextmanager
-def opened_read_only(path: Path) -> Iterator[Db]:
+def opened_read_only(path: Path) -> Iterator[SqliteDb]:
     """The ledger, read without a lock and without a file beside it: works on read-only media, and
     leaves no trace.
 
@@ -36,7 +36,7 @@ def opened_read_only(path: Path) -> Iterator[Db]:
         if not any(before[1:]):
             with closing(
                 sqlite3.connect(
-                    f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, factory=Db
+                    f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, factory=SqliteDb
                 )
             ) as db:
                 yield _checked(db, path)
@@ -49,7 +49,9 @@ def opened_read_only(path: Path) -> Iterator[Db]:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "ledger.db"
             _copy(path, copy)
-            with closing(sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True, factory=Db)) as db:
+            with closing(
+                sqlite3.connect(f"{copy.as_uri()}?mode=ro", uri=True, factory=SqliteDb)
+            ) as db:
                 yield _checked(db, path)
     except PermissionError as error:
         raise PermissionDenied(
@@ -89,7 +91,7 @@ def _copy(path: Path, copy: Path) -> None:
     )
 
 
-def _checked(db: Db, path: Path) -> Db:
+def _checked(db: SqliteDb, path: Path) -> SqliteDb:
     try:
         if value(db, "PRAGMA application_id") != APPLICATION_ID:
             raise DataError(f"ledger {path}: a SQLite file of another program; name the right file")
@@ -107,12 +109,12 @@ def _checked(db: Db, path: Path) -> Db:
     return db
 
 
-def _schema(db: Db) -> dict[tuple[str, str], str]:
+def _schema(db: SqliteDb) -> dict[tuple[str, str], str]:
     rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
     return {(kind, name): " ".join(str(sql).split()) for kind, name, sql in rows}
 
 
-def schema_changes(db: Db) -> list[tuple[str, str, str]]:
+def schema_changes(db: SqliteDb) -> list[tuple[str, str, str]]:
     """(type, name, state) of each table, index and trigger that is not as this program makes it."""
     with closing(empty_ledger()) as fresh:
         expected, found = _schema(fresh), _schema(db)
@@ -125,6 +127,6 @@ def schema_changes(db: Db) -> list[tuple[str, str, str]]:
     return changes
 
 
-def empty_ledger() -> Db:
+def empty_ledger() -> SqliteDb:
     """A ledger in memory, of this program's schema; the caller closes it."""
     return schema_in_memory(len(migrations()))

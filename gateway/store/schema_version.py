@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
-from gateway.store.engine import Db, StorageError, value
+from gateway.store.engine import Db, SqliteDb, StorageError
 
 SCHEMA = Path(__file__).parent / "schema"
 ONE_LOG = 4  # the version that moved messages and records into the log: store/migration.py
+
+
+def server_script() -> tuple[int, str]:
+    """(number, SQL) of the schema of a ledger on a PostgreSQL server. Servers began with this one;
+    the next is a script that changes it, numbered as SQLite's.
+    """
+    newest = len(migrations())
+    return newest, (SCHEMA / "postgres" / f"{newest:04}.sql").read_text("utf-8")
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -24,7 +32,7 @@ def migrations() -> list[tuple[int, str]]:
     return found
 
 
-def schema_text(db: Db, path: Path, error: object = "") -> str:
+def schema_text(db: Db, place: object, error: object = "") -> str:
     """What to say of a ledger whose tables are not those that this program knows: its version,
     ours, and the next step.
     """
@@ -35,7 +43,7 @@ def schema_text(db: Db, path: Path, error: object = "") -> str:
     said = f" ({error})" if error else ""
     if version > known:
         return (
-            f"ledger {path}: its schema is version {version}, this program knows versions 1 to"
+            f"ledger {place}: its schema is version {version}, this program knows versions 1 to"
             f" {known}{said}: a newer program wrote it; start that program, or put a backup of"
             " before back with till restore"
         )
@@ -44,15 +52,15 @@ def schema_text(db: Db, path: Path, error: object = "") -> str:
         lacks = ", ".join(_lacking(db, _tables_of(version)))
     lacks = f" and it lacks {lacks}" if lacks else ""
     return (
-        f"ledger {path}: its schema says version {version}, this program knows versions 1 to"
+        f"ledger {place}: its schema says version {version}, this program knows versions 1 to"
         f" {known},{lacks or ' and it is not as that version has it'}{said}: another program or a"
         " person changed it; keep the file, put a backup back with till restore"
     )
 
 
 def version_of(db: Db) -> int:
-    """The schema version that the file names."""
-    return int(value(db, "PRAGMA user_version"))
+    """The schema version that the ledger names."""
+    return db.schema_version()
 
 
 def is_known(db: Db) -> bool:
@@ -65,12 +73,12 @@ def is_known(db: Db) -> bool:
 def _tables_of(version: int) -> Mapping[str, frozenset[str]]:
     """{table: its columns} of a ledger of this schema version."""
     with closing(schema_in_memory(version)) as fresh:
-        return _tables(fresh)
+        return fresh.tables()
 
 
-def schema_in_memory(version: int) -> Db:
+def schema_in_memory(version: int) -> SqliteDb:
     """An empty ledger in memory, of this schema version; the caller closes it."""
-    fresh = sqlite3.connect(":memory:", isolation_level=None, factory=Db)
+    fresh = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteDb)
     fresh.create_function("till_first_form", 3, lambda *_: b"")
     for number, script in migrations()[: max(version, 0)]:
         fresh.executescript(script)
@@ -79,19 +87,9 @@ def schema_in_memory(version: int) -> Db:
     return fresh
 
 
-def _tables(db: Db) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for table, column in db.execute(
-        "SELECT m.name, c.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c"
-        " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'"
-    ):
-        found.setdefault(table, set()).add(column)
-    return {table: frozenset(columns) for table, columns in found.items()}
-
-
 def _lacking(db: Db, expected: Mapping[str, frozenset[str]]) -> list[str]:
     """The tables and columns that should be there and are not."""
-    found = _tables(db)
+    found = db.tables()
     return [
         f"table {table}" if table not in found else f"column {table}.{column}"
         for table, columns in expected.items()

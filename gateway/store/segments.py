@@ -10,10 +10,12 @@ from gateway.facts.chain import frames_in
 from gateway.facts.events import Events, payload_of, read_events, seen_records
 from gateway.facts.records import SeenRecord
 from gateway.facts.segments import SPAN_MS, Segment
-from gateway.store.engine import Db, value
-from gateway.store.entries import LAST
+from gateway.store.engine import FIRST, LAST, Db, paged, value
+from gateway.store.entries import CONTENT_ROWS, pending_of
 from gateway.store.streams import StreamRow, all_streams
 
+_PREFIX = "till/1/site/"  # the site stands at the entry's beginning, and nobody asks here
+LATEST_ROWS = 16  # nearly always the first segment is the one that is looked for
 _BYTES = "substr(content, at + 1, size)"
 READ_AHEAD_SEGMENTS = 32
 READ_AHEAD_RECORDS = 1_000
@@ -23,11 +25,14 @@ SegmentRow = tuple[int, int, int, int, int, int, int, int]
 
 def add_segments(db: Db, new: Iterable[SegmentRow]) -> None:
     """Append segments."""
+    pending = pending_of(db)
+    made = [(row_id, *row) for row_id, row in enumerate(new, pending.segment_id + 1)]
     db.executemany(
-        "INSERT INTO segment (cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        new,
+        "INSERT INTO segment (id, cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        made,
     )
+    pending.segment_id += len(made)
 
 
 def segment_row(cursor_id: int, n: int, segment: Segment) -> SegmentRow:
@@ -38,10 +43,13 @@ def segment_row(cursor_id: int, n: int, segment: Segment) -> SegmentRow:
 
 def all_segments(db: Db) -> Iterator[SegmentRow]:
     """Every row, in the order of recording."""
-    return db.execute(
-        "SELECT cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms FROM segment"
-        " ORDER BY id"
+    query = (
+        "SELECT id, cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms FROM segment"
+        " WHERE id >= ? ORDER BY id LIMIT ?"
     )
+    for _, *segment in paged(db, query):
+        cursor_id, first, last, n, at, size, from_ms, until_ms = segment
+        yield cursor_id, first, last, n, at, size, from_ms, until_ms
 
 
 class Bodies(NamedTuple):
@@ -102,25 +110,36 @@ def _found(
 ) -> Iterator[tuple[str, int, int, int, int, int, bytes]]:
     """device, epoch, first_seq, last_seq, n, at and frames of each segment that may hold them."""
     if since_ms is None:  # the whole log, or its end: read as it stands, without sorting
-        yield from db.execute(
-            f"SELECT device, epoch, first_seq, last_seq, segment.n, at, {_BYTES} FROM segment"
-            " JOIN cursor ON cursor.id = cursor_id JOIN entry ON entry.n = segment.n"
-            " WHERE segment.n > ? AND from_ms < ? AND (device = ? OR ? = '') ORDER BY segment.id",
-            (after_n, LAST if until_ms is None else until_ms, device or "", device or ""),
+        until_ms = LAST if until_ms is None else until_ms
+        found = paged(
+            db,
+            f"SELECT segment.id, device, epoch, first_seq, last_seq, segment.n, at, {_BYTES}"
+            " FROM segment JOIN cursor ON cursor.id = cursor_id JOIN entry ON entry.n = segment.n"
+            " WHERE segment.id >= ? AND segment.n > ? AND from_ms < ? AND (device = ? OR ? = '')"
+            " ORDER BY segment.id LIMIT ?",
+            FIRST,
+            (after_n, until_ms, device or "", device or ""),
+            CONTENT_ROWS,
         )
+        for _, name, epoch, first, last, n, at, frames in found:
+            yield name, epoch, first, last, n, at, bytes(frames)
         return
     query, values = by_time(since_ms, LAST if until_ms is None else until_ms, device)
     for name, epoch, first, last, n, at, size in sorted(db.execute(query, values), key=_place):
         if n > after_n:
             frames = value(
-                db, "SELECT substr(content, ?, ?) FROM entry WHERE n = ?", (at + 1, size, n)
+                db,
+                "SELECT substr(content, CAST(? AS INTEGER), CAST(? AS INTEGER)) FROM entry"
+                " WHERE n = ?",
+                (at + 1, size, n),
             )
             yield name, epoch, first, last, n, at, bytes(frames)
 
 
 def _place(row: tuple[str, int, int, int, int, int, int]) -> tuple[int, int, int]:
     """The order of recording: entry, place in it, seq."""
-    return row[4], row[5], row[2]
+    _, _, first_seq, _, n, at, _ = row
+    return n, at, first_seq
 
 
 def by_time(since_ms: int, until_ms: int, device: str | None) -> tuple[str, tuple[Any, ...]]:
@@ -129,7 +148,7 @@ def by_time(since_ms: int, until_ms: int, device: str | None) -> tuple[str, tupl
     """
     return (
         "SELECT device, epoch, first_seq, last_seq, n, at, size FROM cursor CROSS JOIN segment"
-        " ON segment.cursor_id = cursor.id WHERE (device = ? OR ? = '') AND from_ms >= ?"
+        " WHERE segment.cursor_id = cursor.id AND (device = ? OR ? = '') AND from_ms >= ?"
         " AND from_ms < ? AND until_ms >= ?",
         (device or "", device or "", since_ms - SPAN_MS, until_ms, since_ms),
     )
@@ -142,12 +161,13 @@ def _records(
         if events.epoch == epoch:
             seqs = range(max(first, events.first_seq), min(last, events.last_seq) + 1)
             yield from seen_records(device, events, seqs, received_ms, n)
+            first = max(first, seqs.stop)  # the next message may state some of them again
 
 
 def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:
-    for message in frames_in(frames, at):
+    for message in frames_in(frames, at, _PREFIX):
         if message.leaf == "ev":
-            payload = payload_of(message.sealed)
+            payload = payload_of(message.sealed, message.topic)
             yield message.received_ms, read_events(payload, message.received_ms)
 
 
@@ -159,14 +179,27 @@ def last_counted_ms(db: Db, until_ms: int) -> int | None:
     return max((at_ms for at_ms in found if at_ms is not None), default=None)
 
 
+def _latest_first(
+    db: Db, cursor_id: int, until_ms: int
+) -> Iterator[tuple[int, int, int, int, int, bytes]]:
+    """first_seq, last_seq, n, at, from_ms and frames of a stream's segments, the latest first."""
+    seen = 0
+    while True:
+        page = db.execute(
+            f"SELECT first_seq, last_seq, segment.n, at, from_ms, {_BYTES} FROM segment JOIN entry"
+            " ON entry.n = segment.n WHERE cursor_id = ? AND from_ms < ?"
+            " ORDER BY from_ms DESC, segment.id DESC LIMIT ? OFFSET ?",
+            (cursor_id, until_ms, LATEST_ROWS, seen),
+        ).fetchall()
+        yield from page
+        seen += len(page)
+        if len(page) < LATEST_ROWS:
+            return
+
+
 def _last_counted_of(db: Db, stream: StreamRow, until_ms: int) -> int | None:
     latest: int | None = None
-    segments = db.execute(
-        f"SELECT first_seq, last_seq, segment.n, at, from_ms, {_BYTES} FROM segment JOIN entry"
-        " ON entry.n = segment.n WHERE cursor_id = ? AND from_ms < ? ORDER BY from_ms DESC",
-        (stream.id, until_ms),
-    )
-    for first, last, n, at, from_ms, frames in segments:
+    for first, last, n, at, from_ms, frames in _latest_first(db, stream.id, until_ms):
         if latest is not None and from_ms + SPAN_MS < latest:
             break
         for record in _records(stream.device, stream.epoch, first, last, n, at, bytes(frames)):

@@ -2,13 +2,18 @@
 and what each device said of itself last.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.store.engine import Db, rows, value
+from gateway.store.engine import Db, placeholders, rows, value
 from protocol.messages import FINGERPRINT_BYTES
 
 EVER = -(1 << 62)  # before every time
+_HEARTBEAT = (
+    "epoch", "boot", "uptime_ms", "status", "last_seq", "lowest_kept", "acked", "ledger_n",
+    "ledger_head", "heap_free", "heap_low", "command",
+)  # fmt: skip
+KEYS_AT_ONCE = 500  # streams that one statement asks for
 
 
 class StreamRow(NamedTuple):
@@ -29,6 +34,16 @@ class StreamRow(NamedTuple):
 def open_stream(db: Db, device: str, epoch: int) -> StreamRow | None:
     """One stream; None for one that nobody has seen."""
     return next(iter(_streams(db, "WHERE device = ? AND epoch = ?", (device, epoch))), None)
+
+
+def open_streams(db: Db, keys: Sequence[tuple[str, int]]) -> dict[tuple[str, int], StreamRow]:
+    """{(device, epoch): stream} of those that somebody has seen."""
+    found: list[StreamRow] = []
+    for start in range(0, len(keys), KEYS_AT_ONCE):
+        part = keys[start : start + KEYS_AT_ONCE]
+        where = f"WHERE (device, epoch) IN (VALUES {placeholders(len(part), 2)})"
+        found += _streams(db, where, tuple(item for key in part for item in key))
+    return {(stream.device, stream.epoch): stream for stream in found}
 
 
 def all_streams(db: Db) -> list[StreamRow]:
@@ -148,7 +163,7 @@ def gaps(db: Db, since_ms: int = EVER) -> list[dict[str, Any]]:
     return rows(
         db,
         "SELECT device, epoch, from_seq, to_seq, cause, noted_ms, entry_n FROM gap"
-        " WHERE noted_ms >= ? ORDER BY device, epoch, from_seq",
+        " WHERE noted_ms >= ? ORDER BY device || '', epoch, from_seq",  # || '': by time, then sort
         (since_ms,),
     )
 
@@ -160,7 +175,7 @@ def missing_counts(db: Db) -> dict[str, tuple[int, int]]:
         "SELECT device, count(*) AS gaps, sum(to_seq - from_seq + 1) AS missing FROM gap"
         " GROUP BY device",
     )
-    return {row["device"]: (row["gaps"], row["missing"]) for row in found}
+    return {row["device"]: (int(row["gaps"]), int(row["missing"])) for row in found}
 
 
 def last_spoke(db: Db, device: str, epoch: int) -> tuple[int, int] | None:
@@ -182,24 +197,18 @@ def note_heartbeat(db: Db, device: str, seen_ms: int, state: Mapping[str, Any]) 
     """Keep the last heartbeat of a device. `state` as protocol.messages.decode_state gives it;
     seen_ms 0: known from the broker's copy alone.
     """
-    db.execute(
-        "INSERT INTO heartbeat (device, seen_ms, epoch, boot, uptime_ms, status, last_seq,"
-        " lowest_kept, acked, ledger_n, ledger_head, heap_free, heap_low, command)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (device) DO UPDATE SET seen_ms = CASE WHEN"
-        " excluded.seen_ms > heartbeat.seen_ms THEN excluded.seen_ms ELSE heartbeat.seen_ms END,"
-        " epoch = excluded.epoch, boot = excluded.boot, uptime_ms = excluded.uptime_ms,"
-        " status = excluded.status, last_seq = excluded.last_seq,"
-        " lowest_kept = excluded.lowest_kept, acked = excluded.acked,"
-        " ledger_n = excluded.ledger_n, ledger_head = excluded.ledger_head,"
-        " heap_free = excluded.heap_free, heap_low = excluded.heap_low,"
-        " command = excluded.command",
-        (
-            device, seen_ms, state["epoch"], state["boot"], state["uptime_ms"], state["status"],
-            state["last_seq"], state["lowest_kept"], state["acked"], state["ledger_n"],
-            state["ledger_head"], state["heap_free"], state["heap_low"], state["command"],
-        ),
-    )  # fmt: skip
+    told = tuple(state[name] for name in _HEARTBEAT)
+    changed = db.execute(
+        "UPDATE heartbeat SET seen_ms = CASE WHEN seen_ms < ? THEN ? ELSE seen_ms END,"
+        f" {', '.join(f'{name} = ?' for name in _HEARTBEAT)} WHERE device = ?",
+        (seen_ms, seen_ms, *told, device),
+    )
+    if not changed.rowcount:
+        db.execute(
+            f"INSERT INTO heartbeat (device, seen_ms, {', '.join(_HEARTBEAT)})"
+            f" VALUES {placeholders(1, 2 + len(_HEARTBEAT))}",
+            (device, seen_ms, *told),
+        )
 
 
 def heartbeats(db: Db) -> list[dict[str, Any]]:
@@ -221,11 +230,14 @@ def witnesses(db: Db) -> list[dict[str, Any]]:
 
 def add_counts(db: Db, counts: Iterable[tuple[str, str, int]]) -> None:
     """Raise counters: (device, name, by)."""
-    db.executemany(
-        "INSERT INTO counter (device, name, value) VALUES (?, ?, ?)"
-        " ON CONFLICT (device, name) DO UPDATE SET value = counter.value + excluded.value",
-        counts,
-    )
+    for device, name, by in counts:
+        changed = db.execute(
+            "UPDATE counter SET value = value + ? WHERE device = ? AND name = ?", (by, device, name)
+        )
+        if not changed.rowcount:
+            db.execute(
+                "INSERT INTO counter (device, name, value) VALUES (?, ?, ?)", (device, name, by)
+            )
 
 
 def counters(db: Db) -> dict[tuple[str, str], int]:

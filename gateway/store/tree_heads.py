@@ -5,7 +5,7 @@ a text has in C2SP; in the office a checkpoint is a count of the drawer.)
 from typing import Any
 
 from gateway.store.engine import Db, rows
-from gateway.store.entries import touch
+from gateway.store.entries import append
 
 
 def tree_heads(db: Db, business_date: str | None = None) -> list[dict[str, Any]]:
@@ -33,8 +33,10 @@ def newest_tree_head(db: Db) -> tuple[str, int]:
 
 def add_tree_head(db: Db, business_date: str, n: int, root: bytes, made_ms: int, note: str) -> None:
     """Append the tree head of a business day."""
-    touch(db, "checkpoint")
-    db.execute(
-        "INSERT INTO checkpoint (business_date, n, root, made_ms, note) VALUES (?, ?, ?, ?, ?)",
+    append(
+        db,
+        "checkpoint",
+        "INSERT INTO checkpoint (id, business_date, n, root, made_ms, note)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         (business_date, n, root, made_ms, note),
     )

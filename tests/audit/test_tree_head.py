@@ -59,7 +59,7 @@ def test_a_checkpoint_signs_size_and_merkle_root_of_the_very_bytes_of_the_chain(
 
     root = merkle_tree_hash(
         [
-            content_of("till/1/city/", frame(each.received_ms, "ev", each.sealed), [])
+            content_of("till/1/city/", frame(each.received_ms, each.device, "ev", each.sealed), [])
             for each in kept(office.ledger.db)
         ]
     )

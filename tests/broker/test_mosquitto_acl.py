@@ -28,10 +28,10 @@ MARKER = "till/1/city/{}/state"
 
 
 class Guarded(MosquittoBroker):
-    """mosquitto with the site's access list; w3 was revoked."""
+    """mosquitto with the access list of a site with two workers; w3 was revoked."""
 
     def config(self) -> str:
-        (self._folder / "acl").write_text(broker_config.acl(SITE, ["w3"]))
+        (self._folder / "acl").write_text(broker_config.acl(SITE, ["w3"], workers=2))
         return super().config() + f"acl_file {self._folder / 'acl'}\n"
 
 
@@ -87,7 +87,7 @@ def let_through(broker: MosquittoBroker, writer: str, reader: str, topics: list[
     reading = Client(broker, reader, [*topics, "till/#"])
     opener, open_way = (
         (writing, MARKER.format(writer))
-        if reader == GATEWAY
+        if reader in pki.WORKER_NAMES
         else (closing, f"till/1/city/{reader}/ack")
     )
     try:
@@ -97,7 +97,7 @@ def let_through(broker: MosquittoBroker, writer: str, reader: str, topics: list[
             trying = Client(broker, writer, [])
             trying.publish(topic, b"?")
             trying.close()
-        if opener is writing and writer in ("w3", GATEWAY):
+        if opener is writing and writer in ("w3", *pki.WORKER_NAMES):
             opener, open_way = Client(broker, "w9", []), MARKER.format("w9")
         opener.publish(open_way, b"end")
         return reading.topics_until(b"end")
@@ -112,6 +112,7 @@ def of(device: str, *leaves: str) -> list[str]:
 
 W1 = of("w1", "ev", "state")
 DOWN = of("w1", "ack", "cmd")
+SECOND = pki.WORKER_NAMES[1]
 CASES = [
     proves("ACL-1", "w1", GATEWAY, W1, W1),
     proves("ACL-2", "w2", GATEWAY, W1 + of("w2", "ev"), of("w2", "ev")),
@@ -123,6 +124,11 @@ CASES = [
     proves("ACL-6", "w1", GATEWAY, W1, W1),
     proves("ACL-6", GATEWAY, "w1", DOWN, DOWN),
     proves("ACL-7", "w3", GATEWAY, of("w3", "ev", "state"), []),
+    # the second worker is the gateway too, and the third is nobody
+    proves("ACL-6", "w1", SECOND, W1, W1),
+    proves("ACL-6", SECOND, "w1", DOWN, DOWN),
+    proves("ACL-6", SECOND, GATEWAY, of(GATEWAY, "state") + W1, of(GATEWAY, "state")),
+    proves("ACL-5", "gateway-3", "w1", DOWN, []),
 ]
 
 

@@ -40,7 +40,7 @@ def test_what_is_refused_leaves_no_folder_and_names_no_file(
     assert [] == list(tmp_path.iterdir())
 
 
-def test_the_entry_names_this_machine_s_zone_as_a_suggestion(tmp_path: Path) -> None:
+def test_the_message_names_this_machine_s_zone_as_a_suggestion(tmp_path: Path) -> None:
     done = subprocess.run(
         command("init", tmp_path / "new", "--site", "city"), cwd=ROOT, capture_output=True,
         env={**environment(), "TZ": "America/Denver"}, stdin=subprocess.DEVNULL, text=True,

@@ -93,7 +93,10 @@ def test_every_key_of_till_toml_is_on_the_page_with_its_default() -> None:
         r"^\| (`[a-z_.`, ]+`) \| ([^|]+) \|", PAGE.partition("## till.toml")[2], re.MULTILINE
     )
     told = {key: default for keys, default in rows for key in re.findall(r"[a-z_.]+", keys)}
-    tables = {"": config.Config, "broker.": config.Broker, "policy.": config.Policy}
+    tables = {
+        "": config.Config, "broker.": config.Broker, "ledger.": config.LedgerTable,
+        "policy.": config.Policy,
+    }  # fmt: skip
     real = {
         prefix + name: field for prefix, table in tables.items() for name,
         field in table.model_fields.items()

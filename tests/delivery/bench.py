@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import Clock
+from gateway.config import LedgerServer
 from gateway.delivery.ingest import Ingest
 from gateway.devices.keys import DeviceKey, KeyStore, create_key
 from gateway.store.ledger import Ledger
@@ -40,8 +41,9 @@ class Device:
     messages.
     """
 
-    def __init__(self, key: DeviceKey, epoch: int = 7) -> None:
+    def __init__(self, key: DeviceKey, epoch: int = 7, site: str = SITE) -> None:
         self.key = key
+        self.site = site
         self.epoch = epoch
         self.boot = 1
         self.uptime_ms = 1_000_000
@@ -52,7 +54,7 @@ class Device:
             self.said.append(records.encode_record(a_tally(len(self.said) + 1)))
 
     def topic(self, leaf: str) -> str:
-        return str(topics.topic(SITE, self.key.device, leaf))
+        return str(topics.topic(self.site, self.key.device, leaf))
 
     def ev(
         self, first: int, last: int, bodies: list[bytes] | None = None
@@ -86,13 +88,13 @@ class Device:
 
 
 class Office:
-    """Ledger, keys and ingest in one folder."""
+    """Ledger, keys and ingest in one folder; the ledger elsewhere when its place is named."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Path | LedgerServer | None = None) -> None:
         self.folder = folder
         self.clock = FixedClock()
         self.keys = KeyStore(folder / "keys")
-        self.ledger = Ledger.open(folder / "ledger.db")
+        self.ledger = Ledger.open(place or folder / "ledger.db")
         self.ingest = Ingest(self.ledger, self.keys, self.clock, SITE)
 
     def device(self, name: str = "w1", epoch: int = 7) -> Device:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.delivery.hearing import BEAT_MS, Hearing
 from gateway.delivery.service import Service, ServiceSettings
 from tests.delivery.bench import SITE, Office
 
@@ -83,6 +84,11 @@ class Peer:
         self.send(suback(self.until(8)[:2]))
         return self
 
+    def until_closed(self) -> None:
+        """Returns when the gateway has closed, well before it would ask whether we live."""
+        while (packet := self.next())[0]:
+            assert packet[0] >> 4 != 12, "it is still there"
+
     def beat(self) -> bytes:
         """The payload of the gateway's next beat."""
         while True:
@@ -95,10 +101,15 @@ class Peer:
 
 
 class FakeBroker:
-    """Listens; the test takes connections one by one."""
+    """Listens; the test takes connections one by one. `room`: bytes that the system holds between
+    the two, about; 0: what the system likes.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 0) -> None:
+        self._room = room
         self._listener = socket.create_server((HOST, 0))
+        if room:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         self._listener.settimeout(PATIENCE_S)
         self.port = self._listener.getsockname()[1]
         self._peers: list[Peer] = []
@@ -106,6 +117,8 @@ class FakeBroker:
     def peer(self) -> Peer:
         link, _ = self._listener.accept()
         link.settimeout(PATIENCE_S)
+        if self._room:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._room)
         self._peers.append(Peer(link))
         return self._peers[-1]
 
@@ -116,9 +129,10 @@ class FakeBroker:
 
 
 @contextmanager
-def running(office: Office, port: int) -> Iterator[Service]:
+def running(office: Office, port: int, beat_ms: int = BEAT_MS) -> Iterator[Service]:
     """A gateway in a thread."""
     service = Service(ServiceSettings(SITE, HOST, port), office.ingest)
+    service._hearing = Hearing(beat_ms)
     stop = threading.Event()
     thread = threading.Thread(target=service.run, args=(stop,))
     thread.start()

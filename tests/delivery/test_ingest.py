@@ -230,7 +230,7 @@ def test_an_answer_says_what_the_ledger_holds_and_when(office: Office, device: D
 
     ack = ack_of(office, device, device.ev(1, 3), device.ev(4, 9))
 
-    assert (0, 0, NOW_MS + 77, 7) == (ack["want_from"], ack["want_to"], ack["utc_ms"], ack["epoch"])
+    assert (0, 2, NOW_MS + 77, 7) == (ack["want_from"], ack["want_to"], ack["utc_ms"], ack["epoch"])
     assert office.ledger.head() == (ack["ledger_n"], ack["ledger_head"])
     assert 1 == ack["ledger_n"], "an entry for each commit"
 

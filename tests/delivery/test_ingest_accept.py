@@ -17,7 +17,7 @@ def test_a_message_is_acknowledged_with_the_mark_the_head_and_the_echo(office: O
 
     n, head = office.ledger.head()
     expected = {
-        "epoch": 7, "high_water": 3, "want_from": 0, "want_to": 0, "ledger_n": n,
+        "epoch": 7, "high_water": 3, "want_from": 0, "want_to": 2, "ledger_n": n,
         "ledger_head": head, "utc_ms": NOW_MS, "echo_boot": 1, "echo_uptime_ms": 1_000_000,
         "fingerprint": messages.fingerprint_of(device.said[-1]),
     }  # fmt: skip

@@ -4,7 +4,7 @@ gone, statement by statement.
 
 import pytest
 
-from gateway.store.segments import body_at
+from gateway.store.segments import bodies_from
 from tests.delivery.bench import Device, Office, ack_of
 from tests.store.bench import bodies, kept
 
@@ -49,7 +49,7 @@ def test_the_new_records_of_a_message_that_overlaps_are_taken(
 
 
 def record_body(office: Office, seq: int) -> bytes:
-    body = body_at(office.ledger.db, 1, seq)
+    body = bodies_from(office.ledger.db, 1, seq).by_seq.get(seq)
     assert bodies(office.ledger.db)[seq] == body
     return body
 
@@ -149,3 +149,16 @@ def test_events_alone_never_make_a_gap(office: Office, device: Device) -> None:
         office.take(device.ev(first, 9))
 
     assert ([], 0) == (office.ledger.gaps(), office.ledger.high_water("w1", 7))
+
+
+def test_a_late_record_that_comes_again_adds_nothing(office: Office, device: Device) -> None:
+    office.take(device.ev(1, 3))
+    office.take(device.state(lowest_kept=7))
+    office.take(device.ev(7, 8))
+    office.take(device.ev(1, 2))  # what the ledger has is read, and remembered without 4 to 6
+    office.take(device.ev(4, 6))
+    office.take(device.ev(4, 6))
+
+    assert [1, 2, 3, 7, 8, 4, 5, 6] == office.seqs()
+    assert 5 == office.ledger.counters()[("w1", "duplicates")]
+    assert [] == office.ledger.verify()

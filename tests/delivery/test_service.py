@@ -171,6 +171,7 @@ def test_no_puback_while_the_storage_fails_and_the_same_messages_again(
     assert [("puback 12", 9), ("answer", 9)] == desk.line.answers[2:]
 
 
+@pytest.mark.must("BROKER-20")
 def test_a_puback_belongs_to_the_connection_that_brought_the_message(
     desk: Desk, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@ talk to.
 """
 
 import asyncio
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ SITE = "city"
 DEVICE = "w1"
 MICROPYTHON = str(Path(sys.executable).with_name("micropython"))
 HEAP = "heapsize=190K"  # what a board has
+COINS = [(100, 7), (25, 40), (10, 50), (5, 40), (1, 50)]
 PATIENCE = 60  # seconds, for a busy machine; nothing waits so long when all is well
 
 
@@ -133,6 +135,33 @@ async def until(window: Window, is_so: Callable[[], Any], what: str) -> Any:
         raise AssertionError(
             f"not within {PATIENCE} s: {what}; board: {list(window.remarks)[-5:]}"
         ) from None
+
+
+def heap_bytes() -> int:
+    """What the collector has in all under HEAP, its own tables left out."""
+    command = [MICROPYTHON, "-X", HEAP, "-c", "import gc; print(gc.mem_alloc() + gc.mem_free())"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+async def a_busy_window(folder: Path, tree: Path, listener: Any, act: Any = None) -> None:
+    """A window whose board sends all that it may, then is used while its journal is full; `act`
+    is awaited with it before the last heartbeats.
+    """
+    window = bench(folder, tree, report_gap_ms=1)
+    try:
+        assert await window.start(PATIENCE), (folder / "console.txt").read_text()
+        await until(window, lambda: len(listener.sent) >= 64, "64 records sent")
+        for _ in range(4):
+            await window.count_coins(COINS)
+            await window.count_bills([(2000, 5), (500, 3)])
+            await window.open_drawer()
+            await window.key("12.34+")
+        if act is not None:
+            await act(window)
+        seen = len(listener.states)
+        await until(window, lambda: len(listener.states) >= seen + 6, "six more heartbeats")
+    finally:
+        await window.stop()
 
 
 class Office:

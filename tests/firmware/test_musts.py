@@ -50,6 +50,11 @@ COMMANDS = proves_each(
     "CMD-6", "CMD-7", "CMD-10", "CMD-11", "CMD-12", "CMD-13", "CMD-14", "CMD-16", "CMD-17",
     "SEAL-20", "SEAL-21", "ROT-1",
 )  # fmt: skip
+PACKING = proves_each(
+    "PACK-1", "PACK-2", "PACK-4", "PACK-5", "PACK-6", "PACK-7", "PACK-8", "PACK-9", "PACK-10",
+    "PACK-11", "PACK-12", "PACK-13", "PACK-14", "PACK-15", "PACK-16", "PACK-17", "PACK-18",
+    "PACK-19",
+)  # fmt: skip
 INTERPRETERS = {
     "CPython": ([sys.executable], "PYTHONPATH", f"{ROOT}:{LIB}"),
     "MicroPython": ([str(MICROPYTHON), "-X", HEAP], "MICROPYPATH", f"{ROOT}:{LIB}:.frozen"),
@@ -100,6 +105,11 @@ def test_uplink(statement: str) -> None:
     assert_holds("uplink", statement)
 
 
+@pytest.mark.parametrize("statement", PACKING)
+def test_packed_events(statement: str) -> None:
+    assert_holds("packing", statement)
+
+
 @pytest.mark.parametrize("statement", MQTT)
 def test_mqtt_packets(statement: str) -> None:
     assert_holds("mqtt", statement)
@@ -120,6 +130,7 @@ def test_no_statement_is_proven_and_not_read() -> None:
         ("records", RECORDS),
         ("journal", JOURNAL),
         ("uplink", UPLINK),
+        ("packing", PACKING),
         ("mqtt", MQTT),
         ("commands", COMMANDS),
     ):

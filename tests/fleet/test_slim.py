@@ -115,3 +115,14 @@ def test_a_private_name_that_another_object_or_a_text_asks_for_is_kept() -> None
     )
 
     assert source == slimmed(source, "One().run()")
+
+
+def test_errors_of_a_wordless_module_keep_their_class_alone() -> None:
+    source = 'def f(a):\n    if a:\n        raise ValueError("a %d is too much" % a)\n    raise\n'
+
+    kept = slim({"m.py": source}, ("f",))["m.py"]
+    wordless = slim({"m.py": source}, ("f",), ("m.py",))["m.py"]
+
+    assert "too much" in kept
+    assert "raise ValueError\n" in wordless
+    assert "too much" not in wordless

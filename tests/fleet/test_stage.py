@@ -187,3 +187,14 @@ def test_a_board_may_declare_more_devices_on_one_line(tmp_path: Path) -> None:
     assert ({"name": "notes", "address": 40, "events": 159, "checksum": "crc"},) == coins[
         "settings"
     ]["also"]
+
+
+def test_a_board_gets_neither_the_gateways_half_nor_words_that_it_never_shows(
+    tmp_path: Path,
+) -> None:
+    staged = stage("unix", None, tmp_path / "tree")
+
+    assert "protocol/packing.mpy" in staged.files
+    assert "protocol/unpacking.mpy" not in staged.files
+    assert b"unknown kid" not in (tmp_path / "tree/protocol/seal.mpy").read_bytes()
+    assert b"journal: " in (tmp_path / "tree/firmware/journal.mpy").read_bytes()

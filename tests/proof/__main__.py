@@ -14,6 +14,7 @@ PROOFS = (
     "broker",
     "powercut",
     "reader",
+    "workers",
 )
 
 

@@ -218,7 +218,7 @@ class _Scene:
     def _heartbeat(self) -> tuple[int, int, int]:
         with closing(sqlite3.connect(self._folder / "ledger.db", timeout=PATIENCE_S)) as db:
             query = (
-                "SELECT last_seq, acked, (SELECT count(*) FROM record) FROM heartbeat WHERE"
+                "SELECT last_seq, acked, (SELECT sum(records) FROM cursor) FROM heartbeat WHERE"
                 " device = ?"
             )
             return db.execute(query, (DEVICE,)).fetchone() or (0, 0, 0)

@@ -3,7 +3,6 @@ has one documented way to refuse.
 """
 
 import json
-import sqlite3
 import tempfile
 import tomllib
 from collections.abc import Callable
@@ -24,8 +23,8 @@ from gateway.incoming.posted_row import RowError, parse_row
 from gateway.instruments.capture import read_bursts
 from gateway.instruments.frame_grammar import compile_frame
 from gateway.instruments.grammar import compile_line
-from gateway.store.schema_version import migrations
-from protocol import cbor, messages, records, seal, topics
+from gateway.store.read_only import empty_ledger
+from protocol import cbor, messages, packing, records, seal, topics, unpacking
 from protocol.compat import ProtocolError
 from tests.delivery.bench import NOW_MS, Office
 from tests.proof.reader import outcome, strictly, whole_reader
@@ -57,6 +56,18 @@ def record(data: bytes) -> None:
     assert records.encode_record(records.decode_record(data)) == data
 
 
+def unpacked(data: bytes) -> None:
+    """What unpacks is a payload of version 1 that fits in a message, and packs and unpacks again to
+    the same.
+    """
+    payload = unpacking.unpack(b"\x02" + data)
+    event = messages.decode_events(payload)
+    assert sum(len(raw) + 3 for raw in event["records"]) <= messages.EVENT_BYTES_MAX
+    for raw in event["records"]:  # a device packs what its own encoder wrote
+        records.decode_record(raw)
+    assert payload == unpacking.unpack(packing.pack(**event))
+
+
 def grammar(data: bytes) -> None:
     table = tomllib.loads(data.decode("utf-8", "replace"))
     (compile_frame if table.get("mode") in ("items", "snapshot") else compile_line)(table)
@@ -72,6 +83,9 @@ def accept() -> Callable[[bytes], None]:
     def run(data: bytes) -> None:
         leaf = "ev" if data[:1] and data[0] & 2 else "state"
         sealed = device.sealed(leaf, data[1:800]) if data[:1] and data[0] & 1 else data[1:]
+        if data[:1] and data[0] & 4:
+            packed = b"\x02" + data[1:800]
+            sealed = packing.seal_packed(device.key.secret, 1, device.topic(leaf), packed)
         office.ingest.accept(device.topic(leaf), sealed, False)
 
     return run
@@ -172,9 +186,7 @@ def posted_file() -> Callable[[bytes], None]:
     """A whole file of the cashiering system, into a ledger in memory. With an odd first byte its
     header is right.
     """
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    for _, script in migrations():
-        db.executescript(script)
+    db = empty_ledger()
     path = Path(tempfile.mkdtemp()) / "posted.csv"
     header = ",".join(COLUMNS).encode() + b"\n"
 
@@ -192,6 +204,7 @@ def parsers() -> dict[str, Callable[[bytes], None]]:
         "cbor": refusing(cbor.decode, ProtocolError),
         "record": refusing(record, ProtocolError),
         "event": refusing(messages.decode_events, ProtocolError),
+        "packed": refusing(unpacked, ProtocolError),
         "state": refusing(messages.decode_state, ProtocolError),
         "ack": refusing(messages.decode_ack, ProtocolError),
         "command": refusing(messages.decode_command, ProtocolError),
@@ -203,7 +216,7 @@ def parsers() -> dict[str, Callable[[bytes], None]]:
             lambda data: topics.parse_topic(data.decode("utf-8", "replace")), ProtocolError
         ),
         "seal": refusing(
-            lambda data: seal.open_seal(data, "till/1/hall/w1/ev", keys.get), ProtocolError
+            lambda data: unpacking.open_message(data, "till/1/hall/w1/ev", keys.get), ProtocolError
         ),
         "accept": accept(),
         "reader": reader(),
@@ -233,6 +246,9 @@ def corpus(name: str) -> list[bytes]:
         return [
             bytes.fromhex(row[name]) for row in rows for name in ("hex", "sealed") if name in row
         ]
+    if name == "packed":
+        rows = json.loads((VECTORS / "packed.json").read_text())
+        return [bytes.fromhex(row["packed"])[1:] for row in rows]
     if name == "device":
         return [flag + data for flag in (b"\1", b"\3") for data in corpus("ack")]
     if name == "broker":
@@ -243,7 +259,9 @@ def corpus(name: str) -> list[bytes]:
     if name == "seals":
         return [flag + data for flag in (b"\0", b"\1") for data in corpus("seal")]
     if name == "accept":
-        return [flag + data for flag in (b"\1", b"\3") for data in corpus("event")]
+        return [flag + data for flag in (b"\1", b"\3") for data in corpus("event")] + [
+            b"\6" + data for data in corpus("packed")
+        ]
     assert len(ROW.split(",")) == len(COLUMNS)
     control = "#control,rows=1,tender_cents=1500,change_cents=0,allocation_cents=1500"
     note = f"till.example/city\n3\n{'A' * 43}=\n\n\N{EM DASH} till.example {'A' * 92}\n"

@@ -22,19 +22,29 @@ from gateway.broker.process import HOST
 from gateway.clock import Clock
 from gateway.delivery import ingest, link, service
 from gateway.delivery.outcomes import Accepted, Recorded, Rejected
-from gateway.delivery.recording import Recording
+from gateway.delivery.recording import Known, Recording
 from gateway.devices.keys import KeyStore
+from gateway.store import entries
+from gateway.store.engine import Pending
 from gateway.store.ledger import Ledger
 
 SITE = "city"
 RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would fill most of the time between kills
 
 
-def record_hastily(ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int) -> Recorded:
+def record_hastily(
+    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, _known: Known
+) -> Recorded:
     """The control: answers when a batch is written, and is killed before it commits."""
-    if not ledger.db.in_transaction:
-        ledger.db.execute("BEGIN IMMEDIATE")
-    return Recording(ledger.db, now_ms).run(batch)
+    db = ledger.db
+    if not db.in_transaction:
+        db.execute("BEGIN IMMEDIATE")
+    db.pending = Pending(*entries.newest(db))
+    recording = Recording(db, now_ms, Known())
+    recording.run(batch)
+    entries.close_entry(db)
+    db.pending = None
+    return recording.recorded()
 
 
 class _Told(threading.Event):

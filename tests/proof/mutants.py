@@ -16,7 +16,10 @@ from protocol import cbor
 from protocol import records as wire
 
 NOW_MS = 1_790_000_000_000
+KEYS = {number: cbor.head(0, number) for number in wire.fields()}
+OFTEN = 20  # what is just over a limit, so that it is not lost among the rest
 POOL = 64  # good values of each field, to choose from
+MUTANTS_OF_ONE = 12  # mutants of the same fields
 LISTED = 4  # most lists have no more items, so that records stay short
 Field = tuple[int, bytes]
 T = TypeVar("T")
@@ -51,7 +54,8 @@ def strings(major: int, limit: int, content: bytes) -> list[bytes]:
 def lists(limit: int, item: bytes) -> list[bytes]:
     sizes = (0, 1, 2, 8, 9, limit - 1, limit, limit + 1, 23, 24, 25)
     found = [form + item * size for size in sizes for form in forms(size, 4)]
-    return found + [cbor.head(4, 2) + item, cbor.head(4, 2) + item * 3]
+    over = cbor.head(4, limit + 1) + item * (limit + 1)
+    return found + [cbor.head(4, 2) + item, cbor.head(4, 2) + item * 3] + [over] * OFTEN
 
 
 def odd_values(number: int) -> list[bytes]:
@@ -77,6 +81,7 @@ def odd_values(number: int) -> list[bytes]:
             b"\x82\x01\x40",
         ]
         pairs += [b"\x82" + form + b"\x01" for form in part] + [b"\x82\x01" + f for f in part]
+        pairs += [b"\x82" + cbor.head(0, 1 << 32) + b"\x01"] * OFTEN
         return every + lists(limit, b"\x82\x01\x02") + [b"\x81" + pair for pair in pairs]
     return every + lists(limit, b"\x61a") + [b"\x81" + one for one in strings(3, 48, b"a")]
 
@@ -94,23 +99,29 @@ class Mutants:
         self._kinds = list(self._shapes)
         borders = (0, 0xFFFFFFFF, 1 << 32, 0xFFFFFFFFFFFF, 1 << 48)
         self._header_odd = [*edges(1 << 48), *(cbor.head(0, border) for border in borders * 40)]
-        self._whole = [b"\x00"]  # records of before, to splice from
+        self._left, self._base, self._now = 0, list[Field](), b""
+        self._whole = [b"\x00"] * 20  # records of before, to splice from
         self._ways: list[Callable[[list[Field]], bytes]] = [
-            self._as_it_is, self._damaged, self._damaged, self._odd_value, self._odd_value,
-            self._odd_value, self._moved, self._miscounted,
+            self._as_it_is, *[self._damaged] * 5, *[self._odd_value] * 4, self._moved,
+            self._miscounted,
         ]  # fmt: skip
 
     def record(self) -> bytes:
         """The bytes of a record, of at most 1,000 bytes, most of them changed."""
-        fields = self._good_fields()
-        return self._pick(self._ways)(fields)[:1000]
+        if not self._left:
+            self._left = MUTANTS_OF_ONE
+            self._base = self._good_fields()
+            self._whole[int(self._rng.random() * len(self._whole))] = built(self._base)
+            self._now = built(self._base)
+        self._left -= 1
+        return self._pick(self._ways)(self._base)[:1000]
 
     def message(self, records: list[bytes]) -> bytes:
         """An `ev` payload with some of these records, often with something wrong."""
         rng = self._rng
         some = records[: rng.choice((1, 1, 1, 2, 3, len(records)))]
         if rng.random() < 0.7:
-            good = [self._as_it_is(self._good_fields()) for _ in some]
+            good = [built(self._good_fields()) for _ in some]
             some = good if rng.random() < 0.6 else [*good[1:], some[0]]
         if rng.random() < 0.1:  # as many as there may be
             some = [b"\xa4\x00\x05\x01\x01\x02\x05\x18\x28\x01"] * rng.choice((23, 24, 63, 64, 65))
@@ -121,11 +132,11 @@ class Mutants:
         header = [cbor.head(0, each) for each in (rng.choice((1, 7, 0x12345678)), 3, 10**6, seq)]
         if rng.random() < 0.1:
             header[rng.randrange(4)] = self._pick(self._header_odd)
-            some = [self._as_it_is(self._good_fields())]
+            some = [built(self._good_fields())]
         heads = [cbor.head(2, len(raw)) for raw in some]
         if rng.random() < 0.05:
             at = rng.randrange(len(heads))
-            heads[at] = rng.choice(forms(len(some[at]) + rng.choice((-1, 0, 1)), 2))
+            heads[at] = rng.choice(forms(max(len(some[at]) + rng.choice((-1, 0, 1)), 0), 2))
         if rng.random() < 0.06 and len(some) > 1:  # one too short, the next too long
             at = rng.randrange(len(some) - 1)
             heads[at : at + 2] = [
@@ -194,46 +205,46 @@ class Mutants:
         place = wire.limit_of("kind").index(kind) + 1
         return [(0, bytes((place,))), *((each, self.value(each)) for each in (1, 2, *numbers))]
 
-    def _as_it_is(self, fields: list[Field]) -> bytes:
-        raw = built(fields)
-        self._whole = [*self._whole[-20:], raw]
-        return raw
+    def _as_it_is(self, _fields: list[Field]) -> bytes:
+        return self._now
 
-    def _damaged(self, fields: list[Field]) -> bytes:
-        return self._bytes_changed(self._as_it_is(fields))
+    def _damaged(self, _fields: list[Field]) -> bytes:
+        return self._bytes_changed(self._now)
 
     def _bytes_changed(self, raw: bytes) -> bytes:
         rng = self._rng
         out = bytearray(raw)
-        for _ in range(rng.choice((1, 1, 1, 2, 3))):
-            at = rng.randrange(len(out) + 1)
-            way = rng.randrange(7)
+        for _ in range(self._pick((1, 1, 1, 2, 3))):
+            at = int(rng.random() * (len(out) + 1))
+            way = int(rng.random() * 7)
             if way == 0 and at < len(out):
-                out[at] ^= 1 << rng.randrange(8)
+                out[at] ^= 1 << int(rng.random() * 8)
             elif way == 1 and at < len(out):
-                out[at] = rng.randrange(256)
+                out[at] = int(rng.random() * 256)
             elif way == 2:
-                out[at:at] = rng.randbytes(rng.choice((1, 1, 2, 8)))
+                out[at:at] = rng.randbytes(self._pick((1, 1, 2, 8)))
             elif way == 3:
-                del out[at : at + rng.choice((1, 1, 2, 8))]
+                del out[at : at + self._pick((1, 1, 2, 8))]
             elif way == 4:
                 del out[at:]
             elif way == 5 and at < len(out):
-                out[at] = (out[at] + rng.choice((-1, 1))) & 0xFF
+                out[at] = (out[at] + self._pick((-1, 1))) & 0xFF
             else:
-                other = rng.choice(self._whole)
-                out[at:] = other[rng.randrange(len(other)) :]
+                other = self._pick(self._whole)
+                out[at:] = other[int(rng.random() * len(other)) :]
         return bytes(out)
 
-    def _odd_value(self, fields: list[Field]) -> bytes:
-        for _ in range(self._rng.choice((1, 1, 1, 2))):
-            at = self._rng.randrange(len(fields))
+    def _odd_value(self, base: list[Field]) -> bytes:
+        fields = base.copy()
+        for _ in range(self._pick((1, 1, 1, 2))):
+            at = int(self._rng.random() * len(fields))
             number = fields[at][0]
             fields[at] = (number, self._pick(self._odd[number]))
         return built(fields)
 
-    def _moved(self, fields: list[Field]) -> bytes:
+    def _moved(self, base: list[Field]) -> bytes:
         """Fields that are swapped, there twice, taken away, or put in."""
+        fields = base.copy()
         rng = self._rng
         at, other = rng.randrange(len(fields)), rng.randrange(len(fields))
         way = rng.randrange(6)
@@ -266,5 +277,5 @@ class Mutants:
 
 def built(fields: list[Field], more: int = 0) -> bytes:
     """The bytes of a map of these fields, in this order. `more`: how many more it says it has."""
-    items = b"".join(cbor.head(0, number) + value for number, value in fields)
-    return cbor.head(5, max(len(fields) + more, 0)) + items
+    items = [part for number, value in fields for part in (KEYS[number], value)]
+    return b"".join((cbor.head(5, max(len(fields) + more, 0)), *items))

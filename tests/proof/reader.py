@@ -1,7 +1,7 @@
 """./run proof reader: mutants of records and messages. What the fast reader takes the decoders take
 too, with the same values.
 
-    --mutants N     of records (default 100000); every tenth comes in a mutated message
+    --mutants N     of records (default 100000); one of a message comes with 25
     --seed S        draws them
     --jobs J        processes (default 1)
     --planted       plant the known bugs instead, and say at which mutant each was found
@@ -35,7 +35,8 @@ from tests.proof.planted_reader import PLANTED
 PART = 50_000
 PLANTED_WITHIN = 60_000
 PLANTED_FIELDS = 7  # shapes of that many fields have all that is planted, and are soon made
-MESSAGE_EVERY = 10
+PLANTED_EVERY = 5
+MESSAGE_EVERY = 25
 FACTS = Path(real_events.__file__).parent
 
 
@@ -111,8 +112,12 @@ def whole_reader(reader_class: Any = real_events.Reader, fields_max: int = 99) -
     return reader
 
 
-def run(seed: str, mutants: int, reader: Any, stop_at_first: bool = False) -> dict[str, Any]:
-    """So many mutants of records through the reader. `wrong`: those that were judged otherwise."""
+def run(
+    seed: str, mutants: int, reader: Any, stop_at_first: bool = False, every: int = MESSAGE_EVERY
+) -> dict[str, Any]:
+    """So many mutants of records through the reader, and one of a message for `every` of them.
+    `wrong`: those that were judged otherwise.
+    """
     rng = random.Random(seed)
     source = Mutants(rng)
     count: dict[str, Any] = {
@@ -125,11 +130,12 @@ def run(seed: str, mutants: int, reader: Any, stop_at_first: bool = False) -> di
         taken = reader.takes(raw)
         last.append(raw)
         if taken:
+            why = refusal(raw)
             count["taken"] += 1
-            count["good"] += not refusal(raw)
-            if refusal(raw):
-                count["wrong"].append(f"seed {seed} taken {raw.hex()}: {refusal(raw)}")
-        if len(last) == MESSAGE_EVERY:
+            count["good"] += not why
+            if why:
+                count["wrong"].append(f"seed {seed} taken {raw.hex()}: {why}")
+        if len(last) == every:
             count["messages"] += 1
             payload = source.message(last)
             last = []
@@ -197,5 +203,5 @@ def found_at(name: str, old: str, new: str, seed: int = 1, within: int = PLANTED
     finally:
         sys.modules.update(before)
     reader = whole_reader(made["events"].Reader, PLANTED_FIELDS)
-    result = run(f"{seed}/planted", within, reader, stop_at_first=True)
+    result = run(f"{seed}/planted", within, reader, stop_at_first=True, every=PLANTED_EVERY)
     return int(result["mutants"]) if result["wrong"] else 0

@@ -43,6 +43,7 @@ from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
 from gateway.store.ledger import Ledger
 from tests.proof.chaos import CALM, PARTITIONS, ChaosProxy
 from tests.proof.soak_parts import COUNTS, Gateway, Plan, Window
+from tests.world.log import Log
 
 TICK_S = 1 / 250
 WITNESS_MS = 4_000  # between two reads of the flash images: far less than the ring needs to turn
@@ -339,22 +340,20 @@ class _Soak:
 
     def _judge(self) -> dict[str, Any]:
         with Ledger.open(self._folder / "ledger.db", create=False) as ledger:
+            log = Log()
+            log.catch_up(self._db)
             counts: Counter[str] = Counter()
             for window in self.windows:
-                counts.update(_judge_window(ledger, window))
+                counts.update(_judge_window(ledger, log, window))
             ours = {window.name for window in self.windows}
-            rows = ledger.db.execute(
-                "SELECT device, count(*) FROM record GROUP BY device"
-            ).fetchall()
-            counts["foreign"] += sum(number for name, number in rows if name not in ours)
+            every = [(record.device, record.kind) for record in ledger.records()]
+            counts["foreign"] += sum(name not in ours for name, _ in every)
             counted = ledger.counters()
             findings = ledger.verify()
             return {
                 **counts,
-                "records": sum(number for _, number in rows),
-                "kinds": dict(
-                    ledger.db.execute("SELECT kind, count(*) FROM record GROUP BY kind").fetchall()
-                ),
+                "records": len(every),
+                "kinds": dict(sorted(Counter(kind for _, kind in every).items())),
                 "duplicates": sum(
                     value for (_, name), value in counted.items() if name == "duplicates"
                 ),
@@ -365,7 +364,7 @@ class _Soak:
             }
 
 
-def _judge_window(ledger: Ledger, window: Window) -> dict[str, int]:
+def _judge_window(ledger: Ledger, log: Log, window: Window) -> dict[str, int]:
     """The three witnesses of one window against each other."""
     told: list[str] = []  # tallies of the ledger as the display would say them, in order
     rows = defaultdict(list)
@@ -383,10 +382,7 @@ def _judge_window(ledger: Ledger, window: Window) -> dict[str, int]:
         for name, m in window.machines.items()
     }
     kept = {
-        (epoch, seq): body
-        for epoch, seq, body in ledger.db.execute(
-            "SELECT epoch, seq, body FROM record WHERE device = ?", (window.name,)
-        )
+        (epoch, seq): body for (name, epoch, seq), body in log.bodies.items() if name == window.name
     }
     in_ledger, heard = Counter(told), Counter(window.beeped)
     return {

@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import os
 import random
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,8 @@ from gateway.delivery.service import Service, ServiceSettings
 from gateway.devices.keys import KeyStore, create_key
 from gateway.fleet.boards import load_board
 from gateway.fleet.stage import stage
+from gateway.store import entries
+from gateway.store.engine import Db, Pending
 from gateway.store.ledger import Ledger
 from simulators import gpio
 from simulators.bench_board import ProcessBoard
@@ -96,11 +97,14 @@ class _LateLedger(Ledger):
     began = 0
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[Db]:
         if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
             self.began = time.monotonic_ns()
+        self._db.pending = Pending(*entries.newest(self._db))
         yield self._db
+        entries.close_entry(self._db)
+        self._db.pending = None
         if time.monotonic_ns() - self.began > LATE_COMMIT_S * 1_000_000_000:
             self._db.execute("COMMIT")
 

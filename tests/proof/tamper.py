@@ -1,48 +1,64 @@
 """./run proof tamper: an insider edits one row of a ledger, and the verification finds it.
 
     --tampers N   how many (default 2000)
-    --rows N      records in the ledger (default 10000)
-    --seed S      draws the edits
-    --chain N     instead: messages whose chain is verified and whose Merkle root is made, and how
+    --rows N      records in a ledger, at most without --rebuilt (default 60; with it 10000)
+    --seed S      draws ledgers and edits
+    --chain N     instead: entries whose chain is verified and whose Merkle root is made, and how
                   long that takes
     --rebuilt     instead: each edit with every head after it computed anew, against one printed
                   checkpoint
     --json        machine-readable
 
-Only rows that state facts are edited: messages, records, gaps and high_water. The verification of a
-tampered ledger covers only the messages around the edit, and all streams and witnesses; every
-hundredth time it is the whole one. With --rebuilt the insider holds the database and makes the
-chain fit again; in the control the chain alone then finds no edit. The auditor's computation goes
-on from the last saved state before the edit; every thousandth time it is the whole `till audit`.
+The edit strikes any row that states a fact: entries, segments, cursors, gaps, and the tables that
+entries vouch for. A column is changed, the row is deleted, one is added, two are swapped. Each time
+the whole `verify` runs, and every tenth time `till audit`. So that this takes minutes, the ledgers
+are small, and every hundred edits strike another one; one in 16 is migrated from before the log.
+With --rebuilt the insider holds the database and makes the chain fit again; in the control the
+chain alone then finds no edit. The auditor's computation goes on from the last saved state before
+the edit; every thousandth time it is the whole `till audit`.
 """
 
 import argparse
 import json
+import logging
 import random
 import sqlite3
 import tempfile
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from gateway.audit.offline import Audit, audit, check_heads
 from gateway.audit.signed_note import SignerKey, TreeHead, VerifierKey, open_note
 from gateway.audit.tree_head import Scan
-from gateway.facts.chain import GENESIS, next_head
+from gateway.facts.chain import (
+    GENESIS,
+    Message,
+    Rows,
+    content_of,
+    frame,
+    next_head,
+    read_entry,
+)
+from gateway.store.engine import Db
+from gateway.store.entries import chain_break, chained
 from gateway.store.ledger import Ledger
-from gateway.store.messages import chain_break, chained
-from gateway.store.verify import findings
-from tests.delivery.bench import NOW_MS, Device, Office
+from gateway.store.verify import verify
+from tests.delivery.bench import NOW_MS
+from tests.proof.tamper_ledgers import built, migrated, other, tamper
+from tests.store.bench import framed
 
-WHOLE_EVERY = 100
-WINDOW = 2  # messages before and after an edit
-BATCH_MAX = 12
-GAP_ONE_IN = 40
-STEP = 16  # messages between two saved states
+ROWS, ROWS_REBUILT = 60, 10_000
+LEDGER_EVERY = 100  # edits of one ledger
+MIGRATED_ONE_IN = 16
+AUDITED_EVERY = 10
+STEP = 16  # entries between two saved states
 AUDIT_EVERY = 1000
-# this ledger has no triggers, and its list does not hold the printed checkpoint
-UNRELATED = ("schema", "list")
+# these ledgers have no triggers, and their list does not hold the printed checkpoint or is not
+# signed with this key
+UNRELATED = ("schema", "list", "other_key")
 
 
 def main(arguments: list[str]) -> int:
@@ -50,12 +66,13 @@ def main(arguments: list[str]) -> int:
         prog="./run proof tamper", description=__doc__.partition("\n\n")[0]
     )
     parser.add_argument("--tampers", type=int, default=2000)
-    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chain", type=int, default=0)
     parser.add_argument("--rebuilt", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
+    logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder:
         if options.chain:
             result = chain(Path(folder), options.chain)
@@ -77,133 +94,58 @@ def main(arguments: list[str]) -> int:
 
 
 def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Build, tamper, verify; {rows, messages, tampers, found, failed, by kind ...}."""
-    db = built(folder, options.rows, options.seed)
-    assert not list(findings(db)), "the ledger is sound before anybody edits it"
+    """Build, tamper, verify; {ledgers, entries, tampers, found, failed, by kind ...}."""
     rng = random.Random(options.seed)
-    messages = db.execute("SELECT max(n) FROM message").fetchone()[0]
+    rows = options.rows or ROWS
     kinds: Counter[str] = Counter()
     missed = []
+    ledgers = entries = 0
     started = time.perf_counter()
-    for number in range(1, options.tampers + 1):
-        db.execute("BEGIN")
-        kind, n = tamper(db, rng, messages)
-        kinds[kind] += 1
-        window = (
-            (1, messages + 1) if number % WHOLE_EVERY == 0 else (max(1, n - WINDOW), n + WINDOW)
-        )
-        if next(findings(db, *window), None) is None:
-            missed.append(f"{kind} at message {n}")
-        db.execute("ROLLBACK")
+    sound: Db | None = None
+    for number in range(options.tampers):
+        if number % LEDGER_EVERY == 0:
+            ledgers += 1
+            place = folder / str(ledgers)
+            sound = (
+                built(place, rng.randrange(1, rows + 1), rng)
+                if ledgers % MIGRATED_ONE_IN
+                else migrated(place)
+            )
+            entries += sound.execute("SELECT count(*) FROM entry").fetchone()[0]
+            assert [] == list(verify(sound)), "the ledger is sound before anybody edits it"
+            assert not found_by_audit(sound)
+        assert sound is not None
+        with closing(sqlite3.connect(":memory:", isolation_level=None, factory=Db)) as victim:
+            sound.backup(victim)
+            kind = tamper(victim, rng)
+            kinds[kind] += 1
+            is_found = next(verify(victim), None) is not None
+            if is_found and number % AUDITED_EVERY == 0:
+                is_found = found_by_audit(victim)
+            if not is_found:
+                missed.append(f"{kind} in ledger {ledgers}")
     seconds = time.perf_counter() - started
     return {
-        "rows": db.execute("SELECT count(*) FROM record").fetchone()[0], "messages": messages,
+        "ledgers": ledgers, "entries": entries,
         "tampers": options.tampers, "found": options.tampers - len(missed), "failed": len(missed),
         "seconds": round(seconds, 1), "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 
 
-def built(folder: Path, rows: int, seed: int) -> sqlite3.Connection:
-    """A ledger of three windows with gaps in it, in memory, without the triggers that an insider
-    would drop first.
-    """
-    rng = random.Random(seed)
-    office = Office(folder)
-    devices = [office.device(f"w{number}", epoch=10 + number) for number in (1, 2, 3)]
-    reached = dict.fromkeys((device.key.device for device in devices), 0)
-    arrived = 0
-    while arrived < rows:
-        device = rng.choice(devices)
-        name = device.key.device
-        count = rng.randrange(1, BATCH_MAX + 1)
-        if rng.randrange(GAP_ONE_IN) == 0:
-            device.say(count)
-            office.take(device.state(lowest_kept=len(device.said) + 1))
-        else:
-            device.say(count)
-            office.take(device.ev(reached[name] + 1, len(device.said)))
-            arrived += count
-        reached[name] = len(device.said)
-        office.clock.now_ms += rng.randrange(1, 60_000)
-    witness(office, devices)
-    office.ledger.close()
-    db = sqlite3.connect(":memory:", isolation_level=None)
-    with sqlite3.connect(folder / "ledger.db") as stored:
-        stored.backup(db)
-    stored.close()
-    for (trigger,) in db.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    ).fetchall():
-        db.execute(f"DROP TRIGGER {trigger}")
-    return db
+def found_by_audit(db: Db) -> bool:
+    """Whether `till audit` finds anything in the ledger alone, without a printed tree head."""
+    return any(item.kind not in UNRELATED for item in audit(db, [], []).findings)
 
 
-def witness(office: Office, devices: list[Device]) -> None:
-    """Each board states the head of its last acknowledgement."""
-    n, head = office.ledger.head()
-    for device in devices:
-        office.take(device.state(acked=len(device.said), ledger_n=n, ledger_head=head))
-
-
-def tamper(db: sqlite3.Connection, rng: random.Random, messages: int) -> tuple[str, int]:
-    """Edit one row; (what was done, the message that it concerns)."""
-    n = rng.randrange(1, messages + 1)
-    table = rng.choice(("message", "message", "record", "record", "record", "gap", "cursor"))
-    rows = {
-        "message": "SELECT * FROM message WHERE n = ?",
-        "record": "SELECT * FROM record WHERE entry_n = ?",
-    }.get(table, f"SELECT * FROM {table}")
-    found = db.execute(rows, (n,) if "?" in rows else ())
-    columns = [each[0] for each in found.description]
-    some = found.fetchall()
-    if not some:  # a message that only shows a gap has no records
-        return tamper(db, rng, messages)
-    row = dict(zip(columns, rng.choice(some), strict=True))
-    at = row.get("n", row.get("entry_n", n))
-    key = {
-        "message": ("n",),
-        "record": ("device", "epoch", "seq"),
-        "gap": ("device", "epoch", "from_seq"),
-        "cursor": ("id",),
-    }
-    where = " AND ".join(f"{name} = ?" for name in key[table])
-    values = [row[name] for name in key[table]]
-    if table != "cursor" and rng.random() < 0.2:
-        db.execute(f"DELETE FROM {table} WHERE {where}", values)
-        return f"{table} deleted", at
-    fields = ["high_water", "device", "epoch"] if table == "cursor" else columns
-    name = rng.choice(fields)
-    db.execute(
-        f"UPDATE OR IGNORE {table} SET {name} = ? WHERE {where}",
-        (other(row[name], name, rng), *values),
-    )
-    if not db.execute("SELECT changes()").fetchone()[0]:
-        return tamper(db, rng, messages)
-    return f"{table}.{name}", at
-
-
-def other(value: Any, name: str, rng: random.Random) -> Any:
-    """Another value of the same kind."""
-    if isinstance(value, bytes):
-        at = rng.randrange(len(value))
-        return value[:at] + bytes((value[at] ^ 1 << rng.randrange(8),)) + value[at + 1 :]
-    if isinstance(value, int):
-        return value + rng.choice((1, -1, 7)) if value > 7 else value + 1
-    if name in ("device", "topic"):
-        return value.replace("w1", "w4").replace("w2", "w1").replace("w3", "w2").replace("w4", "w3")
-    if name == "kind":
-        return rng.choice([kind for kind in ("tally", "mark", "drawer") if kind != value])
-    return 5 if value is None else f"{value}."
-
-
-Row = tuple[int, str, int, bytes, bytes]  # of `chained`: n, topic, received_ms, sealed, head
+Row = tuple[int, bytes, bytes]  # of `chained`: n, content, head
 
 
 def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Edit, make every head fit again, audit against one tree head; `control` is what the chain
     alone found.
     """
-    db = built(folder, options.rows, options.seed)
+    rng = random.Random(options.seed)
+    db = built(folder / "ledger", options.rows or ROWS_REBUILT, rng)
     rows: list[Row] = list(chained(db))
     key = SignerKey.new("till/city")
     whole = Scan().walk(rows, ())
@@ -215,7 +157,6 @@ def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         if item.kind not in UNRELATED
     ]
     states = saved_states(rows)
-    rng = random.Random(options.seed)
     kinds: Counter[str] = Counter()
     missed, control = [], 0
     started = time.perf_counter()
@@ -230,17 +171,17 @@ def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         if number % AUDIT_EVERY == 0:
             found &= audited(db, state.tree.size, tail, [key.verifier], note)
         if not found & {"rewritten", "rolled_back"}:
-            missed.append(f"{kind} at message {n}")
+            missed.append(f"{kind} at entry {n}")
     seconds = time.perf_counter() - started
     return {
-        "messages": len(rows), "tampers": options.tampers, "found": options.tampers - len(missed),
+        "entries": len(rows), "tampers": options.tampers, "found": options.tampers - len(missed),
         "control": control, "failed": len(missed) + control, "seconds": round(seconds, 1),
         "kinds": dict(sorted(kinds.items())), "missed": missed,
     }  # fmt: skip
 
 
 def saved_states(rows: list[Row]) -> list[Scan]:
-    """Tree and chain head before message 1, 1 + STEP, 1 + 2 STEP ..."""
+    """Tree and chain head before entry 1, 1 + STEP, 1 + 2 STEP ..."""
     scan, states = Scan(), []
     for at in range(0, len(rows), STEP):
         states.append(Scan(scan.tree.copy(), scan.head))
@@ -251,50 +192,80 @@ def saved_states(rows: list[Row]) -> list[Scan]:
 def insider(
     rows: list[Row], states: list[Scan], rng: random.Random
 ) -> tuple[str, int, list[Row], Scan]:
-    """(what was done, the message, all rows after the saved state with numbers and heads that fit
+    """(what was done, the entry, all rows after the saved state with numbers and heads that fit
     again, that state)
     """
     at = rng.randrange(len(rows))
     state = states[at // STEP]
-    tail, at = rows[state.tree.size :], at % STEP
-    kind = rng.choice(("received_ms", "topic", "sealed", "deleted", "inserted", "swapped", "cut"))
-    n, topic, received_ms, sealed, head = tail[at]
+    contents, at = [content for _, content, _ in rows[state.tree.size :]], at % STEP
+    kind = rng.choice((*OF_ENTRIES, *OF_MESSAGES, *OF_MESSAGES, "prefix", "rows"))
     if kind == "deleted":
-        del tail[at]
+        del contents[at]
     elif kind == "inserted":
-        tail.insert(at, (n, topic, other(received_ms, kind, rng), sealed, head))
+        contents.insert(at, contents[rng.randrange(len(contents))])
     elif kind == "cut":
-        del tail[at:]
+        del contents[at:]
     elif kind == "swapped":
-        with_ = at - 1 if at else min(1, len(tail) - 1)
-        tail[at], tail[with_] = tail[with_], tail[at]
-        if with_ == at:  # the only one after the state: nothing to swap it with
-            return insider(rows, states, rng)
-    elif kind == "received_ms":
-        tail[at] = (n, topic, other(received_ms, kind, rng), sealed, head)
-    elif kind == "topic":
-        tail[at] = (n, other(topic, kind, rng), received_ms, sealed, head)
+        with_ = at - 1 if at else min(1, len(contents) - 1)
+        contents[at], contents[with_] = contents[with_], contents[at]
     else:
-        tail[at] = (n, topic, received_ms, other(sealed, kind, rng), head)
-    chained, head = [], state.head
-    for number, (_, topic, received_ms, sealed, _) in enumerate(tail, state.tree.size + 1):
-        head = next_head(head, topic, received_ms, sealed)
-        chained.append((number, topic, received_ms, sealed, head))
-    return kind, n, chained, state
+        contents[at] = edited(contents[at], kind, rng)
+    tail, head = [], state.head
+    for n, content in enumerate(contents, state.tree.size + 1):
+        head = next_head(head, content)
+        tail.append((n, content, head))
+    if tail == rows[state.tree.size :]:  # there was nothing of this kind to edit
+        return insider(rows, states, rng)
+    return kind, state.tree.size + at + 1, tail, state
 
 
-def audited(
-    db: sqlite3.Connection, kept: int, tail: list[Row], keys: list[VerifierKey], note: str
-) -> set[str]:
-    """Kinds of findings of the whole audit, with the rebuilt messages in the database."""
+OF_ENTRIES = ("deleted", "inserted", "cut", "swapped")
+OF_MESSAGES = (
+    "received_ms", "leaf", "sealed", "message deleted", "message inserted", "messages swapped",
+)  # fmt: skip
+
+
+def edited(content: bytes, kind: str, rng: random.Random) -> bytes:
+    """The content of an entry with one thing in it changed; the same when it has no such thing."""
+    prefix, messages, rows = read_entry(content)
+    if kind == "prefix":
+        prefix = prefix.replace("city", "town")
+    elif kind == "rows" and rows:
+        at = rng.randrange(len(rows))
+        rows[at] = _other_rows(rows[at], rng)
+    elif messages and kind in OF_MESSAGES:
+        at = rng.randrange(len(messages))
+        one = messages[at]
+        if kind == "message deleted":
+            del messages[at]
+        elif kind == "message inserted":
+            messages.insert(rng.randrange(len(messages) + 1), one)
+        elif kind == "messages swapped":
+            messages[at], messages[0] = messages[0], one
+        else:
+            messages[at] = _other_message(one, kind, rng)
+    frames = b"".join(framed(each) for each in messages)
+    return content_of(prefix, frames, rows)
+
+
+def _other_message(one: Message, kind: str, rng: random.Random) -> Message:
+    if kind == "leaf":
+        return one._replace(leaf="state" if one.leaf == "ev" else "ev")
+    return one._replace(**{kind: other(getattr(one, kind), rng)})
+
+
+def _other_rows(one: Rows, rng: random.Random) -> Rows:
+    name = rng.choice(("after_id", "last_id", "rows", "digest"))
+    value = getattr(one, name)
+    return one._replace(**{name: value + 1 if isinstance(value, int) else other(value, rng)})
+
+
+def audited(db: Db, kept: int, tail: list[Row], keys: list[VerifierKey], note: str) -> set[str]:
+    """Kinds of findings of the whole audit, with the rebuilt entries in the database."""
     db.execute("BEGIN")
     try:
-        db.execute("DELETE FROM message WHERE n > ?", (kept,))
-        values = (
-            (n, topic.split("/")[3], topic, received_ms, sealed, head)
-            for n, topic, received_ms, sealed, head in tail
-        )
-        db.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)", values)
+        db.execute("DELETE FROM entry WHERE n > ?", (kept,))
+        db.executemany("INSERT INTO entry (n, content, head) VALUES (?, ?, ?)", tail)
         scan = Scan().walk(chained(db), ())
         assert scan.broken_at == 0, "the insider made the chain fit"
         return {item.kind for item in audit(db, keys, [("printed", [note])]).findings}
@@ -302,30 +273,27 @@ def audited(
         db.execute("ROLLBACK")
 
 
-def chain(folder: Path, messages: int) -> dict[str, Any]:
-    """How long the chain of so many messages takes to verify."""
+def chain(folder: Path, entries: int) -> dict[str, Any]:
+    """How long the chain of so many entries of one message each takes to verify."""
     Ledger.open(folder / "ledger.db").close()
-    with sqlite3.connect(folder / "ledger.db", isolation_level=None) as db:
+    path = folder / "ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Db)) as db:
         db.execute("BEGIN")
         head = GENESIS
-        sealed = bytes(220)
-        for n in range(1, messages + 1):
-            topic, body = f"till/1/city/w{n % 8}/ev", n.to_bytes(8, "big") + sealed
-            head = next_head(head, topic, NOW_MS + n, body)
-            db.execute(
-                "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)",
-                (n, f"w{n % 8}", topic, NOW_MS + n, body, head),
-            )
+        for n in range(1, entries + 1):
+            sealed = n.to_bytes(8, "big") + bytes(220)
+            content = content_of("till/1/city/", frame(NOW_MS + n, "w1", "ev", sealed), [])
+            head = next_head(head, content)
+            db.execute("INSERT INTO entry (n, content, head) VALUES (?, ?, ?)", (n, content, head))
         db.execute("COMMIT")
         started = time.perf_counter()
         broken = chain_break(db)
         seconds = time.perf_counter() - started
         started = time.perf_counter()
-        scan = Scan().walk(chained(db), (messages,))
+        scan = Scan().walk(chained(db), (entries,))
         root_seconds = time.perf_counter() - started
-    db.close()
     return {
-        "messages": messages, "seconds": round(seconds, 2), "broken_at": broken,
+        "entries": entries, "seconds": round(seconds, 2), "broken_at": broken,
         "checkpoint_seconds": round(root_seconds, 2),
         "failed": int(broken != 0 or scan.broken_at != 0),
     }  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import cbor, messages, records, seal, topics
+from protocol import cbor, messages, packing, records, seal, topics, unpacking
 from protocol.compat import ProtocolError
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
@@ -31,6 +31,8 @@ TAKE = DECODE | {
     "cbor": cbor.decode,
     "record": records.decode_record,
     "seal": lambda raw: seal.open_seal(raw, "till/1/hall/w1/ev", KEYS.get),
+    "packed": lambda raw: messages.decode_events(unpacking.unpack(raw)),
+    "open": lambda raw: unpacking.open_message(raw, "till/1/hall/w1/ev", KEYS.get),
     "topic": lambda raw: topics.parse_topic(raw.decode()),
 }
 
@@ -93,6 +95,22 @@ def test_golden_seal(row):
     assert sealed == seal.seal(key, kid, row["topic"], payload)
     assert (kid, payload) == seal.open_seal(sealed, row["topic"], {kid: key}.get)
     assert len(sealed) <= seal.MESSAGE_BYTES_MAX
+
+
+@pytest.mark.must("CONF-7", "PACK-1", "PACK-2", "PACK-9")
+@pytest.mark.parametrize("row", vectors("packed"))
+def test_golden_packed_message(row):
+    names = ("payload", "packed", "key", "sealed")
+    payload, packed, key, sealed = (bytes.fromhex(row[name]) for name in names)
+    kid = row["kid"].encode()
+    said = messages.decode_events(payload)
+
+    assert packed == packing.pack(**said)
+    assert payload == unpacking.unpack(packed)
+    assert payload == unpacking.unpack(payload)
+    assert sealed == packing.seal_packed(key, int(row["kid"][3:]), row["topic"], packed)
+    assert (kid, payload) == unpacking.open_message(sealed, row["topic"], {kid: key}.get)
+    assert payload == unpacking.payload_of(sealed, row["topic"])
 
 
 @pytest.mark.must("CONF-4")

@@ -15,7 +15,6 @@ import re
 import select
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import termios
@@ -25,12 +24,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway.facts.chain import content_of, frame, frames_at
+from protocol import messages, seal
 from protocol.records import decode_record
 from simulators.demo import judge, ledger_records, missing_records
 from simulators.demo_site import DemoSite
 from simulators.office.day import generate
 from simulators.office_clock import STEP_MS, OfficeClock
 from tests.fleet.bench import wait_until
+from tests.store.bench import insider
 
 ROOT = Path(__file__).parents[2]
 SEED, WINDOWS = 3, 2
@@ -112,16 +114,6 @@ def test_the_day_had_a_power_loss_in_it(day) -> None:
 # --- the judge ------------------------------------------------------------------------------------
 
 
-def spoil(site: DemoSite, statement: str, *values: object) -> None:
-    """Do to the ledger's file what its triggers forbid."""
-    with contextlib.closing(sqlite3.connect(site.ledger_file)) as db, db:
-        for (name,) in db.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
-        ).fetchall():
-            db.execute(f"DROP TRIGGER {name}")
-        assert db.execute(statement, values).rowcount == 1
-
-
 def test_the_judge_has_nothing_against_the_files_as_they_are(played: DemoSite) -> None:
     score = judge(played, generate(SEED, WINDOWS))
 
@@ -129,10 +121,9 @@ def test_the_judge_has_nothing_against_the_files_as_they_are(played: DemoSite) -
 
 
 def test_the_judge_finds_a_removed_record(played: DemoSite) -> None:
-    device, epoch, seq = next(iter(ledger_records(played)))
-    spoil(
-        played, "DELETE FROM record WHERE device = ? AND epoch = ? AND seq = ?", device, epoch, seq
-    )
+    with insider(played.ledger_file) as db:
+        alone = "(SELECT min(id) FROM segment WHERE first_seq = last_seq)"
+        assert 1 == db.execute(f"DELETE FROM segment WHERE id = {alone}").rowcount
 
     score = judge(played, generate(SEED, WINDOWS))
 
@@ -140,31 +131,36 @@ def test_the_judge_finds_a_removed_record(played: DemoSite) -> None:
 
 
 def test_the_judge_finds_a_record_that_was_changed(played: DemoSite) -> None:
-    device, epoch, seq = next(iter(ledger_records(played)))
-    spoil(
-        played,
-        "UPDATE record SET body = CAST(body || x'00' AS BLOB) WHERE device = ? AND epoch = ? AND"
-        " seq = ?",
-        device,
-        epoch,
-        seq,
-    )
+    (device, epoch, seq), body = next(iter(ledger_records(played).items()))
+    changed = body[:-1] + bytes((body[-1] ^ 1,))
+    with insider(played.ledger_file) as db:
+        log = db.execute("SELECT n, content FROM entry ORDER BY n").fetchall()
+        n, content = next((n, content) for n, content in log if body in content)
+        content = content.replace(body, changed, 1)
+        db.execute("UPDATE entry SET content = ? WHERE n = ?", (content, n))
 
     assert [(device, epoch, seq)] == missing_records(played)
 
 
 def test_the_judge_finds_a_doubled_tally(played: DemoSite) -> None:
-    tally = next(
-        key
+    (device, epoch, _), tally = next(
+        (key, body)
         for key, body in ledger_records(played).items()
         if decode_record(body)["kind"] == "tally"
     )
-    spoil(
-        played,
-        "INSERT INTO record SELECT device, epoch, 100000, entry_n, kind, occurred_ms, boot,"
-        " uptime_ms, body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
-        *tally,
-    )
+    payload = messages.encode_events(epoch, 1, 1, 100_000, [tally])
+    sealed = seal.seal(bytes(32), f"{device}.1".encode(), f"till/1/demo/{device}/ev", payload)
+    prefix, forged = "till/1/demo/", frame(START_MS, "ev", sealed)
+    with insider(played.ledger_file) as db:
+        db.execute(
+            "INSERT INTO entry SELECT max(n) + 1, ?, zeroblob(32) FROM entry",
+            (content_of(prefix, forged, []),),
+        )
+        db.execute(
+            "INSERT INTO segment SELECT NULL, id, 100000, 100000, (SELECT max(n) FROM entry),"
+            " ?, ?, 0, 0 FROM cursor WHERE device = ? AND epoch = ?",
+            (frames_at(prefix), len(forged), device, epoch),
+        )
 
     score = judge(played, generate(SEED, WINDOWS))
 

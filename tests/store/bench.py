@@ -15,7 +15,7 @@ from gateway.facts.chain import (
     next_head,
     read_entry,
 )
-from gateway.facts.events import device_of, payload_of
+from gateway.facts.events import payload_of
 from gateway.store.entries import rows_after
 from protocol import messages
 
@@ -25,29 +25,26 @@ class Kept(NamedTuple):
 
     n: int
     topic: str
+    device: str
     received_ms: int
     sealed: bytes
 
 
 def kept(db: sqlite3.Connection) -> list[Kept]:
     """Every message of a ledger, in the order of the log."""
-    found = []
-    for n, content in db.execute("SELECT n, content FROM entry ORDER BY n"):
-        entry = read_entry(content)
-        for message in entry.messages:
-            old = message.at == 0
-            topic = entry.prefix
-            topic += "" if old else f"{device_of(message.sealed)}/{message.leaf}"
-            found.append(Kept(n, topic, message.received_ms, message.sealed))
-    return found
+    return [
+        Kept(n, message.topic, message.device, message.received_ms, message.sealed)
+        for n, content in db.execute("SELECT n, content FROM entry ORDER BY n")
+        for message in read_entry(content).messages
+    ]
 
 
 def bodies(db: sqlite3.Connection, device: str = "w1", epoch: int = 7) -> dict[int, bytes]:
     """{seq: the record's own bytes} of a stream, from its messages, in the order of seq."""
     found: dict[int, bytes] = {}
     for message in kept(db):
-        if device_of(message.sealed) == device and message.topic.endswith("/ev"):
-            events = messages.decode_events(payload_of(message.sealed))
+        if message.device == device and message.topic.endswith("/ev"):
+            events = messages.decode_events(payload_of(message.sealed, message.topic))
             if events["epoch"] == epoch:
                 for seq, body in enumerate(events["records"], events["first_seq"]):
                     found.setdefault(seq, body)
@@ -119,13 +116,17 @@ def give_functions(db: sqlite3.Connection) -> None:
     def _(content: bytes) -> bytes:
         entry = read_entry(content)
         [message] = entry.messages
-        topic = f"{entry.prefix}{device_of(message.sealed)}/{message.leaf}"
-        return first_form(topic, message.received_ms, message.sealed)
+        return first_form(message.topic, message.received_ms, message.sealed)
 
 
 def spoiled(sealed: bytes) -> bytes:
     """The message with other bytes in its middle: its form stays."""
     return sealed[:60] + bytes(byte ^ 1 for byte in sealed[60:63]) + sealed[63:]
+
+
+def framed(message: Message) -> bytes:
+    """A message as it stands in an entry."""
+    return frame(message.received_ms, message.device, message.leaf, message.sealed)
 
 
 def edited(
@@ -138,7 +139,7 @@ def edited(
     if content[0] == 0:
         [message] = changed
         return first_form(prefix, message.received_ms, message.sealed)
-    frames = b"".join(frame(each.received_ms, each.leaf, each.sealed) for each in changed)
+    frames = b"".join(framed(each) for each in changed)
     return content_of(prefix, frames, entry.rows)
 
 
@@ -149,7 +150,10 @@ def vouch_again(db: sqlite3.Connection, table: str) -> None:
     for n, content in db.execute("SELECT n, content FROM entry").fetchall():
         entry = read_entry(content)
         if entry.rows:
-            frames = b"".join(frame(*each[:3]) for each in entry.messages)
+            frames = b"".join(
+                frame(each.received_ms, each.device, each.leaf, each.sealed)
+                for each in entry.messages
+            )
             rows = [
                 (rows_after(db, table, each.after_id, each.last_id) or each)
                 if each.table == table

@@ -29,7 +29,7 @@ def test_head_is_the_hash_over_all_sealed_bytes(office: Office) -> None:
     expected = GENESIS
     for batch in batches:
         office.take(*batch)
-        frames = b"".join(frame(NOW_MS, "ev", sealed) for _, sealed, _ in batch)
+        frames = b"".join(frame(NOW_MS, "w1", "ev", sealed) for _, sealed, _ in batch)
         expected = next_head(expected, content_of("till/1/city/", frames, []))
 
     assert (2, expected) == office.ledger.head()

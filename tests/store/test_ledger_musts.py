@@ -13,7 +13,7 @@ from gateway.delivery.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
 from gateway.facts.chain import GENESIS, first_form, occurred_ms, read_entry
 from gateway.store.entries import touch
 from gateway.store.ledger import Ledger
-from gateway.store.segments import bodies_between
+from gateway.store.segments import bodies_from
 from protocol import messages, records
 from tests.delivery.bench import NOW_MS, Device, Office, a_tally
 from tests.protocol.must import proves
@@ -240,7 +240,7 @@ def test_a_locked_stream_takes_nothing_and_is_answered(office: Office, device: D
 def test_a_lock_is_there_after_a_restart(office: Office, device: Device) -> None:
     office.ledger.close()
 
-    again = Office(office.folder)
+    again = Office(office.folder, office.ledger.path)
     again.take(device.ev(6, 8))
 
     assert [1, 2, 3, 4, 5] == again.seqs()
@@ -455,5 +455,5 @@ def test_a_record_has_its_own_bytes_in_the_ledger(office: Office, device: Device
     office.take(device.ev(1, 2, [device.said[0], body]))
 
     assert [device.said[0], body] == list(bodies(office.ledger.db).values())
-    assert {1: device.said[0], 2: body} == bodies_between(office.ledger.db, 1, 1, 2)
+    assert {1: device.said[0], 2: body} == bodies_from(office.ledger.db, 1, 1).by_seq
     assert recording.UNDECODABLE == list(office.ledger.records())[1].kind

@@ -127,7 +127,7 @@ def log_removed(office: Office) -> None:
 
 
 def misread(office: Office) -> None:
-    office.ledger.high_water = lambda *_: 1
+    office.ledger.high_waters = lambda *_: {}
 
 
 @pytest.mark.parametrize(

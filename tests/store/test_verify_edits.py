@@ -14,7 +14,7 @@ import pytest
 
 from gateway.audit.offline import audit
 from gateway.audit.signed_note import SignerKey
-from gateway.store.engine import Db
+from gateway.store.engine import SqliteDb
 from gateway.store.entries import COVERED
 from gateway.store.read_only import empty_ledger
 from gateway.store.verify import verify
@@ -138,9 +138,9 @@ def test_the_ledger_has_two_rows_in_each() -> None:
 
 
 @contextmanager
-def kept_ledger() -> Iterator[Db]:
+def kept_ledger() -> Iterator[SqliteDb]:
     """A copy of the kept ledger, in memory."""
-    copy = sqlite3.connect(":memory:", isolation_level=None, factory=Db)
+    copy = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteDb)
     with closing(copy), closing(sqlite3.connect(KEPT)) as source:
         source.backup(copy)
         yield copy

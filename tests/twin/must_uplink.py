@@ -11,7 +11,7 @@ from protocol.topics import kid, topic
 
 def world(count, size=0, **limits):
     """A journal of epoch 9 with `count` records, and its connected uplink, heartbeat sent."""
-    journal = Journal(Ram(6), lambda: 9)
+    journal = Journal(Ram(4), lambda: 9)
     for seq in range(1, count + 1):
         journal.append(record(seq, size))
     uplink = Uplink(journal, IDENTITY, dict(LIMITS, **limits))

@@ -3,7 +3,7 @@
 import binascii
 import json
 
-from protocol import cbor, messages, records, seal, topics
+from protocol import cbor, messages, records, seal, topics, unpacking
 from protocol.compat import ProtocolError
 
 KEYS = {b"w1.1": bytes(range(32))}
@@ -15,6 +15,8 @@ TAKE = {
     "ack": messages.decode_ack,
     "cmd": messages.decode_command,
     "seal": lambda raw: seal.open_seal(raw, "till/1/hall/w1/ev", KEYS.get),
+    "packed": lambda raw: messages.decode_events(unpacking.unpack(raw)),
+    "open": lambda raw: unpacking.open_message(raw, "till/1/hall/w1/ev", KEYS.get),
     "topic": lambda raw: topics.parse_topic(raw.decode()),
 }
 

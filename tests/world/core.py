@@ -86,6 +86,7 @@ class Core:
         self.stored = None  # the key that a rotation stored in the file system
         self.limits = limits
         self.pending = pending
+        self.is_old = False  # of before version 2 of `ev`: it overhears that a gateway reads that
 
     def power_on(self, epoch, cut_in, torn):
         """[epoch, boot, last seq, last count on the display]; the flash will fail `cut_in`
@@ -215,4 +216,6 @@ class Core:
     def message(self, topic, sealed, now_ms, uptime_ms):
         """[accepted, acked, last accepted command]"""
         taken = self.uplink.message(topic, sealed, now_ms, uptime_ms)
+        if self.is_old:
+            self.uplink._packs = False
         return [taken, self.journal.acked, self.journal.command]

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from gateway.devices import commands
 from gateway.devices.keys import DeviceKey, destroy_keys
 from gateway.errors import GatewayError
-from protocol import messages, seal, topics
+from protocol import messages, packing, seal, topics
 from tests.world import oracle
 from tests.world.core import Core
+from tests.world.log import Log
 from tests.world.parts import Board
+from tests.world.storage_faults import STORAGE_FAULTS, is_free
 from tests.world.world import PENDING, SITE, World
 
 Fault = Callable[[World, random.Random], bool]
@@ -177,6 +179,15 @@ def gateway_restarted(world: World, _: random.Random) -> bool:
     return True
 
 
+def gateway_put_back(world: World, _: random.Random) -> bool:
+    """Somebody puts the program of before version 2 back, or renews it again."""
+    if not world.gateway_up:
+        return False
+    world.set_program(0 if world.reads else packing.VERSION)
+    world.kill_gateway()
+    return True
+
+
 def disk_full(world: World, dice: random.Random) -> bool:
     if not world.gateway_up:
         return False
@@ -193,7 +204,7 @@ def disk_full(world: World, dice: random.Random) -> bool:
 
 
 def backup(world: World, _: random.Random) -> bool:
-    if not world.gateway_up:
+    if not is_free(world):
         return False
     world.ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     world.backup = world.folder / "backup.db"
@@ -214,6 +225,8 @@ def restored(world: World, dice: random.Random) -> bool:
     for end in ("-wal", "-shm"):
         world.path.with_name(world.path.name + end).unlink(missing_ok=True)
     shutil.copyfile(source, world.path)
+    world.log = Log()
+    world.released.clear()
     world.open_gateway()
     world.counts["restored"] += 1
     world.wake()
@@ -446,9 +459,11 @@ FAULTS: dict[str, Fault] = {
     "gateway killed before commit": gateway_killed_before_commit,
     "gateway killed after commit": gateway_killed_after_commit,
     "gateway killed inside the transaction": gateway_killed_inside, "gateway hangs": gateway_hangs,
-    "gateway restarted": gateway_restarted, "disk full": disk_full, "backup": backup,
+    "gateway restarted": gateway_restarted, "gateway put back": gateway_put_back,
+    "disk full": disk_full, "backup": backup,
     "ledger restored": restored, "flash wiped": wiped, "board replaced": replaced,
     "board flashed with a new key": rekeyed, "board cloned": cloned, "key rotated": rotated,
     "command": commanded, "gateway clock jumps": gateway_clock_jumps, "replay": replay,
     "cross-topic": cross_topic, "forged": forged, "another device": another_device, "noise": noise,
+    **STORAGE_FAULTS,
 }  # fmt: skip

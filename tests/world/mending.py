@@ -14,6 +14,7 @@ def heal(world: World) -> None:
     world.broker_up = True
     world.clock.off_ms = max(0, world.clock.off_ms)
     world.crash = ""
+    world.failing = []
     world.hung_ms = 0
     if world.gateway_up:
         world.ledger.db.execute("PRAGMA max_page_count = 1073741823")

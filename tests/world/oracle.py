@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.delivery import recording
 from gateway.delivery.outcomes import AcceptedEvents, Rejected
+from gateway.facts.records import SeenRecord
 from gateway.store.ledger import Ledger
 from protocol import cbor, messages
+from tests.world.log import LogBroken
 
 if TYPE_CHECKING:
     from tests.world.parts import Board, Pile
     from tests.world.world import World
 
 
-_RECORDS = "SELECT count(*), ifnull(max(seq), 0) FROM record WHERE device = ? AND epoch = ?"
-_BODIES = "SELECT device, epoch, seq, body FROM record ORDER BY device, epoch, seq"
+_CURSOR = "SELECT high_water, records, fingerprint FROM cursor WHERE device = ? AND epoch = ?"
 _GAPS = (
     "SELECT ifnull(sum(to_seq - from_seq + 1), 0), ifnull(max(to_seq), 0) FROM gap WHERE device = ?"
     " AND epoch = ?"
 )
 
+READ_EVERY = 40  # of the records: looked for by time
+_LOCKED = "SELECT locked FROM cursor WHERE device = ? AND epoch = ?"
 LATE = (
     "replay",
     "cross-topic",
@@ -69,19 +72,11 @@ def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) 
     """I5: what an answer promises is committed, as another connection sees it; I4 and I7 for
     everything that the batch touched.
     """
-    for device, epoch in {
-        _stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)
-    }:
-        have = committed(world, device, epoch)
-        key = (device, epoch)
-        world.promised[key] = max(world.promised.get(key, 0), have)
-        count, last = world.witness.execute(_RECORDS, key).fetchone()
-        missing, gap_end = world.witness.execute(_GAPS, key).fetchone()
-        if max(last, gap_end) > have or count + missing < have:
-            raise Broken(
-                f"I4: {device} epoch {epoch}: mark {have}, {count} records up to {last}, {missing}"
-                " in gaps"
-            )
+    catch_up(world)
+    for key in {_stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)}:
+        _fits(world, key)
+    for key in {_stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)}:
+        _is_released(world, key, batch)
     rows = world.witness.execute("SELECT count(*) FROM quarantine").fetchone()[0]
     if rows > recording.QUARANTINE_ROWS_SEALED:
         raise Broken(f"I7: {rows} rows in quarantine")
@@ -93,12 +88,69 @@ def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) 
         have = committed(world, name, ack["epoch"])
         if ack["high_water"] > have:
             raise Broken(f"I5: {name} is told {ack['high_water']}, committed is {have}")
+        if world.log.heads[ack["ledger_n"]] != ack["ledger_head"]:
+            raise Broken(f"I5: {name} is told another head of entry {ack['ledger_n']}")
         world.counts["acks"] += 1
+
+
+def _fits(world: "World", key: tuple[str, int]) -> None:
+    """I4: mark, number and fingerprint of a stream are what the log and the gaps say."""
+    row = world.witness.execute(_CURSOR, key).fetchone()
+    have, records, fingerprint = row or (0, 0, bytes(8))
+    world.promised[key] = max(world.promised.get(key, 0), have)
+    count, last = world.log.streams.get(key, (0, 0))
+    missing, gap_end = world.witness.execute(_GAPS, key).fetchone()
+    body = world.log.bodies.get((*key, have))
+    mark = messages.fingerprint_of(body) if body else bytes(8)
+    if (
+        max(last, gap_end) > have
+        or count + missing < have
+        or (records, fingerprint) != (count, mark)
+    ):
+        raise Broken(
+            f"I4: {key}: mark {have} over {records} records with {fingerprint.hex()}; {count}"
+            f" records up to {last}, {missing} in gaps, {mark.hex()}"
+        )
+
+
+def held(world: "World", device: str) -> tuple[int, int]:
+    """How many records of a device were held, as its stream is locked, and how many of its messages
+    were refused.
+    """
+    query = "SELECT ifnull(sum(value), 0) FROM counter WHERE device = ? AND name = ?"
+    counts = [
+        world.witness.execute(query, (device, name)).fetchone()[0] for name in ("held", "rejected")
+    ]
+    return counts[0], counts[1]
+
+
+def _is_released(world: "World", key: tuple[str, int], batch: list[Any]) -> None:
+    """What a person released is taken, unless it is refused for a new reason. A board that sees its
+    copy may say so in a heartbeat, which comes after the records of its batch, and locks it again.
+    """
+    before = world.released.pop(key, None)
+    if before is None:
+        return
+    now = held(world, key[0])
+    if any(isinstance(each, AcceptedEvents) and _stream(each) == key for each in batch):
+        if now[0] > before[0] and now[1] == before[1]:
+            raise Broken(f"{key} was released, and is held all the same")
+        return
+    if not world.witness.execute(_LOCKED, key).fetchone()[0]:
+        world.released[key] = before
+
+
+def catch_up(world: "World") -> None:
+    """Read on in the log, as another connection sees it."""
+    try:
+        world.log.catch_up(world.witness)
+    except LogBroken as error:
+        raise Broken(str(error)) from error
 
 
 def _stream(outcome: Any) -> tuple[str, int]:
     return outcome.device, (
-        outcome.epoch if isinstance(outcome, AcceptedEvents) else outcome.state["epoch"]
+        outcome.events.epoch if isinstance(outcome, AcceptedEvents) else outcome.state["epoch"]
     )
 
 
@@ -146,11 +198,8 @@ def obeyed(board: "Board", done: list[Any]) -> None:
 def recorded(world: "World", record: Any) -> None:
     """I3: the ledger accepts only what a board of that name said."""
     bodies = world.said.get((record.device, record.epoch, record.seq), ())
-    row = world.ledger.db.execute(
-        "SELECT body FROM record WHERE device = ? AND epoch = ? AND seq = ?",
-        (record.device, record.epoch, record.seq),
-    ).fetchone()
-    if row is None or bytes(row[0]) not in bodies:
+    catch_up(world)
+    if world.log.bodies.get((record.device, record.epoch, record.seq)) not in bodies:
         world.counts["foreign"] += 1
         world.note(f"foreign {record}")
 
@@ -199,12 +248,15 @@ def judge(world: "World") -> list[str]:
     gaps = ledger.gaps()
     read = set(world.read) | {(row["kind"], row["device"]) for row in ledger.incidents()}
     gone = {(gap["device"], gap["epoch"]) for gap in gaps}
-    wrong = _judge_piles(world, gaps, read)
+    catch_up(world)
+    records = list(ledger.records())
+    wrong = _judge_piles(world, records, gaps, read)
+    wrong += _judge_reading(world, records)
     if world.counts["foreign"]:
         wrong.append(f"I3: {world.counts['foreign']} records that no board said")
     wrong += _judge_gaps(world, gaps)
     wrong += _judge_speakers(world, gone)
-    wrong += _judge_lives(world, gone, read)
+    wrong += _judge_lives(world, records, gone, read)
     wrong += _judge_calls(world, read)
     findings = ledger.verify()
     if world.counts["restored"]:  # a board that a lost ledger acknowledged says so, and is right
@@ -219,15 +271,32 @@ def judge(world: "World") -> list[str]:
     return wrong
 
 
+def _judge_reading(world: "World", records: list[SeenRecord]) -> list[str]:
+    """I2: who reads the ledger, whole or by time, gets each record of the log once."""
+    read = Counter((each.device, each.epoch, each.seq) for each in records)
+    wrong = []
+    if read != dict.fromkeys(world.log.bodies, 1):
+        odd = sorted(key for key in read.keys() | world.log.bodies.keys() if read[key] != 1)
+        wrong.append(f"I2: {len(odd)} records are not read once: {odd[:3]}")
+    for record in records[::READ_EVERY]:
+        at_ms = record.occurred_ms
+        if record not in world.ledger.records(at_ms, at_ms + 1, record.device):
+            wrong.append(f"I1: {record.device} seq {record.seq} is not read at its time")
+    return wrong
+
+
 def _judge_piles(
-    world: "World", gaps: list[dict[str, Any]], read: set[tuple[str, str]]
+    world: "World",
+    records: list[SeenRecord],
+    gaps: list[dict[str, Any]],
+    read: set[tuple[str, str]],
 ) -> list[str]:
     """I1 and I2: a count that the cashier heard confirmed is in the ledger once, or a person was
     told that nobody can know.
     """
     wrong = []
     found: dict[str, list[tuple[str, int, int]]] = {}
-    for record in world.ledger.records():
+    for record in records:
         if record.kind == "tally":
             found.setdefault(record.fields["batch_id"], []).append(
                 (record.device, record.epoch, record.seq)
@@ -321,7 +390,10 @@ def tails(ledger: Ledger) -> dict[tuple[str, int], int]:
 
 
 def _judge_lives(
-    world: "World", gone: set[tuple[str, int]], read: set[tuple[str, str]]
+    world: "World",
+    records: list[SeenRecord],
+    gone: set[tuple[str, int]],
+    read: set[tuple[str, str]],
 ) -> list[str]:
     """A board that refused counts said how many, and the ledger knows which life of a board is the
     current one.
@@ -330,7 +402,7 @@ def _judge_lives(
     refused: Counter[tuple[str, int, int]] = (
         Counter()
     )  # (device, epoch, boot): refusals that it stated
-    for record in world.ledger.records():
+    for record in records:
         if record.kind == "instrument" and record.fields["condition"] == "full":
             refused[record.device, record.epoch, record.fields["boot"]] += int(
                 record.fields["detail"].split()[0]
@@ -361,8 +433,8 @@ def _judge_speakers(world: "World", gone: set[tuple[str, int]]) -> list[str]:
     """I3: one stream is what one board said, never a mixture of a board and its copy."""
     wrong = []
     speakers: dict[tuple[str, int], set[int]] = {}
-    for device, epoch, seq, body in world.ledger.db.execute(_BODIES):
-        boards = world.said[device, epoch, seq].get(bytes(body), set())
+    for (device, epoch, seq), body in sorted(world.log.bodies.items()):
+        boards = world.said[device, epoch, seq].get(body, set())
         key = (device, epoch)
         if key in gone or not (left := speakers.get(key, boards) & boards):
             if key not in gone:

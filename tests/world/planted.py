@@ -10,12 +10,14 @@ RECORDING, INGEST, COMMANDS = (
     "gateway/delivery/ingest.py",
     "gateway/devices/commands.py",
 )
-ENGINE, SEAL, OBEY, KEYS = (
-    "gateway/store/engine.py",
-    "protocol/seal.py",
-    "firmware/commands.py",
-    "gateway/devices/keys.py",
+ENTRIES, INCIDENTS, INDEX, SEGMENTS, RUNS = (
+    "gateway/store/entries.py",
+    "gateway/store/incidents.py",
+    "gateway/store/segments.py",
+    "gateway/facts/segments.py",
+    "gateway/delivery/runs.py",
 )
+SEAL, OBEY = "protocol/seal.py", "firmware/commands.py"
 
 PLANTED = [
     # the device
@@ -36,6 +38,9 @@ PLANTED = [
      "            return False",
      "        if False:\n"
      "            return False"),
+    ("a board packs for a gateway that no longer reads it", UPLINK,
+     'self._packs = ack["want_to"] >= packing.VERSION',
+     'self._packs = self._packs or ack["want_to"] >= packing.VERSION'),
     ("a board that sees its copy does not say so", UPLINK,
      '"locked" if self.conflict and status != "lost" else status', "status"),
     ("nothing is sent twice", UPLINK,
@@ -95,14 +100,14 @@ PLANTED = [
     ("an answer before COMMIT", RECORDING,
      "    ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)\n",
      "    for stream in recorded.streams:\n        stream.high_water += 1\n"),
-    ("the commit is a promise", ENGINE, '        db.execute("COMMIT")\n    except',
+    ("the commit is a promise", ENTRIES, '        db.execute("COMMIT")\n    except',
      '        db.execute("ROLLBACK")\n    except'),
     ("no seal is checked", SEAL,
      "    if not _same(tag, hmac_sha256(key, _mac_structure(topic, payload))):", "    if False:"),
     ("a repetition is another record", RECORDING,
-     "            if before is None:\n"
+     "            if recorded is None:\n"
      "                fresh.append(seq)",
-     "            if before is None or message.boot % 2 == 0:\n"
+     "            if recorded is None or events.boot % 2 == 0:\n"
      "                fresh.append(seq)"),
     ("a hole is no hole", RECORDING,
      "        if first > stream.high_water + 1:\n"
@@ -110,21 +115,41 @@ PLANTED = [
      "            return\n",
      ""),
     ("the mark moves without its records", RECORDING,
-     "stream.high_water = max(stream.high_water, message.last_seq)",
-     "stream.high_water = max(stream.high_water, message.last_seq + 1)"),
+     "stream.high_water = max(stream.high_water, fresh[-1])",
+     "stream.high_water = max(stream.high_water, fresh[-1] + 1)"),
+    ("the mark of a run moves without its records", RECORDING,
+     "stream.high_water, stream.fingerprint = run.last_seq, run.fingerprint",
+     "stream.high_water, stream.fingerprint = run.last_seq + 1, run.fingerprint"),
+    ("the fingerprint stays behind a run", RECORDING,
+     "stream.high_water, stream.fingerprint = run.last_seq, run.fingerprint",
+     "stream.high_water = run.last_seq"),
+    ("a run does not care for holes", RUNS,
+     "if first_seq != high_water + 1 or unreadable", "if first_seq <= high_water or unreadable"),
+    ("a run spans days", RUNS,
+     "or unreadable or latest - earliest > SPAN_MS:", "or unreadable:"),
+    ("a run has the times of its last message", RUNS,
+     "        if earliest > from_ms:\n            earliest = from_ms\n", ""),
     ("two boards with one key are one", RECORDING,
-     "            elif before != body.raw:\n"
+     "            elif recorded != raw:\n"
      "                self._equivocation(stream, message, seq)\n"
      "                return\n",
      ""),
-    ("what is ahead is not compared", RECORDING,
-     "ahead is not None and any(message.before)", "False and any(message.before)"),
+    ("what is ahead is not compared", RUNS,
+     "if before != fingerprint and before != _NO_FINGERPRINT", "if False and before"),
     ("a board that sees its copy is not heard", RECORDING,
      '        if state["status"] == "locked" and is_news and not stream.locked:',
      "        if False:"),
-    ("an answer names no record", RECORDING,
-     "            if body:\n"
-     "                stream.fingerprint = messages.fingerprint_of(body)\n", ""),
+    ("an answer names no record", INGEST,
+     '"fingerprint": stream.fingerprint,', '"fingerprint": bytes(8),'),
+    ("the fingerprint stays behind the mark", RECORDING,
+     "            stream.fingerprint = messages.fingerprint_of(events.records[-1])",
+     "            pass"),
+    ("a gap leaves the fingerprint of before", RECORDING,
+     "        stream.high_water, stream.fingerprint = to_seq, bytes(messages.FINGERPRINT_BYTES)",
+     "        stream.high_water = to_seq"),
+    ("a late record gives the mark its fingerprint", RECORDING,
+     "        if fresh[-1] == stream.high_water:", "        if True:"),
+    ("records are not counted", RECORDING, "        stream.records += len(fresh)\n", ""),
     ("a gap is skipped in silence", RECORDING,
      "            streams.add_gap(\n", "            (lambda *_: None)(\n"),
     ("a gap is one too short", RECORDING,
@@ -137,12 +162,55 @@ PLANTED = [
     ("nobody is told of the old life's tail", RECORDING,
      '            self.incident("tail_unknown", device, text)\n', ""),
     ("of two lives the wrong one is the newer", RECORDING,
-     '                    self._stream(item.device, item.state["epoch"])  # of two',
-     "                    pass  # of two"),
-    ("records of a message are stored twice", RECORDING,
-     "        return Recorded(list(self._streams.values())",
+     '                    self._stream(item.device, item.state["epoch"])\n',
+     "                    pass\n"),
+    ("a mark moves by itself", RECORDING,
+     "        if self._counts:\n            counts =",
      '        self._db.execute("UPDATE cursor SET high_water = high_water + (id % 3 = 0)")\n'
-     "        return Recorded(list(self._streams.values())"),
+     "        if self._counts:\n            counts ="),
+    ("a message is stored twice", RUNS,
+     "parts += (pack_frame_head(received_ms, 0, len(device), len(sealed)), device, sealed)",
+     "parts += 2 * (pack_frame_head(received_ms, 0, len(device), len(sealed)), device, sealed)"),
+    ("the streams of a failed commit are remembered", RECORDING,
+     "    except BaseException:\n        known.forget()\n        raise",
+     "    except BaseException:\n        raise"),
+    ("the streams are remembered though another process wrote", RECORDING,
+     "        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):",
+     "        if changes_here(db) != self._here:"),
+    ("the streams are remembered though their own process wrote", RECORDING,
+     "        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):",
+     "        if elsewhere != self._elsewhere:"),
+    ("an older life is closed on disk alone", RECORDING,
+     "                self._known.streams[(device, older)].current = False",
+     "                pass"),
+    ("a batch answers what the one before it asked", RECORDING,
+     "        stream.begin_batch()\n", ""),
+    # its log
+    ("a place in the log is one byte off", ENTRIES,
+     "at = frames_at(pending.prefix) + len(pending.frames)",
+     "at = frames_at(pending.prefix) + len(pending.frames) - bool(pending.frames)"),
+    ("records that stand apart are one run", SEGMENTS,
+     "            or after.at != self.at + self.size\n", ""),
+    ("a run ends before its last record", SEGMENTS,
+     "return Segment(self.first_seq, after.last_seq, self.at, size, from_ms, until_ms)",
+     "return Segment(self.first_seq, after.last_seq, self.at, self.size, from_ms, until_ms)"),
+    ("a run has the times of its end", SEGMENTS,
+     "from_ms, until_ms = min(self.from_ms, after.from_ms), max(self.until_ms, after.until_ms)",
+     "from_ms, until_ms = after.from_ms, after.until_ms"),
+    ("records that came again in their batch are read twice", INDEX,
+     "            first = max(first, seqs.stop)\n", "            pass\n"),
+    ("records are looked for in the first message of a run alone", INDEX,
+     "    for message in frames_in(frames, at, _PREFIX):",
+     "    for message in [*frames_in(frames, at, _PREFIX)][:1]:"),
+    ("the entry is written after the transaction", ENTRIES,
+     '        close_entry(db)\n        db.execute("COMMIT")\n',
+     '        db.execute("COMMIT")\n        close_entry(db)\n'),
+    ("no entry vouches for an incident", INCIDENTS, '    touch(db, "incident")\n', ""),
+    ("the head is remembered over a rollback", ENTRIES,
+     "        db.pending = Pending(*newest(db))\n",
+     '        kept = db.__dict__.setdefault("kept", Pending(*newest(db)))\n'
+     "        kept.frames, kept.touched = bytearray(), {}\n"
+     "        db.pending = kept\n"),
     ("a rotation is asked for once only", COMMANDS,
      "        _rotate_again(ledger, used, held[-1].number, state, now_ms)\n", "        pass\n"),
     ("an old key is never retired", COMMANDS,
@@ -163,6 +231,8 @@ _COPY = (
 _ALONE = ("board cloned", "board cloned", "outage until the flash is full", "power cut")
 _FORGETS = ("busy", "busy", "backup", "ledger restored", "connection lost")
 _LIVES = ("flash wiped", "flash wiped", "gateway hangs", "connection lost", "broker loses some")
+_FAILS = ("a statement fails", "a statement fails", "disk full", "busy")
+_OTHERS = ("a second gateway", "the office writes", "gateway hangs", "busy")
 FOCUS = {
     "an answer for another life is believed": ("replay", "flash wiped", "connection lost"),
     "an answer for a copy of the board is believed": _COPY,
@@ -172,6 +242,15 @@ FOCUS = {
     "the heartbeat does not tell what is gone": _FORGETS,
     "a gap is skipped in silence": _FORGETS,
     "a gap is one too short": _FORGETS,
+    "a gap leaves the fingerprint of before": _FORGETS,
+    "a late record gives the mark its fingerprint": (*_FORGETS, "broker shuffles", "replay"),
+    "a run spans days": ("gateway clock jumps", "gateway clock jumps", "busy", "gateway hangs"),
+    "the streams of a failed commit are remembered": _FAILS,
+    "the counter of a command is not on flash": ("command", "command", "power cut"),
+    "an old answer lowers the mark": ("replay", "replay", "busy", "stalled"),
+    "the streams are remembered though another process wrote": _OTHERS,
+    "the streams are remembered though their own process wrote": (*_COPY, "the office writes"),
+    "an older life is closed on disk alone": _LIVES,
     "of two lives the wrong one is the newer": _LIVES,
     "a board under a retired key is nobody's business": (
         "board cloned",

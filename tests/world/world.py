@@ -16,14 +16,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.delivery import recording
+from gateway.delivery import ingest, recording
 from gateway.delivery.ingest import Ingest
 from gateway.devices.keys import KeyStore, key_file
 from gateway.errors import TryAgain
 from gateway.files import write_private
 from gateway.store.ledger import Ledger
+from protocol import packing, seal, unpacking
 from tests.world import oracle
 from tests.world.core import Core, Cut
+from tests.world.log import Log
 from tests.world.parts import Board, Pile
 from tests.world.wires import Wires
 
@@ -33,7 +35,8 @@ HEAL_MS = 900_000
 PENDING = 16
 DST_UTC_MS = 1_793_516_340_000  # 2026-11-01 06:59 UTC: a minute before Chicago's clocks go back
 SPRING_UTC_MS = 1_772_956_740_000  # 2026-03-08 07:59 UTC: a minute before they go forward
-BATCH_MAX = 256
+# at most so many messages in one commit, and how long the gateway gathers them, ms
+BATCHES = ((1, 50), (8, 50), (64, 500), (512, 50), (512, 500), (512, 4000))
 QUARANTINE_ROWS = 40, 80  # the caps of this world's gateway
 TURN_MS = 400  # the firmware sends one every 10 ms; the delays of a line hide the difference
 
@@ -66,11 +69,17 @@ class World(Wires):
         self.promised: dict[tuple[str, int], int] = {}
         # device: number of the newest key that it was ever given
         self.numbers: Counter[str] = Counter()
+        self.log = Log()  # of this ledger, as far as the oracle has read it
         self.gateway_up = True
         self.hung_ms = 0  # the gateway's machine stands still until then
         self.backup: Path | None = None
         self.turn_due = False
         self.crash = ""  # where the gateway is killed in its next turn
+        # statements of the gateway from now on until one fails, and how many fail
+        self.failing: list[int] = []
+        # (device, epoch) of streams that a person released since they last spoke: what was held and
+        # refused of the device until then
+        self.released: dict[tuple[str, int], tuple[int, int]] = {}
         self.wiped: set[str] = set()
         self.clones: set[str] = set()
         self.read: list[
@@ -94,6 +103,7 @@ class World(Wires):
             "window_records": rng.choice((4, 16, 64)),
             "heartbeat_ms": rng.choice((2000, 5000, 15000)), "resend_ms": rng.choice((800, 4000)),
         }  # fmt: skip
+        self.batch_max, self.gather_ms = rng.choice(BATCHES)
         self.clock.base_ms = rng.choice((1_790_000_000_000, DST_UTC_MS, SPRING_UTC_MS))
         if self.clock.base_ms != 1_790_000_000_000:
             self.struck["dst night"] += 1
@@ -115,6 +125,7 @@ class World(Wires):
         secret = self.rng.randbytes(32)
         self.give_key(name, 1, secret)
         core = Core(SITE, name, secret, 1, self.limits, self.rng.choice((3, 4, 4, 8)), PENDING)
+        core.is_old = len(self.boards) % 3 == 2
         board = Board(name, core, len(self.boards), skew=self.rng.choice((1000, 999, 1001)))
         if not self.boards:
             self.script.append(
@@ -130,6 +141,12 @@ class World(Wires):
         self.witness = sqlite3.connect(self.path, isolation_level=None)
         self.ingest.observers.append(lambda record: oracle.recorded(self, record))
         self.gateway_up = True
+
+    def set_program(self, version: int) -> None:
+        """What the gateway's program reads from now on; 0: it is the one of before version 2."""
+        self.reads = version
+        ingest.VERSION = version
+        ingest.open_message = unpacking.open_message if version else seal.open_seal
 
     def close_gateway(self) -> None:
         self.gateway_up = False
@@ -308,16 +325,18 @@ class World(Wires):
     def wake(self) -> None:
         if not self.turn_due and self.gateway_up and self.broker_up:
             self.turn_due = True
-            self.at(self.rng.randrange(1, 50), self.gateway_turn)
+            self.at(self.rng.randrange(1, self.gather_ms), self.gateway_turn)
 
     def gateway_turn(self) -> None:
+        from tests.world.storage_faults import statements_fail
+
         self.turn_due = False
         if not self.gateway_up or not self.broker_up or not self.queue:
             return
         if self.now < self.hung_ms:
             self.at(self.hung_ms - self.now, self.wake)
             return
-        arrived = self.queue[:BATCH_MAX]
+        arrived = self.queue[: self.batch_max]
         batch = [self.ingest.accept(*message) for message in arrived]
         oracle.let_in(self, arrived, batch)
         if self.crash == "before commit":
@@ -329,7 +348,8 @@ class World(Wires):
             steps = iter(range(self.rng.randrange(1, 300)))
             self.ledger.db.set_progress_handler(lambda: next(steps, None) is None, 1)
         try:
-            answers = self.ingest.commit(batch)
+            with statements_fail(self.ledger.db, self.failing):
+                answers = self.ingest.commit(batch)
         except TryAgain:
             if inside:
                 self.counts["killed inside"] += 1
@@ -370,6 +390,7 @@ class World(Wires):
         """The history; what is wrong with it, [] for nothing."""
         from tests.world.mending import heal
 
+        self.set_program(packing.VERSION)
         caps = recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED
         # so that a short history gets there
         recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = QUARANTINE_ROWS
@@ -380,6 +401,7 @@ class World(Wires):
             return [f"{type(error).__name__}: {error} ({Path(at.filename).name}:{at.lineno})"]
         finally:
             recording.QUARANTINE_ROWS, recording.QUARANTINE_ROWS_SEALED = caps
+            self.set_program(packing.VERSION)
             if self.gateway_up:
                 self.close_gateway()
 
