@@ -5,7 +5,7 @@ receiving and doing nothing.
 
 Each process has devices of its own and commits their sealed messages through Ingest, in batches, to
 one site of one database; all start at once, and the time runs until the last is done. Beside it in
-the same run and in turn: one process into a SQLite ledger, and paho at a mosquitto (the messages
+the same run and in turn: one process into a SQLite ledger, and paho at a broker (the messages
 wait there). Without --url a server of Debian's package is started for the benchmark, durable as
 its default is. What the processes receive with is not in it: ./run bench ingest measures that.
 """
@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.ingest import by_board, measured
 from benchmarks.kit import receivers
-from benchmarks.kit.boards import SITE
+from benchmarks.kit.boards import SITE, WIRES
+from benchmarks.kit.brokers import NAMES
 from benchmarks.kit.figures import Row, median, note, parser_of, show
 from gateway.clock import Clock
 from gateway.delivery.ingest import Ingest
@@ -63,7 +64,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--devices", type=int, default=8)
     parser.add_argument("--per-message", nargs="+", type=int, default=[1, 12])
+    parser.add_argument("--wire", type=int, choices=WIRES, default=WIRES[-1])
     parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--broker", choices=NAMES, default=NAMES[0], help="where paho is measured")
     parser.add_argument("--url", help="a database of yours; rows of new sites are left in it")
     return parser.parse_args()
 
@@ -93,12 +96,12 @@ def compared(
     """The rows of one size of message."""
     from gateway.config import LedgerServer
 
-    messages = by_board(keys, options.messages, many)
+    messages = by_board(keys, options.messages, many, options.wire)
     found: dict[Any, list[float]] = {}
     for number in range(options.rounds):
         with tempfile.TemporaryDirectory(dir=folder) as own:
             nothing = measured(
-                "mosquitto", "drain", Path(own), folder / "keys", messages, len(messages),
+                options.broker, "drain", Path(own), folder / "keys", messages, len(messages),
                 receivers.paho_nothing,
             )  # fmt: skip
             place = Path(own) / "ledger.db"
@@ -154,7 +157,8 @@ def rate_of(place: Any, keys: Path, messages: list, workers: int, batch: int) ->
             process.join(5)
             process.kill()
     with Ledger(place) as ledger:
-        assert not ledger.verify(), "the ledger is sound"
+        found = ledger.verify()
+        assert not found, found[:3]
         assert not sum(stats.rejected for stats in ledger.stats()), "nothing was refused"
     return len(messages) / (end - start)
 
