@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.kit import peers, receivers
-from benchmarks.kit.boards import Board, Day, office_says
+from benchmarks.kit.boards import WIRES, Board, Day, office_says
 from benchmarks.kit.brokers import NAMES, Place, place
 from benchmarks.kit.figures import Row, median, note, parser_of, show
 from benchmarks.kit.line import Load, leave_session, publisher, publishes
@@ -68,7 +68,7 @@ def main() -> None:
     for name in contestants:
         if name not in columns:
             columns[name] = (name, ",.0f")
-    title = f"messages/s; {options.messages} messages of {options.devices} boards, median of"
+    title = f"messages/s; {options.messages} messages of version {options.wire}, median of"
     show(options, f"{title} {options.rounds} rounds; ratio: durable to paho doing nothing", rows,
          columns)  # fmt: skip
 
@@ -80,6 +80,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--brokers", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--per-message", nargs="+", type=int, default=[1, 12])
+    parser.add_argument("--wire", type=int, choices=WIRES, default=WIRES[-1])
     parser.add_argument("--peers", action="store_true", help="other clients that do nothing")
     return parser.parse_args()
 
@@ -88,7 +89,9 @@ def compared(
     options: argparse.Namespace, broker: str, folder: Path, keys: list[DeviceKey], contestants
 ) -> list[Row]:
     """The rows of one broker: everybody in turn, round by round."""
-    said = {many: by_board(keys, options.messages, many) for many in options.per_message}
+    said = {
+        many: by_board(keys, options.messages, many, options.wire) for many in options.per_message
+    }
     cases = [(mode, many) for many in options.per_message for mode in options.modes]
     found: dict[tuple[str, int, str], list[Result]] = {}
     for number in range(options.rounds):
@@ -126,9 +129,11 @@ def row_of(broker: str, mode: str, many: int, contestants, found) -> Row:
     return row
 
 
-def by_board(keys: list[DeviceKey], count: int, many: int) -> list[tuple[str, bytes, str]]:
+def by_board(
+    keys: list[DeviceKey], count: int, many: int, wire: int
+) -> list[tuple[str, bytes, str]]:
     """(topic, sealed, board) of `count` messages, the boards in turn, times of this morning."""
-    boards = [Board(key) for key in keys]
+    boards = [Board(key, wire) for key in keys]
     records = -(-count // len(boards)) * many
     begin_ms = Clock().utc_ms() - OPEN_MS - 600_000
     device_of = {board.topic: board.key.device for board in boards}

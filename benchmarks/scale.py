@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.kit import big_ledgers as big
 from benchmarks.kit.big_ledgers import Size, Spent, apart
+from benchmarks.kit.boards import WIRES
 from benchmarks.kit.figures import Row, median, note, parser_of, percentile, show
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +51,7 @@ def main() -> None:
     options = arguments()
     for per_message in options.per_message:
         for wanted in options.records:
-            size = Size(wanted, per_message, options.windows)
+            size = Size(wanted, per_message, options.windows, options.wire)
             with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-scale-") as name:
                 rows = asked(options, Path(name), size)
             title = (
@@ -65,6 +66,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--records", nargs="+", type=int, default=[10_000, 1_000_000])
     parser.add_argument("--per-message", nargs="+", type=int, default=[12, 1])
     parser.add_argument("--windows", type=int, default=50)
+    parser.add_argument("--wire", type=int, choices=WIRES, default=WIRES[-1])
     parser.add_argument("--folder", type=Path, help="where the ledgers are made (and removed)")
     parser.add_argument("--cold", action="store_true",
                         help="let the kernel forget the file before each ready")  # fmt: skip
@@ -77,7 +79,7 @@ def asked(options: argparse.Namespace, folder: Path, size: Size) -> list[Row]:
     empty = folder / "empty"
     empty.mkdir()
     big.new_site(empty, size.windows)
-    note(f"building {size.total:,} records, {size.per_message} a message")
+    note(f"building {size.total:,} records, {size.per_message} a message of version {size.wire}")
     built, spent, peak_mib = apart(big.build, folder, size)
     note(f"built in {spent.s:.0f} s")
     recent = built.pop("recent")

@@ -46,6 +46,7 @@ class Size(NamedTuple):
     records: int
     per_message: int
     windows: int
+    wire: int
 
     @property
     def days(self) -> int:
@@ -139,7 +140,7 @@ def business_days(count: int) -> list[date]:
 def said(site: Site, size: Size) -> Iterator[list[Message]]:
     """What the office says, day by day."""
     keys = KeyStore(site.keys)
-    boards = [Board(keys.current(window)) for window in site.config.windows]
+    boards = [Board(keys.current(window), size.wire) for window in site.config.windows]
     for number, day in enumerate(business_days(size.days), 1):
         begin_ms = day_bounds(day.isoformat(), site.zone)[0] + OPENS_MS
         of_day = Day(number, begin_ms, OPEN_MS, size.of_window)
@@ -238,7 +239,7 @@ def commit_one_by_one(folder: Path, size: Size, number: int) -> list[Spent]:
     window = site.config.windows[number % size.windows]
     found = []
     with Ledger(site.ledger) as ledger:
-        board = Board(keys.current(window))
+        board = Board(keys.current(window), size.wire)
         [board.seq] = [row["high_water"] for row in ledger.cursors() if row["device"] == window]
         next_day = day_bounds(LAST_DAY.isoformat(), site.zone)[1] + OPENS_MS
         day = Day(DAYS_MAX + 1, next_day, OPEN_MS, COMMITS * size.per_message)

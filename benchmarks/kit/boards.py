@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gateway.devices.keys import DeviceKey
-from protocol import cbor, messages, records, topics
+from protocol import cbor, messages, packing, records, topics
 
 SITE = "bench"
 EPOCH = 7
+WIRES = (1, 2)  # versions of an `ev` message; boards send 2 as soon as the gateway takes it
 RECORDS_PER_MESSAGE = 12  # what firmware/uplink.py packs at most
 _MADE_MS = 200  # from the machine's report to the message that carries it
 _HEAD_BYTES = 3  # of a record in a message, as firmware/uplink.py counts it
@@ -93,29 +94,36 @@ class Message(NamedTuple):
 class Board:
     """The board of one window: its stream goes on from day to day."""
 
-    def __init__(self, key: DeviceKey) -> None:
+    def __init__(self, key: DeviceKey, wire: int = WIRES[-1]) -> None:
         self.key = key
         self.topic = str(topics.topic(SITE, key.device, "ev"))
         self.seq = 0
         self._before = bytes(messages.FINGERPRINT_BYTES)
+        self._sealed = self._packed if wire == 2 else self._plain
         self._seal = sealer(key, self.topic)
 
     def say(self, day: Day, per_message: int = RECORDS_PER_MESSAGE) -> Iterator[Message]:
         """All of the day, in messages of at most so many records, or what fits into one."""
-        begin = b"\x86" + cbor.head(0, EPOCH) + cbor.head(0, day.boot)
         slot = 0
         while slot < day.records:
             raws = self._fitting(day, slot, per_message)
-            first, last = self.seq + 1, raws[-1]
-            slot, self.seq = slot + len(raws), self.seq + len(raws)
+            first, slot = self.seq + 1, slot + len(raws)
             sent_ms = day.uptime_ms(slot - 1) + _MADE_MS
-            parts = [part for raw in raws for part in (_SIZED[len(raw)], raw)]
-            payload = b"".join((
-                begin, b"\x1a", sent_ms.to_bytes(4, "big"), cbor.head(0, first),
-                cbor.head(4, len(raws)), *parts, b"\x48", self._before,
-            ))  # fmt: skip
-            self._before = hashlib.sha256(last).digest()[: messages.FINGERPRINT_BYTES]
-            yield Message(self.topic, self._seal(payload), len(raws), day.begin_ms + sent_ms)
+            sealed = self._sealed(day.boot, sent_ms, first, raws)
+            self.seq += len(raws)
+            self._before = hashlib.sha256(raws[-1]).digest()[: messages.FINGERPRINT_BYTES]
+            yield Message(self.topic, sealed, len(raws), day.begin_ms + sent_ms)
+
+    def _packed(self, boot: int, sent_ms: int, first: int, raws: list[bytes]) -> bytes:
+        packed = packing.pack(EPOCH, boot, sent_ms, first, raws, self._before)
+        return bytes(packing.seal_packed(self.key.secret, self.key.number, self.topic, packed))
+
+    def _plain(self, boot: int, sent_ms: int, first: int, raws: list[bytes]) -> bytes:
+        parts = [part for raw in raws for part in (_SIZED[len(raw)], raw)]
+        return self._seal(b"".join((
+            b"\x86", cbor.head(0, EPOCH), cbor.head(0, boot), b"\x1a", sent_ms.to_bytes(4, "big"),
+            cbor.head(0, first), cbor.head(4, len(raws)), *parts, b"\x48", self._before,
+        )))  # fmt: skip
 
     def _fitting(self, day: Day, slot: int, per_message: int) -> list[bytes]:
         """The records from this place of the day on that go into one message."""

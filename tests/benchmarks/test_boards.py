@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kit.boards import SITE, Board, Day, office_says
+from benchmarks.kit.boards import SITE, WIRES, Board, Day, office_says
 from gateway.delivery.ingest import Ingest
 from gateway.devices.keys import DeviceKey, KeyStore, create_key
 from gateway.store.ledger import Ledger
-from protocol import messages, records, seal
+from protocol import messages, packing, records, seal, unpacking
 from tests.delivery.bench import NOW_MS, FixedClock
 
 OPEN_MS = 6 * 3_600_000
@@ -20,20 +20,26 @@ def key(tmp_path: Path) -> DeviceKey:
 
 
 def opened(key: DeviceKey, sealed: bytes, topic: str) -> dict:
-    _, payload = seal.open_seal(sealed, topic, {key.kid: key.secret}.get)
+    _, payload = unpacking.open_message(sealed, topic, {key.kid: key.secret}.get)
     return dict(messages.decode_events(payload))
 
 
+@pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("per_message", [1, 12])
-def test_messages_are_those_of_the_encoders(key: DeviceKey, per_message: int) -> None:
+def test_messages_are_those_of_the_encoders(key: DeviceKey, per_message: int, wire: int) -> None:
     before = bytes(messages.FINGERPRINT_BYTES)
-    for message in Board(key).say(Day(300, NOW_MS, OPEN_MS, 60), per_message):
+    for message in Board(key, wire).say(Day(300, NOW_MS, OPEN_MS, 60), per_message):
         event = opened(key, message.sealed, message.topic)
-        payload = messages.encode_events(**event)
+        if wire == 2:
+            packed = packing.pack(**event)
+            sealed = packing.seal_packed(key.secret, key.number, message.topic, packed)
+        else:
+            payload = messages.encode_events(**event)
+            sealed = seal.seal(key.secret, key.kid, message.topic, payload)
 
         assert per_message == message.records == len(event["records"])
         assert before == event["before"]
-        assert seal.seal(key.secret, key.kid, message.topic, payload) == message.sealed
+        assert sealed == message.sealed
         for raw in event["records"]:
             assert records.encode_record(records.decode_record(raw)) == raw
         before = messages.fingerprint_of(event["records"][-1])
