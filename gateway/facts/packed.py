@@ -7,15 +7,13 @@ declined, and the judges say what it is.
 """
 
 from gateway.facts.chain import DEVICE_CLOCK_AHEAD_MS
-from gateway.facts.packed_code import (
+from gateway.facts.packed_code import Way, has_way, head_of, make
+from gateway.facts.packed_values import (
     UINT32_MAX,
     UINT48_MAX,
     Declined,
-    Way,
-    has_way,
-    head_of,
     long_number,
-    make,
+    number,
 )
 from protocol import messages, packing, seal
 from protocol import records as wire
@@ -78,8 +76,8 @@ class PackedReader:
         at = _BOOT_AT + 1
         if boot > 127:
             boot, at = long_number(data, at)
-        sent, at = long_number(data, at + 1) if data[at] > 127 else (data[at], at + 1)
-        first_seq, at = long_number(data, at + 1) if data[at] > 127 else (data[at], at + 1)
+        sent, at = number(data, at)
+        first_seq, at = number(data, at)
         epoch = _int(data[_EPOCH_AT:_BEFORE_AT], "big")
         known: list[object] = []
         way = self._first.get(data[at : at + 2]) or self._first.get(data[at : at + 1])
@@ -107,6 +105,7 @@ class PackedReader:
             room -= len(raw) + 3
         if (
             at != end
+            or data[0] != packing.VERSION
             or room < 0
             or size > wire.RECORD_BYTES_MAX
             or end > seal.PAYLOAD_BYTES_MAX

@@ -14,20 +14,17 @@ the offset after the record is then beyond the message.
 """
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from struct import Struct
 from typing import Any
 
+from gateway.facts import packed_values as values
+from gateway.facts.packed_values import AWAY_BYTES, SMALL, UINT32_MAX, UINT48_MAX
 from protocol import cbor, packing
 from protocol import records as wire
-from protocol.packing import DENOMINATIONS, FIXED, ROWS, TOTAL, UPTIME, UTC
+from protocol.packing import FIXED, ROWS, TOTAL, UPTIME, UTC
 
 BOOT = wire.number_of("boot")
-UINT32_MAX = 0xFFFFFFFF
-UINT48_MAX = 0xFFFFFFFFFFFF
-_SMALL = 128  # values of one packed byte
-_ITEMS = 1024
-_COLUMNS_KEPT = 256
 
 _KINDS = [tuple(numbers) for numbers in packing.FIELDS_OF.split(b"\0")]
 # Where `known` has the bytes of a field; its value stands len(_NUMBERS) further on.
@@ -35,10 +32,6 @@ _NUMBERS = sorted({UPTIME, *(number for kind in _KINDS for number in kind)})
 _SLOT = {number: slot for slot, number in enumerate(_NUMBERS)}
 
 Way = Callable[..., tuple[bytes, int, int]]
-
-
-class Declined(Exception):
-    """A record that only the decoders may judge."""
 
 
 def head_of(data: bytes, at: int) -> bytes:
@@ -144,7 +137,8 @@ class _Source:
         self._lines += text.strip("\n").split("\n")
 
     def _number(self) -> None:
-        self._write("code = data[at]\nat += 1\nif code > 127:\n    code, at = long(data, at)")
+        """The next number; most have one byte or two."""
+        self._write(_NUMBER)
 
     def _clock(self) -> None:
         """Everything up to utc_ms: uptime_ms is packed first, then boot and utc_ms if they changed;
@@ -161,16 +155,19 @@ class _Source:
             self._integer(BOOT, "boot" if self._is_first else _value(BOOT), is_must=True)
             self._keep += [f"{_bytes(BOOT)} = f{BOOT}", f"{_value(BOOT)} = value{BOOT}"]
         elif self._is_first:
-            self._write(f"f{BOOT} = {self._table(BOOT)}[boot] if boot < {_SMALL}"
+            self._write(f"f{BOOT} = {self._table(BOOT)}[boot] if boot < {SMALL}"
                         f" else {_key(BOOT)!r} + item(boot)")  # fmt: skip
             self._keep += [f"{_bytes(BOOT)} = f{BOOT}", f"{_value(BOOT)} = boot"]
         self._parts.append(f"f{BOOT}" if changed[BOOT] or self._is_first else _bytes(BOOT))
         self._fields += 2
         if changed[UTC]:
-            guess = "" if self._is_first else f"({_value(UTC)} or 0) + "
-            self._number()
-            self._write("if not code:\n    raise Declined")
-            self._write(f"away = {guess}(code >> 1 if code & 1 else -(code >> 1))")
+            if self._is_first:
+                self._write(_AWAY)
+            else:
+                self._number()
+                self._write("if not code:\n    raise Declined")
+                self._write(f"away = ({_value(UTC)} or 0)"
+                            " + (code >> 1 if code & 1 else -(code >> 1))")  # fmt: skip
             self._keep.append(f"{_value(UTC)} = away")
         elif self._is_first:
             self._write("raise Declined")
@@ -272,12 +269,12 @@ class _Source:
             lowest, limit = 1, len(limit)
         value, found = f"value{number}", f"f{number}"
         lines = [
-            f"if {lowest} <= {value} <= {min(limit, _SMALL - 1)}:",
+            f"if {lowest} <= {value} <= {min(limit, SMALL - 1)}:",
             f"    {found} = {self._table(number)}[{value}]",
         ]
-        if limit >= _SMALL:
+        if limit >= SMALL:
             lines += [
-                f"elif {_SMALL} <= {value} <= {limit}:",
+                f"elif {SMALL} <= {value} <= {limit}:",
                 f"    {found} = {_key(number)!r} + item({value})",
             ]
         if type_name == "int":
@@ -332,6 +329,26 @@ class _Source:
         return f"T{number}"
 
 
+_NUMBER = """
+code = data[at]
+if code < 128:
+    at += 1
+else:
+    byte = data[at + 1]
+    if 0 < byte < 128:
+        code += (byte << 7) - 128
+        at += 2
+    else:
+        code, at = long(data, at + 1)
+"""
+# A board's clock goes on as its UTC does, so what lies between the two hardly ever changes.
+_AWAY = f"""
+away = AWAY.get(data[at : at + {AWAY_BYTES}])
+if away is not None:
+    at += {AWAY_BYTES}
+else:
+    away, at = read_away(data, at)
+"""
 _CLOCK = f"""
 utc = uptime + away
 if not {UINT32_MAX} < utc <= {UINT48_MAX}:
@@ -370,7 +387,7 @@ def _field(number: int, value: int | bytes) -> bytes:
 
 @cache
 def _small_fields(number: int) -> list[bytes]:
-    return [_field(number, value) for value in range(_SMALL)]
+    return [_field(number, value) for value in range(SMALL)]
 
 
 @cache
@@ -383,117 +400,13 @@ def _usual() -> dict[int, int | bytes]:
     }
 
 
-# --- what the functions call ----------------------------------------------------------------------
-
-
-def long_number(data: bytes, at: int) -> tuple[int, int]:
-    """(number, offset after it) of one whose first byte, that before `at`, is not its last. Raises
-    Declined for one of over 56 bits or not in its shortest form.
-    """
-    number = data[at - 1] - 128
-    byte = data[at]
-    if byte < 128:
-        if byte:
-            return number + (byte << 7), at + 1
-        raise Declined
-    number += byte - 128 << 7
-    byte = data[at + 1]
-    if byte < 128:
-        if byte:
-            return number + (byte << 14), at + 2
-        raise Declined
-    number += byte - 128 << 14
-    shift = 21
-    at += 2
-    while shift < 56:
-        byte = data[at]
-        at += 1
-        if byte < 128:
-            if byte:
-                return number + (byte << shift), at
-            raise Declined
-        number += byte - 128 << shift
-        shift += 7
-    raise Declined
-
-
-def _item(number: int) -> bytes:
-    """The bytes of an unsigned integer."""
-    if number < _ITEMS:
-        return _SMALL_ITEMS[number]
-    if number < 0x10000:
-        return _SHORT(0x19, number)
-    return _LONG(0x1A, number) if number <= UINT32_MAX else b"\x1b" + number.to_bytes(8, "big")
-
-
-def _pairs(data: bytes, at: int, code: int, limit: int) -> tuple[bytes, int, int]:
-    """(bytes of the list, sum of its products, offset after it)."""
-    total = 0
-    if code & 1:
-        count = code >> 1
-        if count > limit:
-            raise Declined
-        parts = [cbor.head(4, count)]
-        for _ in range(count):
-            first, at = _part(data, at)
-            second, at = _part(data, at)
-            total += first * second
-            parts += (b"\x82", _item(first), _item(second))
-        return b"".join(parts), total, at
-    begin, columns = _columns(code)
-    parts = [begin]
-    for denomination, small in columns:
-        pieces = data[at]
-        if pieces < _SMALL:
-            at += 1
-            parts.append(small[pieces])
-        else:
-            pieces, at = _part(data, at)
-            parts += (small[-1], _item(pieces))
-        total += denomination * pieces
-    return b"".join(parts), total, at
-
-
-def _part(data: bytes, at: int) -> tuple[int, int]:
-    number = data[at]
-    at += 1
-    if number > 127:
-        number, at = long_number(data, at)
-        if number > UINT32_MAX:
-            raise Declined
-    return number, at
-
-
-@lru_cache(maxsize=_COLUMNS_KEPT)
-def _columns(code: int) -> tuple[bytes, tuple[tuple[int, list[bytes]], ...]]:
-    """(head of the list, (denomination, its pairs of few pieces), highest first) of a packed list
-    of common denominations.
-    """
-    code >>= 1
-    if code >> len(DENOMINATIONS):
-        raise Declined
-    places = [place for place in range(len(DENOMINATIONS) - 1, -1, -1) if code >> place & 1]
-    return bytes(cbor.head(4, len(places))), tuple(
-        (DENOMINATIONS[place], _small_pairs(DENOMINATIONS[place])) for place in places
-    )
-
-
-@cache
-def _small_pairs(denomination: int) -> list[bytes]:
-    """The pairs of so few pieces, and at the end what every pair begins with."""
-    begin = b"\x82" + cbor.head(0, denomination)
-    return [*(begin + cbor.head(0, pieces) for pieces in range(_SMALL)), begin]
-
-
-_SMALL_ITEMS = [bytes(cbor.head(0, number)) for number in range(_ITEMS)]
-_SHORT = Struct(">BH").pack
-_LONG = Struct(">BI").pack
 START = [
     *(_field(number, _usual()[number]) if number in _usual() else b"" for number in _NUMBERS),
     *(_usual().get(number) for number in _NUMBERS),
 ]
 _NAMES: dict[str, Any] = {
-    "Declined": Declined, "START": START, "clocks": Struct(">HIHQ").pack,
-    "head": cbor.head, "item": _item, "join": b"".join, "long": long_number, "pairs": _pairs,
+    "AWAY": values.AWAY, "Declined": values.Declined, "START": START,
+    "clocks": Struct(">HIHQ").pack, "head": cbor.head, "item": values.item, "join": b"".join,
+    "long": values.long_number, "pairs": values.pairs, "read_away": values.read_away,
     "utcs": Struct(">HQ").pack,
 }  # fmt: skip
