@@ -18,8 +18,18 @@ from functools import cache
 from struct import Struct
 from typing import Any
 
-from gateway.facts import packed_values as values
-from gateway.facts.packed_values import AWAY_BYTES, SMALL, UINT32_MAX, UINT48_MAX
+from gateway.facts.packed_values import (
+    AWAY,
+    AWAY_BYTES,
+    SMALL,
+    UINT32_MAX,
+    UINT48_MAX,
+    Declined,
+    item,
+    long_number,
+    pairs,
+    read_away,
+)
 from protocol import cbor, packing
 from protocol import records as wire
 from protocol.packing import FIXED, ROWS, TOTAL, UPTIME, UTC
@@ -324,7 +334,7 @@ class _Source:
         return [*lines, f"total = value{number}"] if number == ROWS else lines
 
     def _table(self, number: int) -> str:
-        """The name of the table with this field's bytes for small values."""
+        """The name of the table with this field's bytes for small"""
         self.tables[f"T{number}"] = _small_fields(number)
         return f"T{number}"
 
@@ -405,8 +415,8 @@ START = [
     *(_usual().get(number) for number in _NUMBERS),
 ]
 _NAMES: dict[str, Any] = {
-    "AWAY": values.AWAY, "Declined": values.Declined, "START": START,
-    "clocks": Struct(">HIHQ").pack, "head": cbor.head, "item": values.item, "join": b"".join,
-    "long": values.long_number, "pairs": values.pairs, "read_away": values.read_away,
+    "AWAY": AWAY, "Declined": Declined, "START": START,
+    "clocks": Struct(">HIHQ").pack, "head": cbor.head, "item": item, "join": b"".join,
+    "long": long_number, "pairs": pairs, "read_away": read_away,
     "utcs": Struct(">HQ").pack,
 }  # fmt: skip

@@ -6,10 +6,9 @@ import random
 from typing import Any
 
 from gateway.facts import packed_code
-from protocol import unpacking
+from tests.proof.judges import outcome, strictly_unpacked
 from tests.proof.mutants import NOW_MS
 from tests.proof.packed_mutants import PackedMutants
-from tests.proof.reader import outcome, strictly
 
 WAYS_MAX = 1500
 REDRAWN = 25_000  # mutants of one draw of good messages
@@ -56,7 +55,7 @@ def run_packed(
             if told is None and count["packed"] % WHOLLY:
                 continue
             ours = outcome(reader.read_packed, data, received_ms)
-            if ours != outcome(_by_the_judges, data, received_ms):
+            if ours != outcome(strictly_unpacked, data, received_ms):
                 count["wrong"].append(f"seed {seed} packed {data.hex()} at {received_ms}: {ours}")
                 if stop_at_first:
                     break
@@ -68,7 +67,3 @@ def _told(reader: Any, data: bytes, received_ms: int) -> Any:
         return reader.packed.read(data, received_ms)
     except Exception as error:
         return error  # and `outcome` tells it again
-
-
-def _by_the_judges(data: bytes, received_ms: int) -> tuple[Any, ...]:
-    return strictly(unpacking.unpack(data), received_ms)
