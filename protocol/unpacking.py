@@ -39,7 +39,15 @@ def open_message(sealed: bytes, name: str, key_of) -> tuple:
 
     Raises SealError for a seal that cannot be trusted, ProtocolError for what `unpack` refuses.
     """
-    if sealed[:1] != bytes((VERSION,)):
+    kid, payload = open_only(sealed, name, key_of)
+    return kid, unpack(payload) if is_packed(sealed) else payload
+
+
+def open_only(sealed: bytes, name: str, key_of) -> tuple:
+    """(kid, payload) of a message of either version; the payload of one that `is_packed` is still
+    packed. Raises SealError for a seal that cannot be trusted.
+    """
+    if not is_packed(sealed):
         return seal.open_seal(sealed, name, key_of)
     kid, packed, tag = _parts(sealed, name)
     key = key_of(kid)
@@ -47,7 +55,12 @@ def open_message(sealed: bytes, name: str, key_of) -> tuple:
         raise seal.SealError("seal: unknown kid %r" % kid)
     if not seal.same(tag, seal.short_tag(key, name, packed)):
         raise seal.SealError("seal: wrong tag for kid %r on %s" % (kid, name))
-    return kid, unpack(packed)
+    return kid, packed
+
+
+def is_packed(sealed: bytes) -> bool:
+    """Whether a sealed message is of version 2."""
+    return sealed[:1] == bytes((VERSION,))
 
 
 def payload_of(sealed: bytes, name: str) -> bytes:

@@ -26,7 +26,7 @@ from gateway.delivery.seals import Retired, Seals
 from gateway.devices.commands import after_heartbeat
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError, LedgerBroken, TryAgain
-from gateway.facts.events import read_events
+from gateway.facts.events import read_events, read_packed
 from gateway.facts.records import SeenRecord
 from gateway.store.engine import ConstraintBroken, StorageError, is_damaged, is_other_schema
 from gateway.store.ledger import Ledger
@@ -34,6 +34,7 @@ from gateway.store.schema_version import schema_text
 from protocol import cbor, messages, seal, topics
 from protocol.compat import ProtocolError
 from protocol.packing import VERSION
+from protocol.unpacking import is_packed
 
 log = logging.getLogger("till.ingest")
 
@@ -76,7 +77,8 @@ class Ingest:
                 return Rejected("ev: retained", topic, payload, now_ms, keep=False)
             device, leaf, kid, content = self._seals.open(topic, payload)
             if leaf == "ev":
-                events = read_events(content, now_ms)
+                read = read_packed if is_packed(payload) else read_events
+                events = read(content, now_ms)
                 return AcceptedEvents(topic, device, kid, payload, now_ms, events)
             return AcceptedState(
                 topic, device, kid, payload, now_ms, messages.decode_state(content), retained

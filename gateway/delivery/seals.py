@@ -21,9 +21,11 @@ _PACKED = bytes((packing.VERSION,))
 _NO_HEAD = b"\xff"  # no message begins so
 _BEFORE_KID = b"\x84\x43\xa1\x01\x05\xa1\x04"  # of a COSE_Mac0: [{alg: HMAC 256/256}, {4: kid
 _UNDER_MAC = b"\x84\x64MAC0\x43\xa1\x01\x05"
+_UNDER_SHORT_MAC = b"\x84\x64MAC0\x43\xa1\x01\x04"  # of HMAC 256/64
 _BEFORE_TAG = b"\x58\x20"
 _END_BYTES = len(_BEFORE_TAG) + seal.TAG_BYTES
 _END_MAX = seal.MESSAGE_BYTES_MAX - _END_BYTES
+_HEADS = [cbor.head(2, size) for size in range(seal.MESSAGE_BYTES_MAX + 1)]
 # The head of a payload, by the bytes of both: the only one that such a string can have.
 _PAYLOAD_HEADS = {
     len(head) + size: head
@@ -57,7 +59,8 @@ class Seals:
         return device, leaf
 
     def open(self, topic: str, sealed: bytes) -> tuple[str, str, bytes, bytes]:
-        """(device, leaf, kid, payload) of a genuine message.
+        """(device, leaf, kid, payload) of a genuine message; of one of version 2 the payload is
+        still packed.
 
         Raises ProtocolError for a topic that is not of this site, SealError for a seal that cannot
         be trusted, Retired when it names a key that the device had once.
@@ -68,7 +71,7 @@ class Seals:
             if payload is not None:
                 return kept.device, kept.leaf, kept.kid, payload
         device, leaf = self.addressed(topic)
-        kid, payload = unpacking.open_message(sealed, topic, KeysOf(self._keys, device))
+        kid, payload = unpacking.open_only(sealed, topic, KeysOf(self._keys, device))
         self._keep(topic, device, leaf, kid)
         return device, leaf, kid, payload
 
@@ -102,7 +105,6 @@ class _Kept:
         self.kid = kid
         self.key = key
         self.turn = turn  # in which the key file was looked at
-        self._topic = topic
         self._packed_head = _NO_HEAD  # what a message of version 2 begins with
         if leaf == "ev":
             number = int(kid.rpartition(b".")[2])
@@ -113,13 +115,15 @@ class _Kept:
         aad = topic.encode()
         padded = key.ljust(_BLOCK_BYTES, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._packed_inner = self._inner.copy()
         self._inner.update(_UNDER_MAC + cbor.head(2, len(aad)) + aad)
+        self._packed_inner.update(_UNDER_SHORT_MAC + cbor.head(2, len(aad)) + aad)
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
     def opened(self, sealed: bytes) -> bytes | None:
         """The payload under a right seal; None when the shape is another or the tag is wrong."""
         if sealed.startswith(self._packed_head):
-            return self._unpacked(sealed)
+            return self._packed(sealed)
         at, end = self._at, len(sealed) - _END_BYTES
         head = _PAYLOAD_HEADS.get(end - at)
         if head is None or end > _END_MAX or sealed[:at] != self._head:
@@ -133,19 +137,19 @@ class _Kept:
         outer.update(inner.digest())
         return sealed[start:end] if compare_digest(outer.digest(), sealed[tag_at:]) else None
 
-    def _unpacked(self, sealed: bytes) -> bytes | None:
-        """The same of a message of version 2, as version 1 has it. What is packed wrongly goes to
-        the judges, which say what is wrong.
-        """
+    def _packed(self, sealed: bytes) -> bytes | None:
+        """The same of a message of version 2."""
         end = len(sealed) - seal.SHORT_TAG_BYTES
-        if end < len(self._packed_head) or len(sealed) > seal.MESSAGE_BYTES_MAX:
+        at = len(self._packed_head)
+        if end < at or len(sealed) > seal.MESSAGE_BYTES_MAX:
             return None
-        packed = _PACKED + sealed[len(self._packed_head) : end]
-        if not compare_digest(seal.short_tag(self.key, self._topic, packed), sealed[end:]):
-            return None
-        with suppress(ProtocolError):
-            return bytes(unpacking.unpack(packed))
-        return None
+        packed = _PACKED + sealed[at:end]
+        inner, outer = self._packed_inner.copy(), self._outer.copy()
+        inner.update(_HEADS[end - at + 1])
+        inner.update(packed)
+        outer.update(inner.digest())
+        tag = outer.digest()[: seal.SHORT_TAG_BYTES]
+        return packed if compare_digest(tag, sealed[end:]) else None
 
 
 class KeysOf:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gateway.facts.chain import DEVICE_CLOCK_AHEAD_MS, occurred_ms
+from gateway.facts.packed import PackedReader
 from gateway.facts.patterns import Shape, events_pattern, has_pattern, shape_of
 from gateway.facts.records import UNDECODABLE, SeenRecord
 from protocol import cbor, messages, packing, seal, unpacking
@@ -77,6 +78,7 @@ class Reader:
         self._misses = 0
         self._met: dict[Shape, int] = {}
         self._made: set[Shape] = set()
+        self.packed = PackedReader(make_after)
         self.make(())
 
     def make(self, shapes: Collection[Shape]) -> None:
@@ -130,6 +132,19 @@ class Reader:
             ),
         )  # fmt: skip
 
+    def read_packed(self, packed: bytes, received_ms: int) -> Events:
+        """The same of a packed payload: what the payload of version 1 says that it stands for."""
+        told = self.packed.read(packed, received_ms)
+        if told is not None:
+            epoch, boot, sent, first_seq, before, records, from_ms, until_ms = told
+            return _events(
+                Events,
+                (epoch, boot, sent, first_seq, before, records, _NOTHING, from_ms, until_ms),
+            )
+        events = self.read(unpacking.unpack(packed), received_ms)
+        self.packed.meet()
+        return events
+
     def _strictly(self, payload: bytes, received_ms: int) -> Events:
         event = messages.decode_events(payload)
         unreadable: dict[int, str] = {}
@@ -182,6 +197,11 @@ def read_events(payload: bytes, received_ms: int) -> Events:
     `ev`.
     """
     return _READER.read(payload, received_ms)
+
+
+def read_packed(packed: bytes, received_ms: int) -> Events:
+    """The same of a packed payload, of version 2."""
+    return _READER.read_packed(packed, received_ms)
 
 
 def _number(item: bytes) -> int:

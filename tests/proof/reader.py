@@ -1,7 +1,9 @@
 """./run proof reader: mutants of records and messages. What the fast reader takes the decoders take
 too, with the same values.
 
-    --mutants N     of records (default 100000); one of a message comes with 25
+    --mutants N     of records (default 100000); one of a message comes with 25, and as many of
+                    packed messages
+    --packed        of packed messages alone
     --seed S        draws them
     --jobs J        processes (default 1)
     --planted       plant the known bugs instead, and say at which mutant each was found
@@ -10,6 +12,8 @@ too, with the same values.
 A record's mutant is asked for by its bytes: when the pattern takes it, decode_record must. A
 message's mutant is read twice, by `Reader.read` and by the decoders alone: the answers must be
 equal, or both refuse it with the same words. The pattern has every shape of the dictionary.
+A packed message's mutant is read by `Reader.read_packed`, with a function for every way to pack
+that comes, and by unpacking and decoding it alone.
 """
 
 import argparse
@@ -24,12 +28,13 @@ from typing import Any
 
 from gateway.facts import events as real_events
 from gateway.facts import patterns as real_patterns
-from gateway.facts.chain import occurred_ms
-from protocol import messages
 from protocol import records as wire
 from protocol.compat import ProtocolError
 from tests.house.planting import planted
+from tests.proof.judges import outcome, strictly
 from tests.proof.mutants import NOW_MS, Mutants
+from tests.proof.packed import run_packed
+from tests.proof.planted_packed import PLANTED_PACKED
 from tests.proof.planted_reader import PLANTED
 
 PART = 50_000
@@ -37,6 +42,8 @@ PLANTED_WITHIN = 60_000
 PLANTED_FIELDS = 7  # shapes of that many fields have all that is planted, and are soon made
 PLANTED_EVERY = 5
 MESSAGE_EVERY = 25
+MODULES = ("patterns", "packed_values", "packed_code", "packed", "events")
+BUGS = [*PLANTED, *PLANTED_PACKED]
 FACTS = Path(real_events.__file__).parent
 
 
@@ -47,14 +54,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--mutants", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
-    for flag in ("--planted", "--json"):
+    for flag in ("--packed", "--planted", "--json"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args(arguments)
     if options.planted:
-        found = {title: found_at(*bug, options.seed) for title, *bug in PLANTED}
+        found = {title: found_at(*bug, options.seed) for title, *bug in BUGS}
         result: dict[str, Any] = {"planted": found, "failed": sum(not at for at in found.values())}
     else:
-        result = prove(options.mutants, options.seed, options.jobs)
+        result = prove(options.mutants, options.seed, options.jobs, options.packed)
     if options.json:
         print(json.dumps(result, indent=1))
     elif options.planted:
@@ -63,18 +70,17 @@ def main(arguments: list[str]) -> int:
     else:
         print(
             "{mutants} mutants of records, {taken} taken by the pattern, {good} good; {messages}"
-            " of messages, {read} good: {failed} judged otherwise; {per_minute} a minute".format(
-                **result
-            )
+            " of messages, {read} good; {packed} of packed messages, {told} told at once:"
+            " {failed} judged otherwise; {per_minute} a minute".format(**result)
         )
         print("".join(f"  {line}\n" for line in result["wrong"]), end="")
     return int(result["failed"] > 0)
 
 
-def prove(mutants: int, seed: int, jobs: int = 1) -> dict[str, Any]:
+def prove(mutants: int, seed: int, jobs: int = 1, only_packed: bool = False) -> dict[str, Any]:
     """The sums over parts of PART mutants, each with a seed of its own."""
     parts = [
-        (f"{seed}/{at // PART}", min(PART, mutants - at), real_events.Reader)
+        (f"{seed}/{at // PART}", min(PART, mutants - at), only_packed)
         for at in range(0, mutants, PART)
     ]
     started = time.perf_counter()
@@ -86,7 +92,7 @@ def prove(mutants: int, seed: int, jobs: int = 1) -> dict[str, Any]:
     took = time.perf_counter() - started
     total: dict[str, Any] = {
         name: sum(result[name] for result in results)
-        for name in ("mutants", "taken", "good", "messages", "read")
+        for name in ("mutants", "taken", "good", "messages", "read", "packed", "told")
     }
     total["wrong"] = [line for result in results for line in result["wrong"]]
     total["failed"] = len(total["wrong"])
@@ -94,9 +100,11 @@ def prove(mutants: int, seed: int, jobs: int = 1) -> dict[str, Any]:
     return total
 
 
-def _part(arguments: tuple[str, int, Any]) -> dict[str, Any]:
-    seed, mutants, reader_class = arguments
-    return run(seed, mutants, whole_reader(reader_class))
+def _part(arguments: tuple[str, int, bool]) -> dict[str, Any]:
+    seed, mutants, only_packed = arguments
+    found = run(seed, 0 if only_packed else mutants, whole_reader())
+    packed = run_packed(seed, mutants, real_events.Reader())
+    return {**found, **packed, "wrong": found["wrong"] + packed["wrong"]}
 
 
 def whole_reader(reader_class: Any = real_events.Reader, fields_max: int = 99) -> Any:
@@ -157,42 +165,12 @@ def refusal(raw: bytes) -> str:
     return ""
 
 
-def outcome(read: Any, payload: bytes, received_ms: int) -> Any:
-    """What was read, as a plain tuple, or the refusal."""
-    try:
-        found = tuple(read(payload, received_ms))
-    except ProtocolError as error:
-        return f"{type(error).__name__} {error}"
-    except LookupError as error:
-        return f"fell over: {error!r}"
-    return (*found[:6], dict(found[6]), *found[7:])
-
-
-def strictly(payload: bytes, received_ms: int) -> tuple[Any, ...]:
-    """The same as `Reader.read`, by the decoders alone."""
-    event = messages.decode_events(payload)
-    unreadable, times = {}, []
-    for index, raw in enumerate(event["records"]):
-        fields = None
-        try:
-            fields = wire.decode_record(raw)
-        except ProtocolError as error:
-            unreadable[index] = str(error)
-        times.append(occurred_ms(fields, event["boot"], event["sent_uptime_ms"], received_ms))
-    return (
-        event["epoch"], event["boot"], event["sent_uptime_ms"], event["first_seq"],
-        event["before"], event["records"], unreadable, min(times), max(times),
-    )  # fmt: skip
-
-
 def found_at(name: str, old: str, new: str, seed: int = 1, within: int = PLANTED_WITHIN) -> int:
     """The first mutant that is judged otherwise with a bug planted in the module; 0 when none."""
     made = {}
-    before = {
-        each: sys.modules[each] for each in ("gateway.facts.patterns", "gateway.facts.events")
-    }
+    before = {each: sys.modules[f"gateway.facts.{each}"] for each in MODULES}
     try:
-        for each in ("patterns", "events"):
+        for each in MODULES:
             path = FACTS / f"{each}.py"
             source = path.read_text()
             if each == name:
@@ -201,7 +179,11 @@ def found_at(name: str, old: str, new: str, seed: int = 1, within: int = PLANTED
             sys.modules[module.__name__] = module
             exec(compile(source, str(path), "exec"), module.__dict__)
     finally:
-        sys.modules.update(before)
+        sys.modules.update({module.__name__: module for module in before.values()})
+    if name.startswith("packed"):
+        reader, code = made["events"].Reader(), made["packed_code"]
+        result = run_packed(f"{seed}/planted", within, reader, code, stop_at_first=True)
+        return int(result["packed"]) if result["wrong"] else 0
     reader = whole_reader(made["events"].Reader, PLANTED_FIELDS)
     result = run(f"{seed}/planted", within, reader, stop_at_first=True, every=PLANTED_EVERY)
     return int(result["mutants"]) if result["wrong"] else 0

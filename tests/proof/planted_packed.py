@@ -1,0 +1,127 @@
+"""Bugs in the reading of packed messages that the mutants of `./run proof reader` must find:
+(what, module, code, instead).
+"""
+
+PLANTED_PACKED = [
+    (
+        "an integer one over its limit",
+        "packed_code",
+        'f"elif {SMALL} <= {value} <= {limit}:"',
+        'f"elif {SMALL} <= {value} <= {limit + 1}:"',
+    ),
+    (
+        "a choice of 0",
+        "packed_code",
+        "lowest, limit = 1, len(limit)",
+        "lowest, limit = 0, len(limit)",
+    ),
+    (
+        "a choice one over its last",
+        "packed_code",
+        "lowest, limit = 1, len(limit)",
+        "lowest, limit = 1, len(limit) + 1",
+    ),
+    (
+        "a negative amount one over its limit",
+        "packed_code",
+        'f"elif {-limit} <= {value} < 0:"',
+        'f"elif {-limit - 1} <= {value} < 0:"',
+    ),
+    (
+        "text that is not UTF-8",
+        "packed_code",
+        'f"if len({value}) > {limit} or not {value}.isascii():"',
+        'f"if len({value}) > {limit}:"',
+    ),
+    (
+        "bytes one over their limit",
+        "packed_code",
+        'f"if code > {limit + 1}:"',
+        'f"if code > {limit + 2}:"',
+    ),
+    (
+        "a text that shares more than there is",
+        "packed_code",
+        '"if left > right:"',
+        '"if False:"',
+    ),
+    (
+        "a field that must be there and is not",
+        "packed_code",
+        'self._write(f"if not f{number}:\\n    raise Declined")',
+        "pass",
+    ),
+    (
+        "a field more than the head of the record says",
+        "packed_code",
+        'gone = "".join(f" - (not {name})" for name in self._maybe)',
+        'gone = ""',
+    ),
+    (
+        "a total of the record before",
+        "packed_code",
+        'self._write(f"total = {_value(number)}")',
+        'self._write("total = 0")',
+    ),
+    (
+        "a boot that is not kept for the next record",
+        "packed_code",
+        'self._keep.append(f"{_value(UPTIME)} = uptime")',
+        'self._keep.append(f"{_value(UPTIME)} = 1000000")',
+    ),
+    (
+        "a UTC of 49 bits",
+        "packed_code",
+        "if not {UINT32_MAX} < utc <= {UINT48_MAX}:",
+        "if not {UINT32_MAX} < utc:",
+    ),
+    (
+        "a UTC that needs five bytes",
+        "packed_code",
+        "if not {UINT32_MAX} < utc <= {UINT48_MAX}:",
+        "if not 0 <= utc <= {UINT48_MAX}:",
+    ),
+    (
+        "a time since start of 49 bits",
+        "packed_code",
+        "elif 0 <= uptime <= {UINT48_MAX}:",
+        "elif 0 <= uptime:",
+    ),
+    ("a bit of no field", "packed_code", "or bits >> len(_KINDS[kind - 1])", ""),
+    ("a number not in its shortest form", "packed_code", "if 0 < byte < 128:", "if byte < 128:"),
+    (
+        "a longer number not in its shortest form",
+        "packed_values",
+        "if byte: return number + (byte << shift), at",
+        "return number + (byte << shift), at",
+    ),
+    (
+        "a part of a pair over 32 bits",
+        "packed_values",
+        "if number > UINT32_MAX:",
+        "if number > UINT48_MAX:",
+    ),
+    ("a list one over its limit", "packed_values", "if count > limit:", "if count > limit + 1:"),
+    ("a bit of no denomination", "packed_values", "if code >> len(DENOMINATIONS):", "if False:"),
+    (
+        "a distance of another size is kept",
+        "packed_values",
+        "AWAY[data[begin:at]] = away",
+        "AWAY[data[begin:at]] = away + 1",
+    ),
+    ("a message of another version", "packed", "or data[0] != packing.VERSION", ""),
+    ("what ends too early", "packed", "at != end\n", "at < end\n"),
+    ("more than a message may hold", "packed", "or room < 0", ""),
+    ("an epoch of 0", "packed", "or not epoch", ""),
+    ("a boot over 32 bits", "packed", "or boot > UINT32_MAX", ""),
+    ("a message's time of 49 bits", "packed", "or sent > UINT48_MAX", ""),
+    ("a seq of 0", "packed", "or not first_seq", ""),
+    ("a seq over 32 bits", "packed", "or first_seq + len(records) - 1 > UINT32_MAX", ""),
+    (
+        "a clock that is ahead is believed",
+        "packed",
+        "or until_ms > received_ms + DEVICE_CLOCK_AHEAD_MS",
+        "",
+    ),
+    ("the earliest time is the first one", "packed", "from_ms = utc\n", "pass\n"),
+]
