@@ -24,6 +24,7 @@ from gateway.delivery import ingest, link, service
 from gateway.delivery.outcomes import Accepted, Recorded, Rejected
 from gateway.delivery.recording import Known, Recording
 from gateway.devices.keys import KeyStore
+from gateway.facts.chain import GENESIS
 from gateway.store import entries
 from gateway.store.engine import Pending
 from gateway.store.ledger import Ledger
@@ -38,8 +39,8 @@ def record_hastily(
     """The control: answers when a batch is written, and is killed before it commits."""
     db = ledger.db
     if not db.in_transaction:
-        db.execute("BEGIN IMMEDIATE")
-    db.pending = Pending(*entries.newest(db))
+        db.begin(entries.NEWEST)
+    db.pending = Pending(*(db.execute(entries.NEWEST).fetchone() or (0, GENESIS)))
     recording = Recording(db, now_ms, Known())
     recording.run(batch)
     entries.close_entry(db)

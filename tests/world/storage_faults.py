@@ -19,6 +19,7 @@ from gateway.store.ledger import Ledger
 from tests.world import oracle
 from tests.world.world import SITE, World
 
+STATEMENTS = ("execute", "executemany", "commit", "rollback")  # by what a connection is asked
 STATEMENTS_MAX = 40  # about two commits of one message
 
 
@@ -48,11 +49,13 @@ def statements_fail(db: Db, failing: list[int]) -> Iterator[None]:
     if not failing:
         yield
         return
-    db.execute, db.executemany = counted(db.execute), counted(db.executemany)  # type: ignore[method-assign]
+    for name in STATEMENTS:
+        setattr(db, name, counted(getattr(db, name)))
     try:
         yield
     finally:
-        del db.execute, db.executemany
+        for name in STATEMENTS:
+            delattr(db, name)
         if failing[0] <= -failing[1]:
             failing.clear()
 
