@@ -34,7 +34,7 @@ RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would fill most of the time b
 
 
 def record_hastily(
-    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, _known: Known
+    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, *_: object
 ) -> Recorded:
     """The control: answers when a batch is written, and is killed before it commits."""
     db = ledger.db
