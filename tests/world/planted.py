@@ -253,6 +253,7 @@ FOCUS = {
     "a late record gives the mark its fingerprint": (*_FORGETS, "broker shuffles", "replay"),
     "a run spans days": ("gateway clock jumps", "gateway clock jumps", "busy", "gateway hangs"),
     "the streams of a failed commit are remembered": _FAILS,
+    "a board packs for a gateway that no longer reads it": ("gateway put back", "busy"),
     "the counter of a command is not on flash": ("command", "command", "power cut"),
     "an old answer lowers the mark": ("replay", "replay", "busy", "stalled"),
     "the streams are remembered though another process wrote": _OTHERS,

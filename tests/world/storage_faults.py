@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from gateway.delivery.ingest import Ingest
 from gateway.devices import commands
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError
@@ -17,7 +16,7 @@ from gateway.incoming.posted_file import import_posted
 from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
 from tests.world import oracle
-from tests.world.world import SITE, World
+from tests.world.world import World
 
 STATEMENTS = ("execute", "executemany", "commit", "rollback")  # by what a connection is asked
 STATEMENTS_MAX = 40  # about two commits of one message
@@ -112,9 +111,7 @@ def second_gateway(world: World, dice: random.Random) -> bool:
     if not is_free(world) or not world.broker_up or not world.queue:
         return False
     with Ledger.open(world.path, create=False) as ledger:
-        keys = KeyStore(world.folder / "keys")
-        ingest = Ingest(ledger, keys, world.clock, SITE)
-        ingest.observers.append(lambda record: oracle.recorded(world, record))
+        ingest = world.gate(ledger, KeyStore(world.folder / "keys"))
         arrived = world.queue[: dice.randrange(1, len(world.queue) + 1)]
         batch = [ingest.accept(*message) for message in arrived]
         oracle.let_in(world, arrived, batch)
