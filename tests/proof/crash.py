@@ -80,6 +80,16 @@ class _Db(apsw.Connection):
 
     pending: Pending | None = None
 
+    def begin(self, question: str) -> Any:
+        self.execute("BEGIN IMMEDIATE")
+        return self.execute(question).fetchone()
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self.execute("ROLLBACK")
+
 
 class Disk(apsw.VFS):
     """What is surely on the disk, and what is only on its way. `moment()` is called after every

@@ -24,6 +24,7 @@ from gateway.delivery import ingest, link, service
 from gateway.delivery.outcomes import Accepted, Recorded, Rejected
 from gateway.delivery.recording import Known, Recording
 from gateway.devices.keys import KeyStore
+from gateway.facts.chain import GENESIS
 from gateway.store import entries
 from gateway.store.engine import Pending
 from gateway.store.ledger import Ledger
@@ -33,13 +34,13 @@ RECONNECT_S = (0.05, 0.2)  # the shipped 1 to 30 s would fill most of the time b
 
 
 def record_hastily(
-    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, _known: Known
+    ledger: Ledger, batch: Sequence[Accepted | Rejected], now_ms: int, *_: object
 ) -> Recorded:
     """The control: answers when a batch is written, and is killed before it commits."""
     db = ledger.db
     if not db.in_transaction:
-        db.execute("BEGIN IMMEDIATE")
-    db.pending = Pending(*entries.newest(db))
+        db.begin(entries.NEWEST)
+    db.pending = Pending(*(db.execute(entries.NEWEST).fetchone() or (0, GENESIS)))
     recording = Recording(db, now_ms, Known())
     recording.run(batch)
     entries.close_entry(db)

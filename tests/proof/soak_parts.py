@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.delivery.ingest import Ingest
 from gateway.delivery.service import Service, ServiceSettings
 from gateway.devices.keys import KeyStore, create_key
+from gateway.facts.chain import GENESIS
 from gateway.fleet.boards import load_board
 from gateway.fleet.stage import stage
 from gateway.store import entries
@@ -99,14 +100,15 @@ class _LateLedger(Ledger):
     @contextmanager
     def transaction(self) -> Iterator[Db]:
         if not self._db.in_transaction:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.begin(entries.NEWEST)
             self.began = time.monotonic_ns()
-        self._db.pending = Pending(*entries.newest(self._db))
+        newest = self._db.execute(entries.NEWEST).fetchone()
+        self._db.pending = Pending(*(newest or (0, GENESIS)))
         yield self._db
         entries.close_entry(self._db)
         self._db.pending = None
         if time.monotonic_ns() - self.began > LATE_COMMIT_S * 1_000_000_000:
-            self._db.execute("COMMIT")
+            self._db.commit()
 
 
 class Gateway:

@@ -42,7 +42,7 @@ from gateway.facts.chain import (
     next_head,
     read_entry,
 )
-from gateway.store.engine import Db
+from gateway.store.engine import SqliteDb
 from gateway.store.entries import chain_break, chained
 from gateway.store.ledger import Ledger
 from gateway.store.verify import verify
@@ -101,7 +101,7 @@ def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     missed = []
     ledgers = entries = 0
     started = time.perf_counter()
-    sound: Db | None = None
+    sound: SqliteDb | None = None
     for number in range(options.tampers):
         if number % LEDGER_EVERY == 0:
             ledgers += 1
@@ -115,7 +115,7 @@ def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             assert [] == list(verify(sound)), "the ledger is sound before anybody edits it"
             assert not found_by_audit(sound)
         assert sound is not None
-        with closing(sqlite3.connect(":memory:", isolation_level=None, factory=Db)) as victim:
+        with closing(sqlite3.connect(":memory:", isolation_level=None, factory=SqliteDb)) as victim:
             sound.backup(victim)
             kind = tamper(victim, rng)
             kinds[kind] += 1
@@ -132,7 +132,7 @@ def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def found_by_audit(db: Db) -> bool:
+def found_by_audit(db: SqliteDb) -> bool:
     """Whether `till audit` finds anything in the ledger alone, without a printed tree head."""
     return any(item.kind not in UNRELATED for item in audit(db, [], []).findings)
 
@@ -260,7 +260,9 @@ def _other_rows(one: Rows, rng: random.Random) -> Rows:
     return one._replace(**{name: value + 1 if isinstance(value, int) else other(value, rng)})
 
 
-def audited(db: Db, kept: int, tail: list[Row], keys: list[VerifierKey], note: str) -> set[str]:
+def audited(
+    db: SqliteDb, kept: int, tail: list[Row], keys: list[VerifierKey], note: str
+) -> set[str]:
     """Kinds of findings of the whole audit, with the rebuilt entries in the database."""
     db.execute("BEGIN")
     try:
@@ -277,7 +279,7 @@ def chain(folder: Path, entries: int) -> dict[str, Any]:
     """How long the chain of so many entries of one message each takes to verify."""
     Ledger.open(folder / "ledger.db").close()
     path = folder / "ledger.db"
-    with closing(sqlite3.connect(path, isolation_level=None, factory=Db)) as db:
+    with closing(sqlite3.connect(path, isolation_level=None, factory=SqliteDb)) as db:
         db.execute("BEGIN")
         head = GENESIS
         for n in range(1, entries + 1):

@@ -13,7 +13,7 @@ from gateway.devices import commands
 from gateway.facts.postings import COLUMNS
 from gateway.incoming.posted_file import import_posted
 from gateway.store.device_events import add_device_events
-from gateway.store.engine import Db
+from gateway.store.engine import SqliteDb
 from gateway.store.entries import COVERED
 from gateway.store.ledger import Ledger
 from tests.delivery.bench import SITE, Device, Message, Office
@@ -26,7 +26,7 @@ WIPED_ONE_IN = 8  # a board speaks in a new epoch
 MIGRATED = Path(__file__).parents[1] / "store" / "fixtures" / "ledger-schema3.db"
 
 
-def built(folder: Path, rows: int, rng: random.Random) -> Db:
+def built(folder: Path, rows: int, rng: random.Random) -> SqliteDb:
     """A ledger of three windows in memory, without the triggers that an insider would drop first:
     at least so many records, in batches of several boards, with gaps, new epochs, and something in
     every table that entries vouch for.
@@ -56,7 +56,7 @@ def built(folder: Path, rows: int, rng: random.Random) -> Db:
     return in_memory(folder / "ledger.db")
 
 
-def migrated(folder: Path) -> Db:
+def migrated(folder: Path) -> SqliteDb:
     """The same of a ledger of before the log, migrated."""
     folder.mkdir()
     shutil.copyfile(MIGRATED, folder / "ledger.db")
@@ -64,9 +64,9 @@ def migrated(folder: Path) -> Db:
     return in_memory(folder / "ledger.db")
 
 
-def in_memory(path: Path) -> Db:
+def in_memory(path: Path) -> SqliteDb:
     """A copy of a ledger without its triggers."""
-    db = sqlite3.connect(":memory:", isolation_level=None, factory=Db)
+    db = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteDb)
     with closing(sqlite3.connect(path)) as stored:
         stored.backup(db)
     for (trigger,) in db.execute(
@@ -158,7 +158,7 @@ FACTS = {
 TABLES = [*FACTS, "entry", "entry", "entry", "entry", "segment", "segment", "cursor"]
 
 
-def tamper(db: Db, rng: random.Random) -> str:
+def tamper(db: SqliteDb, rng: random.Random) -> str:
     """Edit one row, or swap two; what was done."""
     while True:
         table = rng.choice(TABLES)
@@ -168,7 +168,7 @@ def tamper(db: Db, rng: random.Random) -> str:
             return f"{table}{done}"
 
 
-def _change(db: Db, rng: random.Random, table: str, rowids: list[int]) -> str:
+def _change(db: SqliteDb, rng: random.Random, table: str, rowids: list[int]) -> str:
     name, rowid = rng.choice(FACTS[table]), rng.choice(rowids)
     [(old,)] = db.execute(f"SELECT {name} FROM {table} WHERE rowid = ?", (rowid,))
     new = other(old, rng)
@@ -176,12 +176,12 @@ def _change(db: Db, rng: random.Random, table: str, rowids: list[int]) -> str:
     return f".{name}" if done.rowcount else ""
 
 
-def _delete(db: Db, rng: random.Random, table: str, rowids: list[int]) -> str:
+def _delete(db: SqliteDb, rng: random.Random, table: str, rowids: list[int]) -> str:
     db.execute(f"DELETE FROM {table} WHERE rowid = ?", (rng.choice(rowids),))
     return " deleted"
 
 
-def _add(db: Db, rng: random.Random, table: str, rowids: list[int]) -> str:
+def _add(db: SqliteDb, rng: random.Random, table: str, rowids: list[int]) -> str:
     """A copy of a row, with as many other values as it takes; also before the first one."""
     found = db.execute(f"SELECT * FROM {table} WHERE rowid = ?", (rng.choice(rowids),))
     names = [each[0] for each in found.description]
@@ -197,7 +197,7 @@ def _add(db: Db, rng: random.Random, table: str, rowids: list[int]) -> str:
     return " added" if done.rowcount else ""
 
 
-def _swap(db: Db, rng: random.Random, table: str, rowids: list[int]) -> str:
+def _swap(db: SqliteDb, rng: random.Random, table: str, rowids: list[int]) -> str:
     """Two rows change places: all that they say but their numbers."""
     if len(rowids) < 2:
         return ""
@@ -223,7 +223,7 @@ def _swap(db: Db, rng: random.Random, table: str, rowids: list[int]) -> str:
     return " swapped"
 
 
-def _columns(db: Db, table: str, key: str) -> Iterator[str]:
+def _columns(db: SqliteDb, table: str, key: str) -> Iterator[str]:
     for (name,) in db.execute(f"SELECT name FROM pragma_table_info('{table}')"):
         if name != key:
             yield name

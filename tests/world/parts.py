@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.clock import Clock
+from gateway.delivery.seals import KeysOf, Seals
+from protocol import seal
 from tests.world.core import Core
 
 
@@ -19,6 +21,15 @@ class WorldClock(Clock):
 
     def utc_ms(self) -> int:
         return self.base_ms + self.now_ms + self.off_ms
+
+
+class OldSeals(Seals):
+    """How the gateway's program of before version 2 of `ev` opens messages."""
+
+    def open(self, topic: str, sealed: bytes) -> tuple[str, str, bytes, bytes]:
+        device, leaf = self.addressed(topic)
+        kid, payload = seal.open_seal(sealed, topic, KeysOf(self._keys, device))
+        return device, leaf, kid, payload
 
 
 class Timeline:

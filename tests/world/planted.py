@@ -10,9 +10,9 @@ RECORDING, INGEST, COMMANDS = (
     "gateway/delivery/ingest.py",
     "gateway/devices/commands.py",
 )
-ENTRIES, INCIDENTS, INDEX, SEGMENTS, RUNS = (
+KNOWN, SEALS = "gateway/delivery/known.py", "gateway/delivery/seals.py"
+ENTRIES, INDEX, SEGMENTS, RUNS = (
     "gateway/store/entries.py",
-    "gateway/store/incidents.py",
     "gateway/store/segments.py",
     "gateway/facts/segments.py",
     "gateway/delivery/runs.py",
@@ -100,10 +100,16 @@ PLANTED = [
     ("an answer before COMMIT", RECORDING,
      "    ledger.check_committed(recorded.ledger_n, recorded.ledger_head, marks)\n",
      "    for stream in recorded.streams:\n        stream.high_water += 1\n"),
-    ("the commit is a promise", ENTRIES, '        db.execute("COMMIT")\n    except',
-     '        db.execute("ROLLBACK")\n    except'),
+    ("the commit is a promise", ENTRIES, "        db.commit()\n", "        db.rollback()\n"),
     ("no seal is checked", SEAL,
-     "    if not _same(tag, hmac_sha256(key, _mac_structure(topic, payload))):", "    if False:"),
+     "    if not same(tag, hmac_sha256(key, _mac_structure(_PROTECTED, topic, payload))):",
+     "    if False:"),
+    ("no seal of a topic that is known is checked", SEALS,
+     "return sealed[start:end] if compare_digest(outer.digest(), sealed[tag_at:]) else None",
+     "return sealed[start:end]"),
+    ("no short tag of a topic that is known is checked", SEALS,
+     "if not compare_digest(seal.short_tag(self.key, self._topic, packed), sealed[end:]):",
+     "if False:"),
     ("a repetition is another record", RECORDING,
      "            if recorded is None:\n"
      "                fresh.append(seq)",
@@ -135,7 +141,7 @@ PLANTED = [
      "                return\n",
      ""),
     ("what is ahead is not compared", RUNS,
-     "if before != fingerprint and before != _NO_FINGERPRINT", "if False and before"),
+     "if named != fingerprint and named != _NO_FINGERPRINT", "if False and named"),
     ("a board that sees its copy is not heard", RECORDING,
      '        if state["status"] == "locked" and is_news and not stream.locked:',
      "        if False:"),
@@ -174,17 +180,12 @@ PLANTED = [
     ("the streams of a failed commit are remembered", RECORDING,
      "    except BaseException:\n        known.forget()\n        raise",
      "    except BaseException:\n        raise"),
-    ("the streams are remembered though another process wrote", RECORDING,
-     "        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):",
-     "        if changes_here(db) != self._here:"),
-    ("the streams are remembered though their own process wrote", RECORDING,
-     "        if (elsewhere, changes_here(db)) != (self._elsewhere, self._here):",
-     "        if elsewhere != self._elsewhere:"),
-    ("an older life is closed on disk alone", RECORDING,
-     "                self._known.streams[(device, older)].current = False",
-     "                pass"),
-    ("a batch answers what the one before it asked", RECORDING,
-     "        stream.begin_batch()\n", ""),
+    ("the streams are remembered though another process wrote", KNOWN,
+     "        if (elsewhere, changes_here(db)) == (self._elsewhere, self._here):",
+     "        if changes_here(db) == self._here:"),
+    ("the streams are remembered though their own process wrote", KNOWN,
+     "        if (elsewhere, changes_here(db)) == (self._elsewhere, self._here):",
+     "        if elsewhere == self._elsewhere:"),
     # its log
     ("a place in the log is one byte off", ENTRIES,
      "at = frames_at(pending.prefix) + len(pending.frames)",
@@ -203,12 +204,18 @@ PLANTED = [
      "    for message in frames_in(frames, at, _PREFIX):",
      "    for message in [*frames_in(frames, at, _PREFIX)][:1]:"),
     ("the entry is written after the transaction", ENTRIES,
-     '        close_entry(db)\n        db.execute("COMMIT")\n',
-     '        db.execute("COMMIT")\n        close_entry(db)\n'),
-    ("no entry vouches for an incident", INCIDENTS, '    touch(db, "incident")\n', ""),
+     "        close_entry(db)\n        db.commit()\n",
+     "        db.commit()\n        close_entry(db)\n"),
+    ("no entry vouches for an incident", ENTRIES,
+     "        pending.touched[table] = pending.ids[table] = highest_id(db, table)",
+     "        pending.ids[table] = highest_id(db, table)\n"
+     '        if table != "incident":\n'
+     "            pending.touched[table] = pending.ids[table]"),
     ("the head is remembered over a rollback", ENTRIES,
-     "        db.pending = Pending(*newest(db))\n",
-     '        kept = db.__dict__.setdefault("kept", Pending(*newest(db)))\n'
+     "        db.pending = _pending(db.begin(NEWEST))\n",
+     '        kept = db.__dict__.setdefault("kept", _pending(db.begin(NEWEST)))\n'
+     "        if not db.in_transaction:\n"
+     "            db.begin(NEWEST)\n"
      "        kept.frames, kept.touched = bytearray(), {}\n"
      "        db.pending = kept\n"),
     ("a rotation is asked for once only", COMMANDS,
@@ -246,11 +253,11 @@ FOCUS = {
     "a late record gives the mark its fingerprint": (*_FORGETS, "broker shuffles", "replay"),
     "a run spans days": ("gateway clock jumps", "gateway clock jumps", "busy", "gateway hangs"),
     "the streams of a failed commit are remembered": _FAILS,
+    "a board packs for a gateway that no longer reads it": ("gateway put back", "busy"),
     "the counter of a command is not on flash": ("command", "command", "power cut"),
     "an old answer lowers the mark": ("replay", "replay", "busy", "stalled"),
     "the streams are remembered though another process wrote": _OTHERS,
     "the streams are remembered though their own process wrote": (*_COPY, "the office writes"),
-    "an older life is closed on disk alone": _LIVES,
     "of two lives the wrong one is the newer": _LIVES,
     "a board under a retired key is nobody's business": (
         "board cloned",

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from gateway.delivery.ingest import Ingest
 from gateway.devices import commands
 from gateway.devices.keys import KeyStore
 from gateway.errors import GatewayError
@@ -17,8 +16,9 @@ from gateway.incoming.posted_file import import_posted
 from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
 from tests.world import oracle
-from tests.world.world import SITE, World
+from tests.world.world import World
 
+STATEMENTS = ("execute", "executemany", "commit", "rollback")  # by what a connection is asked
 STATEMENTS_MAX = 40  # about two commits of one message
 
 
@@ -48,11 +48,13 @@ def statements_fail(db: Db, failing: list[int]) -> Iterator[None]:
     if not failing:
         yield
         return
-    db.execute, db.executemany = counted(db.execute), counted(db.executemany)  # type: ignore[method-assign]
+    for name in STATEMENTS:
+        setattr(db, name, counted(getattr(db, name)))
     try:
         yield
     finally:
-        del db.execute, db.executemany
+        for name in STATEMENTS:
+            delattr(db, name)
         if failing[0] <= -failing[1]:
             failing.clear()
 
@@ -109,9 +111,7 @@ def second_gateway(world: World, dice: random.Random) -> bool:
     if not is_free(world) or not world.broker_up or not world.queue:
         return False
     with Ledger.open(world.path, create=False) as ledger:
-        keys = KeyStore(world.folder / "keys")
-        ingest = Ingest(ledger, keys, world.clock, SITE)
-        ingest.observers.append(lambda record: oracle.recorded(world, record))
+        ingest = world.gate(ledger, KeyStore(world.folder / "keys"))
         arrived = world.queue[: dice.randrange(1, len(world.queue) + 1)]
         batch = [ingest.accept(*message) for message in arrived]
         oracle.let_in(world, arrived, batch)

@@ -22,11 +22,11 @@ from gateway.devices.keys import KeyStore, key_file
 from gateway.errors import TryAgain
 from gateway.files import write_private
 from gateway.store.ledger import Ledger
-from protocol import packing, seal, unpacking
+from protocol import packing
 from tests.world import oracle
 from tests.world.core import Core, Cut
 from tests.world.log import Log
-from tests.world.parts import Board, Pile
+from tests.world.parts import Board, OldSeals, Pile
 from tests.world.wires import Wires
 
 SITE = "city"
@@ -69,6 +69,7 @@ class World(Wires):
         self.promised: dict[tuple[str, int], int] = {}
         # device: number of the newest key that it was ever given
         self.numbers: Counter[str] = Counter()
+        self.reads = packing.VERSION  # of the gateway's program; 0: of before version 2
         self.log = Log()  # of this ledger, as far as the oracle has read it
         self.gateway_up = True
         self.hung_ms = 0  # the gateway's machine stands still until then
@@ -136,17 +137,23 @@ class World(Wires):
 
     def open_gateway(self) -> None:
         self.ledger = Ledger.open(self.path, create=False)
-        self.ingest = Ingest(self.ledger, self.keys, self.clock, SITE)
+        self.ingest = self.gate(self.ledger, self.keys)
         # it sees what is committed, and nothing else
         self.witness = sqlite3.connect(self.path, isolation_level=None)
-        self.ingest.observers.append(lambda record: oracle.recorded(self, record))
         self.gateway_up = True
+
+    def gate(self, ledger: Ledger, keys: KeyStore) -> Ingest:
+        """The gate of a gateway that runs the program of now."""
+        made = Ingest(ledger, keys, self.clock, SITE)
+        made.observers.append(lambda record: oracle.recorded(self, record))
+        if not self.reads:
+            made._seals = OldSeals(keys, SITE)
+        return made
 
     def set_program(self, version: int) -> None:
         """What the gateway's program reads from now on; 0: it is the one of before version 2."""
         self.reads = version
         ingest.VERSION = version
-        ingest.open_message = unpacking.open_message if version else seal.open_seal
 
     def close_gateway(self) -> None:
         self.gateway_up = False
