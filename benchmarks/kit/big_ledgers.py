@@ -252,6 +252,19 @@ def commit_one_by_one(folder: Path, size: Size, number: int) -> list[Spent]:
     return found
 
 
+def sync_one_by_one(folder: Path) -> list[Spent]:
+    """Each of COMMITS durable writes of a page at the end of a file: what a commit cannot beat."""
+    found = []
+    with (folder / "synced").open("wb") as file:
+        for _ in range(COMMITS):
+            with watched() as spent:
+                file.write(bytes(4096))
+                file.flush()
+                os.fsync(file.fileno())
+            found.append(spent())
+    return found
+
+
 def report(folder: Path) -> tuple[Spent, Spent]:
     """The last day's proof for all windows, and decoding its records once: what nobody can do
     without.
