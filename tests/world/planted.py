@@ -108,8 +108,7 @@ PLANTED = [
      "return sealed[start:end] if compare_digest(outer.digest(), sealed[tag_at:]) else None",
      "return sealed[start:end]"),
     ("no short tag of a topic that is known is checked", SEALS,
-     "if not compare_digest(seal.short_tag(self.key, self._topic, packed), sealed[end:]):",
-     "if False:"),
+     "return packed if compare_digest(tag, sealed[end:]) else None", "return packed"),
     ("a repetition is another record", RECORDING,
      "            if recorded is None:\n"
      "                fresh.append(seq)",
