@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.house.planting import planted
 from tests.proof import world
-from tests.proof.world import folder_for_worlds, found_at, play, prove, shrunk, template_in
+from tests.proof.world import ROOT, folder_for_worlds, found_at, play, prove, shrunk, template_in
+from tests.world.planted import PLANTED
 from tests.world.world import World
 
 SLICE = argparse.Namespace(jobs=2, micropython=0, only=None, trace=False)
@@ -22,6 +24,15 @@ def test_histories_lose_nothing_and_double_nothing() -> None:
     assert (0, 0, 0) == (result["lost"], result["twice"], result["foreign"])
     assert len(result["faults"]) >= 14
     assert result["counts"]["piles"] > 1000
+
+
+@pytest.mark.parametrize("title, file, old, new", PLANTED, ids=[each[0] for each in PLANTED])
+def test_each_planted_bug_has_its_place_in_the_code(
+    title: str, file: str, old: str, new: str
+) -> None:
+    """A bug that is planted nowhere would be called found by nobody."""
+    source = (ROOT / file).read_text()
+    assert source != planted(source, old, new, title)
 
 
 def test_micropython_answers_the_same() -> None:
