@@ -12,6 +12,7 @@ from gateway.audit.offline import audit
 from gateway.audit.signed_note import SignerKey, find_notes
 from gateway.broker.process import free_port
 from gateway.clock import Clock
+from gateway.store.engine import SqliteDb
 from tests.cli.bench import command, environment, init, till
 from tests.delivery.bench import SITE, Office
 from tests.fleet.bench import wait_until
@@ -76,7 +77,7 @@ def test_a_table_made_anew_without_its_types_is_a_finding_and_no_traceback(
     device.say(1)
     office.take(device.ev(1, 1))
     office.ledger.close()
-    with sqlite3.connect(tmp_path / "ledger.db") as insider:
+    with sqlite3.connect(tmp_path / "ledger.db", factory=SqliteDb) as insider:
         insider.executescript(
             "CREATE TABLE other (n INTEGER PRIMARY KEY, content, head);"
             "INSERT INTO other SELECT * FROM entry; DROP TABLE entry; ALTER TABLE other"

@@ -2,7 +2,6 @@
 devices, and the ledger is the same.
 """
 
-import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -10,10 +9,14 @@ import pytest
 from firmware.journal import Journal
 from firmware.uplink import Uplink
 from gateway.delivery import ingest
+from gateway.delivery.seals import Seals
 from gateway.store.verify import verify
-from protocol import packing, records, seal, unpacking
+from protocol import packing, records
 from tests.delivery.bench import SITE, Device, Message, Office, ack_of
 from tests.proof.fuzz_parsers import RamFlash
+from tests.store.bench import insider
+from tests.store.bench import kept as messages_of
+from tests.world.parts import OldSeals
 
 LIMITS = {"window_records": 64, "heartbeat_ms": 1000, "resend_ms": 400}
 TURNS = 23  # no multiple of a heartbeat: a program changes between two of them
@@ -75,12 +78,11 @@ def test_the_ledger_keeps_a_packed_message_as_it_came_and_an_edit_of_it_is_found
     topic, sealed, _ = packed(device, 1, 5)
     office.take((topic, sealed, False))
     found = [finding.kind for finding in verify(office.ledger.db)]
-    with sqlite3.connect(office.folder / "ledger.db") as db:
-        kept = db.execute("SELECT sealed FROM message").fetchall()
-        db.execute("DROP TRIGGER message_no_update")
-        db.execute("UPDATE message SET sealed = ?", (sealed[:-1] + bytes((sealed[-1] ^ 1,)),))
+    kept = [message.sealed for message in messages_of(office.ledger.db)]
+    with insider(office.folder / "ledger.db") as db:
+        db.execute("UPDATE entry SET content = spoiled(content)")
 
-    assert [(sealed,)] == kept
+    assert [sealed] == kept
     assert [] == found
     assert ["chain"] == [finding.kind for finding in verify(office.ledger.db)][:1]
 
@@ -129,14 +131,14 @@ class Board:
                 self.uplink.message(name, answer, self.now, self.now)
 
 
-def put_back(patch: pytest.MonkeyPatch) -> None:
+def put_back(patch: pytest.MonkeyPatch, office: Office) -> None:
     """The gateway of before version 2: it opens COSE_Mac0 alone and says nothing of versions."""
-    patch.setattr(ingest, "open_message", seal.open_seal)
+    patch.setattr(office.ingest, "_seals", OldSeals(office.keys, SITE))
     patch.setattr(ingest, "VERSION", 0)
 
 
-def renewed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ingest, "open_message", unpacking.open_message)
+def renewed(patch: pytest.MonkeyPatch, office: Office) -> None:
+    patch.setattr(office.ingest, "_seals", Seals(office.keys, SITE))
     patch.setattr(ingest, "VERSION", packing.VERSION)
 
 
@@ -151,11 +153,11 @@ def test_devices_and_gateways_of_both_versions_end_with_every_record_once(
     device.say(4 * TURNS)
     board = Board(office)
     spoken: list[set[int]] = []
-    phases: tuple[Callable[[pytest.MonkeyPatch], None], ...] = (
+    phases: tuple[Callable[[pytest.MonkeyPatch, Office], None], ...] = (
         put_back, renewed, put_back, renewed,
     )  # fmt: skip
     for number, change in enumerate(phases):
-        change(monkeypatch)
+        change(monkeypatch, office)
         board.versions = []
         for turn in range(TURNS):
             at = number * TURNS + turn
