@@ -2,8 +2,9 @@
 
     ./run bench reader [--rounds 60]
 
-`read` is the payload of an `ev` message with all its records, `open` topic, seal and key. Both
-sides judge the same bytes in turn; the best of the rounds counts, since a busy machine only adds.
+`read` is the payload of an `ev` message with all its records, `packed` one of version 2, `open`
+topic, seal and key. Both sides judge the same bytes in turn; the best of the rounds counts, since a
+busy machine only adds.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from gateway.devices.keys import KeyStore, create_key
 from gateway.facts.chain import occurred_ms
 from gateway.facts.events import Reader
 from gateway.facts.patterns import shape_of
-from protocol import messages, records, seal, topics
+from protocol import messages, packing, records, seal, topics, unpacking
 
 NOW_MS = 1_790_000_000_000
 SITE = "bench"
@@ -62,6 +63,17 @@ def main() -> None:
                 f"read {count:2d} x {name}",
                 lambda payload=payload: strictly(payload),
                 lambda payload=payload, reader=reader: reader.read(payload, NOW_MS),
+                rounds,
+            )
+            packed = packing.pack(0x5EC0_11D5, 1, 1_000_000, 4711, bodies, bytes(8))
+            reader = Reader(make_after=8)
+            for _ in range(100):  # until it has its functions
+                reader.read_packed(packed, NOW_MS)
+            assert reader.packed.read(packed, NOW_MS) is not None
+            show(
+                f"packed {count:2d} x {name}",
+                lambda packed=packed: strictly(unpacking.unpack(packed)),
+                lambda packed=packed, reader=reader: reader.read_packed(packed, NOW_MS),
                 rounds,
             )
     with tempfile.TemporaryDirectory() as folder:

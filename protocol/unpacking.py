@@ -35,18 +35,15 @@ _FIRST = EPOCH_BYTES + messages.FINGERPRINT_BYTES + 1  # where the first number 
 
 
 def open_message(sealed: bytes, name: str, key_of) -> tuple:
-    """(kid, payload of version 1) of a message of either version, as `seal.open_seal` has it.
-
-    Raises SealError for a seal that cannot be trusted, ProtocolError for what `unpack` refuses.
+    """(kid, payload of version 1) of a message of either version. Raises SealError for a seal that
+    cannot be trusted, ProtocolError for what `unpack` refuses.
     """
     kid, payload = open_only(sealed, name, key_of)
     return kid, unpack(payload) if is_packed(sealed) else payload
 
 
 def open_only(sealed: bytes, name: str, key_of) -> tuple:
-    """(kid, payload) of a message of either version; the payload of one that `is_packed` is still
-    packed. Raises SealError for a seal that cannot be trusted.
-    """
+    """The same with a payload that is still packed if the message `is_packed`."""
     if not is_packed(sealed):
         return seal.open_seal(sealed, name, key_of)
     kid, packed, tag = _parts(sealed, name)
@@ -65,7 +62,7 @@ def is_packed(sealed: bytes) -> bool:
 
 def payload_of(sealed: bytes, name: str) -> bytes:
     """The payload of version 1 of a message whose seal was checked when it came in."""
-    if sealed[:1] != bytes((VERSION,)):
+    if not is_packed(sealed):
         parts = cbor.decode(sealed)
         if not isinstance(parts, list) or len(parts) != 4 or not isinstance(parts[2], bytes):
             raise seal.SealError("seal: not an array of four with a payload")

@@ -103,6 +103,24 @@ def test_a_forged_packed_message_is_quarantined_and_never_answered(office: Offic
     assert [] == office.seqs()
 
 
+@pytest.mark.must("PACK-4")
+def test_what_is_packed_wrongly_under_a_right_seal_is_refused_every_time(office: Office) -> None:
+    """The first message of a topic and the next ones take two ways to the same refusal."""
+    device = office.device()
+    topic = device.topic("ev")
+    wrong = b"\x02" + bytes(12) + b"\xff"
+    cut = packing.seal_packed(device.key.secret, 1, topic, wrong)
+    whole = seal.seal(device.key.secret, device.key.kid, topic, wrong)
+
+    for message in (cut, cut, whole):
+        assert [] == office.take((topic, message, False))
+
+    reasons = [row["reason"] for row in office.ledger.quarantine()]
+    assert 2 == len([text for text in reasons if "a number is cut short" in text])
+    assert 3 == len(reasons)
+    assert [] == office.seqs()
+
+
 # --- who speaks what ------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.delivery.seals import KeysOf, Retired, Seals
 from gateway.devices.keys import DeviceKey, KeyStore, approve_key, create_key, destroy_keys
-from protocol import cbor, seal, topics
+from protocol import cbor, packing, seal, topics, unpacking
 from protocol.compat import ProtocolError
 
 SITE = "city"
@@ -106,6 +106,28 @@ def test_mutants_are_judged_as_the_judges_judge_them(
             message = sealed(other, b"x")
 
         assert said(judge, topic, message) == said(seals.open, topic, message), message.hex()
+
+
+def test_mutants_of_packed_messages_are_judged_as_the_judges_judge_them(
+    folder: Path, key: DeviceKey, seals: Seals
+) -> None:
+    """Opening judges the seal alone: what is packed wrongly is for whoever reads it."""
+    keys = KeysOf(KeyStore(folder), "w1")
+
+    def judge(topic: str, message: bytes) -> Any:
+        return ("w1", "ev", *unpacking.open_only(message, topic, keys))
+
+    rng = random.Random(2)
+    good = [
+        packing.seal_packed(key.secret, 1, TOPIC, b"\x02" + rng.randbytes(size))
+        for size in (0, 1, 22, 23, 24, 90, 254, 255, 700, 1014, 1015)
+    ]
+    for number in range(4000):
+        message = (
+            changed(rng, rng.choice(good), rng.choice(good)) if number % 9 else good[number % 11]
+        )
+
+        assert said(judge, TOPIC, message) == said(seals.open, TOPIC, message), message.hex()
 
 
 @pytest.mark.parametrize(

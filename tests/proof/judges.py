@@ -14,7 +14,7 @@ def outcome(read: Any, payload: bytes, received_ms: int) -> Any:
         found = tuple(read(payload, received_ms))
     except ProtocolError as error:
         return f"{type(error).__name__} {error}"
-    except LookupError as error:
+    except Exception as error:
         return f"fell over: {error!r}"
     return (*found[:6], dict(found[6]), *found[7:])
 

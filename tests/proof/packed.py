@@ -48,7 +48,7 @@ def run_packed(
         reader.packed._first, reader.packed._later = Ways(code, True), Ways(code, False)
         for _ in range(min(REDRAWN, mutants - count["packed"])):
             data = source.message()
-            received_ms = NOW_MS + rng.choice((-6000, 0, 0, 0, 1 << 40))
+            received_ms = NOW_MS + rng.choice((-6000, 0, 0, 0, 1 << 40, 1 << 50))
             count["packed"] += 1
             told = _told(reader, data, received_ms)
             count["told"] += told is not None

@@ -64,7 +64,7 @@ PLANTED_PACKED = [
         'self._write("total = 0")',
     ),
     (
-        "a boot that is not kept for the next record",
+        "a time since start that is not kept for the next record",
         "packed_code",
         'self._keep.append(f"{_value(UPTIME)} = uptime")',
         'self._keep.append(f"{_value(UPTIME)} = 1000000")',
@@ -104,7 +104,7 @@ PLANTED_PACKED = [
     ("a list one over its limit", "packed_values", "if count > limit:", "if count > limit + 1:"),
     ("a bit of no denomination", "packed_values", "if code >> len(DENOMINATIONS):", "if False:"),
     (
-        "a distance of another size is kept",
+        "a distance that is kept wrongly",
         "packed_values",
         "AWAY[data[begin:at]] = away",
         "AWAY[data[begin:at]] = away + 1",
