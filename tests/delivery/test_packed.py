@@ -11,7 +11,7 @@ from firmware.uplink import Uplink
 from gateway.delivery import ingest
 from gateway.delivery.seals import Seals
 from gateway.store.verify import verify
-from protocol import packing, records
+from protocol import packing, records, seal
 from tests.delivery.bench import SITE, Device, Message, Office, ack_of
 from tests.proof.fuzz_parsers import RamFlash
 from tests.store.bench import insider
