@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocol import cbor, messages
+from protocol import messages, unpacking
 
-_FRAME = struct.Struct(">qBH")  # received_ms, which topic, size of the sealed message
+# received_ms, which topic, size of the device's name, size of the sealed message
+_FRAME = struct.Struct(">qBBH")
 _EVENTS = 0
 
 
@@ -33,8 +34,9 @@ def records_of(ledger_file: Path) -> dict[tuple[str, int, int], bytes]:
 def _events_in(frames: bytes) -> Iterator[dict[str, Any]]:
     at = 0
     while at < len(frames):
-        _, topic, size = _FRAME.unpack_from(frames, at)
-        at += _FRAME.size + size
+        _, topic, name_size, size = _FRAME.unpack_from(frames, at)
+        start = at + _FRAME.size + name_size
+        device, at = frames[start - name_size : start].decode(), start + size
         if topic == _EVENTS:
-            _, _, payload, _ = cbor.decode(frames[at - size : at])
+            payload = unpacking.payload_of(frames[start:at], f"till/1/site/{device}/ev")
             yield messages.decode_events(payload)

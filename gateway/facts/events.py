@@ -37,6 +37,7 @@ _COUNTS = {cbor.head(4, count): count for count in range(cbor.ITEMS_MAX + 1)}
 _INITIAL = {1: 0, 2: 0x18 << 8, 3: 0x19 << 16, 5: 0x1A << 32, 9: 0x1B << 64}
 
 _PACKED = bytes((packing.VERSION,))
+_PACKED_MIN = 3 + seal.SHORT_TAG_BYTES  # version, key number, something, tag
 _BEFORE_KID = b"\x84\x43\xa1\x01\x05\xa1\x04"  # of a COSE_Mac0: [{alg: HMAC 256/256}, {4: kid
 _BEFORE_TAG = b"\x58\x20"
 _END_BYTES = len(_BEFORE_TAG) + seal.TAG_BYTES
@@ -213,6 +214,17 @@ def _clock(boot: bytes, uptime_ms: bytes, utc_ms: bytes | None) -> dict[str, Any
     """The fields of a record that say when it was."""
     fields = {"boot": _number(boot), "uptime_ms": _number(uptime_ms)}
     return {**fields, "utc_ms": int.from_bytes(utc_ms, "big")} if utc_ms else fields
+
+
+def events_in(sealed: bytes, topic: str, received_ms: int) -> Events:
+    """What a sealed `ev` message says that was judged when it arrived; its seal is not looked at.
+    Raises ProtocolError for bytes that are none.
+    """
+    if sealed[:1] != _PACKED:
+        return read_events(_split(sealed)[1], received_ms)
+    if len(sealed) < _PACKED_MIN or not 0 < sealed[1] < 128:  # a key number of several bytes
+        return read_events(payload_of(sealed, topic), received_ms)
+    return read_packed(_PACKED + sealed[2 : -seal.SHORT_TAG_BYTES], received_ms)
 
 
 def payload_of(sealed: bytes, topic: str) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.facts.chain import Entry, Message, gap_parts
-from gateway.facts.events import Events, names_another, payload_of, read_events
+from gateway.facts.events import Events, events_in, names_another, payload_of
 from gateway.facts.segments import Segment, segments_of
 from protocol import messages, topics
 from protocol.compat import ProtocolError
@@ -81,11 +81,11 @@ class Replay:
             topics.parse_topic(message.topic)
             if names_another(message.sealed, device):
                 raise Unfit("message", device, f"stands under the topic {message.topic}")
-            payload = payload_of(message.sealed, message.topic)
             if message.leaf == "state":
-                self._state(n, device, messages.decode_state(payload), message.received_ms)
+                state = messages.decode_state(payload_of(message.sealed, message.topic))
+                self._state(n, device, state, message.received_ms)
                 return
-            events = read_events(payload, message.received_ms)
+            events = events_in(message.sealed, message.topic, message.received_ms)
         except ProtocolError as error:
             text = f"its sealed bytes cannot be read ({error})"
             raise Unfit("message", device, text) from error

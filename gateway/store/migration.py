@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import DataError
 from gateway.facts.chain import EntryError, Message, first_form, read_entry
-from gateway.facts.events import payload_of, read_events, seen_records
+from gateway.facts.events import events_in, seen_records
 from gateway.facts.records import UNDECODABLE
 from gateway.facts.replay import Replay, Unfit
 from gateway.store.engine import Pending, SqliteDb, value
@@ -95,7 +95,7 @@ def _compare(db: SqliteDb, n: int, message: Message, seqs: list[int]) -> None:
     device = message.device
     told: list[tuple[Any, ...]] = []
     if seqs:
-        events = read_events(payload_of(message.sealed, message.topic), message.received_ms)
+        events = events_in(message.sealed, message.topic, message.received_ms)
         for seen in seen_records(device, events, seqs, message.received_ms, n):
             raw, fields = events.records[seen.seq - events.first_seq], seen.fields
             times = seen.occurred_ms, fields.get("boot"), fields.get("uptime_ms")

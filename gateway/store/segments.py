@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from gateway.facts.chain import frames_in
-from gateway.facts.events import Events, payload_of, read_events, seen_records
+from gateway.facts.events import Events, events_in, seen_records
 from gateway.facts.records import SeenRecord
 from gateway.facts.segments import SPAN_MS, Segment
 from gateway.store.engine import FIRST, LAST, Db, paged, value
@@ -167,8 +167,8 @@ def _records(
 def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:
     for message in frames_in(frames, at, _PREFIX):
         if message.leaf == "ev":
-            payload = payload_of(message.sealed, message.topic)
-            yield message.received_ms, read_events(payload, message.received_ms)
+            received_ms = message.received_ms
+            yield received_ms, events_in(message.sealed, message.topic, received_ms)
 
 
 def last_counted_ms(db: Db, until_ms: int) -> int | None:

@@ -44,7 +44,7 @@ def test_the_chain_as_the_page_has_it(office: Office, device: Device) -> None:
         arrival, frames = (NOW_MS + 1000 * at).to_bytes(8, "big"), b""
         for topic, sealed, _ in batch:
             leaf = ["ev", "state"].index(topic.removeprefix("till/1/city/w1/"))
-            frames += arrival + bytes((leaf,)) + len(sealed).to_bytes(2, "big") + sealed
+            frames += arrival + bytes((leaf, 2)) + len(sealed).to_bytes(2, "big") + b"w1" + sealed
         content = b"\x01\x0c" + b"till/1/city/" + len(frames).to_bytes(4, "big") + frames
         if leaf == 1:  # the gap that the heartbeat shows is told: a row of `incident`
             [row] = office.ledger.incidents()
@@ -67,7 +67,9 @@ def test_an_entry_of_before_is_a_message_alone(office: Office, device: Device) -
     content = first_form(topic, NOW_MS, sealed)
 
     assert NOW_MS.to_bytes(8, "big") + b"\x00\x11till/1/city/w1/ev" + sealed == content
-    assert [(NOW_MS, "ev", sealed)] == [each[:3] for each in read_entry(content).messages]
+    assert [(NOW_MS, topic, "w1", "ev", sealed)] == [
+        each[:5] for each in read_entry(content).messages
+    ]
 
 
 ROWS = {
