@@ -150,7 +150,7 @@ def test_the_judge_finds_a_doubled_tally(played: DemoSite) -> None:
     )
     payload = messages.encode_events(epoch, 1, 1, 100_000, [tally])
     sealed = seal.seal(bytes(32), f"{device}.1".encode(), f"till/1/demo/{device}/ev", payload)
-    prefix, forged = "till/1/demo/", frame(START_MS, "w1", "ev", sealed)
+    prefix, forged = "till/1/demo/", frame(START_MS, device, "ev", sealed)
     with insider(played.ledger_file) as db:
         db.execute(
             "INSERT INTO entry SELECT max(n) + 1, ?, zeroblob(32) FROM entry",
