@@ -30,7 +30,7 @@ CHUNK_MS = 10
 CHUNK_BYTES_MAX = 256
 FULL_MS = 5  # before a full line is tried again
 STALL_MS = 5000  # if a line accepts nothing for so long, its board is dead: the bytes are lost
-KEY_MS = 25  # the fastest hand: 200 amounts keyed like this were all read right
+KEY_MS = 40  # a fast hand; shorter presses are missed while the machine is busy with other work
 LINES_KEPT = 500
 # beeps that answer a count or a mark; a warn may be about anything
 ANSWERS = ("ok", "error", "full")

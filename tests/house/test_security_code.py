@@ -22,6 +22,11 @@ CALLS = {
 LISTENS = {"listen", "bind", "accept", "start_server", "create_server"}
 # path: (what it does all the same, why)
 KNOWN = {
+    "gateway/facts/packed_code.py": (
+        "compile exec",
+        "functions written from the wire dictionary and a record's kind and bits; no byte of a"
+        " message is in their text",
+    ),
     "firmware/app.py": (
         "__import__",
         "the port's module, by the platform name in the board's own constants",
@@ -80,7 +85,7 @@ def test_no_text_becomes_code_and_nothing_goes_through_a_shell(package):
         f"{name_of(path)}:{line} {what}"
         for path in sources(package)
         for line, what in dangers(tree_of(path), device=package != "gateway")
-        if KNOWN.get(name_of(path), ("",))[0] != what
+        if what not in KNOWN.get(name_of(path), ("",))[0].split()
     ]
 
     assert found == []
@@ -102,7 +107,12 @@ def test_no_exception_is_kept_without_need():
         name: {what for _, what in dangers(tree_of(ROOT / name), device=True)} for name in KNOWN
     }
 
-    assert [name for name, (what, _) in KNOWN.items() if what not in does[name]] == []
+    assert [
+        name
+        for name, (known, _) in KNOWN.items()
+        for what in known.split()
+        if what not in does[name]
+    ] == []
 
 
 def test_the_rule_sees_planted_dangers():
