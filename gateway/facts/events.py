@@ -79,7 +79,7 @@ class Reader:
         self._misses = 0
         self._met: dict[Shape, int] = {}
         self._made: set[Shape] = set()
-        self.packed = PackedReader(make_after)
+        self.packed = PackedReader()
         self.make(())
 
     def make(self, shapes: Collection[Shape]) -> None:

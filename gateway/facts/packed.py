@@ -20,10 +20,11 @@ from protocol import records as wire
 
 Told = tuple[int, int, int, int, bytes, list[bytes], int, int]
 
-# To write a function costs as much as to unpack so many messages: see `events.Reader`.
-_MAKE_AFTER = 512
-_OFTEN = 32  # one way is often when it is this part of what was declined
+# To write a function costs about as much as to unpack so many messages: a way that comes as often
+# gets one. Whoever sends ever other ways makes us write one in so many messages, and no more.
+_MAKE_AFTER = 8
 _WAYS_MAX = 128
+_MET_MAX = 1024
 _EPOCH_AT = 1
 _BEFORE_AT = _EPOCH_AT + packing.EPOCH_BYTES
 _BOOT_AT = _BEFORE_AT + messages.FINGERPRINT_BYTES
@@ -35,12 +36,14 @@ class PackedReader:
 
     def __init__(self, make_after: int = _MAKE_AFTER) -> None:
         self._make_after = make_after
-        self._often = max(1, make_after // _OFTEN)
-        self._misses = 0
         self._met: dict[tuple[bytes, bool], int] = {}
         self._missed: tuple[bytes, bool] | None = None
         self._first: dict[bytes, Way] = {}
         self._later: dict[bytes, Way] = {}
+
+    def ways(self) -> int:
+        """How many ways have a function."""
+        return len(self._first) + len(self._later)
 
     def read(self, data: bytes, received_ms: int) -> Told | None:
         """(epoch, boot, sent_uptime_ms, first_seq, before, records, from_ms, until_ms) of a packed
@@ -53,21 +56,24 @@ class PackedReader:
             return None
 
     def meet(self) -> None:
-        """Count what was declined last and was good all the same."""
-        if self._missed is None:
+        """Count what was declined last and was good all the same; take it from now on when that
+        comes often.
+        """
+        missed = self._missed
+        if missed is None:
             return
-        self._met[self._missed] = self._met.get(self._missed, 0) + 1
-        self._misses += 1
-        if self._misses < self._make_after:
-            return
-        for each in sorted(self._met, key=self._met.__getitem__, reverse=True):
-            if self._met[each] >= self._often and len(self._first) + len(self._later) < _WAYS_MAX:
-                self.make(*each)
-        self._met.clear()
-        self._misses = 0
+        if len(self._met) >= _MET_MAX:
+            self._met.clear()
+        self._met[missed] = self._met.get(missed, 0) + 1
+        if self._met[missed] >= self._make_after:
+            del self._met[missed]
+            self.make(*missed)
 
     def make(self, head: bytes, is_first: bool) -> None:
         """From now on take records that are packed in this way, first in a message or later."""
+        if self.ways() >= _WAYS_MAX:
+            self._first.clear()
+            self._later.clear()
         (self._first if is_first else self._later)[head] = make(head, is_first)
 
     def _read(self, data: bytes, received_ms: int) -> Told | None:
