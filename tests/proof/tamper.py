@@ -5,6 +5,7 @@
     --seed S      draws ledgers and edits
     --chain N     instead: entries whose chain is verified and whose Merkle root is made, and how
                   long that takes
+    --server      the ledgers are on a PostgreSQL server, and the insider is its superuser
     --rebuilt     instead: each edit with every head after it computed anew, against one printed
                   checkpoint
     --json        machine-readable
@@ -26,7 +27,8 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,14 @@ from gateway.facts.chain import (
     next_head,
     read_entry,
 )
-from gateway.store.engine import SqliteDb
+from gateway.store.engine import Db, SqliteDb
 from gateway.store.entries import chain_break, chained
 from gateway.store.ledger import Ledger
 from gateway.store.verify import verify
 from tests.delivery.bench import NOW_MS
-from tests.proof.tamper_ledgers import built, migrated, other, tamper
+from tests.proof import tamper_server
+from tests.proof.tamper_ledgers import Insider, built, migrated, other, tamper
+from tests.store import server as postgres
 from tests.store.bench import framed
 
 ROWS, ROWS_REBUILT = 60, 10_000
@@ -70,14 +74,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chain", type=int, default=0)
     parser.add_argument("--rebuilt", action="store_true")
+    parser.add_argument("--server", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         if options.chain:
             result = chain(Path(folder), options.chain)
+        elif options.rebuilt:
+            result = rebuilt(Path(folder), options)
         else:
-            result = (rebuilt if options.rebuilt else prove)(Path(folder), options)
+            server = stack.enter_context(postgres.running()) if options.server else None
+            result = prove(Path(folder), options, server)
     if options.json:
         print(json.dumps(result, indent=1))
     else:
@@ -85,7 +93,7 @@ def main(arguments: list[str]) -> int:
         for missed in result.get("missed", [])[:10]:
             print("  not found:", missed)
     if result.get("missed"):
-        variant = " --rebuilt" if options.rebuilt else ""
+        variant = " --rebuilt" * options.rebuilt + " --server" * options.server
         print(
             f"again: ./run proof tamper{variant} --tampers {options.tampers} --rows {options.rows}"
             f" --seed {options.seed}"
@@ -93,15 +101,41 @@ def main(arguments: list[str]) -> int:
     return int(bool(result["failed"]))
 
 
-def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+class Ground:
+    """Memory that holds the ledger which is edited; `take` the next one."""
+
+    def take(self, sound: SqliteDb) -> None:
+        self._sound = sound
+
+    @contextmanager
+    def victim(self) -> Iterator[tuple[Insider, Db]]:
+        """Who edits a copy of it, and as what it is read."""
+        with closing(sqlite3.connect(":memory:", isolation_level=None, factory=SqliteDb)) as db:
+            self._sound.backup(db)
+            yield Insider(db), db
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def prove(
+    folder: Path, options: argparse.Namespace, server: postgres.Server | None = None
+) -> dict[str, Any]:
     """Build, tamper, verify; {ledgers, entries, tampers, found, failed, by kind ...}."""
+    ground = tamper_server.Ground(server) if server else Ground()
+    with closing(ground):
+        return proved(folder, options, ground)
+
+
+def proved(
+    folder: Path, options: argparse.Namespace, ground: Ground | tamper_server.Ground
+) -> dict[str, Any]:
     rng = random.Random(options.seed)
     rows = options.rows or ROWS
     kinds: Counter[str] = Counter()
     missed = []
     ledgers = entries = 0
     started = time.perf_counter()
-    sound: SqliteDb | None = None
     for number in range(options.tampers):
         if number % LEDGER_EVERY == 0:
             ledgers += 1
@@ -112,16 +146,16 @@ def prove(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
                 else migrated(place)
             )
             entries += sound.execute("SELECT count(*) FROM entry").fetchone()[0]
-            assert [] == list(verify(sound)), "the ledger is sound before anybody edits it"
-            assert not found_by_audit(sound)
-        assert sound is not None
-        with closing(sqlite3.connect(":memory:", isolation_level=None, factory=SqliteDb)) as victim:
-            sound.backup(victim)
-            kind = tamper(victim, rng)
+            ground.take(sound)
+            with ground.victim() as (_, db):
+                assert [] == list(verify(db)), "the ledger is sound before anybody edits it"
+                assert not isinstance(db, SqliteDb) or not found_by_audit(db)
+        with ground.victim() as (insider, db):
+            kind = tamper(insider, rng)
             kinds[kind] += 1
-            is_found = next(verify(victim), None) is not None
-            if is_found and number % AUDITED_EVERY == 0:
-                is_found = found_by_audit(victim)
+            is_found = next(verify(db), None) is not None
+            if is_found and number % AUDITED_EVERY == 0 and isinstance(db, SqliteDb):
+                is_found = found_by_audit(db)
             if not is_found:
                 missed.append(f"{kind} in ledger {ledgers}")
     seconds = time.perf_counter() - started
@@ -161,7 +195,7 @@ def rebuilt(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     missed, control = [], 0
     started = time.perf_counter()
     for number in range(1, options.tampers + 1):
-        kind, n, tail, state = insider(rows, states, rng)
+        kind, n, tail, state = edited_chain(rows, states, rng)
         kinds[kind] += 1
         scan = Scan(state.tree.copy(), state.head).walk(tail, (len(rows),))
         control += bool(scan.broken_at)
@@ -189,7 +223,7 @@ def saved_states(rows: list[Row]) -> list[Scan]:
     return states
 
 
-def insider(
+def edited_chain(
     rows: list[Row], states: list[Scan], rng: random.Random
 ) -> tuple[str, int, list[Row], Scan]:
     """(what was done, the entry, all rows after the saved state with numbers and heads that fit
@@ -215,7 +249,7 @@ def insider(
         head = next_head(head, content)
         tail.append((n, content, head))
     if tail == rows[state.tree.size :]:  # there was nothing of this kind to edit
-        return insider(rows, states, rng)
+        return edited_chain(rows, states, rng)
     return kind, state.tree.size + at + 1, tail, state
 
 
