@@ -3,6 +3,7 @@ heard is in the ledger once.
 
     --kills N     how many, over all victims (default 1000)
     --offices N   at once (default 2)
+    --server      the ledger of each office is on a PostgreSQL server, which is killed too
     --seed S      draws victims and pauses
     --control     instead: a gateway that answers before COMMIT and a board that beeps before its
                   flash, which must both lose
@@ -26,31 +27,32 @@ import asyncio
 import json
 import random
 import signal
-import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from firmware.journal import Journal
 from gateway.broker.process import Broker, EmbeddedBroker, MosquittoBroker
+from gateway.config import LedgerServer
 from gateway.devices.keys import create_key
 from gateway.errors import GatewayError
+from gateway.store.engine import StorageError
+from gateway.store.ledger import Ledger
 from protocol.records import decode_record
-from simulators.instruments.bill_counter import BillCounter
-from simulators.instruments.machine import Rows, dollars, value_cents
-from simulators.window import Window
 from tests.proof import kill_gateway
 from tests.proof.delivery import PATIENCE_S, Flash, judge, quiet_port, staged
+from tests.proof.kill_gateway import SITE
+from tests.proof.kill_window import Till
+from tests.store import server as postgres
 
-MICROPYTHON = str(Path(sys.executable).with_name("micropython"))
-HEAP = "heapsize=190K"  # what a board has
 WINDOWS = 2
 VICTIMS = {"gateway": 3, "broker": 2, "board": 5}  # and how often each is drawn
+SERVER = {"server": 2}
 AIM_MS = 30  # a report is on flash, published, committed and acknowledged within about this time
 HASTE_ONE_IN = 4  # kills that do not wait until the victim has recovered from the last one
 SECTORS, SECTORS_CONTROL = 8, 3  # few, so that the ring goes round many times
@@ -89,6 +91,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--offices", type=int, default=2)
     parser.add_argument("--control", action="store_true")
+    parser.add_argument("--server", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     signal.signal(
@@ -97,7 +100,7 @@ def main(arguments: list[str]) -> int:
     if options.control:
         results = [control(name, options.seed) for name in CONTROLS]
     else:
-        results = [prove(options.kills, options.seed, options.offices)]
+        results = [prove(options.kills, options.seed, options.offices, options.server)]
     if options.json:
         print(json.dumps(results if options.control else results[0], indent=1))
     else:
@@ -107,7 +110,7 @@ def main(arguments: list[str]) -> int:
     if results[0]["failed"]:
         print(
             f"again: ./run proof kill --kills {options.kills} --seed {options.seed} --offices"
-            f" {options.offices}"
+            f" {options.offices}{' --server' * options.server}"
         )
     return int(bool(results[0]["failed"]))
 
@@ -130,25 +133,27 @@ def told(result: dict[str, Any]) -> str:
     )
 
 
-def prove(kills: int, seed: int, offices: int = 2) -> dict[str, Any]:
+def prove(kills: int, seed: int, offices: int = 2, on_server: bool = False) -> dict[str, Any]:
     """{seed, kills, victims, heard, records, lost, twice, foreign, unheard, duplicates, behind,
     mute, unsound, ...}.
     """
-    return asyncio.run(_prove(kills, seed, offices, ""))
+    return asyncio.run(_prove(kills, seed, offices, "", on_server))
 
 
 def control(name: str, seed: int, kills: int = 0) -> dict[str, Any]:
     """The same with one office that has this bug of CONTROLS."""
-    return asyncio.run(_prove(kills or CONTROLS[name], seed, 1, name))
+    return asyncio.run(_prove(kills or CONTROLS[name], seed, 1, name, False))
 
 
-async def _prove(kills: int, seed: int, count: int, bug: str) -> dict[str, Any]:
+async def _prove(kills: int, seed: int, count: int, bug: str, on_server: bool) -> dict[str, Any]:
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         offices = []
         for number in range(min(count, kills)):
             (place := Path(folder) / str(number)).mkdir()
-            offices.append(_Office(place, random.Random(f"{seed} {number}"), number, bug))
+            server = stack.enter_context(postgres.running()) if on_server else None
+            rng = random.Random(f"{seed} {number}")
+            offices.append(_Office(place, rng, number, bug, server))
         try:
             await asyncio.gather(*(each.open() for each in offices))
             shares = [
@@ -195,19 +200,6 @@ async def _prove(kills: int, seed: int, count: int, bug: str) -> dict[str, Any]:
     }
 
 
-class ColumnCounter(BillCounter):
-    """A note counter that prints the layout of the profile `columns`."""
-
-    def compose(
-        self, kind: str, batch: int, sub_batch: int, rows: Rows, now_ms: int
-    ) -> tuple[bytes, int]:
-        lines = ["COUNT REPORT", f"BATCH {batch}"]
-        lines += [f"{dollars(cents)} {pieces} {dollars(cents * pieces)}" for cents, pieces in rows]
-        lines.append(f"TOTAL {sum(pieces for _, pieces in rows)} {dollars(value_cents(rows))}")
-        report = "\r\n".join(lines).encode()
-        return report + b"\r\nEND\r\n", len(report)
-
-
 @dataclass
 class _Gateway:
     """The warm process and the one that it forked."""
@@ -237,68 +229,13 @@ class _Gateway:
         return answer == "killed"
 
 
-class _Till:
-    """One window whose cashier counts without a pause, each time another sum."""
-
-    def __init__(
-        self, name: str, folder: Path, tree: Path, tick: Any, byte_rate: int | None
-    ) -> None:
-        self.name = name
-        self.flash = folder / "flash.img"
-        self.counted: set[int] = set()
-        self.heard: set[int] = set()
-        self.is_closing = False
-        self.booted = asyncio.Event()
-        self._tick = tick
-        self._ok = False  # a beep whose display line has not come yet
-        self._clean = True  # nothing else was said since the last count
-        self._last = 0
-        self.window = Window(
-            name, [MICROPYTHON, "-X", HEAP, "main.py"], tree,
-            {"TILL_FLASH": str(self.flash), "MICROPYPATH": ".:.frozen"}, bills=ColumnCounter(),
-            byte_rate=byte_rate, report_gap_ms=1, on_line=self._hear,
-            console=folder / "console.txt",
-        )  # fmt: skip
-
-    def _hear(self, line: str) -> None:
-        if line.startswith("log boot"):
-            self.booted.set()
-        elif line == "beep ok":
-            self._ok = True
-            self._tick(self, True)
-        elif line.startswith("beep"):
-            self._clean = False
-        elif line.startswith("print bills ") and self._ok:
-            self.heard.add(int(line.rpartition(" ")[2].replace(".", "")))
-            self._ok = False
-
-    async def work(self) -> None:
-        while not self.is_closing:
-            await self.window.wait_power(PATIENCE_S)
-            number = len(self.counted) + 1
-            rows = [(10000, number // 100 + 1), (100, number % 100 + 1)]
-            self._last, self._clean = value_cents(rows), True
-            self.counted.add(self._last)
-            self._tick(self, False)
-            await self.window.count_bills(rows)
-            await self.window.wait_beep(2)
-            while (
-                self._ok and not self.is_closing
-            ):  # the display names the count right after its beep
-                await asyncio.sleep(1 / 1000)
-
-    def cut(self) -> None:
-        self.booted.clear()
-        self.window.cut()
-        if self._ok and self._clean:  # heard, and killed before the display could name it
-            self.heard.add(self._last)
-        self._ok = False
-
-
 class _Office:
     """Broker, gateway and windows, and what was done to them."""
 
-    def __init__(self, folder: Path, rng: random.Random, number: int, bug: str) -> None:
+    def __init__(
+        self, folder: Path, rng: random.Random, number: int, bug: str,
+        server: postgres.Server | None,
+    ) -> None:  # fmt: skip
         self.counts: Counter[str] = Counter()
         self.victims: Counter[str] = Counter()
         self.troubles: list[str] = []
@@ -306,7 +243,10 @@ class _Office:
         self._rng = rng
         self._victim = {HASTY_GATEWAY: "gateway", HASTY_BOARD: "board"}.get(bug)
         self._bug = bug
-        self._waiting: list[tuple[_Till | None, asyncio.Future[None]]] = []
+        self._server = server
+        self._url = [server.database()] if server else []
+        self._place = LedgerServer(self._url[0], SITE) if self._url else folder / "ledger.db"
+        self._waiting: list[tuple[Till | None, asyncio.Future[None]]] = []
         port = quiet_port()
         use_mosquitto = number % 2 == 1 and MosquittoBroker.is_installed()
         self._broker: Broker = (
@@ -319,7 +259,7 @@ class _Office:
         self._work: list[asyncio.Task[None]] = []
         self._gateway: _Gateway | None = None
 
-    def _till(self, name: str, port: int) -> _Till:
+    def _till(self, name: str, port: int) -> Till:
         (place := self._folder / name).mkdir()
         key = create_key(self._folder / "keys", name)
         tables = {
@@ -334,13 +274,13 @@ class _Office:
             tables,
             PLANTED if self._bug == HASTY_BOARD else None,
         )
-        return _Till(name, place, tree, self._ticked, None if name == "w1" else 20_000)
+        return Till(name, place, tree, self._ticked, None if name == "w1" else 20_000)
 
     async def open(self) -> None:
         """Everything runs and every window counts."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", kill_gateway.__file__, str(self._folder), str(self._broker.port),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            *self._url, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         self._gateway = _Gateway(process)
         self._tasks.append(asyncio.create_task(self._gateway.listen()))
@@ -352,8 +292,9 @@ class _Office:
 
     async def suffer(self, kills: int) -> None:
         """So many kills; each victim is started again at once."""
+        victims = VICTIMS | SERVER if self._server else VICTIMS
         for _ in range(kills):
-            victim = self._victim or self._rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
+            victim = self._victim or self._rng.choices(list(victims), list(victims.values()))[0]
             till = self._rng.choice(self._tills)
             is_hasty, pause_ms = (
                 not self._rng.randrange(HASTE_ONE_IN),
@@ -374,7 +315,7 @@ class _Office:
                 )
                 return
 
-    async def _strike(self, victim: str, till: _Till) -> bool:
+    async def _strike(self, victim: str, till: Till) -> bool:
         if victim == "board":
             till.cut()
             self._look(till)
@@ -385,6 +326,10 @@ class _Office:
             killed = await self._gateway.kill()
             await self._gateway.tell("start hasty" if self._bug == HASTY_GATEWAY else "start")
             return killed
+        if self._server is not None and victim == "server":
+            await asyncio.to_thread(self._server.kill)
+            await asyncio.to_thread(self._server.start)
+            return True
         killed = bool(self._broker.pid)
         await asyncio.to_thread(self._broker.kill)
         if self._gateway is not None:
@@ -392,7 +337,7 @@ class _Office:
         await asyncio.to_thread(self._broker.start)
         return killed
 
-    def _look(self, till: _Till) -> None:
+    def _look(self, till: Till) -> None:
         """What the kill interrupted: records without an acknowledgement, and a count on flash whose
         beep never came.
         """
@@ -404,7 +349,7 @@ class _Office:
             newest.get("kind") == "tally" and newest["total_minor"] not in till.heard
         )
 
-    async def _recovered(self, till: _Till) -> None:
+    async def _recovered(self, till: Till) -> None:
         assert self._gateway is not None
         async with asyncio.timeout(PATIENCE_S):
             await self._gateway.up.wait()
@@ -418,7 +363,7 @@ class _Office:
             while len(self._tills[0].heard) < before + CONTROL_RECORDS:
                 await self._moment(self._tills[0], 0)
 
-    async def _moment(self, till: _Till | None, pause_ms: float) -> None:
+    async def _moment(self, till: Till | None, pause_ms: float) -> None:
         """Wait until a report was sent to the board (or any board) or it has beeped, and a little
         longer."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -427,7 +372,7 @@ class _Office:
             await asyncio.wait_for(future, 1)
         await asyncio.sleep(pause_ms / 1000)
 
-    def _ticked(self, till: _Till, is_beep: bool) -> None:
+    def _ticked(self, till: Till, is_beep: bool) -> None:
         if self._bug == HASTY_BOARD and not is_beep:
             return
         waiting, self._waiting = self._waiting, []
@@ -459,17 +404,15 @@ class _Office:
             )
 
     def _is_drained(self, since_ms: int) -> bool:
-        db = sqlite3.connect(self._folder / "ledger.db", timeout=5)
         try:
-            rows = db.execute(
-                "SELECT count(*) FROM heartbeat JOIN cursor USING (device, epoch)"
-                " WHERE seen_ms > ? AND last_seq = high_water AND acked = last_seq",
-                (since_ms,),
-            ).fetchone()
-        except sqlite3.OperationalError:  # the control holds its transaction
+            with Ledger.open(self._place, create=False) as ledger:
+                rows = ledger.db.execute(
+                    "SELECT count(*) FROM heartbeat JOIN cursor USING (device, epoch)"
+                    " WHERE seen_ms > ? AND last_seq = high_water AND acked = last_seq",
+                    (since_ms,),
+                ).fetchone()
+        except (GatewayError, StorageError):  # the control holds its transaction
             return False
-        finally:
-            db.close()
         return bool(rows[0] == len(self._tills))
 
     async def close(self) -> None:
@@ -489,7 +432,6 @@ class _Office:
 
     def verdict(self) -> dict[str, int]:
         heard = {till.name: till.heard for till in self._tills}
-        found = judge(
-            self._folder / "ledger.db", heard, {till.name: till.counted for till in self._tills}
-        )
+        counted = {till.name: till.counted for till in self._tills}
+        found = judge(self._place, heard, counted, {"storage_failed"} if self._server else set())
         return {**found, "heard": sum(len(each) for each in heard.values())}

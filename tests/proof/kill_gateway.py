@@ -1,7 +1,7 @@
 """The gateway of `./run proof kill`: a warm process that forks one Service after the other, and
 each of them is killed.
 
-    kill_gateway.py FOLDER PORT
+    kill_gateway.py FOLDER PORT [URL]    with the ledger on a PostgreSQL server
     standard input:   start, start hasty, kill
     standard output:  started PID, killed, up
 
@@ -15,15 +15,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.broker.process import HOST
 from gateway.clock import Clock
+from gateway.config import LedgerServer
 from gateway.delivery import ingest, link, service
 from gateway.delivery.outcomes import Accepted, Recorded, Rejected
 from gateway.delivery.recording import Known, Recording
 from gateway.devices.keys import KeyStore
+from gateway.errors import Unavailable
 from gateway.facts.chain import GENESIS
 from gateway.store import entries
 from gateway.store.engine import Pending
@@ -57,7 +60,8 @@ class _Told(threading.Event):
 
 
 def main() -> None:
-    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    folder, port, *url = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+    place = LedgerServer(url[0], SITE) if url else folder / "ledger.db"
     ours, theirs = os.pipe()  # closes when this process is gone, however it ended
     child = 0
     for line in sys.stdin:
@@ -68,7 +72,7 @@ def main() -> None:
                 threading.Thread(
                     target=lambda: (os.read(ours, 1), os._exit(0)), daemon=True
                 ).start()
-                _serve(folder, port, "hasty" in line)
+                _serve(place, folder / "keys", port, "hasty" in line)
             _say(f"started {child}")
         elif child:
             os.kill(child, signal.SIGKILL)
@@ -80,16 +84,25 @@ def main() -> None:
         os.waitpid(child, 0)
 
 
-def _serve(folder: Path, port: int, hasty: bool) -> None:
+def _serve(place: Path | LedgerServer, keys: Path, port: int, hasty: bool) -> None:
     logging.disable()
     link.RECONNECT_S = RECONNECT_S  # type: ignore[assignment]
     if hasty:
         ingest.record = record_hastily
-    ledger = Ledger.open(folder / "ledger.db")
-    gate = ingest.Ingest(ledger, KeyStore(folder / "keys"), Clock(), SITE)
+    ledger = _opened(place)
+    gate = ingest.Ingest(ledger, KeyStore(keys), Clock(), SITE)
     gateway = service.Service(service.ServiceSettings(SITE, HOST, port), gate)
     gateway.connected = _Told()
     gateway.run(threading.Event())
+
+
+def _opened(place: Path | LedgerServer) -> Ledger:
+    """The ledger. While its server starts, who looks after services starts the gateway again."""
+    while True:
+        try:
+            return Ledger.open(place)
+        except Unavailable:
+            time.sleep(RECONNECT_S[0])
 
 
 def _say(line: str) -> None:
