@@ -106,7 +106,7 @@ def staged_sums(db: Db) -> tuple[int, int, int]:
 
 def new_count(db: Db) -> int:
     """How many staged rows are sound and were never posted."""
-    return int(value(db, f"SELECT count(*) FROM ({_NEW_LINES})"))
+    return int(value(db, f"SELECT count(*) FROM ({_NEW_LINES}) AS new_lines"))
 
 
 # --- posting it -----------------------------------------------------------------------------------

@@ -3,18 +3,19 @@ answers the same.
 """
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.house.planting import planted
 from tests.proof import world
-from tests.proof.world import ROOT, folder_for_worlds, found_at, play, prove, shrunk, template_in
+from tests.proof.world import ROOT, found_at, ground, play, prove, shrunk
+from tests.store import server as postgres
+from tests.store.conftest import MISSING
 from tests.world.planted import PLANTED
 from tests.world.world import World
 
-SLICE = argparse.Namespace(jobs=2, micropython=0, only=None, trace=False)
+SLICE = argparse.Namespace(jobs=2, micropython=0, only=None, trace=False, server=False)
 
 
 def test_histories_lose_nothing_and_double_nothing() -> None:
@@ -24,6 +25,15 @@ def test_histories_lose_nothing_and_double_nothing() -> None:
     assert (0, 0, 0) == (result["lost"], result["twice"], result["foreign"])
     assert len(result["faults"]) >= 14
     assert result["counts"]["piles"] > 1000
+
+
+@pytest.mark.skipif(postgres.programs() is None, reason=MISSING)
+def test_histories_on_a_server_lose_nothing_and_double_nothing() -> None:
+    result = prove(range(1, 31), argparse.Namespace(**{**vars(SLICE), "server": True, "jobs": 1}))
+
+    assert {} == result["failed"]
+    assert (0, 0, 0) == (result["lost"], result["twice"], result["foreign"])
+    assert {"ledger restored", "the office writes"} <= set(result["faults"])
 
 
 @pytest.mark.parametrize("title, file, old, new", PLANTED, ids=[each[0] for each in PLANTED])
@@ -93,8 +103,8 @@ def test_a_failure_is_cut_down_to_the_faults_that_it_takes(monkeypatch: pytest.M
 
 
 def planned(seed: int) -> list[str]:
-    with folder_for_worlds() as folder:
-        world = World(seed, Path(folder) / "history", template_in(Path(folder)))
+    with ground() as (folder, place):
+        world = World(seed, folder / "history", place)
         try:
             world.build()
             world.draw()

@@ -5,6 +5,7 @@ that can go wrong.
     --jobs J         processes (default 1)            --json     machine-readable
     --trace          what happens, step by step
     --only 3,7       of the faults of the history only these
+    --server         the ledger is on a PostgreSQL server, a site for each history
     --micropython N  play a device of every Nth history again in MicroPython and compare every
                      answer (no N: of each)
     --planted        the bugs of tests/world/planted.py: at which history each is found, which is
@@ -24,8 +25,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", type=lambda text: [int(part) for part in text.split(",") if part])
     parser.add_argument("--plant", default="")
     parser.add_argument("--micropython", type=int, nargs="?", const=1, default=0)
-    for flag in ("--json", "--trace", "--planted"):
+    for flag in ("--json", "--trace", "--planted", "--server"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
@@ -93,9 +95,24 @@ def template_in(folder: Path) -> Path:
     return path
 
 
+@contextmanager
+def ground(on_server: bool = False) -> Iterator[tuple[Path, Any]]:
+    """A folder for histories, and the place of their ledgers."""
+    from tests.world import places
+
+    with folder_for_worlds() as name:
+        folder = Path(name)
+        if not on_server:
+            yield folder, places.FilePlace(template_in(folder))
+            return
+        with places.on_server() as place:
+            yield folder, place
+
+
 def play(
     seed: int,
     folder: Path,
+    place: Any,
     only: list[int] | None = None,
     trace: bool = False,
     focus: Sequence[str] = (),
@@ -103,16 +120,16 @@ def play(
     """(the world, what is wrong with it)"""
     from tests.world.world import World
 
-    world = World(seed, folder / "history", template_in(folder), only, trace, focus)
+    world = World(seed, folder / "history", place, only, trace, focus)
     return world, world.run()
 
 
 def first_failure(seeds: range, focus: Sequence[str] = ()) -> tuple[int, str]:
     """(number from 1 of the first history that fails, why), or (0, "")."""
-    with folder_for_worlds() as folder:
+    with ground() as (folder, place):
         for number, seed in enumerate(seeds, 1):
             try:
-                _, wrong = play(seed, Path(folder), focus=focus)
+                _, wrong = play(seed, folder, place, focus=focus)
             except Exception as error:  # a planted bug may raise anything
                 wrong = [f"{type(error).__name__}: {error}"]
             if wrong:
@@ -120,7 +137,7 @@ def first_failure(seeds: range, focus: Sequence[str] = ()) -> tuple[int, str]:
     return 0, ""
 
 
-def some(seeds: range, every: int) -> dict[str, Any]:
+def some(seeds: range, every: int, on_server: bool) -> dict[str, Any]:
     """Play them in this process."""
     counts: Counter[str] = Counter()
     struck: Counter[str] = Counter()
@@ -128,10 +145,9 @@ def some(seeds: range, every: int) -> dict[str, Any]:
     calls = again = 0
     logging.disable(logging.CRITICAL)
     gc.disable()  # a history makes hardly any reference cycles, so nothing is collected inside it
-    with folder_for_worlds() as name:
-        folder = Path(name)
+    with ground(on_server) as (folder, place):
         for seed in seeds:
-            world, wrong = play(seed, folder)
+            world, wrong = play(seed, folder, place)
             if seed % GC_HISTORIES == 0:
                 gc.collect()
             counts += world.counts
@@ -160,7 +176,8 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
         return traced(seeds, options)
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
     with ProcessPoolExecutor(options.jobs) as pool:
-        for part in pool.map(some, chunks, [options.micropython] * len(chunks)):
+        each = [options.micropython] * len(chunks), [options.server] * len(chunks)
+        for part in pool.map(some, chunks, *each):
             counts += part["counts"]
             struck += part["struck"]
             failed |= part["failed"]
@@ -176,7 +193,7 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
         "gap_records": counts["gap records"], "micropython_histories": again,
         "micropython_calls": calls,
         "failed": {
-            seed: {"wrong": wrong[:5], **shrunk(seed)}
+            seed: {"wrong": wrong[:5], **shrunk(seed, options.server)}
             for seed, wrong in list(failed.items())[:10]
         },
         "failed_in_all": len(failed),
@@ -185,9 +202,9 @@ def prove(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
 
 def traced(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
     failed = {}
-    with folder_for_worlds() as folder:
+    with ground(options.server) as (folder, place):
         for seed in seeds:
-            world, wrong = play(seed, Path(folder), options.only, trace=True)
+            world, wrong = play(seed, folder, place, options.only, trace=True)
             print("\n".join(world.trace or ()))
             if wrong:
                 failed[seed] = {"wrong": wrong, "replay": "", "faults": []}
@@ -204,27 +221,27 @@ def traced(seeds: range, options: argparse.Namespace) -> dict[str, Any]:
             "failed": failed, "failed_in_all": len(failed)}  # fmt: skip
 
 
-def shrunk(seed: int) -> dict[str, Any]:
+def shrunk(seed: int, on_server: bool = False) -> dict[str, Any]:
     """{"replay": the command that plays a failing history with as few of its faults as it needs,
     "faults": their names}
     """
-    with folder_for_worlds() as name:
-        folder = Path(name)
-        world, wrong = play(seed, folder)
+    variant = " --server" * on_server
+    with ground(on_server) as (folder, place):
+        world, wrong = play(seed, folder, place)
         if not wrong:  # it only fails in MicroPython, which is not tried again for each fault
             return {
-                "replay": f"./run proof world --seed {seed} --histories 1 --micropython",
+                "replay": f"./run proof world{variant} --seed {seed} --histories 1 --micropython",
                 "faults": [],
             }
         keep = list(range(len(world.plan)))
         names = [name for _, name, _ in world.plan]
         for each in keep[:SHRINKS_MAX]:
             fewer = [number for number in keep if number != each]
-            if play(seed, folder, fewer)[1]:
+            if play(seed, folder, place, fewer)[1]:
                 keep = fewer
     return {
         "replay": (
-            f"./run proof world --seed {seed} --histories 1 --trace --only"
+            f"./run proof world{variant} --seed {seed} --histories 1 --trace --only"
             f" {','.join(map(str, keep)) or ','}"
         ),
         "faults": [names[number] for number in keep],

@@ -3,7 +3,6 @@ repairs what only a person can repair.
 """
 
 import random
-import shutil
 from collections.abc import Callable
 
 from gateway.devices import commands
@@ -189,15 +188,13 @@ def gateway_put_back(world: World, _: random.Random) -> bool:
 
 
 def disk_full(world: World, dice: random.Random) -> bool:
-    if not world.gateway_up:
+    if not world.gateway_up or not world.place.fill_up(world.ledger.db):
         return False
-    pages = world.ledger.db.execute("PRAGMA page_count").fetchone()[0]
-    world.ledger.db.execute(f"PRAGMA max_page_count = {pages}")
     ledger = world.ledger
 
     def freed() -> None:
         if world.gateway_up and world.ledger is ledger:
-            ledger.db.execute("PRAGMA max_page_count = 1073741823")
+            world.place.free(ledger.db)
 
     world.at(dice.choice((1000, 20_000)), freed)
     return True
@@ -206,9 +203,8 @@ def disk_full(world: World, dice: random.Random) -> bool:
 def backup(world: World, _: random.Random) -> bool:
     if not is_free(world):
         return False
-    world.ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    world.backup = world.folder / "backup.db"
-    shutil.copyfile(world.path, world.backup)
+    world.place.back_up(world.ledger.db)
+    world.has_backup = True
     return True
 
 
@@ -220,11 +216,9 @@ def restored(world: World, dice: random.Random) -> bool:
         return False
     world.read += [(row["kind"], row["device"]) for row in world.ledger.incidents()]
     world.closed |= oracle.tails(world.ledger)
-    source = world.backup if world.backup and dice.random() < 0.8 else world.template
+    is_empty = not (world.has_backup and dice.random() < 0.8)
     world.close_gateway()
-    for end in ("-wal", "-shm"):
-        world.path.with_name(world.path.name + end).unlink(missing_ok=True)
-    shutil.copyfile(source, world.path)
+    world.place.put_back(is_empty)
     world.log = Log()
     world.released.clear()
     world.open_gateway()

@@ -17,7 +17,7 @@ def heal(world: World) -> None:
     world.failing = []
     world.hung_ms = 0
     if world.gateway_up:
-        world.ledger.db.execute("PRAGMA max_page_count = 1073741823")
+        world.place.free(world.ledger.db)
     for board in world.boards:
         board.cut_off_ms = board.stalled_ms = 0
         board.core.flash.cut_in = 0

@@ -1,6 +1,5 @@
 """What must hold, always and at the end: the invariants I1 to I7, checked from outside."""
 
-import sqlite3
 from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 
 _CURSOR = "SELECT high_water, records, fingerprint FROM cursor WHERE device = ? AND epoch = ?"
 _GAPS = (
-    "SELECT ifnull(sum(to_seq - from_seq + 1), 0), ifnull(max(to_seq), 0) FROM gap WHERE device = ?"
-    " AND epoch = ?"
+    "SELECT coalesce(sum(to_seq - from_seq + 1), 0), coalesce(max(to_seq), 0) FROM gap"
+    " WHERE device = ? AND epoch = ?"
 )
 
 READ_EVERY = 40  # of the records: looked for by time
@@ -50,7 +49,7 @@ def committed(world: "World", device: str, epoch: int) -> int:
 
 def is_known(world: "World", device: str, epoch: int) -> bool:
     """Whether the ledger has heard of this life; its gateway may be down."""
-    with closing(sqlite3.connect(world.path)) as db:
+    with closing(world.place.witness()) as db:
         query = "SELECT count(*) FROM cursor WHERE device = ? AND epoch = ?"
         return bool(db.execute(query, (device, epoch)).fetchone()[0])
 

@@ -68,7 +68,7 @@ def office_writes(world: World, dice: random.Random) -> bool:
     if dice.random() < 0.3:
         _write(world, dice, world.ledger)
         return True
-    with Ledger.open(world.path, create=False) as ledger:
+    with Ledger.open(world.place.address, create=False) as ledger:
         _write(world, dice, ledger)
     return True
 
@@ -110,7 +110,7 @@ def second_gateway(world: World, dice: random.Random) -> bool:
     """Another gateway, of a standby machine, takes a part of what waits and is gone again."""
     if not is_free(world) or not world.broker_up or not world.queue:
         return False
-    with Ledger.open(world.path, create=False) as ledger:
+    with Ledger.open(world.place.address, create=False) as ledger:
         ingest = world.gate(ledger, KeyStore(world.folder / "keys"))
         arrived = world.queue[: dice.randrange(1, len(world.queue) + 1)]
         batch = [ingest.accept(*message) for message in arrived]

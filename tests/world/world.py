@@ -9,7 +9,6 @@ be in the ledger once, or in something that a person was told, and never twice.
 
 import random
 import shutil
-import sqlite3
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from tests.world import oracle
 from tests.world.core import Core, Cut
 from tests.world.log import Log
 from tests.world.parts import Board, OldSeals, Pile
+from tests.world.places import Place
 from tests.world.wires import Wires
 
 SITE = "city"
@@ -47,13 +47,13 @@ class World(Wires):
     """
 
     def __init__(
-        self, seed: int, folder: Path, template: Path, keep: list[int] | None = None,
+        self, seed: int, folder: Path, place: Place, keep: list[int] | None = None,
         trace: bool = False, focus: Sequence[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(random.Random(seed), trace)
         self.seed = seed
         self.folder = folder
-        self.template = template
+        self.place = place
         self.keep = keep
         self.focus = focus
         self.struck: Counter[str] = Counter()
@@ -73,7 +73,7 @@ class World(Wires):
         self.log = Log()  # of this ledger, as far as the oracle has read it
         self.gateway_up = True
         self.hung_ms = 0  # the gateway's machine stands still until then
-        self.backup: Path | None = None
+        self.has_backup = False
         self.turn_due = False
         self.crash = ""  # where the gateway is killed in its next turn
         # statements of the gateway from now on until one fails, and how many fail
@@ -112,8 +112,7 @@ class World(Wires):
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "keys").mkdir(parents=True, mode=0o700)
         self.keys = KeyStore(self.folder / "keys")
-        self.path = self.folder / "ledger.db"
-        shutil.copyfile(self.template, self.path)
+        self.place.begin(self.folder)
         self.open_gateway()
         for number in range(1 if rng.random() < 0.9 else rng.choice((2, 3))):
             self.add_board(f"w{number + 1}")
@@ -136,10 +135,9 @@ class World(Wires):
         return board
 
     def open_gateway(self) -> None:
-        self.ledger = Ledger.open(self.path, create=False)
+        self.ledger = Ledger.open(self.place.address, create=False)
         self.ingest = self.gate(self.ledger, self.keys)
-        # it sees what is committed, and nothing else
-        self.witness = sqlite3.connect(self.path, isolation_level=None)
+        self.witness = self.place.witness()
         self.gateway_up = True
 
     def gate(self, ledger: Ledger, keys: KeyStore) -> Ingest:
@@ -351,11 +349,11 @@ class World(Wires):
             self.kill_gateway()
             return
         inside, self.crash = self.crash == "inside", "" if self.crash == "inside" else self.crash
-        if inside:  # after so many steps SQLite is stopped, whatever it is doing
-            steps = iter(range(self.rng.randrange(1, 300)))
-            self.ledger.db.set_progress_handler(lambda: next(steps, None) is None, 1)
+        failing = self.failing
+        if inside:  # after so many steps the engine is stopped, whatever it is doing
+            failing = self.place.stop(self.ledger.db, self.rng.randrange(1, 300)) or failing
         try:
-            with statements_fail(self.ledger.db, self.failing):
+            with statements_fail(self.ledger.db, failing):
                 answers = self.ingest.commit(batch)
         except TryAgain:
             if inside:
@@ -365,7 +363,7 @@ class World(Wires):
             self.counts["storage failed"] += 1
             self.at(1000, self.wake)
             return
-        self.ledger.db.set_progress_handler(None, 0)
+        self.place.go_on(self.ledger.db)
         self.counts["commits"] += 1
         oracle.durable(self, batch, answers)
         if self.crash == "behind commit":
