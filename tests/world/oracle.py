@@ -116,7 +116,7 @@ def held(world: "World", device: str) -> tuple[int, int]:
     """How many records of a device were held, as its stream is locked, and how many of its messages
     were refused.
     """
-    query = "SELECT ifnull(sum(value), 0) FROM counter WHERE device = ? AND name = ?"
+    query = "SELECT coalesce(sum(value), 0) FROM counter WHERE device = ? AND name = ?"
     counts = [
         world.witness.execute(query, (device, name)).fetchone()[0] for name in ("held", "rejected")
     ]
