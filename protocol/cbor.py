@@ -19,6 +19,9 @@ _BYTES = const(2)
 _TEXT = const(3)
 _ARRAY = const(4)
 _MAP = const(5)
+# An unsigned integer below this is its own head, one byte. Half of all items are such integers, and
+# a call for each would take longer than the rest: they are read and written where they stand.
+_SMALL = const(24)
 
 
 class CborError(ProtocolError):
@@ -69,7 +72,10 @@ def _write(out: bytearray, value, depth: int) -> None:
     if isinstance(value, bool):  # before int: on CPython a bool is an int, on MicroPython it is not
         raise CborError("cbor: bool has no place in a record, use 0 or 1")
     if isinstance(value, int):
-        out.extend(head(_UINT, value) if value >= 0 else head(_NINT, -1 - value))
+        if 0 <= value < _SMALL:
+            out.append(value)
+        else:
+            out.extend(head(_UINT, value) if value >= 0 else head(_NINT, -1 - value))
     elif isinstance(value, (bytes, bytearray, memoryview)):
         out.extend(head(_BYTES, len(value)))
         out.extend(value)
@@ -94,7 +100,10 @@ def _write(out: bytearray, value, depth: int) -> None:
             if isinstance(key, bool) or not isinstance(key, int) or key < 0:
                 raise CborError("cbor: map key %r is not an unsigned integer" % (key,))
         for key in sorted(value):
-            out.extend(head(_UINT, key))
+            if key < _SMALL:
+                out.append(key)
+            else:
+                out.extend(head(_UINT, key))
             _write(out, value[key], depth + 1)
     else:
         raise CborError("cbor: %s has no place in a record" % type(value).__name__)
@@ -172,7 +181,11 @@ def _read(data: bytes, at: int, depth: int):
     if major == _ARRAY:
         items = []
         for _ in range(number):
-            item, at = _read(data, at, depth + 1)
+            if at < len(data) and data[at] < _SMALL:
+                item = data[at]
+                at += 1
+            else:
+                item, at = _read(data, at, depth + 1)
             items.append(item)
         return items, at
     found = {}

@@ -20,11 +20,14 @@ def server_script() -> tuple[int, str]:
     return newest, (SCHEMA / "postgres" / f"{newest:04}.sql").read_text("utf-8")
 
 
-def migrations() -> list[tuple[int, str]]:
+@functools.cache
+def migrations() -> tuple[tuple[int, str], ...]:
     """(number, SQL) of every schema script, in order: NNNN.sql, from 1, no number missing."""
-    found = sorted(
-        (int(script.stem), script.read_text("utf-8"))
-        for script in SCHEMA.glob("[0-9][0-9][0-9][0-9].sql")
+    found = tuple(
+        sorted(
+            (int(script.stem), script.read_text("utf-8"))
+            for script in SCHEMA.glob("[0-9][0-9][0-9][0-9].sql")
+        )
     )
     assert [number for number, _ in found] == list(range(1, len(found) + 1)), (
         "schema scripts must be 0001.sql, 0002.sql, ..."

@@ -13,6 +13,7 @@ from tests.world.log import LogBroken
 
 if TYPE_CHECKING:
     from tests.world.parts import Board, Pile
+    from tests.world.places import Witness
     from tests.world.world import World
 
 
@@ -49,9 +50,15 @@ def committed(world: "World", device: str, epoch: int) -> int:
 
 def is_known(world: "World", device: str, epoch: int) -> bool:
     """Whether the ledger has heard of this life; its gateway may be down."""
+    if world.gateway_up:
+        return _has_stream(world.witness, device, epoch)
     with closing(world.place.witness()) as db:
-        query = "SELECT count(*) FROM cursor WHERE device = ? AND epoch = ?"
-        return bool(db.execute(query, (device, epoch)).fetchone()[0])
+        return _has_stream(db, device, epoch)
+
+
+def _has_stream(db: "Witness", device: str, epoch: int) -> bool:
+    query = "SELECT count(*) FROM cursor WHERE device = ? AND epoch = ?"
+    return bool(db.execute(query, (device, epoch)).fetchone()[0])
 
 
 def let_in(world: "World", arrived: list[tuple[str, bytes, bool]], batch: list[Any]) -> None:
@@ -71,6 +78,15 @@ def durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) 
     """I5: what an answer promises is committed, as another connection sees it; I4 and I7 for
     everything that the batch touched.
     """
+    # one transaction that reads: SQLite takes and gives its locks once, not for every question
+    world.witness.execute("BEGIN")
+    try:
+        _durable(world, batch, answers)
+    finally:
+        world.witness.execute("ROLLBACK")
+
+
+def _durable(world: "World", batch: list[Any], answers: list[tuple[str, bytes]]) -> None:
     catch_up(world)
     for key in {_stream(outcome) for outcome in batch if not isinstance(outcome, Rejected)}:
         _fits(world, key)
@@ -196,9 +212,10 @@ def obeyed(board: "Board", done: list[Any]) -> None:
 
 def recorded(world: "World", record: Any) -> None:
     """I3: the ledger accepts only what a board of that name said."""
-    bodies = world.said.get((record.device, record.epoch, record.seq), ())
-    catch_up(world)
-    if world.log.bodies.get((record.device, record.epoch, record.seq)) not in bodies:
+    key = (record.device, record.epoch, record.seq)
+    if key not in world.log.bodies:  # what the log once held, it holds
+        catch_up(world)
+    if world.log.bodies.get(key) not in world.said.get(key, ()):
         world.counts["foreign"] += 1
         world.note(f"foreign {record}")
 

@@ -190,6 +190,8 @@ class World(Wires):
         journal = board.core.journal
         if journal is None:
             return
+        if board.learnt == (journal.epoch, journal.last_seq):
+            return
         epoch, known = board.learnt
         if epoch != journal.epoch:
             known = 0
