@@ -465,7 +465,7 @@ class Recording:
             self._counts[(device, name)] = self._counts.get((device, name), 0) + by
 
     def _flush(self) -> None:
-        segments.add_segments(
+        segments.add_segments_with_entry(
             self._db,
             [segments.segment_row(stream.id, self._n, made) for stream, made in self._segments],
         )

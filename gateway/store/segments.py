@@ -11,7 +11,7 @@ from gateway.facts.events import Events, events_in, seen_records
 from gateway.facts.records import SeenRecord
 from gateway.facts.segments import SPAN_MS, Segment
 from gateway.store.engine import FIRST, LAST, Db, paged, value
-from gateway.store.entries import CONTENT_ROWS, pending_of
+from gateway.store.entries import CONTENT_ROWS, add_with_entry, pending_of
 from gateway.store.streams import StreamRow, all_streams
 
 _PREFIX = "till/1/site/"  # the site stands at the entry's beginning, and nobody asks here
@@ -24,15 +24,25 @@ SegmentRow = tuple[int, int, int, int, int, int, int, int]
 
 
 def add_segments(db: Db, new: Iterable[SegmentRow]) -> None:
-    """Append segments."""
+    """Append segments of entries that are there."""
+    db.executemany(*_insert(db, new))
+
+
+def add_segments_with_entry(db: Db, new: Iterable[SegmentRow]) -> None:
+    """Append segments of the entry that this transaction makes."""
+    add_with_entry(db, *_insert(db, new))
+
+
+def _insert(db: Db, new: Iterable[SegmentRow]) -> tuple[str, list[Any]]:
+    """The statement and its rows, each with an id."""
+    query = (
+        "INSERT INTO segment (id, cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )
     pending = pending_of(db)
     made = [(row_id, *row) for row_id, row in enumerate(new, pending.segment_id + 1)]
-    db.executemany(
-        "INSERT INTO segment (id, cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        made,
-    )
     pending.segment_id += len(made)
+    return query, made
 
 
 def segment_row(cursor_id: int, n: int, segment: Segment) -> SegmentRow:
