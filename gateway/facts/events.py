@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gateway.facts.chain import DEVICE_CLOCK_AHEAD_MS, occurred_ms
+from gateway.facts.judged import fields_of
 from gateway.facts.packed import PackedReader
 from gateway.facts.patterns import Shape, events_pattern, has_pattern, shape_of
 from gateway.facts.records import UNDECODABLE, SeenRecord
@@ -272,7 +273,7 @@ def seen_records(
         fields: dict[str, Any] = {"raw": raw}
         kind, at_ms = UNDECODABLE, received_ms
         if index not in events.unreadable:
-            fields = wire.decode_record(raw)
+            fields = fields_of(raw)
             kind = fields["kind"]
             at_ms = occurred_ms(fields, events.boot, events.sent_uptime_ms, received_ms)
         yield SeenRecord(device, events.epoch, seq, kind, at_ms, received_ms, fields, entry_n)
