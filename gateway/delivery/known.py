@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from gateway.delivery.outcomes import Accepted, AcceptedEvents, Rejected, Stream
+from gateway.facts.events import Events
 from gateway.store import segments, streams
 from gateway.store.engine import Db, changes_elsewhere, changes_here
+from protocol.messages import fingerprint_of
 
 BODIES_STREAMS_MAX = 64  # streams whose last read records are remembered: some 20 KB each
 
@@ -50,6 +52,20 @@ class Known:
                 self.bodies.clear()
             found = self.bodies[stream_id] = segments.bodies_from(db, stream_id, seq)
         return found
+
+    def holds(self, db: Db, stream_id: int, events: Events) -> bool:
+        """Whether all of the message is recorded with these very bytes, after the record that it
+        names: nearly always so of what comes again, and fast to see. False may mean anything.
+        """
+        first, said = events.first_seq, events.before
+        bodies = self.bodies_at(db, stream_id, max(first - 1, 1))
+        at = first - bodies.first_seq
+        if bodies.records[at : at + len(events.records)] != events.records:
+            return False
+        if at == 0:  # the first record of a stream names none
+            return not any(said)
+        ahead = bodies.records[at - 1]
+        return ahead is not None and said == fingerprint_of(ahead)
 
 
 def _stream_of(message: Accepted) -> tuple[str, int]:

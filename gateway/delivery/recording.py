@@ -120,13 +120,13 @@ class Recording:
 
     def _group(self, stream: Stream, group: list[AcceptedEvents]) -> None:
         """The events of one stream, in the order they arrived."""
-        newest = group[-1]
-        stream.kid, stream.last_seen_ms = newest.kid, newest.received_ms
+        stream.kid, stream.last_seen_ms = group[-1].kid, group[-1].received_ms
         stream.echo_boot, stream.echo_uptime_ms = max(map(_echo_of, group))
         group.sort(key=_first_seq_of)
         at = 0
         while at < len(group):
-            if not stream.locked and stream.current:
+            is_next = group[at].events.first_seq == stream.high_water + 1
+            if is_next and not stream.locked and stream.current:
                 at = self._in_order(stream, group, at)
             if at < len(group):
                 self._events(stream, group[at])
@@ -177,6 +177,9 @@ class Recording:
                 return
             self._take(stream, message, range(first, first + size))
             return
+        if self._known.holds(self._db, stream.id, events):
+            self._count(message.device, "duplicates", size)
+            return
         known = self._recorded(stream, events)
         ahead = known.get(first - 1)
         said = events.before
@@ -204,9 +207,7 @@ class Recording:
             bodies = self._known.bodies_at(self._db, stream.id, seq)
             if bodies.last_seq < seq:  # nothing from here on but what this batch took
                 break
-            for at in range(seq, min(last, bodies.last_seq) + 1):
-                if at in bodies.by_seq:
-                    found[at] = bodies.by_seq[at]
+            found.update(bodies.between(seq, last))
             seq = bodies.last_seq + 1
         for taken in self._taken_of.get(stream.id, ()):  # in no table yet
             if taken.fresh[0] <= last and taken.fresh[-1] >= first:
@@ -465,7 +466,7 @@ class Recording:
             self._counts[(device, name)] = self._counts.get((device, name), 0) + by
 
     def _flush(self) -> None:
-        segments.add_segments(
+        segments.add_segments_with_entry(
             self._db,
             [segments.segment_row(stream.id, self._n, made) for stream, made in self._segments],
         )

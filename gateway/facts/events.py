@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gateway.facts.chain import DEVICE_CLOCK_AHEAD_MS, occurred_ms
+from gateway.facts.judged import fields_of
 from gateway.facts.packed import PackedReader
 from gateway.facts.patterns import Shape, events_pattern, has_pattern, shape_of
 from gateway.facts.records import UNDECODABLE, SeenRecord
@@ -32,6 +33,7 @@ _END_MAX = 1024 - _BEFORE_BYTES
 _ONE = cbor.head(4, 1)
 # How many bytes follow the head of a byte string, and how many items that of an array.
 _SIZES = {cbor.head(2, size): size for size in range(256)}
+_SHORT_BYTES = 0x58  # a byte string whose length is the next byte
 _COUNTS = {cbor.head(4, count): count for count in range(cbor.ITEMS_MAX + 1)}
 # What the first byte adds to an item of so many bytes, read as one number.
 _INITIAL = {1: 0, 2: 0x18 << 8, 3: 0x19 << 16, 5: 0x1A << 32, 9: 0x1B << 64}
@@ -227,6 +229,49 @@ def events_in(sealed: bytes, topic: str, received_ms: int) -> Events:
     return read_packed(_PACKED + sealed[2 : -seal.SHORT_TAG_BYTES], received_ms)
 
 
+def bodies_in(
+    sealed: bytes, topic: str, received_ms: int, since_seq: int
+) -> tuple[int, list[bytes]]:
+    """(first_seq, the records' own bytes) of a sealed `ev` message that was judged when it arrived:
+    they are cut out and nothing is judged again. No records when all are before `since_seq`. Raises
+    ProtocolError where they cannot be cut out.
+    """
+    if sealed[:1] == _PACKED:
+        events = events_in(sealed, topic, received_ms)
+        return events.first_seq, events.records
+    payload = _split(sealed)[1]
+    records: list[bytes] = []
+    at = 1
+    try:
+        for _ in range(3):  # epoch, boot, sent_uptime_ms
+            _, at = _argument(payload, at)
+        first_seq, at = _argument(payload, at)
+        count, at = _argument(payload, at)
+        for _ in range(count if first_seq + count > since_seq else 0):
+            if payload[at] == _SHORT_BYTES:  # most records have 24 to 255 bytes
+                end = at + 2 + payload[at + 1]
+                records.append(payload[at + 2 : end])
+            else:
+                size, at = _argument(payload, at)
+                end = at + size
+                records.append(payload[at:end])
+            at = end
+    except IndexError as error:
+        raise ProtocolError("ev: cut short") from error
+    if at > len(payload):
+        raise ProtocolError("ev: cut short")
+    return first_seq, records
+
+
+def _argument(data: bytes, at: int) -> tuple[int, int]:
+    """What the head of a CBOR item says, of whatever type, and the offset after the head."""
+    info = data[at] & 31
+    if info < 24:
+        return info, at + 1
+    end = at + 1 + (1 << (info & 3))  # in 1, 2, 4 or 8 bytes
+    return _int(data[at + 1 : end]), end
+
+
 def payload_of(sealed: bytes, topic: str) -> bytes:
     """The payload of a sealed message that was judged when it arrived, as version 1 has it; its
     seal is not looked at. Raises ProtocolError for bytes that are no sealed message.
@@ -272,7 +317,7 @@ def seen_records(
         fields: dict[str, Any] = {"raw": raw}
         kind, at_ms = UNDECODABLE, received_ms
         if index not in events.unreadable:
-            fields = wire.decode_record(raw)
+            fields = fields_of(raw)
             kind = fields["kind"]
             at_ms = occurred_ms(fields, events.boot, events.sent_uptime_ms, received_ms)
         yield SeenRecord(device, events.epoch, seq, kind, at_ms, received_ms, fields, entry_n)

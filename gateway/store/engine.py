@@ -23,6 +23,7 @@ class Pending:
     n: int  # of the newest entry before it
     head: bytes
     segment_id: int = 0  # the highest one
+    with_entry: list[tuple[str, list[Any]]] = field(default_factory=list)  # INSERTs, their rows
     prefix: str = ""  # of the topics of its messages
     frames: bytearray = field(default_factory=bytearray)
     touched: dict[str, int] = field(default_factory=dict)  # {table: highest id before}

@@ -154,6 +154,14 @@ def append_found(db: Db, table: str, query: str, values: Sequence[Any]) -> None:
     ids[table] += db.execute(query, (ids[table], *values)).rowcount
 
 
+def add_with_entry(db: Db, query: str, new: list[Any]) -> None:
+    """Run an INSERT of rows that refer to the entry of this transaction once the entry is there.
+    While such a row waits for its entry, SQLite goes through all rows of its table when the entry
+    comes, and a ledger of years has hundreds of thousands.
+    """
+    pending_of(db).with_entry.append((query, new))
+
+
 def close_entry(db: Db) -> None:
     """Make the entry of this transaction; none when nothing was appended."""
     pending = pending_of(db)
@@ -171,6 +179,8 @@ def close_entry(db: Db) -> None:
         "INSERT INTO entry (n, content, head) VALUES (?, ?, ?)",
         [(pending.n, content, pending.head)],
     )
+    for query, new in pending.with_entry:
+        db.executemany(query, new)
 
 
 def rows_after(db: Db, table: str, after_id: int, until_id: int = LAST) -> Rows | None:

@@ -6,12 +6,12 @@ Records live in the sealed messages of the entries, once; here they are found an
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from gateway.facts.chain import frames_in
-from gateway.facts.events import Events, events_in, seen_records
+from gateway.facts.chain import Message, frames_in
+from gateway.facts.events import Events, bodies_in, events_in, seen_records
 from gateway.facts.records import SeenRecord
 from gateway.facts.segments import SPAN_MS, Segment
 from gateway.store.engine import FIRST, LAST, Db, paged, value
-from gateway.store.entries import CONTENT_ROWS, pending_of
+from gateway.store.entries import CONTENT_ROWS, add_with_entry, pending_of
 from gateway.store.streams import StreamRow, all_streams
 
 _PREFIX = "till/1/site/"  # the site stands at the entry's beginning, and nobody asks here
@@ -24,15 +24,25 @@ SegmentRow = tuple[int, int, int, int, int, int, int, int]
 
 
 def add_segments(db: Db, new: Iterable[SegmentRow]) -> None:
-    """Append segments."""
+    """Append segments of entries that are there."""
+    db.executemany(*_insert(db, new))
+
+
+def add_segments_with_entry(db: Db, new: Iterable[SegmentRow]) -> None:
+    """Append segments of the entry that this transaction makes."""
+    add_with_entry(db, *_insert(db, new))
+
+
+def _insert(db: Db, new: Iterable[SegmentRow]) -> tuple[str, list[Any]]:
+    """The statement and its rows, each with an id."""
+    query = (
+        "INSERT INTO segment (id, cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )
     pending = pending_of(db)
     made = [(row_id, *row) for row_id, row in enumerate(new, pending.segment_id + 1)]
-    db.executemany(
-        "INSERT INTO segment (id, cursor_id, first_seq, last_seq, n, at, size, from_ms, until_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        made,
-    )
     pending.segment_id += len(made)
+    return query, made
 
 
 def segment_row(cursor_id: int, n: int, segment: Segment) -> SegmentRow:
@@ -53,21 +63,31 @@ def all_segments(db: Db) -> Iterator[SegmentRow]:
 
 
 class Bodies(NamedTuple):
-    """The records' own bytes of a stream by seq: all that are recorded from first_seq to
-    last_seq.
-    """
+    """The records' own bytes of a stream from first_seq on; None where none is recorded."""
 
     first_seq: int
-    last_seq: int
-    by_seq: dict[int, bytes]
+    records: list[bytes | None]
+
+    @property
+    def last_seq(self) -> int:
+        """Seq of the last one; below first_seq when there is none."""
+        return self.first_seq + len(self.records) - 1
+
+    def between(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """(seq, bytes) of those that are recorded, from seq `first` to `last`."""
+        start = max(first, self.first_seq)
+        for seq, raw in enumerate(self.records[start - self.first_seq :], start):
+            if seq > last:
+                return
+            if raw is not None:
+                yield seq, raw
 
 
 def bodies_from(db: Db, cursor_id: int, seq: int) -> Bodies:
     """What is recorded of a stream from `seq` on, as much as is read at once: whoever asks for
-    records that came again asks for the next ones soon. last_seq is below `seq` when nothing is.
+    records that came again asks for the next ones soon.
     """
-    found: dict[int, bytes] = {}
-    last_seq = seq - 1
+    found = Bodies(seq, [])
     segments = db.execute(
         f"SELECT first_seq, last_seq, at, {_BYTES} FROM segment JOIN entry ON entry.n = segment.n"
         " WHERE cursor_id = ? AND last_seq >= ? AND first_seq >="
@@ -76,15 +96,16 @@ def bodies_from(db: Db, cursor_id: int, seq: int) -> Bodies:
         (cursor_id, seq, cursor_id, seq, READ_AHEAD_SEGMENTS),
     )
     for first, last, at, frames in segments:
-        for _, events in _events(bytes(frames), at):
-            start, bodies = events.first_seq, events.records
-            for index in range(max(first - start, 0), min(last - start + 1, len(bodies))):
-                found[start + index] = bodies[index]
-        last_seq = last
-        if len(found) >= READ_AHEAD_RECORDS:
+        found.records.extend([None] * (last - found.last_seq))
+        for message in _messages(bytes(frames), at):
+            start, bodies = bodies_in(message.sealed, message.topic, message.received_ms, seq)
+            begin, end = max(first, start, seq), min(last + 1, start + len(bodies))
+            if begin < end:
+                found.records[begin - seq : end - seq] = bodies[begin - start : end - start]
+        if len(found.records) >= READ_AHEAD_RECORDS:
             break
     segments.close()
-    return Bodies(seq, last_seq, found)
+    return found
 
 
 def records(
@@ -165,10 +186,13 @@ def _records(
 
 
 def _events(frames: bytes, at: int) -> Iterator[tuple[int, Events]]:
-    for message in frames_in(frames, at, _PREFIX):
-        if message.leaf == "ev":
-            received_ms = message.received_ms
-            yield received_ms, events_in(message.sealed, message.topic, received_ms)
+    for message in _messages(frames, at):
+        received_ms = message.received_ms
+        yield received_ms, events_in(message.sealed, message.topic, received_ms)
+
+
+def _messages(frames: bytes, at: int) -> Iterator[Message]:
+    return (message for message in frames_in(frames, at, _PREFIX) if message.leaf == "ev")
 
 
 def last_counted_ms(db: Db, until_ms: int) -> int | None:

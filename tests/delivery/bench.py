@@ -57,11 +57,12 @@ class Device:
         return str(topics.topic(self.site, self.key.device, leaf))
 
     def ev(
-        self, first: int, last: int, bodies: list[bytes] | None = None
+        self, first: int, last: int, bodies: list[bytes] | None = None, before: bytes = bytes(8)
     ) -> tuple[str, bytes, bool]:
         """(topic, sealed, retained) of one message with records first to last."""
+        bodies = bodies or self.said[first - 1 : last]
         payload = messages.encode_events(
-            self.epoch, self.boot, self.uptime_ms, first, bodies or self.said[first - 1 : last]
+            self.epoch, self.boot, self.uptime_ms, first, bodies, before
         )
         return self.topic("ev"), self.sealed("ev", payload), False
 

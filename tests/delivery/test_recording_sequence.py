@@ -49,7 +49,7 @@ def test_the_new_records_of_a_message_that_overlaps_are_taken(
 
 
 def record_body(office: Office, seq: int) -> bytes:
-    body = bodies_from(office.ledger.db, 1, seq).by_seq.get(seq)
+    body = dict(bodies_from(office.ledger.db, 1, seq).between(seq, seq)).get(seq)
     assert bodies(office.ledger.db)[seq] == body
     return body
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.facts.events import Reader, read_events
+from gateway.facts.events import Reader, bodies_in, events_in, read_events
 from gateway.facts.patterns import Shape, all_shapes, has_pattern, shape_of
-from protocol import messages, records
+from protocol import messages, packing, records, seal
 from protocol.compat import ProtocolError
 from tests.delivery.bench import NOW_MS, a_tally
 from tests.proof.reader import outcome, strictly, whole_reader
@@ -19,6 +19,7 @@ from tests.protocol.strategies import U32, U48, any_record
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 WHOLE = whole_reader()
+TOPIC = "till/1/city/w1/ev"
 SYNCED: dict[str, Any] = {"utc_ms": NOW_MS}
 
 
@@ -95,6 +96,37 @@ def test_a_message_says_who_when_and_what() -> None:
     assert (7, 1, 1_000_000, 5, bytes(8)) == said[:5]
     assert (bodies, {}, 7) == (said.records, dict(said.unreadable), said.last_seq)
     assert (NOW_MS - 90, NOW_MS) == (said.from_ms, said.until_ms)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=40), U32, U48)
+def test_bodies_are_cut_out_as_they_are_read(bodies: list[bytes], boot: int, sent_ms: int) -> None:
+    first_seq = max(1, boot - len(bodies))
+    try:
+        data = messages.encode_events(1, boot, sent_ms, first_seq, bodies)
+        sealed = seal.seal(bytes(32), b"w1.1", TOPIC, data)
+    except ProtocolError:  # too long
+        return
+    read = events_in(sealed, TOPIC, NOW_MS)
+
+    assert (read.first_seq, read.records) == bodies_in(sealed, TOPIC, NOW_MS, read.last_seq)
+    assert (read.first_seq, []) == bodies_in(sealed, TOPIC, NOW_MS, read.last_seq + 1)
+
+
+def test_bodies_of_a_packed_message_are_those_it_stands_for() -> None:
+    said = [tally(number, **SYNCED) for number in (1, 2, 3)]
+    body = packing.pack(7, 1, 1_000_000, 5, said, bytes(8))
+
+    sealed = packing.seal_packed(bytes(32), 1, TOPIC, body)
+
+    assert (5, said) == bodies_in(sealed, TOPIC, NOW_MS, 5)
+
+
+def test_bodies_that_are_cut_short_are_refused() -> None:
+    sealed = seal.seal(bytes(32), b"w1.1", TOPIC, payload(tally(1))[:20])
+
+    with pytest.raises(ProtocolError, match="cut short"):
+        bodies_in(sealed, TOPIC, NOW_MS, 1)
 
 
 def test_a_record_that_cannot_be_read_is_kept_with_its_reason() -> None:

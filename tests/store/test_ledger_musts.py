@@ -11,6 +11,7 @@ import pytest
 from gateway.delivery import recording
 from gateway.delivery.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
 from gateway.facts.chain import GENESIS, first_form, occurred_ms, read_entry
+from gateway.store import segments
 from gateway.store.entries import touch
 from gateway.store.ledger import Ledger
 from gateway.store.segments import bodies_from
@@ -262,6 +263,40 @@ def test_a_person_releases_and_is_named(office: Office, device: Device) -> None:
     assert not office.ledger.release("w1", 7, "nobody", NOW_MS)
 
 
+@pytest.mark.must("SEQ-19")
+@pytest.mark.parametrize("read_ahead", [1, 7, 1_000])
+def test_a_whole_day_that_comes_again_is_counted_and_adds_nothing(
+    office: Office, device: Device, monkeypatch: pytest.MonkeyPatch, read_ahead: int
+) -> None:
+    monkeypatch.setattr(segments, "READ_AHEAD_RECORDS", read_ahead)
+    device.say(40)  # and the twenty
+    said = []
+    for first in range(1, 61, 5):
+        before = messages.fingerprint_of(device.said[first - 2]) if first > 1 else bytes(8)
+        said.append(device.ev(first, first + 4, before=before))
+        office.take(said[-1])
+    ended = office.ledger.head()
+
+    acks = [device.open_ack(*answer) for answer in office.take(*said) + office.take(*said[3:])]
+
+    assert [60, 60] == [ack["high_water"] for ack in acks]
+    assert ended == office.ledger.head()
+    assert 60 + 45 == office.ledger.counters()[("w1", "duplicates")]
+    assert [] == office.incident_kinds()
+
+
+@pytest.mark.must("EQUIV-19")
+def test_known_records_after_another_one_than_the_ledger_holds_lock_the_stream(
+    office: Office, device: Device
+) -> None:
+    office.take(device.ev(1, 6))
+
+    office.take(device.ev(4, 6, before=messages.fingerprint_of(device.said[1])))
+
+    assert ["equivocation"] == office.incident_kinds()
+    assert [1, 2, 3, 4, 5, 6] == office.seqs()
+
+
 @pytest.mark.must("EQUIV-17")
 def test_a_device_that_sees_another_ones_records_under_its_name_locks_the_stream(
     office: Office, device: Device
@@ -457,5 +492,5 @@ def test_a_record_has_its_own_bytes_in_the_ledger(office: Office, device: Device
     office.take(device.ev(1, 2, [device.said[0], body]))
 
     assert [device.said[0], body] == list(bodies(office.ledger.db).values())
-    assert {1: device.said[0], 2: body} == bodies_from(office.ledger.db, 1, 1).by_seq
+    assert {1: device.said[0], 2: body} == dict(bodies_from(office.ledger.db, 1, 1).between(1, 2))
     assert recording.UNDECODABLE == list(office.ledger.records())[1].kind

@@ -32,7 +32,7 @@ def bodies_of(office: Office, stream_id: int) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     part = segments.bodies_from(office.ledger.db, stream_id, 1)
     while part.last_seq >= part.first_seq:
-        found |= part.by_seq
+        found |= dict(part.between(part.first_seq, part.last_seq))
         part = segments.bodies_from(office.ledger.db, stream_id, part.last_seq + 1)
     return found
 
@@ -76,7 +76,9 @@ def test_what_came_twice_is_found_by_stream_and_seq(busy: Office) -> None:
     assert unique in found
     assert "SEARCH entry USING INTEGER PRIMARY KEY" in found
     assert "SCAN" not in found
-    assert {50, 51, 52, 53} <= segments.bodies_from(busy.ledger.db, 1, 50).by_seq.keys()
+    assert {50, 51, 52, 53} <= dict(
+        segments.bodies_from(busy.ledger.db, 1, 50).between(50, 53)
+    ).keys()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,33 @@ def test_what_is_asked_by_time_or_place_is_searched_and_not_scanned(
     [query] = statements_of(busy, lambda: ask(busy))
 
     assert index in plan(busy, query, ())
+
+
+def steps_of_taking(office: Office, board: Device, seq: int) -> int:
+    """How many instructions of SQLite's machine the commit of one new record takes."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    office.ledger.db.set_progress_handler(step, 1)
+    office.take(board.ev(seq, seq))
+    office.ledger.db.set_progress_handler(None, 1)
+    return steps
+
+
+def test_a_commit_takes_no_longer_when_the_ledger_has_more(office: Office) -> None:
+    device = office.device()
+    device.say(200)
+    steps = []
+    for seq in range(1, 201):
+        office.clock.now_ms += HOUR_MS
+        steps.append(steps_of_taking(office, device, seq))
+
+    assert 200 == len(list(segments.all_segments(office.ledger.db)))
+    assert steps[199] < steps[9] + 50
 
 
 # --- against a plain model ------------------------------------------------------------------------
