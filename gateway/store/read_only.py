@@ -2,10 +2,11 @@
 whole and has the tables of this program.
 """
 
+import functools
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -114,10 +115,15 @@ def _schema(db: SqliteDb) -> dict[tuple[str, str], str]:
     return {(kind, name): " ".join(str(sql).split()) for kind, name, sql in rows}
 
 
+@functools.cache
+def _expected_schema() -> Mapping[tuple[str, str], str]:
+    with closing(empty_ledger()) as fresh:
+        return _schema(fresh)
+
+
 def schema_changes(db: SqliteDb) -> list[tuple[str, str, str]]:
     """(type, name, state) of each table, index and trigger that is not as this program makes it."""
-    with closing(empty_ledger()) as fresh:
-        expected, found = _schema(fresh), _schema(db)
+    expected, found = _expected_schema(), _schema(db)
     changes = []
     for kind, name in sorted(expected.keys() | found.keys()):
         key = (kind, name)

@@ -12,13 +12,19 @@ from tests.store import server as postgres
 
 ROOT = Path(__file__).parents[2]
 SHORT = {
-    "ingest": ["--messages", "96", "--rounds", "1", "--brokers", "iotcore", "--modes", "drain"],
+    "ingest": [
+        "--messages", "48", "--devices", "2", "--per-message", "12", "--rounds", "1",
+        "--brokers", "iotcore", "--modes", "drain",
+    ],
     "latency": ["--broker", "iotcore", "--rates", "50", "--seconds", "0.2", "--rounds", "1"],
     "mqtt_client": [],
-    "postgres": ["--broker", "iotcore", "--messages", "64", "--rounds", "1", "--per-message", "12"],
+    "postgres": [
+        "--broker", "iotcore", "--messages", "32", "--devices", "2", "--workers", "2",
+        "--rounds", "1", "--per-message", "1",
+    ],
     "reader": ["--rounds", "1"],
     "scale": ["--records", "120", "--windows", "2", "--per-message", "12", "--rounds", "1"],
-}
+}  # fmt: skip
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

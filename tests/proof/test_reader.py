@@ -8,12 +8,12 @@ from tests.proof.reader import BUGS, found_at, prove
 
 
 def test_mutants_are_judged_as_the_decoders_judge_them() -> None:
-    result = prove(20_000, seed=3)
+    result = prove(6_000, seed=3)
 
     assert [] == result["wrong"]
-    assert result["taken"] > 2_000
-    assert result["read"] > 300
-    assert result["told"] > 2_000
+    assert result["taken"] > 600
+    assert result["read"] > 90
+    assert result["told"] > 600
 
 
 @pytest.mark.parametrize(("title", "module", "old", "new"), BUGS)
