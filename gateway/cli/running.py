@@ -6,9 +6,12 @@ serving.py is its entry in the list of commands.
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -57,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
     option("--worker", type=int, default=0, help=argparse.SUPPRESS)
     option("--run", default="", help=argparse.SUPPRESS)
     option("--ready-to", type=int, default=0, help=argparse.SUPPRESS)
+    # for the process that _client_files starts
+    option("--client-files", type=int, default=0, help=argparse.SUPPRESS)
     return made
 
 
@@ -73,7 +78,12 @@ def serve(arguments: Sequence[str]) -> None:
     asked = parser().parse_args(arguments)
     site = configuration.load(asked.config)
     count = asked.workers or site.config.workers
-    if asked.worker:
+    if asked.client_files:
+        from gateway.broker import pki
+
+        name = pki.WORKER_NAMES[asked.client_files - 1]
+        print(json.dumps(pki.client_files(site.ca, site.keys, name)))
+    elif asked.worker:
         _serve_share(site, asked.follow, asked.worker, count, asked.run, asked.ready_to)
     elif count > 1:
         _serve_team(site, asked.follow, count, asked.json)
@@ -82,8 +92,6 @@ def serve(arguments: Sequence[str]) -> None:
 
 
 def _log_to_stderr(before: str = "") -> None:
-    import logging
-
     form = f"{before}%(message)s"
     logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
 
@@ -161,8 +169,6 @@ def _serve_share(
     site: Site, follow: bool, number: int, count: int, run: str, ready_to: int
 ) -> None:
     """One worker of several: the devices whose leases it holds."""
-    import logging
-
     from gateway.delivery.presence import Running
     from gateway.delivery.shares import WAIT_MS, Shares, Worker
     from gateway.delivery.team import READY
@@ -278,11 +284,7 @@ def _settings(site: Site, worker: int) -> ServiceSettings:
     from gateway.delivery.service import ServiceSettings
 
     broker = site.config.broker
-    files = {}
-    if broker.tls:
-        from gateway.broker import pki
-
-        files = pki.client_files(site.ca, site.keys, pki.WORKER_NAMES[worker - 1])
+    files = _client_files(site, worker) if broker.tls else {}
     return ServiceSettings(
         site.config.site,
         broker.host,
@@ -292,3 +294,19 @@ def _settings(site: Site, worker: int) -> ServiceSettings:
         key_file=files.get("key_file"),
         worker=worker,
     )
+
+
+def _client_files(site: Site, worker: int) -> dict[str, str]:
+    """See pki.client_files. A process of its own looks at the certificates, for the library that
+    does takes 13 MiB and is not needed again. What is wrong it says itself, as we would.
+    """
+    line = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(site.path)]
+    done = subprocess.run(
+        [*line, "--client-files", str(worker)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.returncode)
+    return dict(json.loads(done.stdout))
