@@ -14,54 +14,42 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-import types
 import urllib.parse
 import zoneinfo
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
 from gateway.errors import ConfigError, PermissionDenied
 from gateway.toml_problems import did_you_mean, locate, pointed
+from gateway.toml_tables import Fault, TableError, boolean, integer, read_table, string, table
 from protocol import topics
 from protocol.compat import ProtocolError
 
 FILE_BYTES_MAX = 1_000_000
 ERRORS_SHOWN_MAX = 50
+WINDOWS_MAX = 500
 TLS_PORT = 8883  # registered with IANA for MQTT over TLS
 
 _TOML_PLACE = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Broker(_Strict):
+@dataclass(frozen=True)
+class Broker:
     """Where the MQTT broker listens. Loopback by default: nothing is opened to the network unless
     somebody says so.
     """
 
-    host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    embedded: bool = (
-        True  # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
-    )
+    host: Annotated[str, string(1, 253)] = "127.0.0.1"
+    port: Annotated[int, integer(1, 65_535)] = 1883
+    # the gateway starts a broker of its own; false: an installed one (mosquitto) is used
+    embedded: Annotated[bool, boolean] = True
     # certificates on both sides (gateway/broker/pki.py); till broker config writes mosquitto's half
-    tls: bool = False
-    server_name: Annotated[str, Field(max_length=253)] = (
-        ""  # what boards find in the broker's certificate; empty: host
-    )
+    tls: Annotated[bool, boolean] = False
+    # what boards find in the broker's certificate; empty: host
+    server_name: Annotated[str, string(0, 253)] = ""
 
-    @property
-    def name(self) -> str:
-        """Whom a board demands to meet."""
-        return self.server_name or self.host
-
-    @model_validator(mode="after")
-    def _embedded_is_local(self) -> Broker:
+    def __post_init__(self) -> None:
         if self.embedded and self.host != "127.0.0.1":
             raise ValueError(
                 f"the embedded broker listens on 127.0.0.1 alone, not on {self.host!r}; set"
@@ -72,37 +60,32 @@ class Broker(_Strict):
                 "the embedded broker has no TLS; set embedded = false and run till broker config,"
                 " or tls = false"
             )
-        return self
+
+    @property
+    def name(self) -> str:
+        """Whom a board demands to meet."""
+        return self.server_name or self.host
 
 
-class Policy(_Strict):
+@dataclass(frozen=True)
+class Policy:
     """Thresholds of the office, in cents. Source: assumed, except report_cents (Corry,
     Pennsylvania: $25).
     """
 
-    reason_cents: Annotated[int, Field(ge=1)] = 1
-    supervisor_cents: Annotated[int, Field(ge=1)] = 500
-    report_cents: Annotated[int, Field(ge=1)] = 2_500
-    incident_cents: Annotated[int, Field(ge=1)] = 10_000
-    no_sale_openings_max: Annotated[int, Field(ge=0)] = 3
+    reason_cents: Annotated[int, integer(1)] = 1
+    supervisor_cents: Annotated[int, integer(1)] = 500
+    report_cents: Annotated[int, integer(1)] = 2_500
+    incident_cents: Annotated[int, integer(1)] = 10_000
+    no_sale_openings_max: Annotated[int, integer(0)] = 3
 
 
-class LedgerTable(_Strict):
+@dataclass(frozen=True)
+class LedgerTable:
     """Where the ledger is. Passwords are libpq's business: ~/.pgpass, or passfile= in the url."""
 
-    url: Annotated[str, Field(max_length=1000)] = ""  # postgresql://...; empty: data/ledger.db
-
-    @field_validator("url")
-    @classmethod
-    def _server(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urllib.parse.urlsplit(value)
-        if parts.scheme not in ("postgresql", "postgres"):
-            raise ValueError("not an address such as postgresql://till@host/till")
-        if parts.password is not None or "password" in urllib.parse.parse_qs(parts.query):
-            raise ValueError("it holds a password; put that into ~/.pgpass, mode 600")
-        return value
+    # postgresql://...; empty: data/ledger.db
+    url: Annotated[str, string(0, 1000), _url] = ""
 
 
 @dataclass(frozen=True)
@@ -118,63 +101,23 @@ class LedgerServer:
         return f"{self.url} site {self.site}"
 
 
-class Config(_Strict):
+@dataclass(frozen=True)
+class Config:
     """The site. Relative folders are relative to the file that names them."""
 
-    site: Annotated[
-        str, Field(min_length=1, max_length=24)
-    ]  # no default: it is part of every topic
-    zone: str  # no default: a guessed time zone moves receipts to another day
-    windows: Annotated[
-        tuple[str, ...], Field(min_length=1, max_length=500)
-    ]  # no default: the devices that may speak
-    data: str = "data"
-    boards: str = "boards.toml"
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
-    cut_off: datetime.time = datetime.time(16, 0)
-    workers: Annotated[int, Field(ge=1, le=32)] = 1  # processes that share the devices
-    ledger: LedgerTable = LedgerTable()
-    broker: Broker = Broker()
-    policy: Policy = Policy()
-
-    @field_validator("windows", mode="before")
-    @classmethod
-    def _list_to_tuple(cls, value: object) -> object:
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("cut_off", mode="before")
-    @classmethod
-    def _clock_time(cls, value: object) -> object:
-        if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-            return datetime.time.fromisoformat(value)
-        if isinstance(value, datetime.time):
-            return value
-        raise ValueError("not a time of day such as 16:00")
-
-    @field_validator("site")
-    @classmethod
-    def _site_name(cls, value: str) -> str:
-        return _name(value)
-
-    @field_validator("windows")
-    @classmethod
-    def _window_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for window in value:
-            _name(window)
-        twice = sorted({window for window in value if value.count(window) > 1})
-        if twice:
-            raise ValueError(f"window {twice[0]!r} is named twice")
-        return value
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            zoneinfo.ZoneInfo(value)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-            near = did_you_mean(value, zoneinfo.available_timezones())
-            raise ValueError("not a time zone such as America/Chicago" + near) from None
-        return value
+    # No default for three: the site's name is part of every topic, a guessed time zone moves
+    # receipts to another day, and the windows are the devices that may speak.
+    site: Annotated[str, string(1, 24), _name]
+    zone: Annotated[str, string(), _known_zone]
+    windows: Annotated[tuple[str, ...], _window_names]
+    data: Annotated[str, string()] = "data"
+    boards: Annotated[str, string()] = "boards.toml"
+    currency: Annotated[str, string(), _currency] = "USD"
+    cut_off: Annotated[datetime.time, _time_of_day] = datetime.time(16, 0)
+    workers: Annotated[int, integer(1, 32)] = 1  # processes that share the devices
+    ledger: Annotated[LedgerTable, table(LedgerTable)] = LedgerTable()
+    broker: Annotated[Broker, table(Broker)] = Broker()
+    policy: Annotated[Policy, table(Policy)] = Policy()
 
 
 @dataclass(frozen=True)
@@ -232,10 +175,9 @@ def load(path: Path) -> Site:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_error(path, text, error)) from error
     try:
-        return Site(path, Config.model_validate(values))
-    except ValidationError as error:
-        faults = [_fault(path, text, item) for item in error.errors(include_url=False)]
-        faults.sort(key=lambda fault: fault[0])
+        return Site(path, read_table(Config, values))
+    except TableError as error:
+        faults = sorted(_placed(path, text, fault) for fault in error.faults)
         shown = [fault[1] for fault in faults[:ERRORS_SHOWN_MAX]]
         count = (
             f"{len(faults)} error{'s' if len(faults) > 1 else ''} in {path}; correct the file and"
@@ -247,27 +189,21 @@ def load(path: Path) -> Site:
 def problems_of(text: str) -> list[tuple[str, str]]:
     """(key, what is wrong with its value) of a text that is no file yet; empty when it is good."""
     try:
-        Config.model_validate(tomllib.loads(text))
+        read_table(Config, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         return [("site", f"a control character, or the like ({error})")]
-    except ValidationError as error:
-        return [
-            (
-                ".".join(str(part) for part in item["loc"] if isinstance(part, str)),
-                _said(item),
-            )
-            for item in error.errors(include_url=False)
-        ]
+    except TableError as error:
+        return [(".".join(fault.place), fault.text) for fault in error.faults]
     return []
 
 
 def show(site: Site) -> str:
     """The merged result as TOML: what the file says and what the defaults add."""
-    values = site.config.model_dump()
+    values = asdict(site.config)
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
     lines = [f"{name} = {_toml(value)}" for name, value in values.items() if name not in tables]
-    for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
+    for name, inner in tables.items():
+        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in inner.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -291,6 +227,64 @@ port = {port}
 embedded = {_toml(broker is None)}
 tls = {_toml(port == TLS_PORT)}
 """
+
+
+# --- what values may be ---------------------------------------------------------------------------
+
+
+def _name(value: str) -> str:
+    try:
+        return topics.check_name(value)
+    except ProtocolError as error:
+        raise ValueError(str(error).removeprefix("topic: ")) from None
+
+
+def _window_names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= WINDOWS_MAX:
+        raise ValueError(f"not a list of 1 to {WINDOWS_MAX} names")
+    is_string = string()
+    names = tuple(_name(is_string(window)) for window in value)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"window {twice[0]!r} is named twice")
+    return names
+
+
+def _known_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        near = did_you_mean(value, zoneinfo.available_timezones())
+        raise ValueError("not a time zone such as America/Chicago" + near) from None
+    return value
+
+
+def _currency(value: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError("not a currency such as USD")
+    return value
+
+
+def _time_of_day(value: Any) -> datetime.time:
+    if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        return datetime.time.fromisoformat(value)
+    if isinstance(value, datetime.time):
+        return value
+    raise ValueError("not a time of day such as 16:00")
+
+
+def _url(value: str) -> str:
+    return server_url(value) if value else ""
+
+
+def server_url(value: str) -> str:
+    """An address of a ledger on a server, as it is. Raises ValueError."""
+    parts = urllib.parse.urlsplit(value)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError("not an address such as postgresql://till@host/till")
+    if parts.password is not None or "password" in urllib.parse.parse_qs(parts.query):
+        raise ValueError("it holds a password; put that into ~/.pgpass, mode 600")
+    return value
 
 
 # --- errors with their place ----------------------------------------------------------------------
@@ -326,46 +320,17 @@ def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
     return pointed(path, text, int(match.group(2)), int(match.group(3)), match.group(1))
 
 
-def _fault(path: Path, text: str, item: Any) -> tuple[tuple[int, int], str]:
-    """((line, column), text) of one pydantic error."""
-    place = [str(part) for part in item["loc"] if isinstance(part, str)]
-    name = ".".join(place)
-    at_key, at_value = locate(text, place)
-    kind, said = item["type"], _said(item)
-    if kind == "extra_forbidden":
-        known = _known_keys(place[:-1])
-        message, at = f"unknown key '{name}'" + did_you_mean(place[-1], known), at_key
-    elif kind == "missing":
+def _placed(path: Path, text: str, fault: Fault) -> tuple[tuple[int, int], str]:
+    """((line, column), text) of a fault."""
+    name = ".".join(fault.place)
+    at_key, at_value = locate(text, list(fault.place))
+    if fault.kind == "unknown":
+        message, at = f"unknown key '{name}'{fault.text}", at_key
+    elif fault.kind == "missing":
         message, at = f"'{name}' is missing and has no default", at_key
     else:
-        message, at = f"{name}: {said}", at_value
+        message, at = f"{name}: {fault.text}", at_value
     return at, pointed(path, text, *at, message)
-
-
-def _said(item: Any) -> str:
-    said = str(item["msg"]).removeprefix("Value error, ")
-    return said[:1].lower() + said[1:]
-
-
-def _known_keys(table: list[str]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in table:
-        inner = model.model_fields[part].annotation
-        if (
-            not isinstance(inner, type)
-            or isinstance(inner, types.GenericAlias)
-            or not issubclass(inner, BaseModel)
-        ):
-            return []
-        model = inner
-    return list(model.model_fields)
-
-
-def _name(value: str) -> str:
-    try:
-        return topics.check_name(value)
-    except ProtocolError as error:
-        raise ValueError(str(error).removeprefix("topic: ")) from None
 
 
 def _toml(value: object) -> str:

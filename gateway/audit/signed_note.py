@@ -11,9 +11,10 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _ED25519 = b"\x01"  # signature type identifier
 _DASH = "\N{EM DASH}"
@@ -81,6 +82,8 @@ class SignerKey:
         """A random key."""
         if not _NAME.fullmatch(name):
             raise NoteError(f"key name {name!r}: 1 to 100 characters without spaces and '+'")
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return cls(name, Ed25519PrivateKey.generate().private_bytes_raw())
 
     @classmethod
@@ -97,10 +100,7 @@ class SignerKey:
     @property
     def verifier(self) -> VerifierKey:
         """What goes to whoever checks."""
-        return VerifierKey(
-            self.name,
-            Ed25519PrivateKey.from_private_bytes(self.secret).public_key().public_bytes_raw(),
-        )
+        return VerifierKey(self.name, self._key().public_key().public_bytes_raw())
 
     def secret_text(self) -> str:
         """For the key file alone."""
@@ -110,9 +110,15 @@ class SignerKey:
     def sign(self, text: str) -> str:
         """The note: `text`, which ends with a newline, and this key's signature line."""
         assert text.endswith("\n"), "the text of a note ends with a newline"
-        signature = Ed25519PrivateKey.from_private_bytes(self.secret).sign(text.encode())
+        signature = self._key().sign(text.encode())
         line = base64.b64encode(self.verifier.key_id + signature).decode()
         return f"{text}\n{_DASH} {self.name} {line}\n"
+
+    def _key(self) -> "Ed25519PrivateKey":
+        # only now: the gateway imports this module and signs once a day
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return Ed25519PrivateKey.from_private_bytes(self.secret)
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,9 @@ def open_note(note: str, key: VerifierKey) -> str:
     Raises UnknownSigner when that key signed nothing here, NoteError when its signature is wrong or
     it is no note at all.
     """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     text, signatures = split_note(note)
     ours = [
         signature

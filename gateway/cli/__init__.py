@@ -17,7 +17,7 @@ from gateway.store.engine import StorageBusy, is_other_schema
 
 # in the order of till --help
 AREAS = (
-    "setup", "devices", "running", "office", "keeping", "ledger", "incidents", "audit", "fleet",
+    "setup", "devices", "serving", "office", "keeping", "ledger", "incidents", "audit", "fleet",
     "commands", "instruments", "learn", "simulated",
 )  # fmt: skip
 
@@ -28,6 +28,11 @@ def main() -> NoReturn:
         print(f"till {version()}")
         sys.exit(0)
     try:
+        if sys.argv[1:2] == ["serve"]:
+            from gateway.cli.running import serve
+
+            serve(sys.argv[2:])
+            sys.exit(0)
         from gateway.cli.app import app
 
         for area in AREAS:
@@ -42,6 +47,8 @@ def main() -> NoReturn:
                 " access"
             )
         )
+    except KeyboardInterrupt:
+        sys.exit(130)  # as Typer does
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()

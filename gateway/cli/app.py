@@ -4,20 +4,15 @@ them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.errors import PermissionDenied, UsageError
-from gateway.terminal import printable
+from gateway.errors import UsageError
 
 if TYPE_CHECKING:
     from gateway.config import Site
-    from gateway.store.ledger import Ledger
 
 FINDING = 1  # exit code: the command worked and found something that a person should look at
 
@@ -66,39 +61,12 @@ def _top(
         raise typer.Exit
 
 
-@contextmanager
-def opened(site: Site) -> Iterator[Ledger]:
-    from gateway.store.ledger import Ledger
-    from gateway.store.ledger_file import damage_told
-
-    if not site.data.is_dir():
-        raise PermissionDenied(
-            f"folder {site.data} does not exist; make it for the gateway's user, or run till init"
-        )
-    with Ledger(site.ledger) as ledger, damage_told(site.ledger):
-        yield ledger
-
-
 def known_window(site: Site, device: str) -> None:
     if device not in site.config.windows:
         raise UsageError(
             f"device {device!r}: not one of {', '.join(site.config.windows)}; add it to windows in"
             f" {site.path}"
         )
-
-
-def tell(as_json: bool, result: dict[str, Any], text: str, compact: bool = False) -> None:
-    """Print a result. A device's own lines may be in the text: nothing that a terminal obeys
-    passes.
-    """
-    print(
-        (
-            json.dumps(result, indent=None if compact else 2)
-            if as_json
-            else printable(text, keep="\n")
-        ),
-        flush=True,
-    )
 
 
 def bench_folder(site: Site) -> Path:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app, opened
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app
+from gateway.cli.shared import opened
 from gateway.clock import clock_from_env
 from gateway.errors import ConfigError, DataError, PermissionDenied, TryAgain, UsageError
 from gateway.terminal import printable

@@ -8,16 +8,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.app import (
-    CONFIG,
-    FINDING,
-    ConfigOption,
-    JsonOption,
-    device_app,
-    known_window,
-    opened,
-    tell,
-)
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, device_app, known_window
+from gateway.cli.shared import opened, tell
 
 _LOOK_S = 1 / 4
 

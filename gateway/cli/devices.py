@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.app import (
-    CONFIG,
-    ConfigOption,
-    JsonOption,
-    broker_app,
-    device_app,
-    known_window,
-    opened,
-    tell,
-)
+from gateway.cli.app import CONFIG, ConfigOption, JsonOption, broker_app, device_app, known_window
+from gateway.cli.shared import opened, tell
 from gateway.clock import clock_from_env
 from gateway.terminal import printable
 

@@ -15,8 +15,8 @@ from gateway.cli.app import (
     bench_folder,
     boards_app,
     known_window,
-    tell,
 )
+from gateway.cli.shared import tell
 from gateway.clock import clock_from_env
 
 if TYPE_CHECKING:

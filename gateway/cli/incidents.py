@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, device_app, opened, tell
+from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, device_app
+from gateway.cli.shared import opened, tell
 from gateway.clock import clock_from_env
 from gateway.errors import ConfigError, UsageError
 from gateway.store.engine import LAST

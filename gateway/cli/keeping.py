@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, opened, tell
+from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app
+from gateway.cli.shared import opened, tell
 
 if TYPE_CHECKING:
     from gateway.store.backup import Copy

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.app import FINDING, JsonOption, instrument_app, tell
+from gateway.cli.app import FINDING, JsonOption, instrument_app
+from gateway.cli.shared import tell
 from gateway.clock import clock_from_env
 from gateway.errors import GatewayError, PermissionDenied, Unavailable, UsageError
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.app import CONFIG, ConfigOption, JsonOption, ledger_app, opened, tell
+from gateway.cli.app import CONFIG, ConfigOption, JsonOption, ledger_app
+from gateway.cli.shared import opened, tell
 from gateway.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ def move(
 
 
 def _target(site: Site, to: str) -> Path | LedgerServer:
-    from gateway.config import LedgerServer, LedgerTable
+    from gateway.config import LedgerServer, server_url
 
     if "://" not in to:
         return Path(to)
     try:
-        return LedgerServer(LedgerTable(url=to).url, site.config.site)
+        return LedgerServer(server_url(to), site.config.site)
     except ValueError as error:
         raise UsageError(f"--to {to.partition('@')[2] or 'URL'}: {error}") from error

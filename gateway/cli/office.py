@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOption, app, opened
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOption, app
+from gateway.cli.shared import opened
 from gateway.clock import clock_from_env
 from gateway.errors import DataError, TryAgain, UsageError
 from gateway.terminal import printable

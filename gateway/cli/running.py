@@ -1,18 +1,25 @@
-"""till serve."""
+"""till serve. It runs for months, so it imports little: no Typer, which brings pydantic and with it
+half as much memory as all the rest, and what only TLS or a signature needs when that is needed.
+serving.py is its entry in the list of commands.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+import logging
 import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
-
-from gateway.cli.app import CONFIG, ConfigOption, JsonOption, app, opened, tell
+from gateway.cli.shared import opened, tell
 from gateway.clock import clock_from_env
 
 if TYPE_CHECKING:
@@ -23,49 +30,68 @@ if TYPE_CHECKING:
     from gateway.delivery.shares import Shares
     from gateway.store.ledger import Ledger
 
+ABOUT = (
+    "Run the gateway until it is told to stop (SIGINT, SIGTERM). Prints one line when it is ready."
+    " With several workers SIGHUP restarts them one by one."
+)
+WORKERS_MAX = 32
 _DUTY_AGAIN_S = 5  # when the ledger could not be opened for it
 
 
-@app.command()
-def serve(
-    config: ConfigOption = CONFIG,
-    follow: Annotated[
-        bool,
-        typer.Option("--follow", help="Print every record as a line of JSON once it is durable."),
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            min=1,
-            max=32,
-            help="Processes that share the devices; default: workers in till.toml. More than one"
-            " wants a ledger on a PostgreSQL server.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-    worker: Annotated[int, typer.Option("--worker", hidden=True)] = 0,
-    run: Annotated[str, typer.Option("--run", hidden=True)] = "",
-    ready_to: Annotated[int, typer.Option("--ready-to", hidden=True)] = 0,
-) -> None:
-    """Run the gateway until it is told to stop (SIGINT, SIGTERM). Prints one line when it is
-    ready. With several workers SIGHUP restarts them one by one.
-    """
+def parser() -> argparse.ArgumentParser:
+    """The options of `till serve`."""
+    made = argparse.ArgumentParser(prog="till serve", description=ABOUT, allow_abbrev=False)
+    option = made.add_argument
+    config = Path(os.environ.get("TILL_CONFIG") or "till.toml")
+    option("--config", "-c", type=Path, default=config, help="The site's till.toml.")
+    option(
+        "--follow",
+        action="store_true",
+        help="Print every record as a line of JSON once it is durable.",
+    )
+    option(
+        "--workers",
+        type=_count_of_workers,
+        help="Processes that share the devices; default: workers in till.toml. More than one wants"
+        " a ledger on a PostgreSQL server.",
+    )
+    option("--json", action="store_true", help="Machine-readable output.")
+    # for the workers that _serve_team starts
+    option("--worker", type=int, default=0, help=argparse.SUPPRESS)
+    option("--run", default="", help=argparse.SUPPRESS)
+    option("--ready-to", type=int, default=0, help=argparse.SUPPRESS)
+    # for the process that _client_files starts
+    option("--client-files", type=int, default=0, help=argparse.SUPPRESS)
+    return made
+
+
+def _count_of_workers(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= WORKERS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r}: not a number from 1 to {WORKERS_MAX}")
+    return int(text)
+
+
+def serve(arguments: Sequence[str]) -> None:
+    """`till serve` with these arguments. Leaves with code 2 when they are wrong."""
     from gateway import config as configuration
 
-    site = configuration.load(config)
-    count = workers or site.config.workers
-    if worker:
-        _serve_share(site, follow, worker, count, run, ready_to)
+    asked = parser().parse_args(arguments)
+    site = configuration.load(asked.config)
+    count = asked.workers or site.config.workers
+    if asked.client_files:
+        from gateway.broker import pki
+
+        name = pki.WORKER_NAMES[asked.client_files - 1]
+        print(json.dumps(pki.client_files(site.ca, site.keys, name)))
+    elif asked.worker:
+        _serve_share(site, asked.follow, asked.worker, count, asked.run, asked.ready_to)
     elif count > 1:
-        _serve_team(site, follow, count, as_json)
+        _serve_team(site, asked.follow, count, asked.json)
     else:
-        _serve_alone(site, follow, as_json)
+        _serve_alone(site, asked.follow, asked.json)
 
 
 def _log_to_stderr(before: str = "") -> None:
-    import logging
-
     form = f"{before}%(message)s"
     logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
 
@@ -143,8 +169,6 @@ def _serve_share(
     site: Site, follow: bool, number: int, count: int, run: str, ready_to: int
 ) -> None:
     """One worker of several: the devices whose leases it holds."""
-    import logging
-
     from gateway.delivery.presence import Running
     from gateway.delivery.shares import WAIT_MS, Shares, Worker
     from gateway.delivery.team import READY
@@ -257,13 +281,10 @@ def _settings(site: Site, worker: int) -> ServiceSettings:
     """Where the broker is, and with TLS the worker's own certificate. Raises ConfigError or
     PermissionDenied, not paho.
     """
-    from gateway.broker import pki
     from gateway.delivery.service import ServiceSettings
 
     broker = site.config.broker
-    files = {}
-    if broker.tls:
-        files = pki.client_files(site.ca, site.keys, pki.WORKER_NAMES[worker - 1])
+    files = _client_files(site, worker) if broker.tls else {}
     return ServiceSettings(
         site.config.site,
         broker.host,
@@ -273,3 +294,19 @@ def _settings(site: Site, worker: int) -> ServiceSettings:
         key_file=files.get("key_file"),
         worker=worker,
     )
+
+
+def _client_files(site: Site, worker: int) -> dict[str, str]:
+    """See pki.client_files. A process of its own looks at the certificates, for the library that
+    does takes 13 MiB and is not needed again. What is wrong it says itself, as we would.
+    """
+    line = [sys.executable, "-P", "-m", "gateway", "serve", "--config", str(site.path)]
+    done = subprocess.run(
+        [*line, "--client-files", str(worker)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.returncode)
+    return dict(json.loads(done.stdout))

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.app import (
-    CONFIG,
-    FINDING,
-    ConfigOption,
-    JsonOption,
-    app,
-    opened,
-    tell,
-)
+from gateway.cli.app import CONFIG, FINDING, ConfigOption, JsonOption, app
+from gateway.cli.shared import opened, tell
 from gateway.clock import clock_from_env
 from gateway.diagnostics.checks import checks
 from gateway.errors import (
@@ -146,7 +140,7 @@ def check(
     site = configuration.load(config)
     if show:
         if as_json:
-            print(site.config.model_dump_json(indent=2))
+            print(json.dumps(asdict(site.config), indent=2, default=str))
         else:
             print(configuration.show(site), end="")
         return

@@ -19,8 +19,8 @@ from gateway.cli.app import (
     bench_folder,
     known_window,
     sim_app,
-    tell,
 )
+from gateway.cli.shared import tell
 from gateway.errors import Unavailable
 
 

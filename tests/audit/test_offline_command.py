@@ -23,7 +23,7 @@ def test_every_form_of_the_report_serves_as_the_printed_checkpoint(
 ) -> None:
     report = day_report(
         prove_day(site.ledger, ["w1"], DAY, ZONE),
-        Config(site=SITE, zone="America/Chicago", windows=["w1"]),
+        Config(site=SITE, zone="America/Chicago", windows=("w1",)),
     )
     forms = {
         "page.html": to_html(report),

@@ -312,7 +312,7 @@ def test_the_keeper_ends_with_the_gateway(office: Office) -> None:
 
 def test_every_form_of_the_day_report_carries_the_note(office: Office) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
-    config = Config(site=SITE, zone="America/Chicago", windows=["w1"])
+    config = Config(site=SITE, zone="America/Chicago", windows=("w1",))
     report = day_report(prove_day(office.ledger, ["w1"], DAY, ZONE), config)
 
     page = to_html(report)
@@ -323,7 +323,7 @@ def test_every_form_of_the_day_report_carries_the_note(office: Office) -> None:
 
 
 def test_a_day_without_one_says_nothing_of_it(office: Office) -> None:
-    config = Config(site=SITE, zone="America/Chicago", windows=["w1"])
+    config = Config(site=SITE, zone="America/Chicago", windows=("w1",))
     report = day_report(prove_day(office.ledger, ["w1"], DAY, ZONE), config)
 
     assert None is report["checkpoint"]

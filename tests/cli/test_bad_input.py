@@ -186,7 +186,7 @@ CASES = [
      lambda site: ["init", site / "new", *PLACE[:2], "--zone", "Chicago"], 2,
      ("--zone: not a time zone such as America/Chicago", "nothing was written")),
     Case("init: no such port", lambda site: ["init", site / "new", *PLACE, "--broker", "h:0"], 2,
-     ("--broker: input should be greater than or equal to 1", "nothing was written")),
+     ("--broker: not a whole number from 1 to 65535", "nothing was written")),
     Case("init: not a host", lambda site: ["init", site / "new", *PLACE, "--broker", "ü:8883"], 2,
      ("--broker: 'ü' is no host name or IP address",)),
     Case("till.toml: not there", no_config, 78,

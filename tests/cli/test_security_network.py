@@ -80,7 +80,7 @@ def test_a_board_listens_on_nothing_and_speaks_to_its_broker_alone(tmp_path):
 
 
 def test_a_default_configuration_opens_nothing_to_the_network():
-    config = Config(site="city", zone="America/Chicago", windows=["w1"])
+    config = Config(site="city", zone="America/Chicago", windows=("w1",))
 
     assert (config.broker.host, config.broker.embedded) == ("127.0.0.1", True)
 

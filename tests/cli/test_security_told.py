@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from rich.console import Console
 
-from gateway.cli.app import tell
+from gateway.cli.shared import tell
 from gateway.delivery.service import ServiceSettings
 from gateway.devices.keys import KeyStore, create_key
 from gateway.errors import DataError

@@ -17,7 +17,6 @@ import time
 from importlib import import_module
 from typing import Any
 
-import pydantic
 import typer
 import typer.main
 
@@ -64,11 +63,10 @@ def main(line: socket.socket) -> dict[str, Any] | None:
 
 
 def use_the_lazy_ones() -> None:
-    """pydantic and typer import most of themselves when they are first used."""
+    """typer imports most of itself when it is first used."""
     app = typer.Typer()
     app.command()(lambda: None)
     typer.main.get_command(app)
-    pydantic.create_model("Model", number=(pydantic.PositiveInt, 1))()
 
 
 def become(asked: dict[str, Any]) -> None:

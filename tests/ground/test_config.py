@@ -97,7 +97,18 @@ def test_the_line_is_shown_with_a_caret_under_the_place(write):
         ('cut_off = "4 pm"', "4:11: cut_off: not a time of day"),
         ('windows2 = "x"', "4:1: unknown key 'windows2'; did you mean 'windows'?"),
         ('currency = "usd"', "4:12: currency: "),
-        ("data = 5", "4:8: data: "),
+        ("data = 5", "4:8: data: not a string"),
+        ("workers = 33", "4:11: workers: not a whole number from 1 to 32"),
+        ("workers = true", "4:11: workers: not a whole number from 1 to 32"),
+        ("workers = 2.0", "4:11: workers: not a whole number from 1 to 32"),
+        (
+            "[policy]\nreason_cents = 0",
+            "5:16: policy.reason_cents: not a whole number of at",
+        ),
+        ("[policy]\nno_sale = 3", "5:1: unknown key 'policy.no_sale'"),
+        ('[broker]\nembedded = "yes"', "5:12: broker.embedded: neither true nor false"),
+        ('[broker]\nhost = ""', "5:8: broker.host: not a string of 1 to 253 characters: it has 0"),
+        ('[ledger]\nurl = "mysql://x"', "5:7: ledger.url: not an address such as postgresql://"),
         ("policy.report_cents = -1", "1:1: policy.report_cents: "),
         ('broker = { port = "1883" }', "4:1: broker.port: "),
         ("broker = 7", "4:10: broker: "),
@@ -123,7 +134,18 @@ def test_an_embedded_broker_stays_on_this_machine(write):
     assert said.startswith("till.toml:4:2: broker: the embedded broker listens on 127.0.0.1 alone")
 
 
+def test_a_table_is_checked_as_a_whole_when_each_of_its_values_is_good(write):
+    said = fails(write(GOOD + "[broker]\ntls = true\nport = 0\n"))
+
+    assert "broker.port: " in said
+    assert "no TLS" not in said
+    assert "the embedded broker has no TLS" in fails(write(GOOD + "[broker]\ntls = true\n"))
+
+
 def test_names_of_windows_are_checked(write):
+    assert "not a list of 1 to 500 names" in fails(write(GOOD.replace('["w1", "w2"]', '"w1"')))
+    assert "not a list of 1 to 500 names" in fails(write(GOOD.replace('["w1", "w2"]', "[]")))
+    assert "windows: not a string" in fails(write(GOOD.replace('"w2"', "2")))
     assert "named twice" in fails(write(GOOD.replace('"w2"', '"w1"')))
     assert "windows: name 'W 2' may hold" in fails(write(GOOD.replace('"w2"', '"W 2"')))
 

@@ -24,7 +24,8 @@ GROUND = {
     "files": {"errors"},
     "packages": {"errors"},
     "toml_problems": {"errors"},
-    "config": {"errors", "toml_problems"},
+    "toml_tables": {"toml_problems"},
+    "config": {"errors", "toml_problems", "toml_tables"},
 }
 # From the bottom to the top. A room may import the ground files and the rooms named here, which all
 # stand above it in this list: so there is no circle and no import upwards.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.broker.process import MosquittoBroker
 from tests.store import server as postgres
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ SHORT = {
     ],
     "reader": ["--rounds", "1"],
     "scale": ["--records", "120", "--windows", "2", "--per-message", "12", "--rounds", "1"],
+    "serving": ["--messages", "96", "--rounds", "1", "--brokers", "mosquitto"],
 }  # fmt: skip
 
 
@@ -41,6 +43,8 @@ def test_every_benchmark_is_tried_here() -> None:
 def test_a_benchmark_prints_ratios(name: str) -> None:
     if name == "postgres" and postgres.programs() is None:
         pytest.skip("PostgreSQL is not installed: no ledger on a server")
+    if name == "serving" and not MosquittoBroker.is_installed():
+        pytest.skip("mosquitto is not on PATH")
     done = bench(name, *SHORT[name])
 
     assert 0 == done.returncode, done.stderr
@@ -52,5 +56,5 @@ def test_an_unknown_benchmark_names_the_known_ones() -> None:
     done = bench("speed")
 
     assert (1, "") == (done.returncode, done.stdout)
-    known = "ingest latency mqtt_client postgres reader scale"
+    known = "ingest latency mqtt_client postgres reader scale serving"
     assert f"no benchmark 'speed'; there are: {known}" in done.stderr

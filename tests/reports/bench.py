@@ -11,7 +11,7 @@ from gateway.office.sessions import drawer_sessions
 from gateway.reports.day_report import day_report
 from tests.office.rows import DAY, Tape, posting
 
-CONFIG = Config(site="city-hall", zone="America/Chicago", windows=["w1"])
+CONFIG = Config(site="city-hall", zone="America/Chicago", windows=("w1",))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from simulators.demo_view import NEWS, View
 from tests.cli.bench import ROOT, command, environment
 from tests.office.rows import DAY, Tape, posting
 
-CONFIG = Config(site="city-hall", zone="America/Chicago", windows=["w1"])
+CONFIG = Config(site="city-hall", zone="America/Chicago", windows=("w1",))
 WIDTHS = (40, 80, 200)
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 MILLION = 123_456_789  # 1,234,567.89
