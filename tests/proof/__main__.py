@@ -15,6 +15,7 @@ PROOFS = (
     "powercut",
     "reader",
     "workers",
+    "backlog",
 )
 
 
