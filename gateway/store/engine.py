@@ -270,7 +270,12 @@ def placeholders(count: int, columns: int) -> str:
 
 @contextmanager
 def snapshot(db: Db) -> Iterator[Db]:
-    """One view of the ledger while others write."""
+    """One view of the ledger while others write. What a transaction left that could not be rolled
+    back is none of it.
+    """
+    assert db.pending is None, "a view inside of a write transaction would end that"
+    if db.in_transaction:
+        db.rollback()
     db.begin_snapshot()
     try:
         yield db

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.tree_head import make
 from gateway.broker.process import free_port
 from gateway.delivery.recording import QUARANTINE_ROWS, QUARANTINE_ROWS_SEALED
 from gateway.delivery.service import trouble_line
@@ -377,11 +378,27 @@ def test_a_rollback_that_fails_too_is_made_up_for(office: Office) -> None:
     """SQLite stopped in the middle of a batch, and again in the ROLLBACK that follows: the next
     batch begins all the same.
     """
+    stop_in_a_batch(office)
+    office.take(office.window.ev(2, 3))
+
+    assert [1, 2, 3] == office.seqs()
+
+
+def test_what_could_not_be_rolled_back_is_not_verified_and_not_signed(
+    office: Office, tmp_path: Path
+) -> None:
+    stop_in_a_batch(office)
+    assert [] == office.ledger.verify()
+
+    stop_in_a_batch(office)
+    assert 1 == make(office.ledger, tmp_path, SITE, "2026-11-27", NOW_MS).n
+
+
+def stop_in_a_batch(office: Office) -> None:
+    """SQLite stops, and again in the ROLLBACK: the transaction is still open."""
     steps = iter(range(40))
     office.ledger.db.set_progress_handler(lambda: next(steps, None) is None, 1)
     with pytest.raises(TryAgain):
         office.take(office.window.ev(2, 3))
     office.ledger.db.set_progress_handler(None, 0)
-    office.take(office.window.ev(2, 3))
-
-    assert [1, 2, 3] == office.seqs()
+    assert office.ledger.db.in_transaction
