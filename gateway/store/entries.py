@@ -26,7 +26,7 @@ from gateway.store.engine import FIRST, LAST, Db, Pending, paged, value
 
 _BEGINNING = "substr(content, 1, 300)"  # as much of a content as tells its first arrival
 
-CONTENT_ROWS = 64  # entries at a time: one has up to a megabyte
+CONTENT_ROWS = 16  # entries at a time, two times in memory: one has up to a megabyte
 NEWEST = (
     "SELECT n, head, (SELECT coalesce(max(id), 0) FROM segment) FROM entry ORDER BY n DESC LIMIT 1"
 )
