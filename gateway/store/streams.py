@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateway.store.engine import Db, placeholders, rows, value
+from gateway.store.entries import add_with_entry
 from protocol.messages import FINGERPRINT_BYTES
 
 EVER = -(1 << 62)  # before every time
@@ -150,11 +151,14 @@ def add_gap(
     noted_ms: int,
     entry_n: int,
 ) -> None:
-    """Records that no longer exist anywhere, as the heartbeat in entry_n said."""
-    db.execute(
+    """Records that no longer exist anywhere, as the heartbeat in entry_n, that of this
+    transaction, said.
+    """
+    add_with_entry(
+        db,
         "INSERT INTO gap (device, epoch, from_seq, to_seq, cause, noted_ms, entry_n)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (device, epoch, from_seq, to_seq, cause, noted_ms, entry_n),
+        [(device, epoch, from_seq, to_seq, cause, noted_ms, entry_n)],
     )
 
 

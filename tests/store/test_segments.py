@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.facts.segments import SPAN_MS
 from gateway.store import segments, streams
 from protocol import messages, records
-from tests.delivery.bench import NOW_MS, Device, Office, a_tally
+from tests.delivery.bench import NOW_MS, Device, Message, Office, a_tally
 
 HOUR_MS = 3_600_000
 
@@ -108,8 +108,8 @@ def test_what_is_asked_by_time_or_place_is_searched_and_not_scanned(
     assert index in plan(busy, query, ())
 
 
-def steps_of_taking(office: Office, board: Device, seq: int) -> int:
-    """How many instructions of SQLite's machine the commit of one new record takes."""
+def steps_of_taking(office: Office, message: Message) -> int:
+    """How many instructions of SQLite's machine the commit of one message takes."""
     steps = 0
 
     def step() -> int:
@@ -118,21 +118,25 @@ def steps_of_taking(office: Office, board: Device, seq: int) -> int:
         return 0
 
     office.ledger.db.set_progress_handler(step, 1)
-    office.take(board.ev(seq, seq))
+    office.take(message)
     office.ledger.db.set_progress_handler(None, 1)
     return steps
 
 
 def test_a_commit_takes_no_longer_when_the_ledger_has_more(office: Office) -> None:
     device = office.device()
-    device.say(200)
-    steps = []
-    for seq in range(1, 201):
+    device.say(210)
+    steps, steps_of_gaps = [], []
+    for seq in range(1, 202, 2):
         office.clock.now_ms += HOUR_MS
-        steps.append(steps_of_taking(office, device, seq))
+        steps.append(steps_of_taking(office, device.ev(seq, seq)))
+        gone = device.state(lowest_kept=seq + 2)  # the record after it is in nobody's flash
+        steps_of_gaps.append(steps_of_taking(office, gone))
 
-    assert 200 == len(list(segments.all_segments(office.ledger.db)))
-    assert steps[199] < steps[9] + 50
+    assert 101 == len(list(segments.all_segments(office.ledger.db)))
+    assert 101 == len(streams.gaps(office.ledger.db))
+    assert steps[100] < steps[9] + 50
+    assert steps_of_gaps[100] < steps_of_gaps[9] + 100
 
 
 # --- against a plain model ------------------------------------------------------------------------
