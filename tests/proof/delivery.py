@@ -129,7 +129,7 @@ def judge(
     once; any other batch is foreign. `unheard`: recorded once, although a kill stopped the beep.
     `duplicates`: records that came again and added nothing. `unsound`: findings of verify and
     integrity_check, gap rows, further streams of a device, refused messages and incidents of other
-    kinds than `told`.
+    kinds than `told` (see `oddities`).
     """
     with Ledger.open(place, create=False) as ledger:
         times: Counter[tuple[str, int]] = Counter()
@@ -140,10 +140,6 @@ def judge(
                 times[record.device, record.fields["total_minor"]] += 1
         promised = {(device, cents) for device, every in heard.items() for cents in every}
         possible = {(device, cents) for device, every in counted.items() for cents in every}
-        faults = []
-        if isinstance(ledger.db, SqliteDb):  # a server checks its pages as it reads them
-            checked = ledger.db.execute("PRAGMA integrity_check")
-            faults = [text for (text,) in checked if text != "ok"]
         return {
             "records": records,
             "lost": len(promised - set(times)),
@@ -153,10 +149,21 @@ def judge(
             "duplicates": sum(
                 count for (_, name), count in ledger.counters().items() if name == "duplicates"
             ),
-            "unsound": len(faults)
-            + len(ledger.verify())
-            + len(ledger.gaps())
-            + len(ledger.quarantine())
-            + sum(incident["kind"] not in told for incident in ledger.incidents())
-            + abs(len(ledger.cursors()) - len(counted)),
+            "unsound": len(oddities(ledger, counted, told)),
         }
+
+
+def oddities(ledger: Ledger, counted: Mapping[str, Set[int]], told: Set[str]) -> list[str]:
+    """What `judge` calls unsound, in words."""
+    found = [finding.text for finding in ledger.verify()]
+    if isinstance(ledger.db, SqliteDb):  # a server checks its pages as it reads them
+        checked = ledger.db.execute("PRAGMA integrity_check")
+        found += [f"file: {text}" for (text,) in checked if text != "ok"]
+    found += [f"gap: {gap}" for gap in ledger.gaps()]
+    found += [f"refused: {refused}" for refused in ledger.quarantine()]
+    found += [f"{each['kind']}: {each['text']}" for each in ledger.incidents()
+              if each["kind"] not in told]  # fmt: skip
+    streams = [f"{row['device']} epoch {row['epoch']}" for row in ledger.cursors()]
+    found += [f"stream {each}" for each in streams[len(counted) :]]
+    found += ["a board was never heard"] * (len(counted) - len(streams))
+    return found

@@ -45,7 +45,7 @@ from gateway.store.engine import StorageError
 from gateway.store.ledger import Ledger
 from protocol.records import decode_record
 from tests.proof import kill_gateway
-from tests.proof.delivery import PATIENCE_S, Flash, judge, quiet_port, staged
+from tests.proof.delivery import PATIENCE_S, Flash, judge, oddities, quiet_port, staged
 from tests.proof.kill_gateway import SITE
 from tests.proof.kill_window import Till
 from tests.store import server as postgres
@@ -186,7 +186,7 @@ async def _prove(kills: int, seed: int, count: int, bug: str, on_server: bool) -
     ):  # fmt: skip
         result[name] = total[name]
     failed = (
-        sum(result[name] for name in ("lost", "twice", "foreign", "unsound"))
+        sum(result[name] for name in ("lost", "twice", "foreign"))
         + len(troubles)
         + (result["kills"] != kills)
     )
@@ -433,5 +433,9 @@ class _Office:
     def verdict(self) -> dict[str, int]:
         heard = {till.name: till.heard for till in self._tills}
         counted = {till.name: till.counted for till in self._tills}
-        found = judge(self._place, heard, counted, {"storage_failed"} if self._server else set())
+        told = {"broker_flaps"} | ({"storage_failed"} if self._server else set())
+        found = judge(self._place, heard, counted, told)
+        if found["unsound"]:
+            with Ledger.open(self._place, create=False) as ledger:
+                self.troubles += oddities(ledger, counted, told)
         return {**found, "heard": sum(len(each) for each in heard.values())}
