@@ -125,8 +125,7 @@ class Recording:
         group.sort(key=_first_seq_of)
         at = 0
         while at < len(group):
-            is_next = group[at].events.first_seq == stream.high_water + 1
-            if is_next and not stream.locked and stream.current:
+            if not stream.locked and stream.current:
                 at = self._in_order(stream, group, at)
             if at < len(group):
                 self._events(stream, group[at])

@@ -44,7 +44,8 @@ def run_of(
     end, from_ms, until_ms = start, 1 << 62, -(1 << 62)
     if before is not None:
         from_ms, until_ms = before.from_ms, before.until_ms
-    for _, _, _, sealed, received_ms, events in messages[start:]:
+    for at in range(start, len(messages)):  # no slice: where all came again, each begins a run
+        _, _, _, sealed, received_ms, events = messages[at]
         _, _, _, first_seq, named, records, unreadable, earliest, latest = events
         if earliest > from_ms:
             earliest = from_ms
