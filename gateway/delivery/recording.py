@@ -133,8 +133,9 @@ class Recording:
 
     def _in_order(self, stream: Stream, group: list[AcceptedEvents], start: int) -> int:
         """Take what simply continues the stream; where that ends."""
-        last = self._segments[-1] if self._segments else (None, None)
-        before = last[1] if last[0] is stream else None
+        of, before = self._segments[-1] if self._segments else (None, None)
+        if of is not stream or before is None or before.last_seq != stream.high_water:
+            before = None  # the last segment may be of a late record, and no neighbour
         run = run_of(group, start, stream.high_water, stream.fingerprint, before)
         if run.end == start:
             return start

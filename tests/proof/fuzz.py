@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     chosen = [options.parser] if options.parser else names
     results = []
-    for result in fuzz(chosen, options.inputs, options.seconds):
+    for result in fuzz(dict.fromkeys(chosen, options.inputs), options.seconds):
         results.append(result)
         if not options.json:
             print(
@@ -62,14 +62,16 @@ def main(arguments: list[str]) -> int:
     return int(any(result["failed"] for result in results))
 
 
-def fuzz(names: list[str], inputs: int, seconds: int, at_once: int = 1) -> Iterator[dict[str, Any]]:
-    """Fuzz each parser in a process of its own, since the fuzzer ends its process; what became of
-    each, as soon as it is known when one runs at once.
+def fuzz(inputs_of: dict[str, int], seconds: int, at_once: int = 1) -> Iterator[dict[str, Any]]:
+    """Fuzz each parser with so many inputs in a process of its own, since the fuzzer ends its
+    process; what became of each, as soon as it is known when one runs at once.
     """
+    names = list(inputs_of)
     for some in [names] if at_once > 1 else [[name] for name in names]:
         with tempfile.TemporaryDirectory() as folder:
             jobs = [Job(name, Path(folder) / name) for name in some]
-            lines = [json.dumps(job.prepared(inputs, seconds)) for job in jobs]
+            told = [job.prepared(inputs_of[job.name], seconds) for job in jobs]
+            lines = [json.dumps(each) for each in told]
             (Path(folder) / "jobs").write_text("\n".join(lines))
             command = [sys.executable, "-m", "tests.proof.fuzz_one", f"{folder}/jobs", str(at_once)]
             here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -84,7 +86,7 @@ class Job:
     """One parser, its corpus, and the log of its fuzzer."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self._name = name
+        self.name = name
         self._folder = folder
         self._corpus = folder / "corpus"
         self._log = folder / "log"
@@ -92,14 +94,14 @@ class Job:
     def prepared(self, inputs: int, seconds: int) -> list[Any]:
         """What fuzz_one.py is told, once the first inputs are there."""
         self._corpus.mkdir(parents=True)
-        for number, data in enumerate(seeds(self._name)):
+        for number, data in enumerate(seeds(self.name)):
             (self._corpus / f"{number}").write_bytes(data)
         until = [f"-max_total_time={seconds}"] if seconds else []
         options = [
             f"-runs={inputs}", f"-max_len={INPUT_BYTES_MAX}", "-verbosity=0",
             f"-artifact_prefix={self._folder}/", "-print_final_stats=1", *until, str(self._corpus),
         ]  # fmt: skip
-        return [self._name, str(self._log), options]
+        return [self.name, str(self._log), options]
 
     def result(self, took: float, said_by_all: str) -> dict[str, Any]:
         said = self._log.read_text(errors="replace") if self._log.exists() else said_by_all
@@ -110,11 +112,11 @@ class Job:
         ]
         found = [path.read_bytes().hex() for path in self._folder.glob("crash-*")]
         inputs = [path.read_bytes() for path in sorted(self._corpus.iterdir())]
-        slowest_ns = 0 if found else slowest(self._name, inputs)
+        slowest_ns = 0 if found else slowest(self.name, inputs)
         ended_well = said.endswith("\nended: 0\n")
         failed = bool(not ended_well or found or not ran or slowest_ns > PLAIN_NS)
         return {
-            "parser": self._name,
+            "parser": self.name,
             "inputs": sum(ran),
             "seconds": round(took, 1),
             "failed": int(failed),

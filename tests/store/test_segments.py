@@ -139,6 +139,17 @@ def test_a_commit_takes_no_longer_when_the_ledger_has_more(office: Office) -> No
     assert steps_of_gaps[100] < steps_of_gaps[9] + 100
 
 
+def test_what_follows_a_late_record_in_its_batch_has_its_own_times(office: Office) -> None:
+    device = office.device()
+    device.say(4)
+    office.take(device.ev(1, 1))
+    office.take(device.state(last_seq=2, lowest_kept=3))  # seq 2 is gone, says the board
+    office.take(device.ev(3, 3))
+    office.take(device.ev(2, 3), device.ev(4, 4))  # and then it comes
+
+    assert [] == office.ledger.verify()
+
+
 # --- against a plain model ------------------------------------------------------------------------
 
 
