@@ -1,52 +1,30 @@
 """The journal: records on raw flash, in a ring of sectors, from append until the gateway's
-acknowledgement.
+acknowledgement. How a sector is laid out: firmware/sectors.py.
 
-A sector is [header][entry][entry]...[blank]. A header opens a sector and names the epoch, a
-generation that only rises, the next seq, what was acknowledged, the boot number and the last
-accepted command. An entry is [type u8][length u16][number u32][body] [CRC-32], big endian, within
-one sector. All that `Journal` needs after a power cut is in the newest sector's header and the
-entries after it.
-
-Flash is programmed in whole pages of 256 bytes with 0xFF where nothing is to change: rp2.Flash
-accepts nothing smaller, and a NOR page may be programmed several times as long as bits only fall. A
-torn tail is known by its wrong CRC, and nothing is appended to it. A bit that a power cut left half
-programmed may read as 0 or 1. So every start programs again what it believes (the newest header,
-the last entry), and erases the sector that may hold a half-written header. If it goes on inside a
-page, it fills the rest of that page with zeros.
-
-The block device is MicroPython's extended block protocol (readblocks, writeblocks with an offset,
-ioctl 6 = erase a block), which rp2.Flash, esp32.Partition and the file of the unix port all speak.
-Source: MicroPython library reference, vfs, "Block devices".
+All that `Journal` needs after a power cut is in the newest sector's header and the entries after
+it. A torn tail is known by its wrong CRC, and nothing is appended to it. A bit that a power cut
+left half programmed may read as 0 or 1. So every start programs again what it believes (the newest
+header, the last entry), and erases the sector that may hold a half-written header. If it goes on
+inside a page, it fills the rest of that page with zeros.
 """
 
-import binascii
 import os
-import struct
 from array import array
 
+from firmware.sectors import (
+    ACK,
+    AROUND_BYTES,
+    BODY_BYTES_MAX,
+    BOOT,
+    COMMAND,
+    HEADER_BYTES,
+    RECORD,
+    SECTOR_BYTES,
+    Sectors,
+    entry_of,
+)
 from protocol.compat import const
 
-SECTOR_BYTES = const(4096)
-_PAGE_BYTES = const(256)
-_BODY_BYTES_MAX = const(1024)
-
-_MAGIC = const(0x544A3032)  # "TJ02"
-# magic, epoch, generation, next seq, acked, boot, command; then the CRC of these
-_HEADER = const(">IIIIIII")
-_HEADER_BYTES = const(32)
-_ENTRY = const(
-    ">BHI"
-)  # type, body length, number (seq of a record; boot; acked; counter of a command)
-_ENTRY_BYTES = const(7)
-_CRC_BYTES = const(4)
-_RECORD = const(0x52)
-_BOOT = const(0x42)
-_ACK = const(0x41)
-_COMMAND = const(0x43)
-_BLANK = const(0xFF)
-_FILLED = const(0x00)  # where an entry would begin: the next one begins with the next page
-_ERASE = const(6)
-_BLOCK_COUNT = const(4)
 # an ack mark costs a page: one per this many records; losing one only causes resends
 _ACK_MARK_RECORDS = const(64)
 
@@ -56,12 +34,10 @@ class JournalError(Exception):
 
 
 class JournalFull(JournalError):
-    """Every sector holds records that the gateway has not acknowledged: nothing may be overwritten,
-    so nothing is accepted.
-    """
+    """Every sector holds records that are not acknowledged, so nothing is accepted."""
 
 
-class Journal:
+class Journal(Sectors):
     """A ring of records over a block device of at least three sectors.
 
     epoch       random 32-bit number of this life of the flash; a wiped journal starts a new one
@@ -73,15 +49,11 @@ class Journal:
     """
 
     def __init__(self, device, random_u32=None):
-        self._device = device
-        self.sectors = device.ioctl(_BLOCK_COUNT, 0)
+        super().__init__(device)
         if self.sectors < 3:
             raise JournalError("journal: %d sectors, want at least 3" % self.sectors)
-        self._page = bytearray(_PAGE_BYTES)
-        self._head = bytearray(_HEADER_BYTES)
-        self._first = array(
-            "I", bytes(4 * self.sectors)
-        )  # seq that each live sector opened with; 0 = not live
+        # seq that each live sector opened with; 0 = not live
+        self._first = array("I", bytes(4 * self.sectors))
         self._lowest = 0  # the lowest of these; 0 = not looked up yet
         self._erased = -1  # the sector that this boot erased and that is still blank
         self._cursor = (0, 0, 0)  # seq, sector and offset of the entry after the last one read
@@ -108,10 +80,10 @@ class Journal:
         Raises JournalFull, with nothing written, when the space it needs holds unacknowledged
         records; JournalError when several sectors in a row did not keep what was programmed.
         """
-        if not 0 < len(body) <= _BODY_BYTES_MAX:
-            raise ValueError("journal: body of %d bytes, limit %d" % (len(body), _BODY_BYTES_MAX))
+        if not 0 < len(body) <= BODY_BYTES_MAX:
+            raise ValueError("journal: body of %d bytes, limit %d" % (len(body), BODY_BYTES_MAX))
         seq = self.next_seq
-        self._write_entry(_RECORD, seq, body)
+        self._write_entry(RECORD, seq, body)
         self.next_seq = seq + 1
         return seq
 
@@ -125,13 +97,13 @@ class Journal:
             sector = self._sector_of(seq)
             at = 0
         if not 0 < at <= seq:
-            offset = _HEADER_BYTES
+            offset = HEADER_BYTES
         while True:
             entry = self._read_entry(sector, offset)
             if entry is None:
                 return None
             kind, number, body, offset = entry
-            if kind == _RECORD and number == seq:
+            if kind == RECORD and number == seq:
                 self._cursor = (seq + 1, sector, offset)
                 return body
 
@@ -151,7 +123,7 @@ class Journal:
 
         Raises JournalFull or JournalError, and then nothing is accepted.
         """
-        self._write_entry(_COMMAND, counter, b"")
+        self._write_entry(COMMAND, counter, b"")
         self.command = counter
 
     def tidy(self) -> bool:
@@ -164,12 +136,11 @@ class Journal:
         if self._erased != following and self._may_reuse(following):
             self._erase(following)
             return True
-        if (
-            not 0 <= self.acked - self._marked < _ACK_MARK_RECORDS
-        ):  # a lower one at once: it says what must not be overwritten
+        # a lower one at once: it says what must not be overwritten
+        if not 0 <= self.acked - self._marked < _ACK_MARK_RECORDS:
             body = (self.ledger_n & 0xFFFFFFFF).to_bytes(4, "big") + self.ledger_head
-            if self._offset + _ENTRY_BYTES + len(body) + _CRC_BYTES <= SECTOR_BYTES:
-                self._write_entry(_ACK, self.acked, body)
+            if self._offset + AROUND_BYTES + len(body) <= SECTOR_BYTES:
+                self._write_entry(ACK, self.acked, body)
             self._marked = self.acked  # no room: the next sector's header carries it
             return True
         return False
@@ -184,7 +155,7 @@ class Journal:
     # ---- writing ----
 
     def _write_entry(self, kind: int, number: int, body: bytes) -> None:
-        entry = _with_crc(struct.pack(_ENTRY, kind, len(body), number) + body)
+        entry = entry_of(kind, number, body)
         for _ in range(3):
             if self._offset + len(entry) > SECTOR_BYTES:
                 self._open_next()
@@ -211,31 +182,17 @@ class Journal:
         self._erased = -1
         self._sector = following
         self._generation += 1
-        self._offset = _HEADER_BYTES
-        self._write_header(
-            following,
-            _MAGIC,
-            self.epoch,
-            self._generation,
-            self.next_seq,
-            self.acked,
-            self.boot,
-            self.command,
-        )
+        self._offset = HEADER_BYTES
+        head = self.epoch, self._generation, self.next_seq, self.acked, self.boot, self.command
+        self._write_header(following, *head)
         if self._read_header(following) is None:
-            self._offset = (
-                SECTOR_BYTES  # a record after a header that is not there would be lost with it
-            )
+            # a record after a header that is not there would be lost with it
+            self._offset = SECTOR_BYTES
         self._first[following] = self.next_seq
         self._marked = self.acked
 
-    def _write_header(self, sector: int, *head) -> None:
-        self._program(sector, 0, _with_crc(struct.pack(_HEADER, *head)))
-
     def _may_reuse(self, sector: int) -> bool:
-        """Nothing in `sector` would be lost: it is not live, or all its records are
-        acknowledged.
-        """
+        """Nothing in it would be lost: it is not live, or all its records are acknowledged."""
         if sector == self._sector:
             return False
         return self._first[sector] == 0 or self._first[self._after(sector)] - 1 <= self.acked
@@ -251,19 +208,8 @@ class Journal:
         self._first[sector] = self._lowest = 0
         if self._cursor[1] == sector:
             self._cursor = (0, 0, 0)
-        self._device.ioctl(_ERASE, sector)
+        self._clear(sector)
         self._erased = sector
-
-    def _program(self, sector: int, offset: int, data: bytes) -> None:
-        at = 0
-        while at < len(data):
-            within = (offset + at) % _PAGE_BYTES
-            size = min(_PAGE_BYTES - within, len(data) - at)
-            for i in range(_PAGE_BYTES):
-                self._page[i] = _BLANK
-            self._page[within : within + size] = data[at : at + size]
-            self._device.writeblocks(sector, self._page, offset + at - within)
-            at += size
 
     # ---- reading ----
 
@@ -281,40 +227,6 @@ class Journal:
             sector = (sector - 1) % self.sectors
         return sector
 
-    def _read_entry(self, sector: int, offset: int):
-        """(type, number, body, offset after it), or None for a blank or torn place."""
-        head = bytearray(_ENTRY_BYTES)
-        while True:
-            if offset + _ENTRY_BYTES + _CRC_BYTES > SECTOR_BYTES:
-                return None
-            self._device.readblocks(sector, head, offset)
-            kind, size, number = struct.unpack(_ENTRY, head)
-            if kind != _FILLED:
-                break
-            offset = _page_after(offset)
-        if kind not in (_RECORD, _BOOT, _ACK, _COMMAND) or size > _BODY_BYTES_MAX:
-            return None
-        end = offset + _ENTRY_BYTES + size + _CRC_BYTES
-        if end > SECTOR_BYTES:
-            return None
-        rest = bytearray(size + _CRC_BYTES)
-        self._device.readblocks(sector, rest, offset + _ENTRY_BYTES)
-        body = bytes(rest[:size])
-        if int.from_bytes(rest[size:], "big") != binascii.crc32(body, binascii.crc32(head)):
-            return None
-        return kind, number, body, end
-
-    def _is_blank(self, sector: int, offset: int) -> bool:
-        while offset < SECTOR_BYTES:
-            size = min(_PAGE_BYTES, SECTOR_BYTES - offset)
-            view = memoryview(self._page)[:size]
-            self._device.readblocks(sector, view, offset)
-            for byte in view:
-                if byte != _BLANK:
-                    return False
-            offset += size
-        return True
-
     # ---- after a start ----
 
     def _recover(self, random_u32) -> None:
@@ -326,21 +238,19 @@ class Journal:
         best = None
         for sector in range(self.sectors):
             head = self._read_header(sector)
-            if head is not None and head[2] > self._generation:
-                newest, self._generation, best = sector, head[2], head
+            if head is not None and head[1] > self._generation:
+                newest, self._generation, best = sector, head[1], head
         if best is None:
             self._start_epoch(random_u32)
             return
         self._sector = newest
-        _, self.epoch, _, self.next_seq, self.acked, self.boot, self.command = best
+        self.epoch, _, self.next_seq, self.acked, self.boot, self.command = best
         for sector in range(self.sectors):
             head = self._read_header(sector)
-            if (
-                head is not None
-                and head[1] == self.epoch
-                and 0 <= self._generation - head[2] < self.sectors
-            ):
-                self._first[sector] = head[3]
+            if head is None or head[0] != self.epoch:
+                continue
+            if 0 <= self._generation - head[1] < self.sectors:
+                self._first[sector] = head[2]
         self._first[newest] = self.next_seq
         self._write_header(newest, *best)
         following = (newest + 1) % self.sectors
@@ -350,56 +260,32 @@ class Journal:
         self._marked = self.acked
         self.boot += 1
         try:
-            self._write_entry(_BOOT, self.boot, b"")
+            self._write_entry(BOOT, self.boot, b"")
         except JournalFull:
-            # no record of this boot can be written either before a header, which carries the boot
-            # number, is
-            # a torn entry never reads whole
-            self._program(newest, end, bytes(min(_page_after(end), SECTOR_BYTES) - end))
+            # No record of this boot can be written either before a header, which carries the boot
+            # number, is. A torn entry never reads whole.
+            self._fill(newest, end, end)
 
     def _walk(self, sector: int) -> int:
-        """Read the entries of the newest sector, and make sure that they read the same at every
-        later start.
-        """
-        offset = _HEADER_BYTES
-        last = None
+        """Take what the entries of the newest sector say; where the last one ends."""
+        offset, last = HEADER_BYTES, None
         while True:
             entry = self._read_entry(sector, offset)
             if entry is None:
                 break
             last = entry
             kind, number, body, offset = entry
-            if kind == _RECORD:
+            if kind == RECORD:
                 self.next_seq = number + 1
-            elif kind == _BOOT:
+            elif kind == BOOT:
                 self.boot = number
-            elif kind == _COMMAND:
+            elif kind == COMMAND:
                 self.command = number
             else:
                 self.acked = number
                 self.ledger_n = int.from_bytes(body[:4], "big")
                 self.ledger_head = body[4:]
-        place = self._place(sector, offset)
-        blank = self._is_blank(sector, place)
-        if last is not None:
-            entry = _with_crc(struct.pack(_ENTRY, last[0], len(last[2]), last[1]) + last[2])
-            self._program(sector, offset - len(entry), entry)
-        self._offset = SECTOR_BYTES
-        if blank:
-            place = min(_page_after(place), SECTOR_BYTES)
-            self._program(sector, offset, bytes(place - offset))
-            if self._place(sector, offset) == place:
-                self._offset = place
-        return offset
-
-    def _place(self, sector: int, offset: int) -> int:
-        """Where the next entry would begin, at or after `offset`."""
-        byte = bytearray(1)
-        while offset < SECTOR_BYTES:
-            self._device.readblocks(sector, byte, offset)
-            if byte[0] != _FILLED:
-                break
-            offset = _page_after(offset)
+        self._offset = self._firm_up(sector, offset, last)
         return offset
 
     def _start_epoch(self, random_u32) -> None:
@@ -411,20 +297,4 @@ class Journal:
         self._sector = self.sectors - 1
         self._offset = SECTOR_BYTES
         self._open_next()
-        self._write_entry(_BOOT, 1, b"")
-
-    def _read_header(self, sector: int):
-        self._device.readblocks(sector, self._head, 0)
-        head = struct.unpack_from(_HEADER, self._head)
-        crc = int.from_bytes(self._head[_HEADER_BYTES - _CRC_BYTES :], "big")
-        if head[0] != _MAGIC or crc != binascii.crc32(self._head[: _HEADER_BYTES - _CRC_BYTES]):
-            return None
-        return head
-
-
-def _with_crc(data: bytes) -> bytes:
-    return data + binascii.crc32(data).to_bytes(4, "big")
-
-
-def _page_after(offset: int) -> int:
-    return (offset | (_PAGE_BYTES - 1)) + 1
+        self._write_entry(BOOT, 1, b"")

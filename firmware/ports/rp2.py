@@ -12,8 +12,8 @@ import machine
 import network
 import rp2
 
-from firmware.journal import SECTOR_BYTES
 from firmware.ports.mcu import McuPorts
+from firmware.sectors import SECTOR_BYTES
 
 STOPS_UART = True
 NETWORK_TASK = True

@@ -13,7 +13,7 @@ import os
 import time
 
 from firmware.drivers.base import ticks_diff
-from firmware.journal import SECTOR_BYTES
+from firmware.sectors import SECTOR_BYTES
 from protocol.compat import const
 
 STOPS_UART = False

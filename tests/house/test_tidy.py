@@ -51,11 +51,6 @@ LONGER = {
         590,
         "a line or a function for each statement about the uplink; one script a twin",
     ),
-    "firmware/journal.py": (
-        430,
-        "a ring and the layout of its sectors; as two modules they took 1,120 bytes more heap,"
-        " which a board that speaks TLS has not to spare (firmware/test_heap_tls.py)",
-    ),
 }
 
 

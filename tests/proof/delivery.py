@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from firmware.journal import SECTOR_BYTES
+from firmware.sectors import SECTOR_BYTES
 from gateway.broker.process import HOST
 from gateway.config import LedgerServer
 from gateway.fleet import stage as staging

@@ -67,12 +67,12 @@ PLANTED = [
      ' hmac_sha256(key, b"till rotate" + nonce[:-1] + bytes([len(kid)]))[:31] +'
      " bytes([id(nonce) & 255])"),
     ("seq is given in RAM", JOURNAL,
-     "        self._write_entry(_RECORD, seq, body)\n"
+     "        self._write_entry(RECORD, seq, body)\n"
      "        self.next_seq = seq + 1\n",
      "        self.next_seq = seq + 1\n"
      "        if seq % 5:\n"
-     "            self._write_entry(_RECORD, seq, body)\n"),
-    ("no CRC on an entry", JOURNAL,
+     "            self._write_entry(RECORD, seq, body)\n"),
+    ("no CRC on an entry", "firmware/sectors.py",
      'if int.from_bytes(rest[size:], "big") != binascii.crc32(body, binascii.crc32(head)):',
      "if False:"),
     ("what is not acknowledged is overwritten", JOURNAL,
