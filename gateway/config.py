@@ -29,6 +29,7 @@ from protocol.compat import ProtocolError
 FILE_BYTES_MAX = 1_000_000
 ERRORS_SHOWN_MAX = 50
 WINDOWS_MAX = 500
+WORKERS_MAX = 32
 TLS_PORT = 8883  # registered with IANA for MQTT over TLS
 
 _TOML_PLACE = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
@@ -114,7 +115,7 @@ class Config:
     boards: Annotated[str, string()] = "boards.toml"
     currency: Annotated[str, string(), _currency] = "USD"
     cut_off: Annotated[datetime.time, _time_of_day] = datetime.time(16, 0)
-    workers: Annotated[int, integer(1, 32)] = 1  # processes that share the devices
+    workers: Annotated[int, integer(1, WORKERS_MAX)] = 1  # processes that share the devices
     ledger: Annotated[LedgerTable, table(LedgerTable)] = LedgerTable()
     broker: Annotated[Broker, table(Broker)] = Broker()
     policy: Annotated[Policy, table(Policy)] = Policy()

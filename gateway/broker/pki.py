@@ -41,6 +41,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.config import WORKERS_MAX
 from gateway.errors import ConfigError, DataError, PermissionDenied
 from gateway.files import write_private, write_public
 from protocol import topics
@@ -57,7 +58,6 @@ GATEWAY_NAME = "gateway"  # the broker's ACL knows it by this name
 WATCH_NAME = "watch"  # what till flash looks with: it sees records arrive and may say nothing
 CHECK_NAME = "check"  # what till check connects with: see gateway/broker/reach.py
 BROKER_NAME = "broker"
-WORKERS_MAX = 32
 # The names of the gateway's workers: it may have one or several, see gateway/delivery/shares.py.
 WORKER_NAMES = (GATEWAY_NAME, *(f"{GATEWAY_NAME}-{number}" for number in range(2, WORKERS_MAX + 1)))
 RESERVED_NAMES = (*WORKER_NAMES, WATCH_NAME, CHECK_NAME, BROKER_NAME)  # no device may have one

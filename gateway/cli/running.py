@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from gateway.cli.shared import opened, tell
 from gateway.clock import clock_from_env
+from gateway.config import WORKERS_MAX
 
 if TYPE_CHECKING:
     from gateway.audit.keeper import Keeper
@@ -34,7 +35,6 @@ ABOUT = (
     "Run the gateway until it is told to stop (SIGINT, SIGTERM). Prints one line when it is ready."
     " With several workers SIGHUP restarts them one by one."
 )
-WORKERS_MAX = 32
 _DUTY_AGAIN_S = 5  # when the ledger could not be opened for it
 
 
@@ -279,7 +279,7 @@ def _say_ready(site: Site, as_json: bool, workers: int = 1) -> None:
 
 def _settings(site: Site, worker: int) -> ServiceSettings:
     """Where the broker is, and with TLS the worker's own certificate. Raises ConfigError or
-    PermissionDenied, not paho.
+    PermissionDenied.
     """
     from gateway.delivery.service import ServiceSettings
 
