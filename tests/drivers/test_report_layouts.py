@@ -26,6 +26,13 @@ LAYOUT = {
 }
 TOTAL = {"begins": "TOTAL", "is": "total", "columns": "pieces value"}
 ROW = {"begins": "", "is": "row", "columns": "denomination_any pieces value"}
+# What a printer of this family takes and does not print: ESC and GS with their values, padding, bell,
+# print modes, XON and XOFF (Epson's ESC/POS command reference).
+NOT_PRINTED = re.compile(
+    rb"\x1b(?:[ !\-3=EGJMRVadrt{].|[$\\c]..|.)|\x1d(?:[!BHbfhwr].|[LWP]..|.)"
+    rb"|[\x00\x02\x03\x07\x0e\x0f\x11-\x14\x18]",
+    re.DOTALL,
+)
 
 
 def stream_of(*lines: dict, **changes: object) -> Line:
@@ -354,8 +361,9 @@ def test_no_total_is_stated_that_does_not_add_up(layout, data):
 
         assert sum(denomination * pieces for denomination, pieces in event["rows"]) == total
         # machines print .25 too
-        bare = total < 100 and re.search(rb"(?<!\d)\.%02d" % total, spoiled)
-        assert bare or printed in spoiled or printed.replace(b",", b"") in spoiled
+        paper = NOT_PRINTED.sub(b"", spoiled)
+        bare = total < 100 and re.search(rb"(?<!\d)\.%02d" % total, paper)
+        assert bare or printed in paper or printed.replace(b",", b"") in paper
 
 
 @settings(max_examples=60)
