@@ -1,9 +1,10 @@
 """A business day out of the ledger: which records and postings belong together, and the proof of
 every drawer session.
 
-This is the one step between the ledger and the pure functions (sessions, reconcile, explain).
-Records: those of the calendar day in the office's zone; postings are those whose business date is
-this day, and those of another date that were posted on it.
+This is the one step between the ledger and the pure functions (sessions, custody, reconcile,
+explain). A session belongs to the business date of its opening and is read whole, also over
+midnight: records and postings of REACH_MS around the calendar day are read too, and sessions of the
+neighbouring days keep what is in their custody.
 """
 
 from __future__ import annotations
@@ -18,21 +19,26 @@ from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
 from gateway.explain.causes import Variance
 from gateway.explain.rank import explain
+from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
+from gateway.office.intervals import float_of
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
-from gateway.office.sessions import drawer_sessions
+from gateway.office.sessions import IDLE_MS, drawer_sessions
+from gateway.office.tenders import Tender, tenders_of, void_targets
 from gateway.store.ledger import Ledger
 from gateway.store.postings import (
     is_posted_on,
     posted_dates,
     postings_between,
     quarantined,
+    receipts_posted,
     windows_posted,
 )
 from gateway.store.segments import last_counted_ms
 from gateway.store.tree_heads import tree_heads
 
+REACH_MS = 16 * 3_600_000  # a session is no longer; see also sessions.IDLE_MS
 POSTED_DATES_MAX = 31  # how far back a day of work is looked for among the postings
 
 
@@ -62,14 +68,19 @@ class Day:
     unassigned: list[str] = field(
         default_factory=list
     )  # windows with postings that the configuration does not name
+    held_in: list[Tender] = field(
+        default_factory=list
+    )  # receipts of this business date that lay in an earlier day's drawer
     checkpoint: dict[str, Any] | None = (
         None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
 
     @property
     def is_balanced(self) -> bool:
-        """True when every tender of every session is balanced and the totals tie."""
-        return self.deposit.ties and all(
+        """True when every tender of every session is balanced, and the allocations sum to the
+        tenders.
+        """
+        return self.deposit.funds_agree and all(
             proof.reconciliation.status == BALANCED for proof in self.proofs
         )
 
@@ -108,11 +119,13 @@ def prove_day(
     posted = windows_posted(ledger.db, business_date)
     unassigned = [window for window in posted if window not in declared]
     proofs: list[ProvedSession] = []
+    held_in: list[Tender] = []
     idle: list[str] = []
     for window in [*declared, *unassigned]:
-        found = _prove_window(ledger, window, business_date, from_ms, until_ms, zone, currency)
+        found, held = _prove_window(ledger, window, business_date, zone, currency)
         proofs += found
-        if not found:
+        held_in += held
+        if not found and not held:
             idle.append(window)
     n, head = ledger.head()
     return Day(
@@ -120,7 +133,8 @@ def prove_day(
         from_ms=from_ms,
         until_ms=until_ms,
         proofs=proofs,
-        deposit=deposit_of([proof.reconciliation for proof in proofs]),
+        deposit=deposit_of([proof.reconciliation for proof in proofs], held_in),
+        held_in=held_in,
         idle_windows=idle,
         quarantined=quarantined(ledger.db, from_ms),
         gaps=ledger.gaps(from_ms),
@@ -144,35 +158,48 @@ def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:
 
 
 def _prove_window(
-    ledger: Ledger,
-    window: str,
-    business_date: str,
-    from_ms: int,
-    until_ms: int,
-    zone: zoneinfo.ZoneInfo,
-    currency: str,
-) -> list[ProvedSession]:
+    ledger: Ledger, window: str, business_date: str, zone: zoneinfo.ZoneInfo, currency: str
+) -> tuple[list[ProvedSession], list[Tender]]:
+    """(the sessions of the day, receipts of the day that lay in an earlier day's drawer)."""
+    from_ms, until_ms = day_bounds(business_date, zone)
+    since_ms, to_ms = from_ms - REACH_MS, until_ms + REACH_MS
+
+    def date_of(at_ms: int) -> str:
+        return local_date(at_ms, zone)
+
     epochs = [cursor["epoch"] for cursor in ledger.cursors() if cursor["device"] == window]
-    sessions = drawer_sessions(ledger.records(from_ms, until_ms, window), currency, epochs)
-    postings = postings_between(ledger.db, window, business_date, from_ms, until_ms)
-    if not sessions:
-        if not any(posting.business_date == business_date for posting in postings):
-            return []
-        sessions = [DrawerSession(window, 1, from_ms)]
-        sessions[0].note(
-            "no_session", from_ms, f"payments were posted at {window} and nothing was counted there"
-        )
-    proofs = []
-    for index, session in enumerate(sessions):
-        starts = None if index == 0 else session.started_ms
-        ends = sessions[index + 1].started_ms if index + 1 < len(sessions) else None
-        reconciliation = reconcile(session, postings, business_date, starts, ends)
-        proofs.append(
-            ProvedSession(
-                reconciliation, explain(reconciliation, lambda at_ms: local_time(at_ms, zone))
-            )
-        )
-    return proofs
+    records = ledger.records(since_ms, to_ms, window)
+    sessions = drawer_sessions(records, currency, epochs, date_of)
+    rows = postings_between(ledger.db, window, business_date, since_ms, to_ms)
+    tenders = tenders_of(rows, receipts_posted(ledger.db, void_targets(rows)))
+    custody = custody_of(sessions, tenders, date_of)
+    proofs: list[ProvedSession] = []
+    held_in: list[Tender] = []
+    for index, (session, held) in enumerate(zip(sessions, custody.held, strict=True)):
+        if date_of(session.started_ms) != business_date:
+            held_in += [each for each in held if _is_held_in(each, business_date)]
+            continue
+        session.number = len(proofs) + 1
+        claimed = frozenset(custody.moved & {tender.receipt for tender in held})
+        before = float_of(sessions[index - 1]) if index else None
+        proofs.append(_proved(reconcile(session, held, business_date, claimed, before), zone))
+    loose = [tender for tender in custody.loose if tender.business_date == business_date]
+    if loose:
+        session = DrawerSession(window, len(proofs) + 1, max(from_ms, loose[0].posted_ms))
+        text = f"payments were posted at {window} and nothing was counted there"
+        session.note("no_session", session.started_ms, text)
+        proofs.append(_proved(reconcile(session, loose, business_date), zone))
+    return proofs, held_in
+
+
+def _is_held_in(tender: Tender, business_date: str) -> bool:
+    is_known = tender.status != "unknown" and not tender.outside
+    return is_known and tender.business_date == business_date
+
+
+def _proved(reconciliation: Reconciliation, zone: zoneinfo.ZoneInfo) -> ProvedSession:
+    causes = explain(reconciliation, lambda at_ms: local_time(at_ms, zone))
+    return ProvedSession(reconciliation, causes)
 
 
 def open_session(site: Site, device: str, now_ms: int) -> str | None:
@@ -181,10 +208,16 @@ def open_session(site: Site, device: str, now_ms: int) -> str | None:
         return None
     from_ms, until_ms = day_bounds(local_date(now_ms, site.zone), site.zone)
     with Ledger(site.ledger) as ledger:
-        sessions = drawer_sessions(ledger.records(from_ms, until_ms, device), site.config.currency)
-    if sessions and sessions[-1].groups and sessions[-1].close is None:
+        records = ledger.records(from_ms - REACH_MS, until_ms, device)
+        sessions = drawer_sessions(
+            records, site.config.currency, date_of=lambda at_ms: local_date(at_ms, site.zone)
+        )
+    last = sessions[-1] if sessions else None
+    if last is None or not last.groups or last.close is not None:
+        return None
+    if last.started_ms >= from_ms or now_ms - last.ended_ms < IDLE_MS:
         return (
-            f"its drawer session is open since {local_time(sessions[-1].started_ms, site.zone)};"
+            f"its drawer session is open since {local_time(last.started_ms, site.zone)};"
             " close it first"
         )
     return None

@@ -12,8 +12,9 @@ from __future__ import annotations
 from gateway.explain.causes import POSSIBLE, STRONG, Cause, Clock
 from gateway.explain.other_tenders import unmatched_checks
 from gateway.money import format_cents
+from gateway.office.intervals import Interval
 from gateway.office.openings import RECEIPT_AFTER_OPENING_MS, unreceipted_openings
-from gateway.office.reconcile import Interval, Reconciliation
+from gateway.office.reconcile import Reconciliation
 from gateway.office.tenders import Tender
 
 OPENING_NEAR_VOID_MS = 120_000  # rule R10: a cash void wants an opening within 120 s
@@ -38,15 +39,14 @@ COUNT_LACKS = (  # remarks by which a machine's own count is too low
 
 
 def cash_causes(proof: Reconciliation, interval: Interval, cents: int, clock: Clock) -> list[Cause]:
-    causes: list[Cause] = []
+    # what is on record and not settled comes first
+    causes = [*_unknown_posting(proof, interval, cents), *_late_posting(proof, interval, cents)]
     if cents > 0:
         causes += _void_kept(proof, interval, cents, clock)
         causes += _not_posted(proof, interval, cents, clock)
     else:
         causes += _posted_twice(proof, interval, cents, clock)
     causes += _wrong_tender(proof, interval, cents)
-    causes += _unknown_posting(proof, interval, cents)
-    causes += _cut_off(proof, interval, cents)
     causes += _left_out(proof, interval, cents, clock)
     causes += _wrong_change(interval, cents)
     return causes
@@ -70,9 +70,8 @@ def _not_posted(proof: Reconciliation, interval: Interval, cents: int, clock: Cl
         f"Look for an account whose balance due is {format_cents(cents)} and that was not paid on"
         " this day"
     )
-    return [
-        Cause("not_posted", STRONG if len(openings) == 1 else POSSIBLE, title, (evidence,), check)
-    ]
+    # an opening without a receipt is common, and never decisive by itself
+    return [Cause("not_posted", POSSIBLE, title, (evidence,), check)]
 
 
 def _posted_twice(
@@ -233,25 +232,24 @@ def _unknown_posting(proof: Reconciliation, interval: Interval, cents: int) -> l
     ]
 
 
-def _cut_off(proof: Reconciliation, interval: Interval, cents: int) -> list[Cause]:
-    found = [t for t in proof.other_day if t.tender_type == "cash" and _inside(t, interval, proof)]
-    if not found or sum(tender.net_cents for tender in found) != cents:
+def _late_posting(proof: Reconciliation, interval: Interval, cents: int) -> list[Cause]:
+    """Cash receipts that were posted after the drawer was counted, and whose money may have been in
+    it.
+    """
+    late = [tender for tender in proof.after_close if tender.tender_type == "cash"]
+    is_last = interval.number == len(proof.intervals)
+    fitting = [tender for tender in late if tender.net_cents == cents]
+    if not fitting and sum(tender.net_cents for tender in late) == cents:
+        fitting = late
+    if not is_last or not fitting:
         return []
-    receipts = ", ".join(tender.receipt_no for tender in found[:5])
+    receipts = ", ".join(tender.receipt_no for tender in fitting[:5])
     evidence = (
-        f"{len(found)} cash receipts taken in this interval belong to {found[0].business_date}:"
-        f" {receipts}"
+        f"{receipts}: posted after the closing count began, together or alone {format_cents(cents)}"
     )
-    check = "Count their cash with the day it belongs to, or post them to this day"
-    return [
-        Cause(
-            "cut_off",
-            STRONG,
-            "Cash of receipts after the cut-off lay in the drawer at the count",
-            (evidence,),
-            check,
-        )
-    ]
+    check = f"Was the cash of {receipts} in the drawer when it was counted?"
+    title = "Cash of a receipt that was posted after the closing count"
+    return [Cause("late_posting", POSSIBLE, title, (evidence,), check)]
 
 
 def _inside(tender: Tender, interval: Interval, proof: Reconciliation) -> bool:

@@ -23,7 +23,14 @@ def unmatched_checks(proof: Reconciliation) -> tuple[list[int], list[int]]:
 
 
 def check_causes(proof: Reconciliation, cents: int) -> list[Cause]:
+    """No receipt is named while a tape is unfinished: what it lacks may still come."""
+    if not all(tape.is_finished for tape in proof.session.tapes):
+        evidence = "a check tape has no total, or lines after its total"
+        title = "The check tape is not finished"
+        return [Cause("tape_unfinished", POSSIBLE, title, (evidence,), "Run the tape again")]
     missing, extra = unmatched_checks(proof)
+    if on_tape := _not_checks(proof, extra, cents):
+        return [on_tape]
     if len(missing) == 1 and not extra and missing[0] == -cents:
         return [_missing_check(proof, missing[0])]
     if len(missing) == 1 and len(extra) == 1 and extra[0] - missing[0] == cents:
@@ -52,6 +59,20 @@ def check_causes(proof: Reconciliation, cents: int) -> list[Cause]:
             )
         ]
     return []
+
+
+def _not_checks(proof: Reconciliation, extra: list[int], cents: int) -> Cause | None:
+    """Money orders that the cashier ran on the tape with the checks, where none was declared."""
+    orders = sorted(t.net_cents for t in proof.tenders if t.tender_type == "money_order")
+    if not orders or orders != extra or sum(orders) != cents:
+        return None
+    if "money_order" in proof.session.declared_cents:
+        return None
+    evidence = f"the tape has {amounts(extra)} beyond the posted checks, as the posted money orders"
+    return Cause(
+        "money_order_on_tape", POSSIBLE, "Money orders run on the tape with the checks",
+        (evidence,), "Declare the money orders by themselves and run the tape without them",
+    )  # fmt: skip
 
 
 def _missing_check(proof: Reconciliation, cents: int) -> Cause:

@@ -37,7 +37,31 @@ def explain(proof: Reconciliation, clock: Clock = str) -> list[Variance]:
                 else other_causes(proof, line.tender_type, cents)
             )
             variances.append(Variance(line.tender_type, 0, cents, _limited(causes)))
-    return variances
+    return _without_contradictions(variances)
+
+
+def _without_contradictions(variances: list[Variance]) -> list[Variance]:
+    """Cash short and checks over by one amount: a payment posted as the wrong tender, or a check
+    that was never posted and cash that is gone. Each excludes the other, so neither is strong.
+    """
+    kinds = {cause.kind for variance in variances for cause in variance.causes}
+    if not {"wrong_tender", "not_posted"} <= kinds:
+        return variances
+    found = []
+    for variance in variances:
+        causes = [
+            _weaker(cause) if cause.kind in ("wrong_tender", "not_posted") else cause
+            for cause in variance.causes
+        ]
+        found.append(replace(variance, causes=_limited(causes)))
+    return found
+
+
+def _weaker(cause: Cause) -> Cause:
+    if cause.strength != STRONG:
+        return cause
+    title = _TITLES.get(cause.kind, cause.title)
+    return replace(cause, strength=POSSIBLE, receipt_no="", title=title)
 
 
 def _limited(causes: Iterable[Cause]) -> tuple[Cause, ...]:
@@ -46,17 +70,5 @@ def _limited(causes: Iterable[Cause]) -> tuple[Cause, ...]:
     """
     found = sorted(causes, key=lambda cause: cause.strength != STRONG)
     if sum(cause.strength == STRONG for cause in found) > 1:
-        found = [
-            (
-                replace(
-                    cause,
-                    strength=POSSIBLE,
-                    receipt_no="",
-                    title=_TITLES.get(cause.kind, cause.title),
-                )
-                if cause.strength == STRONG
-                else cause
-            )
-            for cause in found
-        ]
+        found = [_weaker(cause) for cause in found]
     return tuple(found[:CAUSES_MAX])

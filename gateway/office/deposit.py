@@ -1,29 +1,42 @@
-"""What a day brings to the bank: funds against tenders, over and short."""
+"""What a day brings to the bank: by tender, funds against tenders, over and short, and what was
+held over from one day to the next. Pure.
+
+The business date decides the deposit: a receipt that lay in an earlier day's drawer is in it
+(`held_in`), one that lies in today's drawer and belongs to a later day is not (`held_over`). What
+was counted gives the deposit; that funds and tenders agree says nothing about it. It would tie only
+against a second count of the same money, which nobody made here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.facts.postings import TENDERS
 from gateway.office.reconcile import Reconciliation
-from gateway.office.tenders import fund_totals
+from gateway.office.tenders import Tender, fund_totals
+
+TO_THE_BANK = ("cash", "check", "money_order", "other")  # a card's money comes by its processor
 
 
 @dataclass(frozen=True)
 class Deposit:
-    """What goes to the bank or the processor, and whether it ties: funds = tenders, deposit =
-    tenders + over/short.
+    """Each amount in cents; None while a proof is missing.
+
+    `funds_cents`, `tenders_cents`: posted for this business date and expected in a drawer, held in
+    with them; `returned_cents`: by fund, what returned items take from the account, apart.
+    `after_close_cents`: posted for this date after a drawer was counted: in none of the others.
     """
 
     funds_cents: dict[str, int]
-    tenders_cents: dict[str, int]  # posted net, by tender
-    over_short_cents: dict[
-        str, int | None
-    ]  # by tender; the sum over sessions, each of which is shown by itself too
-    deposit_cents: (
-        int | None
-    )  # counted cash - float + drops, declared checks and cards; None while a proof is missing
+    tenders_cents: dict[str, int]
+    over_short_cents: dict[str, int | None]  # by tender; each session's is shown by itself too
+    by_tender_cents: dict[str, int | None]
+    held_over_cents: int
+    held_in_cents: int
+    returned_cents: dict[str, int]
+    after_close_cents: int
 
     @property
     def total_funds_cents(self) -> int:
@@ -38,37 +51,61 @@ class Deposit:
     @property
     def total_over_short_cents(self) -> int | None:
         """The over/short line of the slip; None while a proof is missing."""
-        values = list(self.over_short_cents.values())
-        return None if None in values else sum(cents for cents in values if cents is not None)
+        return _sum(self.over_short_cents.values())
 
     @property
-    def ties(self) -> bool:
-        """True when the three totals agree, the over/short line apart."""
-        over_short = self.total_over_short_cents
-        if self.deposit_cents is None or over_short is None:
-            return False
-        return self.total_funds_cents == self.total_tenders_cents == self.deposit_cents - over_short
+    def deposit_cents(self) -> int | None:
+        """What goes to the bank: cash, checks and what lies with them."""
+        return _sum(self.by_tender_cents.get(name, 0) for name in TO_THE_BANK)
+
+    @property
+    def funds_agree(self) -> bool:
+        """Whether the allocations sum to the tenders: a statement about the postings alone."""
+        return self.total_funds_cents == self.total_tenders_cents
 
 
-def deposit_of(proofs: Sequence[Reconciliation]) -> Deposit:
+def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ()) -> Deposit:
     """The deposit of all sessions of a day. Funds are never altered to balance: the difference is a
-    line of its own.
+    line of its own. `held_in`: receipts of this business date that lay in an earlier day's drawer.
     """
-    funds = fund_totals(tender for proof in proofs for tender in proof.tenders)
-    posted = {name: sum(proof.line(name).posted_cents for proof in proofs) for name in TENDERS}
-    over_short: dict[str, int | None] = {}
-    parts: list[int | None] = []
-    for name in TENDERS:
-        lines = [proof.line(name).over_short_cents for proof in proofs]
-        over_short[name] = (
-            None if None in lines else sum(cents for cents in lines if cents is not None)
-        )
+    own = [tender for proof in proofs for tender in proof.tenders]
+    posted: Counter[str] = Counter()
+    for tender in (*own, *held_in):
+        posted[tender.tender_type] += tender.net_cents
+    returned = [tender for proof in proofs for tender in proof.returned]
+    late = [
+        t for proof in proofs for t in proof.after_close if t.business_date == proof.business_date
+    ]
+    return Deposit(
+        funds_cents=fund_totals((*own, *held_in)),
+        tenders_cents={name: posted[name] for name in TENDERS},
+        over_short_cents={
+            name: _sum(proof.line(name).over_short_cents for proof in proofs) for name in TENDERS
+        },
+        by_tender_cents={name: _counted(proofs, held_in, name) for name in TENDERS},
+        held_over_cents=sum(t.net_cents for proof in proofs for t in proof.held_over),
+        held_in_cents=sum(tender.net_cents for tender in held_in),
+        returned_cents=fund_totals(returned),
+        after_close_cents=sum(tender.net_cents for tender in late),
+    )
+
+
+def _counted(proofs: Sequence[Reconciliation], held_in: Sequence[Tender], name: str) -> int | None:
+    """What was counted of a tender: cash without the float and with the drops, without what is
+    held over and with what was.
+    """
+    parts: list[int | None] = [sum(t.net_cents for t in held_in if t.tender_type == name)]
     for proof in proofs:
-        counted = proof.line("cash").counted_cents
-        opening = proof.opening_cents
-        parts.append(
-            None if counted is None or opening is None else counted - opening + proof.drops_cents
-        )
-        parts += [proof.line(name).counted_cents for name in TENDERS[1:]]
-    deposit = None if None in parts else sum(cents for cents in parts if cents is not None)
-    return Deposit(funds, posted, over_short, deposit)
+        line = proof.line(name)
+        parts.append(line.counted_cents)
+        parts.append(-line.held_over_cents)
+        if name == "cash":
+            opening = proof.opening_cents
+            parts.append(None if opening is None else proof.drops_cents - opening)
+    return _sum(parts)
+
+
+def _sum(parts: Iterable[int | None]) -> int | None:
+    """None when one of them is not known."""
+    values = list(parts)
+    return None if None in values else sum(cents for cents in values if cents is not None)

@@ -16,6 +16,9 @@ WHOLE_DRAWER = (
 )  # counts of everything in the drawer: they bound the intervals
 
 
+BY_HAND = ("checkpoint", "close")  # where an amount keyed with the mark is a count
+
+
 Rows = tuple[tuple[int, int], ...]  # (denomination in cents, pieces)
 
 
@@ -54,10 +57,26 @@ class CountGroup:
     tallies: list[Tally] = field(default_factory=list)
 
     @property
-    def counted_cents(self) -> int | None:
+    def machine_cents(self) -> int | None:
         """Sum of the tallies that count; None when no machine counted anything."""
         counted = [tally.total_cents for tally in self.tallies if not tally.out]
         return sum(counted) if counted else None
+
+    @property
+    def counted_cents(self) -> int | None:
+        """As the machines counted; as keyed where none did, but for a float, whose keyed amount is
+        what was issued, and for a drop, whose keyed amount is what its bag declares.
+        """
+        if self.machine_cents is None and self.kind in BY_HAND:
+            return self.declared_cents
+        return self.machine_cents
+
+    @property
+    def source(self) -> str:
+        """Who counted: `machine`, `by hand`, or nobody."""
+        if self.machine_cents is not None:
+            return "machine"
+        return "" if self.counted_cents is None else "by hand"
 
     def pieces(self) -> dict[tuple[str, int], int]:
         """{(instrument, denomination in cents): pieces} of the tallies that count."""
@@ -76,6 +95,17 @@ class CheckTape:
     started_ms: int
     lines_cents: list[int] = field(default_factory=list)
     declared_cents: int | None = None  # amount of the `*` line
+    late_cents: list[int] = field(default_factory=list)  # lines after the total: in no sum
+    replaced: bool = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has a total, and nothing after it."""
+        return self.declared_cents is not None and not self.late_cents
+
+    def repeats(self, other: CheckTape) -> bool:
+        """Whether it has the same amounts, in any order."""
+        return sorted(self.lines_cents) == sorted(other.lines_cents)
 
 
 @dataclass
@@ -97,7 +127,8 @@ class DrawerSession:
     cashier: int | None = None
     groups: list[CountGroup] = field(default_factory=list)
     tapes: list[CheckTape] = field(default_factory=list)
-    card_cents: int | None = None
+    declared_cents: dict[str, int] = field(default_factory=dict)  # by tender: sum of totals keyed
+    last_declared: dict[str, int] = field(default_factory=dict)  # by tender: the last one of them
     openings: list[DrawerOpening] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     instruments: dict[str, str] = field(default_factory=dict)  # name: evidence level of its driver
@@ -114,9 +145,27 @@ class DrawerSession:
 
     @property
     def close(self) -> CountGroup | None:
-        """The closing count, the last one where there are several."""
+        """The closing count, the first one where the drawer was closed again: which one stands
+        instead is for a supervisor to say.
+        """
         groups = self.counts("close")
-        return groups[-1] if groups else None
+        return groups[0] if groups else None
+
+    @property
+    def ended_ms(self) -> int:
+        """When the last count began that we know of."""
+        return max([self.started_ms, *(group.started_ms for group in self.groups)])
+
+    def attempts(self, count: CountGroup) -> list[CountGroup]:
+        """Every count that was made in place of this one, and itself, in order: the first one is
+        never erased.
+        """
+        found: list[CountGroup] = []
+        for group in self.groups:
+            found = [*found, group] if group.is_recount else [group]
+            if group is count:
+                break
+        return found
 
     @property
     def closed_ms(self) -> int | None:
@@ -124,10 +173,10 @@ class DrawerSession:
         return self.close.started_ms if self.close else None
 
     def checks_cents(self) -> list[int] | None:
-        """Amounts of the checks on all tapes, in order; None when no tape was run."""
+        """Amounts of the checks on the tapes that stand, in order; None when no tape was run."""
         if not self.tapes:
             return None
-        return [cents for tape in self.tapes for cents in tape.lines_cents]
+        return [cents for tape in self.tapes if not tape.replaced for cents in tape.lines_cents]
 
     def note(self, kind: str, at_ms: int, text: str) -> None:
         """Add a remark."""

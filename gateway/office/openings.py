@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.office.drawer import DrawerOpening
-from gateway.office.reconcile import Interval, Reconciliation
+from gateway.office.intervals import Interval
+from gateway.office.reconcile import Reconciliation
 
 RECEIPT_AFTER_OPENING_MS = 90_000  # rule R11: an opening wants a receipt within 90 s
 
@@ -23,7 +24,7 @@ def unreceipted_openings(proof: Reconciliation, interval: Interval) -> list[Draw
     left = [opening for opening in inside if not any(_is_near(opening, at_ms) for at_ms in counts)]
     receipts = [
         tender
-        for tender in (*proof.tenders, *proof.other_day, *proof.unknown)
+        for tender in (*proof.tenders, *proof.held_over, *proof.unknown)
         if tender.tender_type != "card"
     ]
     for is_cash in (True, False):

@@ -1,66 +1,61 @@
-"""One drawer session against what was posted at its window. Pure; docs/reconciliation.md tells it
+"""One drawer session against what was posted in its custody. Pure; docs/reconciliation.md tells it
 with figures.
 
 expected cash = opening float as counted + cash tendered - change - drops
 over_short = counted - expected; + is over
 
 Every tender stands alone and so does every interval between two counts of the whole drawer: nothing
-is netted. Postings fall into an interval by `posted_at` against the start of the counts; drops by
-their place in the order of the records.
+is netted. A receipt that was posted after the closing count is in no expected sum, whatever it is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.facts.postings import TENDERS, Posting
+from gateway.facts.postings import TENDERS
 from gateway.money import format_cents
-from gateway.office.drawer import WHOLE_DRAWER, CountGroup, DrawerSession, Remark
-from gateway.office.tenders import Tender, fund_totals, tenders_of
+from gateway.office.custody import cashier_number
+from gateway.office.drawer import CountGroup, DrawerSession, Remark
+from gateway.office.intervals import (
+    Interval,
+    boundaries_of,
+    clock_offset_ms,
+    drop_cents,
+    expected_cash_cents,
+    opening_cents,
+    place,
+)
+from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals
+from gateway.office.voids import void_remarks
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
+BOTH = "over and short"  # over in one interval and short in another: nothing is netted
 
 
 @dataclass(frozen=True)
 class TenderLine:
     """The reconciliation line of one tender. None: nobody declared it, which is a missing proof and
     not a shortage.
+
+    `posted_cents`: of this business date; `held_over_cents`: what was taken in this session and
+    belongs to another one. Both are expected in the drawer. `parts_cents`: what each interval is
+    over or short, where there are several.
     """
 
     tender_type: str
     posted_cents: int
+    held_over_cents: int
     expected_cents: int | None
     counted_cents: int | None
     over_short_cents: int | None
+    parts_cents: tuple[int, ...] = ()
 
     @property
     def status(self) -> str:
-        """balanced | over | short | proof missing"""
-        return status_of(self.over_short_cents)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """From one count of the whole drawer to the next."""
-
-    number: int
-    from_kind: str
-    to_kind: str
-    from_ms: int
-    to_ms: int
-    start_cents: int  # counted at its start
-    tendered_cents: int
-    change_cents: int
-    drops_cents: int
-    expected_cents: int
-    counted_cents: int
-    tenders: tuple[Tender, ...]  # of every type, by posted_at
-
-    @property
-    def over_short_cents(self) -> int:
-        """Positive: over. Negative: short."""
-        return self.counted_cents - self.expected_cents
+        """balanced | over | short | over and short | proof missing"""
+        return status_of(self.over_short_cents, self.parts_cents)
 
 
 @dataclass
@@ -68,19 +63,36 @@ class Reconciliation:
     """The proof of one drawer session."""
 
     session: DrawerSession
+    business_date: str
     opening_cents: int | None
     issued_cents: int | None  # the float that the cashier says was issued
     drops_cents: int
     lines: list[TenderLine]
-    intervals: list[Interval]
-    tenders: list[Tender]  # in the sums
-    other_day: list[Tender]  # posted while the session ran, for another business day: in no sum
+    intervals: list[Interval]  # up to the closing count that stands
+    later_intervals: list[Interval]  # of a drawer that was closed again
+    tenders: list[Tender]  # expected in the drawer, of this business date
+    held_over: list[Tender]  # expected in the drawer, of another business date
+    after_close: list[Tender]  # posted after the closing count: in no expected sum
+    outside: list[Tender]  # in no drawer: returned items, voids without effect
     unknown: list[Tender]  # nobody knows whether the posting system took them: in no sum
+    clock_offset_ms: int = 0  # how far the posting system's clock is ahead of the window's
     remarks: list[Remark] = field(default_factory=list)
 
     def line(self, tender_type: str) -> TenderLine:
         """The line of one tender."""
         return next(line for line in self.lines if line.tender_type == tender_type)
+
+    @property
+    def returned(self) -> list[Tender]:
+        """Items that the bank brought back."""
+        return [tender for tender in self.outside if tender.outside == RETURNED]
+
+    @property
+    def opening_over_short_cents(self) -> int | None:
+        """Float as counted against float as issued: booked by itself, in no other difference."""
+        if self.opening_cents is None or self.issued_cents is None:
+            return None
+        return self.opening_cents - self.issued_cents
 
     @property
     def funds_cents(self) -> dict[str, int]:
@@ -91,7 +103,9 @@ class Reconciliation:
     def status(self) -> str:
         """The worst of its lines; `balanced` only when every line is."""
         found = {line.status for line in self.lines}
-        return next((name for name in (PROOF_MISSING, SHORT, OVER) if name in found), BALANCED)
+        return next(
+            (name for name in (PROOF_MISSING, BOTH, SHORT, OVER) if name in found), BALANCED
+        )
 
 
 def over_short_cents(counted_cents: int, expected_cents: int) -> int:
@@ -99,225 +113,192 @@ def over_short_cents(counted_cents: int, expected_cents: int) -> int:
     return counted_cents - expected_cents
 
 
-def expected_cash_cents(
-    opening_cents: int, tendered_cents: int, change_cents: int, drops_cents: int
-) -> int:
-    """What should lie in the drawer. Net of change: leaving it out shows overs that are none."""
-    return opening_cents + tendered_cents - change_cents - drops_cents
-
-
-def status_of(cents: int | None) -> str:
-    """balanced | over | short | proof missing (None)"""
+def status_of(cents: int | None, parts_cents: Sequence[int] = ()) -> str:
+    """balanced | over | short | over and short | proof missing (None)"""
     if cents is None:
         return PROOF_MISSING
+    signs = {part > 0 for part in parts_cents if part}
+    if len(signs) > 1:
+        return BOTH
     return BALANCED if cents == 0 else OVER if cents > 0 else SHORT
 
 
 def reconcile(
     session: DrawerSession,
-    postings: Iterable[Posting],
+    tenders: Iterable[Tender],
     business_date: str,
-    from_ms: int | None = None,
-    until_ms: int | None = None,
+    claimed: frozenset[Receipt] = frozenset(),
+    float_before_cents: int | None = None,
 ) -> Reconciliation:
     """The proof of a session.
 
-    `postings`: rows of its window; those of another business date are listed and counted nowhere.
-    from_ms, until_ms: where the window has several sessions on the day, the part of the day that is
-    this one's (from_ms <= posted_ms < until_ms).
+    `tenders`: those in its custody (gateway/office/custody.py), of any business date. `claimed`:
+    receipts of them that are its by more than their time. `float_before_cents`: the float of the
+    session before at this window.
     """
-    mine = [
-        tender
-        for tender in tenders_of(postings)
-        if (from_ms is None or tender.posted_ms >= from_ms)
-        and (until_ms is None or tender.posted_ms < until_ms)
-    ]
+    mine = list(tenders)
     unknown = [tender for tender in mine if tender.status == "unknown"]
-    known = [tender for tender in mine if tender.status != "unknown"]
-    tenders = [tender for tender in known if tender.business_date == business_date]
-    other_day = [
-        tender
-        for tender in known
-        if tender.business_date != business_date and _while_open(session, tender)
-    ]
-    boundaries = _boundaries(session)
-    intervals = _intervals(session, boundaries, tenders)
-    opening, close = session.opening, session.close
-    drops_cents = sum(_drop_cents(group) for group in _drops(session, boundaries))
+    outside = [tender for tender in mine if tender.outside]
+    inside = [tender for tender in mine if tender.status != "unknown" and not tender.outside]
+    offset_ms, matched, receipts = clock_offset_ms(session, inside)
+    placed = place(session, inside, offset_ms, claimed)
+    closed = session.close is not None
+    late = [t for interval in placed.later for t in interval.tenders]
+    late += placed.uncounted if closed else []
+    late_ids = {id(tender) for tender in late}
+    expected = [tender for tender in inside if id(tender) not in late_ids]
+    opening = session.opening
+    drops_cents = sum(drop_cents(group) for group in _drops(session))
     proof = Reconciliation(
         session=session,
-        opening_cents=_opening_cents(opening),
+        business_date=business_date,
+        opening_cents=opening_cents(opening),
         issued_cents=opening.declared_cents if opening else None,
         drops_cents=drops_cents,
-        lines=_lines(session, boundaries, tenders, drops_cents),
-        intervals=intervals,
-        tenders=tenders,
-        other_day=other_day,
+        lines=_lines(session, placed.intervals, expected, drops_cents, business_date),
+        intervals=placed.intervals,
+        later_intervals=placed.later,
+        tenders=[tender for tender in expected if tender.business_date == business_date],
+        held_over=[tender for tender in expected if tender.business_date != business_date],
+        after_close=sorted(late, key=lambda tender: tender.posted_ms),
+        outside=outside,
         unknown=unknown,
+        clock_offset_ms=offset_ms,
     )
-    proof.remarks = sorted(
-        [*session.remarks, *_remarks(proof, opening, close)], key=lambda remark: remark.at_ms
-    )
+    found = [*session.remarks, *placed.remarks, *_remarks(proof, opening, float_before_cents)]
+    if offset_ms:
+        found.append(_clock_remark(session, offset_ms, matched, receipts))
+    proof.remarks = sorted(found, key=lambda remark: remark.at_ms)
     return proof
 
 
-def _while_open(session: DrawerSession, tender: Tender) -> bool:
-    closed_ms = session.closed_ms
-    return session.started_ms <= tender.posted_ms and (
-        closed_ms is None or tender.posted_ms < closed_ms
-    )
-
-
-def _opening_cents(opening: CountGroup | None) -> int | None:
-    """As counted; the issued amount where no machine counted it (the session lists that)."""
-    if opening is None:
-        return None
-    return opening.declared_cents if opening.counted_cents is None else opening.counted_cents
-
-
-def _drop_cents(group: CountGroup) -> int:
-    """As counted; as declared where no machine counted it: the cash has left the drawer all the
-    same.
+def _drops(session: DrawerSession) -> list[CountGroup]:
+    """Drops between the first and the standing last count of the whole drawer; all of them where
+    there are not two.
     """
-    return (group.declared_cents or 0) if group.counted_cents is None else group.counted_cents
-
-
-def _drops(
-    session: DrawerSession, boundaries: Sequence[tuple[CountGroup, int]]
-) -> list[CountGroup]:
-    """Drops between the first and the last count of the whole drawer; all of them where there are
-    not two.
-    """
-    if len(boundaries) < 2:
-        return session.counts("drop")
-    between = session.groups[
-        session.groups.index(boundaries[0][0]) : session.groups.index(boundaries[-1][0])
-    ]
-    return [group for group in between if group.kind == "drop" and not group.replaced]
-
-
-def _boundaries(session: DrawerSession) -> list[tuple[CountGroup, int]]:
-    """(group, cents in the whole drawer) of the counts that bound the intervals; the first one is
-    the opening float.
-    """
-    boundaries: list[tuple[CountGroup, int]] = []
-    for group in session.counts(*WHOLE_DRAWER):
-        cents = _opening_cents(group) if group.kind == "opening_float" else group.counted_cents
-        if cents is not None and (boundaries or group.kind == "opening_float"):
-            boundaries.append((group, cents))
-    return boundaries
-
-
-def _intervals(
-    session: DrawerSession, boundaries: Sequence[tuple[CountGroup, int]], tenders: Sequence[Tender]
-) -> list[Interval]:
-    """The first interval takes what was posted before the opening count too, the last one what
-    arrived after the close.
-    """
-    intervals = []
-    last = len(boundaries) - 1
-    for number in range(1, last + 1):
-        (start, start_cents), (end, end_cents) = boundaries[number - 1], boundaries[number]
-        inside = tuple(
-            tender
-            for tender in tenders
-            if (number == 1 or tender.posted_ms >= start.started_ms)
-            and (number == last or tender.posted_ms < end.started_ms)
-        )
-        cash = [tender for tender in inside if tender.tender_type == "cash"]
-        tendered_cents, change_cents = (
-            sum(t.tendered_cents for t in cash),
-            sum(t.change_cents for t in cash),
-        )
-        drops_cents = sum(
-            _drop_cents(group) for group in _drops(session, boundaries[number - 1 : number + 1])
-        )
-        expected_cents = expected_cash_cents(start_cents, tendered_cents, change_cents, drops_cents)
-        intervals.append(
-            Interval(
-                number, start.kind, end.kind, start.started_ms, end.started_ms, start_cents,
-                tendered_cents, change_cents,
-                drops_cents, expected_cents, end_cents, inside,
-            )
-        )  # fmt: skip
-    return intervals
+    bounds = [group for group, _ in boundaries_of(session)]
+    drops = session.counts("drop")
+    if len(bounds) < 2:
+        return drops
+    place_of = session.groups.index
+    last = session.close if session.close in bounds else bounds[-1]
+    assert last is not None
+    return [drop for drop in drops if place_of(bounds[0]) < place_of(drop) < place_of(last)]
 
 
 def _lines(
     session: DrawerSession,
-    boundaries: Sequence[tuple[CountGroup, int]],
+    intervals: Sequence[Interval],
     tenders: Sequence[Tender],
     drops_cents: int,
+    business_date: str,
 ) -> list[TenderLine]:
-    posted = {
-        name: sum(tender.net_cents for tender in tenders if tender.tender_type == name)
-        for name in TENDERS
-    }
+    posted: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    for tender in tenders:
+        into = posted if tender.business_date == business_date else held
+        into[tender.tender_type] += tender.net_cents
+    bounds = boundaries_of(session)
     expected_cash = None
-    if boundaries:
-        expected_cash = expected_cash_cents(boundaries[0][1], posted["cash"], 0, drops_cents)
-    is_closed = len(boundaries) > 1 and boundaries[-1][0].kind == "close"
-    counted_cash = boundaries[-1][1] if is_closed else None
-    lines = [_line("cash", posted["cash"], expected_cash, counted_cash)]
+    if bounds:
+        taken = posted["cash"] + held["cash"]
+        expected_cash = expected_cash_cents(bounds[0][1], taken, 0, drops_cents)
+    is_closed = bool(intervals) and intervals[-1].to_kind == "close"
+    counted_cash = intervals[-1].counted_cents if is_closed else None
+    parts = tuple(interval.over_short_cents for interval in intervals)
+    lines = [
+        _line("cash", posted["cash"], held["cash"], expected_cash, counted_cash, parts),
+    ]
     checks = session.checks_cents()
-    declared = {"check": None if checks is None else sum(checks), "card": session.card_cents}
+    declared = {**session.declared_cents}
+    if checks is not None:
+        declared["check"] = sum(checks)
     for name in TENDERS[1:]:
-        counted = declared.get(name)
-        if counted is None and posted[name] == 0:
+        counted, expected = declared.get(name), posted[name] + held[name]
+        if counted is None and not expected and not posted[name]:
             counted = 0  # nothing posted and nothing declared: there is nothing to prove
-        lines.append(_line(name, posted[name], posted[name], counted))
+        lines.append(_line(name, posted[name], held[name], expected, counted))
     return lines
 
 
 def _line(
-    name: str, posted_cents: int, expected_cents: int | None, counted_cents: int | None
+    name: str,
+    posted_cents: int,
+    held_cents: int,
+    expected_cents: int | None,
+    counted_cents: int | None,
+    parts: tuple[int, ...] = (),
 ) -> TenderLine:
-    if expected_cents is None or counted_cents is None:
-        return TenderLine(name, posted_cents, expected_cents, counted_cents, None)
+    difference = None
+    if expected_cents is not None and counted_cents is not None:
+        difference = over_short_cents(counted_cents, expected_cents)
     return TenderLine(
-        name,
-        posted_cents,
-        expected_cents,
-        counted_cents,
-        over_short_cents(counted_cents, expected_cents),
+        name, posted_cents, held_cents, expected_cents, counted_cents, difference, parts
     )
 
 
+# --- what a person should look at -----------------------------------------------------------------
+
+
 def _remarks(
-    proof: Reconciliation, opening: CountGroup | None, close: CountGroup | None
+    proof: Reconciliation, opening: CountGroup | None, float_before_cents: int | None
 ) -> list[Remark]:
-    remarks = []
-    issued, counted = proof.issued_cents, opening.counted_cents if opening else None
-    if opening and issued is not None and counted is not None and counted != issued:
-        text = (
-            f"opening float issued {format_cents(issued)}, counted {format_cents(counted)}; the"
-            " counted one is used"
-        )
-        remarks.append(Remark("opening_float_differs", opening.started_ms, text))
-    for tender in proof.tenders:
-        remarks += _tender_remarks(tender, opening, close)
+    remarks = list(_opening_remarks(proof, opening, float_before_cents))
+    everything = [*proof.tenders, *proof.held_over, *proof.after_close]
+    for tender in everything:
+        remarks += _tender_remarks(tender, opening)
+    for tender in proof.after_close:
+        text = f"{_named(tender)} was posted after the closing count began: in no expected sum"
+        remarks.append(Remark("arrived_after_close", tender.posted_ms, text))
     for tender in proof.unknown:
         text = f"{_named(tender)}: nobody knows whether it was posted"
         remarks.append(Remark("unknown_posting", tender.posted_ms, text))
-    for tender in proof.other_day:
+    for tender in proof.held_over:
         text = (
-            f"receipt {tender.receipt_no} was taken in this session and belongs to"
+            f"{_named(tender)} lies in this drawer and belongs to the deposit of"
             f" {tender.business_date}"
         )
         remarks.append(Remark("other_business_day", tender.posted_ms, text))
-    return remarks
+    for tender in proof.returned:
+        text = (
+            f"{_named(tender)} takes back {tender.void_of} of an earlier day: a returned item, in"
+            " no drawer"
+        )
+        remarks.append(Remark("returned_item", tender.posted_ms, text))
+    remarks += void_remarks(proof.session, [*everything, *proof.outside])
+    return remarks + _cashier_remarks(proof, everything)
 
 
-def _tender_remarks(
-    tender: Tender, opening: CountGroup | None, close: CountGroup | None
-) -> list[Remark]:
+def _opening_remarks(
+    proof: Reconciliation, opening: CountGroup | None, float_before_cents: int | None
+) -> Iterable[Remark]:
+    if opening is None:
+        return
+    difference = proof.opening_over_short_cents
+    if difference:
+        text = (
+            f"opening float issued {format_cents(proof.issued_cents or 0)}, counted"
+            f" {format_cents(proof.opening_cents or 0)}; the counted one is used, the difference is"
+            " a line of its own"
+        )
+        yield Remark("opening_float_differs", opening.started_ms, text)
+    counted = proof.opening_cents
+    known = proof.issued_cents is None and None not in (counted, float_before_cents)
+    if known and counted != float_before_cents:
+        text = (
+            f"overnight difference: the float of the session before was"
+            f" {format_cents(float_before_cents or 0)}, this opening counted"
+            f" {format_cents(counted or 0)}"
+        )
+        yield Remark("overnight_difference", opening.started_ms, text)
+
+
+def _tender_remarks(tender: Tender, opening: CountGroup | None) -> list[Remark]:
     """When it was posted, and whether its rows say one thing."""
-    found = []
-    if close and tender.posted_ms >= close.started_ms:
-        found.append(("arrived_after_close", "was posted after the closing count began"))
-    elif opening and tender.posted_ms < opening.started_ms:
-        found.append(("before_opening", "was posted before the opening float was counted"))
-    remarks = [Remark(kind, tender.posted_ms, f"{_named(tender)} {text}") for kind, text in found]
+    remarks = []
+    if opening and tender.posted_ms < opening.started_ms:
+        text = f"{_named(tender)} was posted before the opening float was counted"
+        remarks.append(Remark("before_opening", tender.posted_ms, text))
     if not tender.rows_agree:
         text = f"{_named(tender)}: its rows do not repeat one tender"
         remarks.append(Remark("tender_rows_differ", tender.posted_ms, text))
@@ -328,6 +309,37 @@ def _tender_remarks(
         )
         remarks.append(Remark("allocations_differ", tender.posted_ms, text))
     return remarks
+
+
+def _cashier_remarks(proof: Reconciliation, tenders: Sequence[Tender]) -> list[Remark]:
+    """Receipts of another cashier than the one who signed on (rule R01)."""
+    signed_on = proof.session.cashier
+    if signed_on is None:
+        return []
+    others: dict[str, list[Tender]] = {}
+    for tender in tenders:
+        if tender.cashier_id and cashier_number(tender) != signed_on:
+            others.setdefault(tender.cashier_id, []).append(tender)
+    return [
+        Remark(
+            "other_cashier",
+            theirs[0].posted_ms,
+            f"receipts by cashier {cashier} in the session of cashier {signed_on}: {len(theirs)},"
+            f" {format_cents(sum(tender.net_cents for tender in theirs))}",
+        )
+        for cashier, theirs in sorted(others.items())
+    ]
+
+
+def _clock_remark(session: DrawerSession, offset_ms: int, matched: int, of: int) -> Remark:
+    way = "ahead of" if offset_ms > 0 else "behind"
+    seconds = abs(offset_ms) // 1000
+    text = (
+        f"the posting system's clock is about {seconds // 60}:{seconds % 60:02d} minutes {way} the"
+        f" window's: {matched} of {of} cash receipts follow a drawer opening by that much; counts"
+        " and receipts are compared with it taken away"
+    )
+    return Remark("clock_offset", session.started_ms, text)
 
 
 def _named(tender: Tender) -> str:

@@ -9,8 +9,9 @@ opening_float, drop, checkpoint, close   start a group of that kind
 recount                                  replaces the group before it
 done                                     ends the group
 void_last_batch                          the last tally not yet void is void
-checks_tape                              the tape lines up to `*` are checks
-card_total                               declared total of the card terminal
+checks_tape                              the tape lines up to `*` are checks; after `recount` they
+                                         replace those of the tape before
+card_total, money_order, other           declared total of a tender: of a second batch added
 
 A tally belongs to the group that is open. A tally outside any group is listed and is in no sum:
 nobody said what it counts.
@@ -18,7 +19,7 @@ nobody said what it counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
@@ -31,13 +32,24 @@ from gateway.office.drawer import (
     Rows,
     Tally,
 )
+from gateway.office.session_checks import check_session
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
+
+# {mark: the tender whose total it declares}
+DECLARED = {"card_total": "card", "money_order": "money_order", "other": "other"}
+# Whoever comes to a drawer that nobody closed, and that lay idle for so long, begins a new session.
+IDLE_MS = 6 * 3_600_000
 
 
 def drawer_sessions(
-    records: Iterable[SeenRecord], currency: str = "USD", epochs: Sequence[int] = ()
+    records: Iterable[SeenRecord],
+    currency: str = "USD",
+    epochs: Sequence[int] = (),
+    date_of: Callable[[int], str] | None = None,
 ) -> list[DrawerSession]:
-    """The drawer sessions in the records of one device and one day, in order.
+    """The drawer sessions in the records of one device, in order; also of several days, when
+    `date_of` tells the office's calendar date of a time: a drawer that nobody closed is not
+    yesterday's for ever.
 
     `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without
     it by number. Duplicates of a record are taken once and the order of the input is irrelevant.
@@ -50,7 +62,7 @@ def drawer_sessions(
     ordered = [unique[key] for key in sorted(unique)]
     if len({record.device for record in ordered}) > 1:
         raise ValueError("records of more than one device")
-    reader = _Reader(currency)
+    reader = _Reader(currency, date_of)
     last: tuple[int, int] | None = None
     for record in ordered:
         if last is not None and last[0] == record.epoch and record.seq > last[1] + 1:
@@ -62,20 +74,27 @@ def drawer_sessions(
 
 
 class _Reader:
-    """Walks the records and builds the sessions. One instance a day and device."""
+    """Walks the records and builds the sessions. One instance for a device's records."""
 
-    def __init__(self, currency: str) -> None:
+    def __init__(self, currency: str, date_of: Callable[[int], str] | None) -> None:
         self._currency = currency
+        self._date_of = date_of
         self._sessions: list[DrawerSession] = []
         self._group: CountGroup | None = None  # the open one
         self._tape: CheckTape | None = None  # the open one
+        self._ended_tape: CheckTape | None = None  # the last one, its total printed
+        self._moved_ms = 0  # when somebody last did something at this window
         self._instruments: dict[str, str] = {}
         self._running: dict[str, Rows] = {}  # instrument: what it printed last
         self._cashier: int | None = None
 
     def session(self, record: SeenRecord) -> DrawerSession:
-        """The current session; a new one when there is none."""
-        return self._sessions[-1] if self._sessions else self._start(record)
+        """The current session; a new one when there is none, or when it was left long ago."""
+        if self._sessions and not self._is_left(self._sessions[-1], record):
+            return self._sessions[-1]
+        self._end_group()
+        self._cashier = None
+        return self._start(record)
 
     def take(self, record: SeenRecord) -> None:
         """One record, in order."""
@@ -86,12 +105,14 @@ class _Reader:
             )
         else:
             step(record)
+        if record.kind in ("mark", "tally", "tape", "drawer"):
+            self._moved_ms = record.occurred_ms
 
     def finish(self) -> list[DrawerSession]:
         """The sessions, with what only the end of the records shows."""
         self._end_group()
         for session in self._sessions:
-            _check_session(session)
+            check_session(session)
         return [
             session
             for session in self._sessions
@@ -127,12 +148,11 @@ class _Reader:
         elif mark == "void_last_batch":
             self._void_last_batch(record)
         elif mark == "checks_tape":
-            self._tape = CheckTape(record.occurred_ms)
-            self.session(record).tapes.append(self._tape)
+            self._start_tape(record)
             return
-        elif mark == "card_total":
-            self._card_total(record, value)
-        self._tape = None
+        elif mark in DECLARED:
+            self._declare(record, DECLARED[mark], value)
+        self._tape = self._ended_tape = None
 
     def _sign_on(self, record: SeenRecord, cashier: int | None) -> None:
         session = self.session(record)
@@ -147,6 +167,17 @@ class _Reader:
             session.note("handover_without_count", record.occurred_ms, text)
             return
         self._cashier = session.cashier = cashier
+
+    def _is_left(self, session: DrawerSession, record: SeenRecord) -> bool:
+        """Whether somebody worked there and then nobody for long, and a new day has begun: with
+        anything after a closing count, with whoever comes to a drawer that nobody closed.
+        """
+        if not session.groups or record.occurred_ms - self._moved_ms < IDLE_MS:
+            return False
+        begins = record.fields.get("mark") in ("sign_on", "opening_float")
+        date_of = self._date_of
+        is_new_day = date_of is not None and date_of(record.occurred_ms) != date_of(self._moved_ms)
+        return is_new_day and (begins or session.close is not None)
 
     def _start_group(self, record: SeenRecord, kind: str, declared_cents: int | None) -> None:
         self._end_group()
@@ -189,22 +220,41 @@ class _Reader:
             "void_last_batch was keyed and no batch was left to void",
         )
 
-    def _card_total(self, record: SeenRecord, value: int | None) -> None:
+    def _start_tape(self, record: SeenRecord) -> None:
+        """After `recount` it replaces the tape before; the mark was for the tape, not for a
+        count.
+        """
         session = self.session(record)
+        group = self._group
+        if group is not None and group.is_recount and not group.tallies and session.tapes:
+            session.groups.remove(group)
+            session.tapes[-1].replaced = True
+            text = "the check tape was run again; the one before is in no sum"
+            session.note("check_tape_again", record.occurred_ms, text)
+        self._end_group()
+        self._tape, self._ended_tape = CheckTape(record.occurred_ms), None
+        session.tapes.append(self._tape)
+
+    def _declare(self, record: SeenRecord, tender: str, value: int | None) -> None:
+        session, mark = self.session(record), record.fields["mark"]
         if value is None:
-            session.note(
-                "card_total_without_amount",
-                record.occurred_ms,
-                "card_total was keyed without an amount",
-            )
+            text = f"{mark} was keyed without an amount"
+            session.note(f"{mark}_without_amount", record.occurred_ms, text)
             return
-        if session.card_cents is not None and session.card_cents != value:
+        before = session.declared_cents.get(tender)
+        if before is None:
+            session.declared_cents[tender] = value
+        elif value == session.last_declared.get(tender):
+            text = f"{mark} {format_cents(value)} was keyed again: the same amount counts once"
+            session.note(f"{mark}_again", record.occurred_ms, text)
+        else:
+            session.declared_cents[tender] = before + value
             text = (
-                f"card total keyed again: {format_cents(session.card_cents)}, then"
-                f" {format_cents(value)}; the last one stands"
+                f"{mark} keyed again: {format_cents(before)}, then {format_cents(value)}; two"
+                f" batches are added, {format_cents(before + value)}"
             )
-            session.note("card_total_again", record.occurred_ms, text)
-        session.card_cents = value
+            session.note(f"{mark}_again", record.occurred_ms, text)
+        session.last_declared[tender] = value
 
     # --- tallies, tape, drawer, the rest ----------------------------------------------------------
 
@@ -272,6 +322,8 @@ class _Reader:
     def _take_tape(self, record: SeenRecord) -> None:
         tape, symbol, cents = self._tape, record.fields["symbol"], record.fields["amount_minor"]
         if tape is None:
+            if self._ended_tape is not None and symbol in ("+", "-"):
+                self._ended_tape.late_cents.append(cents if symbol == "+" else -abs(cents))
             return
         if symbol == "+":
             tape.lines_cents.append(cents)
@@ -281,7 +333,7 @@ class _Reader:
             tape.lines_cents.clear()
         elif symbol == "*":
             tape.declared_cents = cents
-            self._tape = None
+            self._tape, self._ended_tape = None, tape
             if cents != sum(tape.lines_cents):
                 text = (
                     f"check tape: total {format_cents(cents)}, its lines sum"
@@ -405,54 +457,3 @@ def _settle_sub_batches(group: CountGroup, session: DrawerSession) -> None:
             " they are"
         )
         session.note("sub_batch_alone", subs[-1].at_ms, text)
-
-
-# --- a whole session ------------------------------------------------------------------------------
-
-
-def _check_session(session: DrawerSession) -> None:
-    _apply_recounts(session)
-    opening, close = session.opening, session.close
-    if session.groups and opening is None:
-        session.note(
-            "no_opening_float", session.groups[0].started_ms, "the opening float was never counted"
-        )
-    if session.groups and close is None:
-        session.note("never_closed", session.groups[-1].started_ms, "no closing count")
-    for group in session.counts(*GROUP_MARKS):
-        counted_cents = group.counted_cents
-        name = group.kind.replace("_", " ")
-        if counted_cents is None:
-            session.note(
-                f"{group.kind}_without_count", group.started_ms, f"{name} without a machine count"
-            )
-        elif group.kind == "drop" and group.declared_cents not in (None, counted_cents):
-            text = (
-                f"drop declared {format_cents(group.declared_cents or 0)}, counted"
-                f" {format_cents(counted_cents)}"
-            )
-            session.note("drop_differs", group.started_ms, text)
-    if len(session.counts("close")) > 1:
-        session.note(
-            "closed_again",
-            session.close.started_ms if session.close else 0,
-            "closed more than once; the last count stands",
-        )
-    session.remarks.sort(key=lambda remark: remark.at_ms)
-
-
-def _apply_recounts(session: DrawerSession) -> None:
-    """A recount with a count in it replaces the group before it; an empty one replaces nothing."""
-    standing: CountGroup | None = None
-    for group in session.groups:
-        if group.is_recount and group.counted_cents is None:
-            group.replaced = True
-            session.note(
-                "recount_without_count",
-                group.started_ms,
-                "recount without a machine count; the count before it stands",
-            )
-            continue
-        if group.is_recount and standing is not None:
-            standing.replaced = True
-        standing = group

@@ -1,13 +1,22 @@
-"""Posting rows -> tender legs with their effect: what was tendered, and what a void or a reversal
-takes back.
+"""Posting rows -> tender legs with their effect on the drawer: what was tendered, and what a void
+or a reversal takes back.
+
+A leg is in the drawer, or it says why it is not (`outside`). What takes back a check of an earlier
+day is a returned item: the bank brought it, no cashier did, and no drawer is short by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gateway.facts.postings import Posting
+
+# Why a leg is in no drawer.
+RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
+RETURNABLE = ("check", "ach")  # what a bank brings back
+
+Receipt = tuple[str, str]  # (source_system, receipt_no)
 
 
 @dataclass(frozen=True)
@@ -22,15 +31,19 @@ class Tender:
     tender_type: str
     posted_ms: int
     business_date: str
+    window_id: str
+    session_id: str
     cashier_id: str
     status: str
     tendered_cents: int
     change_cents: int
     face_cents: int  # tendered - change as it was written, before a void took it away
     void_of: str
+    void_by: str
     funds: tuple[tuple[str, int], ...]  # (fund, allocation_cents), signed as above
     accounts: tuple[tuple[str, int], ...]  # (account_no, allocation as written)
     rows_agree: bool = True  # its rows repeat the same tender
+    outside: str = ""  # why it is in no drawer; empty: it is in one
 
     @property
     def net_cents(self) -> int:
@@ -42,6 +55,16 @@ class Tender:
         """What its allocations sum to; equal to net_cents in a sound export."""
         return sum(cents for _, cents in self.funds)
 
+    @property
+    def receipt(self) -> Receipt:
+        """Which receipt it is of."""
+        return self.source_system, self.receipt_no
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it takes something back, or was taken back itself."""
+        return self.status in ("void", "reversed")
+
 
 def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
     """{fund: sum of its allocations}, by name."""
@@ -52,49 +75,73 @@ def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
     return dict(sorted(totals.items()))
 
 
-def tenders_of(postings: Iterable[Posting]) -> list[Tender]:
-    """The tender legs in posting rows, each once, by time; rows that are given twice count once."""
+def void_targets(postings: Iterable[Posting]) -> set[Receipt]:
+    """The receipts that rows take back and that are not among them: who asks the ledger for these
+    can tell a returned check from a void of nothing.
+    """
+    rows = list(postings)
+    named = {(row.source_system, row.receipt_no) for row in rows}
+    return {(row.source_system, row.void_of) for row in rows if _takes_back(row)} - named
+
+
+def tenders_of(
+    postings: Iterable[Posting], earlier: Mapping[Receipt, str] | None = None
+) -> list[Tender]:
+    """The tender legs in posting rows, each once, by time; rows that are given twice count once.
+
+    `earlier`: {receipt: business date} of those among `void_targets` that were posted before;
+    None: nobody looked, and what is not among the rows counts as posted.
+    """
     rows = {(row.source_system, row.receipt_no, row.line_no): row for row in postings}
     legs: dict[tuple[str, str, str], list[Posting]] = {}
     for key in sorted(rows):
         row = rows[key]
         legs.setdefault((row.source_system, row.receipt_no, row.tender_id), []).append(row)
-    standing = {
-        (row.source_system, row.receipt_no)
-        for row in rows.values()
-        if row.status in ("posted", "unknown")
-    }
-    named = {(row.source_system, row.receipt_no) for row in rows.values()}
-    tenders = [_tender(leg, standing, named) for leg in legs.values()]
-    return sorted(
-        tenders,
-        key=lambda tender: (
-            tender.posted_ms,
-            tender.source_system,
-            tender.receipt_no,
-            tender.tender_id,
-        ),
+    books = _Books(
+        {(row.source_system, row.receipt_no) for row in rows.values() if not _is_void(row)},
+        {(row.source_system, row.receipt_no): row.business_date for row in rows.values()},
+        earlier,
     )
+    found = sorted((_tender(leg, books) for leg in legs.values()), key=_in_order)
+    return list(_once(found))
 
 
-def _tender(
-    leg: Sequence[Posting], standing: set[tuple[str, str]], named: set[tuple[str, str]]
-) -> Tender:
+@dataclass(frozen=True)
+class _Books:
+    """What is known of receipts: those that stand, the business dates of those that these rows
+    name, and of those of before.
+    """
+
+    standing: set[Receipt]
+    named: Mapping[Receipt, str]
+    earlier: Mapping[Receipt, str] | None
+
+
+def _in_order(tender: Tender) -> tuple[int, str, str, str]:
+    return tender.posted_ms, tender.source_system, tender.receipt_no, tender.tender_id
+
+
+def _is_void(row: Posting) -> bool:
+    return row.status in ("void", "reversed")
+
+
+def _takes_back(row: Posting) -> bool:
+    return _is_void(row) and row.void_of not in ("", row.receipt_no)
+
+
+def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
     """One leg and its effect.
 
     void or reversed without void_of (or of itself): the receipt itself is taken back, effect 0.
     With void_of: it takes the named receipt back, effect minus; 0 when the export already shows the
-    named receipt as void.
+    named receipt as void, or when it was never posted.
     """
     first = leg[0]
-    sign = 1
-    if first.status in ("void", "reversed"):
-        target = (first.source_system, first.void_of)
-        is_reversal = first.void_of not in ("", first.receipt_no) and (
-            target in standing or target not in named
-        )
-        sign = -1 if is_reversal else 0
+    sign, outside = _effect(first, books)
     amount, change = abs(first.tender_amount_cents), abs(first.change_cents)
+    # exports write what is taken back with a minus or without
+    written = -1 if _is_void(first) and sum(row.allocation_cents for row in leg) < 0 else 1
+    said = {(row.tender_amount_cents, row.change_cents, row.tender_type, row.status) for row in leg}
     return Tender(
         receipt_no=first.receipt_no,
         source_system=first.source_system,
@@ -102,19 +149,65 @@ def _tender(
         tender_type=first.tender_type,
         posted_ms=first.posted_ms,
         business_date=first.business_date,
+        window_id=first.window_id,
+        session_id=first.session_id,
         cashier_id=first.cashier_id,
         status=first.status,
         tendered_cents=sign * amount,
         change_cents=sign * change,
         face_cents=amount - change,
         void_of=first.void_of,
-        funds=tuple((row.fund, sign * abs(row.allocation_cents)) for row in leg),
-        accounts=tuple((row.account_no, abs(row.allocation_cents)) for row in leg),
-        rows_agree=len(
-            {
-                (row.tender_amount_cents, row.change_cents, row.tender_type, row.status)
-                for row in leg
-            }
-        )
-        == 1,
+        void_by=first.void_by,
+        funds=tuple((row.fund, sign * written * row.allocation_cents) for row in leg),
+        accounts=tuple((row.account_no, written * row.allocation_cents) for row in leg),
+        rows_agree=len(said) == 1,
+        outside=outside,
     )
+
+
+def _effect(row: Posting, books: _Books) -> tuple[int, str]:
+    """(sign, why it is in no drawer)."""
+    if not _is_void(row):
+        return 1, ""
+    if not _takes_back(row):
+        return 0, ""
+    target = (row.source_system, row.void_of)
+    if target in books.named and target not in books.standing:
+        return 0, ""
+    posted = books.named.get(target) or (books.earlier or {}).get(target)
+    if posted is None:
+        return (-1, "") if books.earlier is None else (0, NEVER_POSTED)
+    is_earlier = posted < row.business_date
+    return -1, RETURNED if is_earlier and row.tender_type in RETURNABLE else ""
+
+
+def _once(tenders: Sequence[Tender]) -> Iterable[Tender]:
+    """What a receipt brought in is taken back once: a void after that has no effect. Of a receipt
+    of before nobody here knows the amount: one receipt takes it back.
+    """
+    left: dict[Receipt, int] = {}
+    for tender in tenders:
+        if not tender.is_void:
+            left[tender.receipt] = left.get(tender.receipt, 0) + tender.net_cents
+    by: dict[Receipt, str] = {}
+    for tender in tenders:
+        target = (tender.source_system, tender.void_of)
+        if not tender.is_void or tender.net_cents >= 0:
+            yield tender
+        elif _is_taken_back(tender, target, left, by):
+            nothing = tuple((fund, 0) for fund, _ in tender.funds)
+            yield replace(
+                tender, tendered_cents=0, change_cents=0, funds=nothing, outside=VOID_AGAIN
+            )
+        else:
+            if target in left:
+                left[target] += tender.net_cents
+            yield tender
+
+
+def _is_taken_back(
+    tender: Tender, target: Receipt, left: Mapping[Receipt, int], by: dict[Receipt, str]
+) -> bool:
+    if target in left:
+        return left[target] <= 0
+    return by.setdefault(target, tender.receipt_no) != tender.receipt_no

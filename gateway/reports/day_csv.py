@@ -64,6 +64,11 @@ def _session_rows(session: Json) -> Iterator[Json]:
             text = "; ".join([cause["title"], *cause["evidence"]])
             told = {"item": cause["kind"], "status": cause["strength"], "text": text}
             yield {"section": "cause", **who, **told, "over_short_cents": cents}
+    for count in session["counts"]:
+        told = {"item": count["kind"], "status": "stands" if count["stands"] else "replaced"}
+        text = f"{count['at_ms']} {count['source']}" + (" recount" if count["recount"] else "")
+        yield {"section": "count", **who, **told, "counted_cents": count["counted_cents"],
+               "text": text}  # fmt: skip
     for remark in session["exceptions"]:
         told = {"item": remark["kind"], "status": remark["at"], "text": remark["text"]}
         yield {"section": "exception", **who, **told}
@@ -78,8 +83,13 @@ def _deposit_rows(deposit: Json) -> Iterator[Json]:
         "posted_cents": deposit["funds_cents"],
         "counted_cents": deposit["deposit_cents"],
         "over_short_cents": deposit["over_short_cents"],
-        "status": "ties" if deposit["ties"] else "does not tie",
+        "status": "funds agree" if deposit["funds_agree"] else "funds do not agree",
     }
+    for name in ("held_over_cents", "held_in_cents", "after_close_cents"):
+        item = name.removesuffix("_cents").replace("_", " ")
+        yield {"section": "deposit", "item": item, "posted_cents": deposit[name]}
+    for line in deposit["returned"]:
+        yield {"section": "returned", "item": line["fund"], "posted_cents": line["cents"]}
 
 
 def _cell(value: object) -> object:

@@ -15,8 +15,12 @@ from gateway.business_day import local_time
 from gateway.config import Config
 from gateway.day.prove import Day, ProvedSession
 from gateway.explain.causes import Variance
+from gateway.office.deposit import Deposit
+from gateway.office.drawer import CountGroup
+from gateway.office.intervals import Interval
 from gateway.office.policy import against_policy, wanted
-from gateway.office.reconcile import Interval, Reconciliation
+from gateway.office.reconcile import Reconciliation, TenderLine
+from gateway.office.tenders import Tender
 
 VERSION = 1
 Json = dict[str, Any]
@@ -39,26 +43,8 @@ def day_report(day: Day, config: Config) -> Json:
         "sessions": [_session(proof, config, zone) for proof in day.proofs],
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,
-        "deposit": {
-            "funds": [
-                {"fund": fund, "cents": cents} for fund, cents in deposit.funds_cents.items()
-            ],
-            "tenders": [
-                {"tender": tender, "cents": cents}
-                for tender, cents in deposit.tenders_cents.items()
-                if cents
-            ],
-            "over_short": [
-                {"tender": tender, "cents": cents}
-                for tender, cents in deposit.over_short_cents.items()
-                if cents != 0
-            ],
-            "funds_cents": deposit.total_funds_cents,
-            "tenders_cents": deposit.total_tenders_cents,
-            "over_short_cents": deposit.total_over_short_cents,
-            "deposit_cents": deposit.deposit_cents,
-            "ties": deposit.ties,
-        },
+        "deposit": _deposit(deposit),
+        "held_in": [_tender(tender) for tender in day.held_in],
         "quarantined_rows": day.quarantined,
         "gaps": [
             {name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")}
@@ -70,6 +56,57 @@ def day_report(day: Day, config: Config) -> Json:
         ],
         "ledger": {"n": day.ledger_n, "head": day.ledger_head.hex()},
         "checkpoint": day.checkpoint,
+    }
+
+
+def _deposit(deposit: Deposit) -> Json:
+    return {
+        "funds": [{"fund": fund, "cents": cents} for fund, cents in deposit.funds_cents.items()],
+        "tenders": [
+            {"tender": tender, "cents": cents, "deposit_cents": deposit.by_tender_cents[tender]}
+            for tender, cents in deposit.tenders_cents.items()
+            if cents or deposit.by_tender_cents[tender] != 0
+        ],
+        "over_short": [
+            {"tender": tender, "cents": cents}
+            for tender, cents in deposit.over_short_cents.items()
+            if cents != 0
+        ],
+        "returned": [
+            {"fund": fund, "cents": cents} for fund, cents in deposit.returned_cents.items()
+        ],
+        "funds_cents": deposit.total_funds_cents,
+        "tenders_cents": deposit.total_tenders_cents,
+        "over_short_cents": deposit.total_over_short_cents,
+        "deposit_cents": deposit.deposit_cents,
+        "held_over_cents": deposit.held_over_cents,
+        "held_in_cents": deposit.held_in_cents,
+        "after_close_cents": deposit.after_close_cents,
+        "funds_agree": deposit.funds_agree,
+    }
+
+
+def _tender(tender: Tender) -> Json:
+    return {
+        "receipt_no": tender.receipt_no,
+        "source_system": tender.source_system,
+        "tender": tender.tender_type,
+        "net_cents": tender.net_cents,
+        "posted_ms": tender.posted_ms,
+        "business_date": tender.business_date,
+        "void_of": tender.void_of or None,
+    }
+
+
+def _count(group: CountGroup) -> Json:
+    return {
+        "kind": group.kind,
+        "at_ms": group.started_ms,
+        "counted_cents": group.counted_cents,
+        "keyed_cents": group.declared_cents,
+        "source": group.source,
+        "recount": group.is_recount,
+        "stands": not group.replaced,
     }
 
 
@@ -86,21 +123,31 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
         "closed_ms": session.closed_ms,
         "opening_cents": proved.opening_cents,
         "issued_cents": proved.issued_cents,
+        "opening_over_short_cents": proved.opening_over_short_cents,
         "drops_cents": proved.drops_cents,
         "tenders": [
             {
                 "tender": line.tender_type,
                 "posted_cents": line.posted_cents,
+                "held_over_cents": line.held_over_cents,
                 "expected_cents": line.expected_cents,
                 "counted_cents": line.counted_cents,
                 "over_short_cents": line.over_short_cents,
                 "status": line.status,
-                "wants": wanted(line.over_short_cents, policy),
+                "wants": wanted(_largest(line), policy),
             }
             for line in proved.lines
-            if line.posted_cents or line.counted_cents or line.tender_type == "cash"
+            if line.posted_cents
+            or line.expected_cents
+            or line.counted_cents
+            or line.tender_type == "cash"
         ],
         "intervals": [_interval(interval) for interval in proved.intervals],
+        "later_intervals": [_interval(interval) for interval in proved.later_intervals],
+        "counts": [_count(group) for group in session.groups],
+        "held_over": [_tender(tender) for tender in proved.held_over],
+        "after_close": [_tender(tender) for tender in proved.after_close],
+        "returned": [_tender(tender) for tender in proved.returned],
         "close": _denominations(proved),
         "variances": [_variance(variance) for variance in proof.variances],
         "drawer_openings": len(session.openings),
@@ -115,6 +162,12 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
         ],
         "instruments": dict(sorted(session.instruments.items())),
     }
+
+
+def _largest(line: TenderLine) -> int | None:
+    """What the policy is asked about: nothing is netted over a count."""
+    parts = [abs(cents) for cents in line.parts_cents]
+    return None if line.over_short_cents is None else max([abs(line.over_short_cents), *parts])
 
 
 def _interval(interval: Interval) -> Json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
 from gateway.reports.whole_table import print_whole
-from gateway.reports.words import difference, long_date, marked, shown, tie_line
+from gateway.reports.words import deposit_line, difference, long_date, marked, shown
 from gateway.terminal import printable
 
 if TYPE_CHECKING:
@@ -121,4 +121,4 @@ def _print_deposit(deposit: Json, console: Console) -> None:
     table.add_row("over/short", difference(deposit["over_short_cents"]))
     console.print()
     print_whole(table, console)
-    console.print(tie_line(deposit), highlight=False, soft_wrap=True)
+    console.print(deposit_line(deposit), highlight=False, soft_wrap=True)

@@ -36,12 +36,20 @@ def long_date(business_date: str) -> str:
     return date.strftime("%A ") + str(date.day) + date.strftime(" %B %Y")
 
 
-def tie_line(deposit: Json) -> str:
-    """How the totals tie, in words."""
+def deposit_line(deposit: Json) -> str:
+    """What the totals say, in words. That they agree is arithmetic: it counts no money again."""
     funds, tenders = format_cents(deposit["funds_cents"]), format_cents(deposit["tenders_cents"])
-    over_short = difference(deposit["over_short_cents"])
-    word = f"{SYMBOLS['balanced']} ties" if deposit["ties"] else f"{SYMBOL_OTHER} does not tie"
-    return (
-        f"{word}: funds {funds}, tenders {tenders}, deposit {shown(deposit['deposit_cents'])}, of"
-        f" it over/short {over_short}"
-    )
+    agree = "agree" if deposit["funds_agree"] else "do not agree"
+    text = f"funds {funds} and tenders {tenders} {agree}; over/short"
+    text += f" {difference(deposit['over_short_cents'])}"
+    for name, words in _APART.items():
+        if deposit[name]:
+            text += f"; {words} {format_cents(deposit[name])}"
+    return f"{text}; not yet counted a second time"
+
+
+_APART = {
+    "held_over_cents": "held over for a later deposit",
+    "held_in_cents": "held in from an earlier day",
+    "after_close_cents": "posted after a closing count, in no sum",
+}

@@ -5,7 +5,7 @@ A file is first laid into a temporary table (`staging`), where whole-file questi
 SQL; what is new of it is then posted in one transaction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -198,6 +198,21 @@ def postings_between(
         (window, business_date, since_ms, until_ms),
     )
     return [Posting(*row) for row in found]
+
+
+def receipts_posted(db: Db, receipts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """{(source_system, receipt_no): business date} of those that were posted, ever."""
+    found = {}
+    for source, receipt in sorted(receipts):
+        date = value(
+            db,
+            "SELECT min(business_date) FROM posting WHERE source_system = ? AND receipt_no = ?"
+            " AND status IN ('posted', 'unknown')",
+            (source, receipt),
+        )
+        if date is not None:
+            found[(source, receipt)] = str(date)
+    return found
 
 
 def windows_posted(db: Db, business_date: str) -> list[str]:

@@ -11,6 +11,7 @@ from gateway.incoming.posted_file import import_posted
 from gateway.office.deposit import deposit_of
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
+from gateway.office.tenders import tenders_of
 from gateway.store.ledger import Ledger
 from gateway.store.postings import postings_between
 from simulators.office.day import generate
@@ -76,7 +77,7 @@ def proofs_of(day, tmp_path):
         for window in day.windows:
             (session,) = drawer_sessions(records_of(day, window))
             proofs[window] = reconcile(
-                session, postings_between(ledger.db, window, date, 0, 0), date
+                session, tenders_of(postings_between(ledger.db, window, date, 0, 0)), date
             )
         return proofs
 
@@ -102,7 +103,7 @@ def test_the_proof_of_a_synthetic_day_is_its_truth(tmp_path, seed, error):
             proof.opening_cents,
             proof.drops_cents,
         )
-    assert deposit_of(list(proofs.values())).ties
+    assert deposit_of(list(proofs.values())).funds_agree
     assert day.truth.deposit_by_fund == deposit_of(list(proofs.values())).funds_cents
 
 

@@ -8,6 +8,7 @@ from gateway.explain.rank import explain
 from gateway.office.deposit import deposit_of
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
+from gateway.office.tenders import tenders_of
 from gateway.reports.day_report import day_report
 from tests.office.rows import DAY, Tape, posting
 
@@ -21,10 +22,12 @@ def report():
     (session,) = drawer_sessions(tape.count(90, "close", 27599).rows)
     proved = reconcile(
         session,
-        [
-            posting("R1", 10, 5000),
-            posting("=R2", 12, 700, fund="=HYPERLINK(1)", allocation_cents=699),
-        ],
+        tenders_of(
+            [
+                posting("R1", 10, 5000),
+                posting("=R2", 12, 700, fund="=HYPERLINK(1)", allocation_cents=699),
+            ]
+        ),
         DAY,
     )
     quarantined = [{"file": "posted.csv", "line": 3, "reason": "fund: empty"}]

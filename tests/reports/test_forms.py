@@ -15,6 +15,7 @@ from gateway.office.deposit import deposit_of
 from gateway.office.policy import wanted
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
+from gateway.office.tenders import tenders_of
 from gateway.reports.day_csv import to_csv
 from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
@@ -38,6 +39,7 @@ def test_csv_is_no_formula(report):
         "tender",
         "interval",
         "cause",
+        "count",
         "exception",
         "fund",
         "deposit",
@@ -104,7 +106,7 @@ def test_the_offices_own_rules_are_on_the_report():
     for minute in (20, 30, 40, 50):
         tape.opening(minute)
     (session,) = drawer_sessions(tape.count(1000, "close", 25000).rows)
-    proved = reconcile(session, [posting("R1", 961, 5000)], DAY)
+    proved = reconcile(session, tenders_of([posting("R1", 961, 5000)]), DAY)
     day = Day(
         DAY, 0, 1, [ProvedSession(proved, [])], deposit_of([proved]), [], [], [], [], 0, bytes(32)
     )

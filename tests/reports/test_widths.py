@@ -18,6 +18,7 @@ from gateway.money import format_cents
 from gateway.office.deposit import deposit_of
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
+from gateway.office.tenders import tenders_of
 from gateway.reports.day_report import day_report
 from gateway.reports.day_terminal import print_day
 from gateway.reports.words import difference, marked, shown
@@ -43,7 +44,7 @@ def report():
         postings.append(
             posting(f"R{number}", 10 + number, number * MILLION, tender=tender, fund=funds[1])
         )
-    proved = reconcile(session, postings, DAY)
+    proved = reconcile(session, tenders_of(postings), DAY)
     proofs = [ProvedSession(proved, explain(proved))]
     return day_report(
         Day(DAY, 0, 1, proofs, deposit_of([proved]), [], [], [], [], 41, bytes(32)), CONFIG

@@ -1,0 +1,139 @@
+"""Which drawer session a posted tender belongs to: whose drawer held the money. Pure.
+
+By the cashiering system's session where that names one drawer session, else by the cashier who
+posted it, else by time. Custody decides the drawer; the business date decides the deposit, and is
+not asked here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.office.drawer import DrawerSession
+from gateway.office.tenders import Tender
+
+# Of the tenders of one session_id so many percent lie in one drawer session by their time: then the
+# id means that session. An export that gives all sessions one id means nothing by it.
+SESSION_ID_PERCENT_MIN = 80
+
+
+@dataclass
+class Custody:
+    """The tenders of each session, in the order of the sessions, and those of no session.
+
+    `moved`: receipts that are with another session than their time alone would say.
+    """
+
+    held: list[list[Tender]]
+    loose: list[Tender] = field(default_factory=list)
+    moved: set[tuple[str, str]] = field(default_factory=set)
+
+
+def custody_of(
+    sessions: Sequence[DrawerSession],
+    tenders: Iterable[Tender],
+    date_of: Callable[[int], str],
+) -> Custody:
+    """`sessions` of one window in their order, tenders of that window; `date_of`: the office's
+    calendar date of a time in Unix milliseconds.
+    """
+    every = list(tenders)
+    found = Custody([[] for _ in sessions])
+    by_time = {id(tender): _by_time(sessions, tender, date_of) for tender in every}
+    named = _session_ids(every, by_time)
+    for tender in every:
+        at = by_time[id(tender)]
+        index = named.get((tender.source_system, tender.session_id))
+        if index is None or _is_theirs(sessions, tender, at):
+            index = _by_cashier(sessions, tender, at, date_of)
+        if index is None:
+            found.loose.append(tender)
+            continue
+        found.held[index].append(tender)
+        if index != at:
+            found.moved.add(tender.receipt)
+    return found
+
+
+def _by_time(
+    sessions: Sequence[DrawerSession], tender: Tender, date_of: Callable[[int], str]
+) -> int | None:
+    """The session that ran then. What was posted before the first session of a day, or after a
+    session had ended, belongs to the nearest one of that day, or of its business date.
+    """
+    at_ms = tender.posted_ms
+    running = next(
+        (n for n in range(len(sessions) - 1, -1, -1) if sessions[n].started_ms <= at_ms), None
+    )
+    today = date_of(at_ms)
+    if running is not None:
+        session = sessions[running]
+        is_open = session.closed_ms is None or at_ms < session.closed_ms
+        if is_open or date_of(session.ended_ms) == today:
+            return running
+    later = 0 if running is None else running + 1
+    if later < len(sessions) and date_of(sessions[later].started_ms) == today:
+        return later
+    if running is not None and date_of(sessions[running].started_ms) == tender.business_date:
+        return running
+    return None
+
+
+def _is_theirs(sessions: Sequence[DrawerSession], tender: Tender, at: int | None) -> bool:
+    """Whether the session that ran is that of the cashier who posted it."""
+    number = cashier_number(tender)
+    return at is not None and number is not None and sessions[at].cashier == number
+
+
+def _session_ids(
+    tenders: Sequence[Tender], by_time: dict[int, int | None]
+) -> dict[tuple[str, str], int]:
+    """{(source_system, session_id): session} of the ids that mean one drawer session."""
+    votes: dict[tuple[str, str], Counter[int]] = {}
+    cashiers: dict[tuple[str, str], set[str]] = {}
+    for tender in tenders:
+        index = by_time[id(tender)]
+        if not tender.session_id or index is None:
+            continue
+        key = (tender.source_system, tender.session_id)
+        votes.setdefault(key, Counter())[index] += 1
+        cashiers.setdefault(key, set()).add(tender.cashier_id)
+    found = {}
+    for key, counter in votes.items():
+        (index, most), *_ = counter.most_common(1)
+        if len(cashiers[key]) == 1 and most * 100 >= counter.total() * SESSION_ID_PERCENT_MIN:
+            found[key] = index
+    return found
+
+
+def _by_cashier(
+    sessions: Sequence[DrawerSession],
+    tender: Tender,
+    at: int | None,
+    date_of: Callable[[int], str],
+) -> int | None:
+    """The session of the cashier who posted it, where exactly one of that day is theirs; else the
+    one that ran.
+    """
+    number = cashier_number(tender)
+    if number is None or (at is not None and sessions[at].cashier in (None, number)):
+        return at
+    today = date_of(tender.posted_ms)
+    theirs = [
+        n
+        for n, session in enumerate(sessions)
+        if session.cashier == number
+        and today in (date_of(session.started_ms), date_of(session.ended_ms))
+    ]
+    return theirs[0] if len(theirs) == 1 else at
+
+
+def cashier_number(tender: Tender) -> int | None:
+    """The number that the cashier keys on the pad; None for a name, which no pad can say."""
+    return (
+        int(tender.cashier_id)
+        if tender.cashier_id.isascii() and tender.cashier_id.isdigit()
+        else None
+    )

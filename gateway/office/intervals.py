@@ -1,0 +1,260 @@
+"""The stretches between two counts of the whole drawer, what was posted in each, and what each is
+over or short. Pure.
+
+A count ends one interval and starts the next; nothing is netted over a count. `posted_at` against
+the start of the counts says in which interval a receipt is. A receipt near a count, whose amount is
+exactly what both sides of the count lack, goes to the other side, and that is said: two clocks and
+two hands do not agree to the second.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median_low
+
+from gateway.office.drawer import WHOLE_DRAWER, CountGroup, DrawerSession, Remark
+from gateway.office.tenders import Receipt, Tender
+
+# As near to the start of a count a receipt may be and yet belong to the other side: the sale was
+# rung up while the drawer was being counted.
+NEAR_COUNT_MS = 120_000
+# The clock of the posting system: so many receipts at least, of so many percent, and no nearer to
+# no offset at all than half of them.
+OFFSET_MATCHES_MIN = 6
+OFFSET_PERCENT_MIN = 60
+OFFSET_MIN_MS = 45_000
+OFFSET_MAX_MS = 900_000
+_OFFSET_STEP_MS = 5_000
+_OFFSET_WIDTH_MS = 20_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From one count of the whole drawer to the next."""
+
+    number: int
+    from_kind: str
+    to_kind: str
+    from_ms: int
+    to_ms: int
+    start_cents: int  # counted at its start
+    tendered_cents: int
+    change_cents: int
+    drops_cents: int
+    expected_cents: int
+    counted_cents: int
+    tenders: tuple[Tender, ...]  # of every type, by posted_at
+
+    @property
+    def over_short_cents(self) -> int:
+        """Positive: over. Negative: short."""
+        return self.counted_cents - self.expected_cents
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The intervals up to the closing count that stands, those after it, what was posted after the
+    last count, and what was moved over a count.
+    """
+
+    intervals: list[Interval]
+    later: list[Interval]
+    uncounted: list[Tender]
+    remarks: list[Remark]
+
+
+def expected_cash_cents(
+    opening_cents: int, tendered_cents: int, change_cents: int, drops_cents: int
+) -> int:
+    """What should lie in the drawer. Net of change: leaving it out shows overs that are none."""
+    return opening_cents + tendered_cents - change_cents - drops_cents
+
+
+def opening_cents(opening: CountGroup | None) -> int | None:
+    """As counted; the issued amount where no machine counted it (the session lists that)."""
+    if opening is None:
+        return None
+    return opening.declared_cents if opening.counted_cents is None else opening.counted_cents
+
+
+def float_of(session: DrawerSession) -> int | None:
+    """What a session began with, as issued; as counted where no amount was keyed."""
+    opening = session.opening
+    if opening is None:
+        return None
+    return opening.counted_cents if opening.declared_cents is None else opening.declared_cents
+
+
+def boundaries_of(session: DrawerSession) -> list[tuple[CountGroup, int]]:
+    """(count, cents in the whole drawer) of the counts that bound the intervals; the first one is
+    the opening float.
+    """
+    found: list[tuple[CountGroup, int]] = []
+    for group in session.counts(*WHOLE_DRAWER):
+        is_opening = group.kind == "opening_float"
+        cents = opening_cents(group) if is_opening else group.counted_cents
+        if cents is not None and (found or is_opening):
+            found.append((group, cents))
+    return found
+
+
+def place(
+    session: DrawerSession,
+    tenders: Sequence[Tender],
+    offset_ms: int = 0,
+    claimed: frozenset[Receipt] = frozenset(),
+) -> Placed:
+    """`offset_ms`: how far the posting system's clock is ahead. `claimed`: receipts that are of
+    this session by more than their time.
+    """
+    bounds = boundaries_of(session)
+    if len(bounds) < 2:
+        return Placed([], [], list(tenders), [])
+    stands = next((n for n, (group, _) in enumerate(bounds) if group is session.close), None)
+    shares = _shares(bounds, tenders, offset_ms)
+    moved = _moves(session, bounds, shares, offset_ms, claimed)
+    made = [_interval(session, bounds, n, shares[n - 1]) for n in range(1, len(bounds))]
+    cut = len(made) if stands is None else stands
+    return Placed(made[:cut], made[cut:], shares[-1], moved)
+
+
+def _shares(
+    bounds: Sequence[tuple[CountGroup, int]], tenders: Sequence[Tender], offset_ms: int
+) -> list[list[Tender]]:
+    """The tenders of each interval, and last those after the last count. What was posted before
+    the opening count is in the first interval.
+    """
+    shares: list[list[Tender]] = [[] for _ in bounds]
+    for tender in tenders:
+        at_ms = tender.posted_ms - offset_ms
+        index = sum(1 for group, _ in bounds[1:] if at_ms >= group.started_ms)
+        shares[index].append(tender)
+    return shares
+
+
+def _interval(
+    session: DrawerSession,
+    bounds: Sequence[tuple[CountGroup, int]],
+    number: int,
+    inside: Sequence[Tender],
+) -> Interval:
+    (start, start_cents), (end, end_cents) = bounds[number - 1], bounds[number]
+    cash = [tender for tender in inside if tender.tender_type == "cash"]
+    tendered = sum(tender.tendered_cents for tender in cash)
+    change = sum(tender.change_cents for tender in cash)
+    drops = sum(drop_cents(group) for group in drops_between(session, start, end))
+    expected = expected_cash_cents(start_cents, tendered, change, drops)
+    return Interval(
+        number, start.kind, end.kind, start.started_ms, end.started_ms, start_cents, tendered,
+        change, drops, expected, end_cents, tuple(inside),
+    )  # fmt: skip
+
+
+def drop_cents(group: CountGroup) -> int:
+    """As counted; as declared where no machine counted it: the cash has left the drawer all the
+    same.
+    """
+    return (group.declared_cents or 0) if group.counted_cents is None else group.counted_cents
+
+
+def drops_between(session: DrawerSession, start: CountGroup, end: CountGroup) -> list[CountGroup]:
+    """The drops between two counts, by their place in the order of the records."""
+    first, last = session.groups.index(start), session.groups.index(end)
+    return [g for g in session.groups[first:last] if g.kind == "drop" and not g.replaced]
+
+
+# --- over a count ---------------------------------------------------------------------------------
+
+
+def _moves(
+    session: DrawerSession,
+    bounds: Sequence[tuple[CountGroup, int]],
+    shares: list[list[Tender]],
+    offset_ms: int,
+    claimed: frozenset[Receipt],
+) -> list[Remark]:
+    """Move receipts over the count that they are next to, where exactly one of them explains what
+    both sides lack; in `shares`, and what is to be said of it. Behind the last count no money shows
+    that a receipt belongs there: what is short stays short.
+    """
+    said = []
+    for n in range(1, len(bounds)):
+        count, _ = bounds[n]
+        is_last = n == len(bounds) - 1
+        before = _interval(session, bounds, n, shares[n - 1]).over_short_cents
+        behind = 0 if is_last else _interval(session, bounds, n + 1, shares[n]).over_short_cents
+        if not before or (before < 0 if is_last else before + behind):
+            continue
+        # over before the count: a receipt after it was in the drawer already; short: not yet
+        source, target = (n, n - 1) if before > 0 else (n - 1, n)
+        fitting = [
+            tender
+            for tender in shares[source]
+            if tender.tender_type == "cash"
+            and tender.net_cents == abs(before)
+            and (
+                abs(tender.posted_ms - offset_ms - count.started_ms) <= NEAR_COUNT_MS
+                or (is_last and tender.receipt in claimed)
+            )
+        ]
+        if len(fitting) != 1:
+            continue
+        (tender,) = fitting
+        shares[source].remove(tender)
+        shares[target].append(tender)
+        shares[target].sort(key=lambda each: each.posted_ms)
+        side = "before" if before > 0 else "after"
+        name = count.kind.replace("_", " ")
+        text = (
+            f"receipt {tender.receipt_no} was posted close to the {name} and is counted {side} it:"
+            " its amount is exactly what both sides differ by"
+        )
+        said.append(Remark("moved_over_count", tender.posted_ms, text))
+    return said
+
+
+# --- the clock of the posting system --------------------------------------------------------------
+
+
+def clock_offset_ms(session: DrawerSession, tenders: Iterable[Tender]) -> tuple[int, int, int]:
+    """(how far the posting system's clock is ahead, by how many receipts, of how many): cash
+    receipts against drawer openings. 0 where they do not say that clearly.
+    """
+    times = [t.posted_ms for t in tenders if t.tender_type == "cash" and not t.is_void]
+    opened = [opening.opened_ms for opening in session.openings]
+    votes: Counter[int] = Counter()
+    for at_ms in times:
+        near = {
+            step
+            for opened_ms in opened
+            if abs(at_ms - opened_ms) <= OFFSET_MAX_MS
+            for step in _steps(at_ms - opened_ms)
+        }
+        votes.update(near)
+    if not votes:
+        return 0, 0, len(times)
+    none = votes[0]  # receipts that no offset at all would explain
+    best = max(votes, key=lambda step: (votes[step], -abs(step)))
+    clear = (
+        votes[best] >= OFFSET_MATCHES_MIN
+        and votes[best] * 100 >= len(times) * OFFSET_PERCENT_MIN
+        and none * 2 <= votes[best]
+        and abs(best * _OFFSET_STEP_MS) >= OFFSET_MIN_MS
+    )
+    if not clear:
+        return 0, votes[best], len(times)
+    around = [
+        at_ms - opened_ms
+        for at_ms in times
+        for opened_ms in opened
+        if abs(at_ms - opened_ms - best * _OFFSET_STEP_MS) <= _OFFSET_WIDTH_MS
+    ]
+    return int(median_low(around)), votes[best], len(times)
+
+
+def _steps(difference_ms: int) -> range:
+    """The offsets, in steps, that this difference speaks for."""
+    low = -((_OFFSET_WIDTH_MS - difference_ms) // _OFFSET_STEP_MS)
+    return range(low, (difference_ms + _OFFSET_WIDTH_MS) // _OFFSET_STEP_MS + 1)

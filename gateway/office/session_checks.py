@@ -1,0 +1,92 @@
+"""What only the end of a session's records shows: which counts stand, how often somebody counted,
+whether tapes are finished. Pure.
+"""
+
+from __future__ import annotations
+
+from gateway.money import format_cents
+from gateway.office.drawer import BY_HAND, GROUP_MARKS, CheckTape, CountGroup, DrawerSession
+
+COUNTS_MAX = 3  # rule R04: a drawer is counted blind so often
+
+
+def check_session(session: DrawerSession) -> None:
+    """Note what a person should look at, and which counts and tapes are replaced."""
+    _apply_recounts(session)
+    _check_tapes(session)
+    opening, close = session.opening, session.close
+    if session.groups and opening is None:
+        session.note(
+            "no_opening_float", session.groups[0].started_ms, "the opening float was never counted"
+        )
+    if session.groups and close is None:
+        session.note("never_closed", session.groups[-1].started_ms, "no closing count")
+    for group in session.counts(*GROUP_MARKS):
+        _check_count(session, group)
+    again = session.counts("close")[1:]
+    for group in again:
+        text = "closed again; the first closing count stands until a supervisor says otherwise"
+        session.note("closed_again", group.started_ms, text)
+    session.remarks.sort(key=lambda remark: remark.at_ms)
+
+
+def _check_count(session: DrawerSession, group: CountGroup) -> None:
+    """Whether somebody counted, how often, and whether machine and keyed amount agree."""
+    name, machine_cents = group.kind.replace("_", " "), group.machine_cents
+    if group.counted_cents is None:
+        text = f"{name} without a machine count"
+        session.note(f"{group.kind}_without_count", group.started_ms, text)
+    elif group.source == "by hand":
+        text = f"{name} of {format_cents(group.counted_cents)} counted by hand, by no machine"
+        session.note(f"{group.kind}_by_hand", group.started_ms, text)
+    elif group.declared_cents not in (None, machine_cents) and group.kind != "opening_float":
+        said = "declared" if group.kind == "drop" else "keyed"
+        text = (
+            f"{name} {said} {format_cents(group.declared_cents or 0)}, counted"
+            f" {format_cents(machine_cents or 0)}"
+        )
+        kind = "drop_differs" if group.kind == "drop" else "keyed_differs"
+        session.note(kind, group.started_ms, text)
+    attempts = session.attempts(group)
+    counted = [each for each in attempts if each.counted_cents is not None]
+    if len(counted) > 1:
+        told = ", ".join(format_cents(each.counted_cents or 0) for each in counted)
+        text = f"{name} counted {len(counted)} times: {told}; the last one is used"
+        session.note("counted_again", group.started_ms, text)
+    if len(counted) > COUNTS_MAX and group.kind in BY_HAND:
+        text = f"{name}: {len(counted)} counts, limit {COUNTS_MAX}"
+        session.note("too_many_counts", group.started_ms, text)
+
+
+def _check_tapes(session: DrawerSession) -> None:
+    """A tape that says what the one before says is the same checks once more."""
+    before: CheckTape | None = None
+    for tape in session.tapes:
+        if before and not before.replaced and tape.lines_cents and tape.repeats(before):
+            before.replaced = True
+            text = "the check tape repeats the one before, which is in no sum"
+            session.note("check_tape_again", tape.started_ms, text)
+        before = tape
+        if tape.declared_cents is None:
+            session.note("check_tape_no_total", tape.started_ms, "check tape without a total")
+        if tape.late_cents:
+            told = ", ".join(map(format_cents, tape.late_cents))
+            text = f"check tape: lines after its total, in no sum: {told}"
+            session.note("check_tape_late_lines", tape.started_ms, text)
+
+
+def _apply_recounts(session: DrawerSession) -> None:
+    """A recount with a count in it replaces the group before it; an empty one replaces nothing."""
+    standing: CountGroup | None = None
+    for group in session.groups:
+        if group.is_recount and group.counted_cents is None:
+            group.replaced = True
+            session.note(
+                "recount_without_count",
+                group.started_ms,
+                "recount without a machine count; the count before it stands",
+            )
+            continue
+        if group.is_recount and standing is not None:
+            standing.replaced = True
+        standing = group
