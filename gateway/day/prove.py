@@ -162,34 +162,67 @@ def _prove_window(
 ) -> tuple[list[ProvedSession], list[Tender]]:
     """(the sessions of the day, receipts of the day that lay in an earlier day's drawer)."""
     from_ms, until_ms = day_bounds(business_date, zone)
-    since_ms, to_ms = from_ms - REACH_MS, until_ms + REACH_MS
-
-    def date_of(at_ms: int) -> str:
-        return local_date(at_ms, zone)
-
-    epochs = [cursor["epoch"] for cursor in ledger.cursors() if cursor["device"] == window]
-    records = ledger.records(since_ms, to_ms, window)
-    sessions = drawer_sessions(records, currency, epochs, date_of)
-    rows = postings_between(ledger.db, window, business_date, since_ms, to_ms)
+    around = _Window(ledger, window, zone, currency)
+    rows = postings_between(
+        ledger.db, window, business_date, from_ms - REACH_MS, until_ms + REACH_MS
+    )
     tenders = tenders_of(rows, receipts_posted(ledger.db, void_targets(rows)))
-    custody = custody_of(sessions, tenders, date_of)
+    sessions = around.sessions(business_date)
+    custody = custody_of(sessions, tenders, around.date_of)
     proofs: list[ProvedSession] = []
-    held_in: list[Tender] = []
+    elsewhere: list[Tender] = []
     for index, (session, held) in enumerate(zip(sessions, custody.held, strict=True)):
-        if date_of(session.started_ms) != business_date:
-            held_in += [each for each in held if _is_held_in(each, business_date)]
+        if around.date_of(session.started_ms) != business_date:
+            elsewhere += held
             continue
         session.number = len(proofs) + 1
         claimed = frozenset(custody.moved & {tender.receipt for tender in held})
         before = float_of(sessions[index - 1]) if index else None
         proofs.append(_proved(reconcile(session, held, business_date, claimed, before), zone))
-    loose = [tender for tender in custody.loose if tender.business_date == business_date]
+    in_earlier, loose = around.held_before(business_date, custody.loose)
+    loose = [tender for tender in loose if tender.business_date == business_date]
     if loose:
         session = DrawerSession(window, len(proofs) + 1, max(from_ms, loose[0].posted_ms))
         text = f"payments were posted at {window} and nothing was counted there"
         session.note("no_session", session.started_ms, text)
         proofs.append(_proved(reconcile(session, loose, business_date), zone))
+    held_in = [each for each in elsewhere + in_earlier if _is_held_in(each, business_date)]
     return proofs, held_in
+
+
+class _Window:
+    """The drawer sessions of one window, as they are needed."""
+
+    def __init__(self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str) -> None:
+        self._ledger, self._window, self._zone, self._currency = ledger, window, zone, currency
+        self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
+
+    def date_of(self, at_ms: int) -> str:
+        """The office's calendar date."""
+        return local_date(at_ms, self._zone)
+
+    def sessions(self, business_date: str) -> list[DrawerSession]:
+        """Those of the date, whole, and of what else lies in its reach."""
+        from_ms, until_ms = day_bounds(business_date, self._zone)
+        records = self._ledger.records(from_ms - REACH_MS, until_ms + REACH_MS, self._window)
+        return drawer_sessions(records, self._currency, self._epochs, self.date_of)
+
+    def held_before(
+        self, business_date: str, tenders: Iterable[Tender]
+    ) -> tuple[list[Tender], list[Tender]]:
+        """(those that lay in a drawer of the day on which they were posted, the others): a receipt
+        of Friday evening belongs to Monday's deposit.
+        """
+        by_date: dict[str, list[Tender]] = {}
+        for tender in tenders:
+            by_date.setdefault(self.date_of(tender.posted_ms), []).append(tender)
+        loose = by_date.pop(business_date, [])
+        held: list[Tender] = []
+        for posted_on, theirs in sorted(by_date.items()):
+            custody = custody_of(self.sessions(posted_on), theirs, self.date_of)
+            held += [tender for each in custody.held for tender in each]
+            loose += custody.loose
+        return held, loose
 
 
 def _is_held_in(tender: Tender, business_date: str) -> bool:

@@ -1,0 +1,71 @@
+"""A day in a real ledger: tapes of windows go through ingest, postings through `till import`, and
+the day is proved as the command does it.
+"""
+
+import datetime
+import zoneinfo
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.day.prove import Day, prove_day
+from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
+from gateway.incoming.posted_file import ImportResult, import_posted
+from protocol import records
+from tests.delivery.bench import Office
+from tests.office.rows import DAY, DAY_MS, Tape
+
+ZONE = zoneinfo.ZoneInfo("America/Chicago")
+EVENING_MS = DAY_MS + 30 * 3_600_000  # all of the day, and of the night after it, has arrived
+
+
+def posted_csv(rows: list[Posting]) -> str:
+    """A posted.csv with its control line."""
+    lines = [",".join(COLUMNS)]
+    for row in rows:
+        at = datetime.datetime.fromtimestamp(row.posted_ms / 1000, ZONE)
+        values = dict(zip(COLUMNS, row.values(), strict=False))
+        lines.append(",".join(str(v) for v in {**values, "posted_at": at.isoformat()}.values()))
+    sums = [sum(getattr(row, name) for row in rows) for name in AMOUNTS]
+    names = ("tender_cents", "change_cents", "allocation_cents")
+    told = ",".join(f"{name}={cents}" for name, cents in zip(names, sums, strict=True))
+    return "\n".join([*lines, f"#control,rows={len(rows)},{told}", ""])
+
+
+class OfficeDay:
+    """One office with the windows of the tapes."""
+
+    def __init__(self, folder: Path, *tapes: Tape) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self.office = Office(folder)
+        self.office.clock.now_ms = EVENING_MS
+        self.windows = [tape.device for tape in tapes]
+        for tape in tapes:
+            self._count(tape)
+
+    def _count(self, tape: Tape) -> None:
+        device = self.office.device(tape.device)
+        for number, row in enumerate(tape.rows, 1):
+            times = {"boot": 1, "uptime_ms": number, "utc_ms": row.occurred_ms}
+            device.said.append(records.encode_record({**row.fields, **times}))
+            device.uptime_ms = number
+        for first in range(1, len(device.said) + 1, 16):
+            last = min(first + 15, len(device.said))
+            before = messages_before(device.said, first)
+            self.office.take(device.ev(first, last, before=before))
+
+    def post(self, rows: list[Posting] | str, name: str = "posted.csv") -> ImportResult:
+        """Import postings, or the text of a file."""
+        path = self.folder / name
+        path.write_text(rows if isinstance(rows, str) else posted_csv(rows))
+        return import_posted(self.office.ledger.db, path, Clock().utc_ms())
+
+    def day(self, business_date: str = DAY) -> Day:
+        return prove_day(self.office.ledger, self.windows, business_date, ZONE)
+
+
+def messages_before(said: list[bytes], first: int) -> bytes:
+    """The fingerprint of the record before the first one of a message."""
+    from protocol import messages
+
+    return messages.fingerprint_of(said[first - 2]) if first > 1 else bytes(8)

@@ -1,0 +1,123 @@
+"""Days that touch each other: sessions over midnight, money held from one day to the next, what
+the bank brings back.
+"""
+
+from tests.day.bench import OfficeDay
+from tests.office.rows import Tape, posting
+
+NEXT = "2026-11-21"
+MONDAY = "2026-11-23"
+
+
+def cash(day, window="w1"):
+    return [
+        (p.reconciliation.line("cash").over_short_cents, p.reconciliation.line("cash").status)
+        for p in day.proofs
+        if p.reconciliation.session.device == window
+    ]
+
+
+def test_a_session_over_midnight_is_proved_once_on_the_day_of_its_opening(tmp_path):
+    tape = Tape().mark(1080, "sign_on", 7).count(1081, "opening_float", 20000).opening(1300)
+    office = OfficeDay(tmp_path, tape.count(1450, "close", 28000))
+    office.post([posting("R1", 1200, 5000), posting("R2", 1445, 3000)])
+
+    assert [(0, "balanced")] == cash(office.day())
+    assert ([], 8000) == (office.day(NEXT).proofs, office.day().deposit.deposit_cents)
+
+
+def test_money_held_over_the_weekend_is_in_this_drawer_and_in_mondays_deposit(tmp_path):
+    tape = Tape().count(481, "opening_float", 20000).check(990, 3000).count(1000, "close", 27000)
+    office = OfficeDay(tmp_path, tape)
+    office.post(
+        [
+            posting("R1", 600, 5000),
+            posting("R2", 970, 2000, business_date=MONDAY),
+            posting("C1", 975, 3000, "check", business_date=MONDAY),
+        ]
+    )
+    friday, monday = office.day(), office.day(MONDAY)
+
+    assert [(0, "balanced")] == cash(friday)
+    assert (5000, 5000, 0) == (
+        friday.deposit.deposit_cents,
+        friday.deposit.held_over_cents,
+        friday.deposit.held_in_cents,
+    )
+    assert ([], 5000, 5000) == (
+        monday.proofs,
+        monday.deposit.held_in_cents,
+        monday.deposit.deposit_cents,
+    )
+    assert {"503-water": 5000} == monday.deposit.funds_cents
+
+
+def test_a_check_that_comes_back_after_days_is_a_returned_item(tmp_path):
+    tape = Tape().count(481, "opening_float", 20000).check(990, 10000).count(1000, "close", 20000)
+    office = OfficeDay(tmp_path, tape)
+    office.post([posting("C1", 600 - 4 * 1440, 5000, "check", business_date="2026-11-16")], "a.csv")
+    back = posting("X1", 700, 5000, "check", status="reversed", void_of="C1", fund="501-electric")
+    office.post([posting("C9", 610, 10000, "check"), back])
+    day = office.day()
+    line = day.proofs[0].reconciliation.line("check")
+
+    assert (10000, 0) == (line.expected_cents, line.over_short_cents)
+    assert (10000, {"501-electric": -5000}) == (
+        day.deposit.deposit_cents,
+        day.deposit.returned_cents,
+    )
+    assert day.is_balanced
+
+
+def test_a_void_of_what_nobody_ever_posted_changes_no_drawer(tmp_path):
+    tape = Tape().count(481, "opening_float", 20000).count(1000, "close", 20000)
+    office = OfficeDay(tmp_path, tape)
+    office.post([posting("V1", 700, 5000, status="void", void_of="R77")])
+
+    assert [(0, "balanced")] == cash(office.day())
+    kinds = [remark.kind for remark in office.day().proofs[0].reconciliation.remarks]
+    assert "void_of_unknown" in kinds
+
+
+def test_a_drawer_left_open_yesterday_does_not_swallow_today(tmp_path):
+    tape = Tape().mark(480 - 1440, "sign_on", 7).count(481 - 1440, "opening_float", 20000)
+    tape.mark(480, "sign_on", 8).count(481, "opening_float", 20000).count(1000, "close", 25000)
+    office = OfficeDay(tmp_path, tape)
+    office.post([posting("R1", 600, 5000, cashier_id="8")])
+    (proved,) = office.day().proofs
+
+    assert (8, 1) == (proved.reconciliation.session.cashier, proved.reconciliation.session.number)
+    assert [(0, "balanced")] == cash(office.day())
+
+
+def test_the_float_that_the_last_session_had_is_compared_with_this_opening(tmp_path):
+    tape = Tape().count(500 - 1440, "opening_float", 20000).count(1100 - 1440, "close", 20000)
+    office = OfficeDay(
+        tmp_path, tape.count(481, "opening_float", 18000).count(1000, "close", 18000)
+    )
+
+    (proved,) = office.day().proofs
+    kinds = [remark.kind for remark in proved.reconciliation.remarks]
+    assert kinds == ["overnight_difference"]
+
+
+def test_one_missing_declaration_hides_no_other_tender(tmp_path):
+    tape = Tape().count(481, "opening_float", 20000).count(1000, "close", 25000)
+    office = OfficeDay(tmp_path, tape)
+    office.post([posting("R1", 600, 5000), posting("M1", 610, 4000, "money_order")])
+    deposit = office.day().deposit
+
+    assert (5000, None) == (
+        deposit.by_tender_cents["cash"],
+        deposit.by_tender_cents["money_order"],
+    )
+    assert (None, False) == (deposit.deposit_cents, office.day().is_balanced)
+
+
+def test_cards_are_not_in_the_deposit_of_the_bank(tmp_path):
+    tape = Tape().count(481, "opening_float", 20000).mark(900, "card_total", 4000)
+    office = OfficeDay(tmp_path, tape.count(1000, "close", 25000))
+    office.post([posting("R1", 600, 5000), posting("K1", 610, 4000, "card")])
+    deposit = office.day().deposit
+
+    assert (5000, 4000) == (deposit.deposit_cents, deposit.by_tender_cents["card"])
