@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway.office.states import ISSUED
+
 GROUP_MARKS = ("opening_float", "drop", "checkpoint", "close")
 
 
@@ -125,6 +127,7 @@ class DrawerSession:
     number: int  # from 1 within the day
     started_ms: int
     cashier: int | None = None
+    state: str = ISSUED  # of gateway/office/states.py, as far as marks lead
     groups: list[CountGroup] = field(default_factory=list)
     tapes: list[CheckTape] = field(default_factory=list)
     declared_cents: dict[str, int] = field(default_factory=dict)  # by tender: sum of totals keyed

@@ -33,6 +33,7 @@ from gateway.office.drawer import (
     Tally,
 )
 from gateway.office.session_checks import check_session
+from gateway.office.states import next_state, refusal
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
 
 # {mark: the tender whose total it declares}
@@ -184,14 +185,18 @@ class _Reader:
         session = self.session(record)
         if kind == "opening_float" and (session.opening is not None or session.close is not None):
             session = self._start(record)
-        elif session.close is not None:
-            session.note(
-                f"{kind}_after_close",
-                record.occurred_ms,
-                f"{kind} was keyed after the closing count",
-            )
+        self._step(session, kind, record)
         self._group = CountGroup(kind, record.occurred_ms, declared_cents)
         session.groups.append(self._group)
+
+    def _step(self, session: DrawerSession, event: str, record: SeenRecord) -> None:
+        """The next state. A step that is refused is told; what was counted stays on record."""
+        after = next_state(session.state, event)
+        if after is not None:
+            session.state = after
+        elif event != "close":  # closed again: session_checks.py tells it with what stands
+            told = f"{event}_after_close" if session.close else f"{event}_refused"
+            session.note(told, record.occurred_ms, refusal(session.state, event))
 
     def _recount(self, record: SeenRecord, declared_cents: int | None) -> None:
         self._end_group()
@@ -201,6 +206,7 @@ class _Reader:
                 "recount_of_nothing", record.occurred_ms, "recount was keyed before any count"
             )
             return
+        self._step(session, "recount", record)
         before = session.groups[-1]
         if declared_cents is None:
             declared_cents = before.declared_cents

@@ -118,6 +118,7 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
         "window": session.device,
         "session": session.number,
         "cashier": session.cashier,
+        "state": session.state,
         "status": proved.status,
         "started_ms": session.started_ms,
         "closed_ms": session.closed_ms,
