@@ -25,11 +25,12 @@ VALUE_MAX = limit_of("value")
 _KEYED_CHARS_MAX = const(24)  # of a value, wrong keys and noughts in front included
 _IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
 
-# the marks of the digits 1 to 9 and 0 are limit_of("mark"), looked up at each key: kept, their
-# names are 700 bytes of heap
-_PAGES = const(5)  # of the display: two marks each
-_MAY_HAVE_VALUE = const((0, 1, 2, 3))  # card_total, sign_on, opening_float, drop
-_MUST_HAVE_VALUE = const((0, 1))
+# the marks of the keys 1 to 9, 0, 00 and 000 are numbers 1 to 12 of limit_of("mark"), looked up at
+# each key: kept, their names are 700 bytes of heap
+_PAGES = const(6)  # of the display: two marks each
+# sign_on, opening_float, drop, card_total, money_order, other
+_MAY_HAVE_VALUE = const((1, 2, 3, 10, 11, 12))
+_MUST_HAVE_VALUE = const((1, 10, 11, 12))
 
 
 class TenKey:
@@ -103,6 +104,11 @@ class TenKey:
             self._signals = self._signals[-(_LINES_MAX - 1) :] + [(beep, text)]
 
 
+def _key_of(number: int) -> str:
+    """The key of a mark: 1 to 9, then 0, 00 and 000."""
+    return "0" * (number - 9) or str(number)
+
+
 def tape_text(line: dict) -> str:
     """One line of the paper tape: what stands at the left, the amount, the symbol."""
     symbol = line["symbol"]
@@ -113,7 +119,7 @@ def tape_text(line: dict) -> str:
 class Marks:
     """The marks between counts: MARK, which, an optional value, MARK.
 
-        idle --MARK--> which? --its digit--> value --MARK--> idle: told as an event, or refused
+        idle --MARK--> which? --its key--> value --MARK--> idle: told as an event, or refused
                        `<>`: next page <--BS-- keys, BS
                        MARK, C, a minute ----- C, a minute -> idle: nothing told
 
@@ -124,7 +130,7 @@ class Marks:
 
     def __init__(self):
         self.active = False
-        self._digit = -1  # of the mark; below 0 none was keyed yet: -1 shows the first page
+        self._number = -1  # of the mark; below 0 none was keyed yet: -1 shows the first page
         self._value = ""  # as keyed, wrong keys included
         self._wrong = ""  # what the mark takes instead of this value
 
@@ -136,14 +142,14 @@ class Marks:
         if key == "C":
             self.active = False
             return None, "", "mark cancelled"
-        if self._digit < 0:
+        if self._number < 0:
             if key == "MARK":
                 return self.refuse("no mark")
             if key == "<>":
-                return self._ask("", -self._digit % _PAGES)
-            if len(key) > 1 or not key.isdigit():
-                return self._ask("error", -1 - self._digit)
-            self._digit = int(key)
+                return self._ask("", -self._number % _PAGES)
+            if not key.isdigit():
+                return self._ask("error", -1 - self._number)
+            self._number = int(key) or 9 + len(key)
         elif key == "BS":
             if not self._value:
                 return self._ask("", 0)
@@ -152,8 +158,8 @@ class Marks:
             self._value = (self._value + (key if key.isdigit() else key[0]))[:_KEYED_CHARS_MAX]
         before = self._wrong
         self._wrong = self._judge(key == "MARK")
-        name = limit_of("mark")[self._digit - 1]
-        text = ("mark %d %s %s" % (self._digit, name, self._value)).rstrip() + self._wrong
+        name = limit_of("mark")[self._number - 1]
+        text = ("mark %s %s %s" % (_key_of(self._number), name, self._value)).rstrip() + self._wrong
         if key != "MARK":
             return None, "error" if self._wrong and not before else "", text
         if self._wrong:
@@ -171,20 +177,20 @@ class Marks:
 
     def _ask(self, beep: str, page: int) -> tuple:
         """Show two of the marks, and let one be chosen."""
-        self._digit = -1 - page
+        self._number = -1 - page
         self._value = ""
         self._wrong = ""
         first = 2 * page
         names = limit_of("mark")
-        shown = (first + 1, names[first], (first + 2) % 10, names[first + 1])
-        return None, beep, "%d %s %d %s <>" % shown
+        shown = (_key_of(first + 1), names[first], _key_of(first + 2), names[first + 1])
+        return None, beep, "%s %s %s %s <>" % shown
 
     def _judge(self, is_whole: bool) -> str:
         """What is wrong with the value, "" for nothing."""
         value = self._value
         if not value:
-            return " needs a value" if is_whole and self._digit in _MUST_HAVE_VALUE else ""
-        if self._digit not in _MAY_HAVE_VALUE:
+            return " needs a value" if is_whole and self._number in _MUST_HAVE_VALUE else ""
+        if self._number not in _MAY_HAVE_VALUE:
             return " takes no value"
         if not value.isdigit():
             return " takes digits only"

@@ -25,8 +25,9 @@ PLACES = {
 MARKS = {
     "card_total": "0", "sign_on": "1", "opening_float": "2", "drop": "3", "checks_tape": "4",
     "close": "5", "recount": "6", "void_last_batch": "7", "checkpoint": "8", "done": "9",
+    "money_order": "00", "other": "000",
 }  # fmt: skip
-MUST_HAVE_VALUE = ("card_total", "sign_on")
+MUST_HAVE_VALUE = ("card_total", "sign_on", "money_order", "other")
 MAY_HAVE_VALUE = ("opening_float", "drop")  # every other mark takes none
 MARK_VALUE_MAX = 1_099_511_627_775  # docs/pad.md: 10,995,116,277.75 in cents
 SYMBOLS = {
@@ -172,7 +173,7 @@ def amount_keys(cents: int, symbol: str = "+") -> list[str]:
 
 
 def mark_keys(code: str, value: int | None = None) -> list[str]:
-    """MARK, which, the digits of the value if there is one, MARK. `code`: a digit or a name of
+    """MARK, which, the digits of the value if there is one, MARK. `code`: a key or a name of
     MARKS.
 
     PadError for what the pad would refuse: a value at a mark that takes none, none where one is

@@ -40,6 +40,8 @@ from tests.drivers.pad import MANUAL, Pad, tape
         ("MARK 5 1 5 C MARK 9 MARK", [("done", None)]),
         ("MARK + 5 MARK", [("close", None)]),
         ("MARK 00 MARK", []),
+        ("MARK 00 5 00 MARK", [("money_order", 500)]),
+        ("MARK 000 7 MARK", [("other", 7)]),
         ("MARK BS MARK", []),
         ("MARK 3 1 5 . 5 MARK", []),
         ("MARK 3 1 5 . BS 00 MARK", [("drop", 1500)]),
@@ -67,7 +69,7 @@ def test_marks(keys, marks):
 
 
 def test_every_mark_takes_a_value_as_the_manual_says():
-    table = MANUAL.partition("| Digit | Mark |")[2].partition("\n\n")[0]
+    table = MANUAL.partition("| Key | Mark |")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in row.split("|")] for row in table.splitlines()[2:]]
     assert sorted(row[2].strip("`") for row in rows) == sorted(limit_of("mark"))
     for _, digit, name, value, *_ in rows:
@@ -92,7 +94,8 @@ def test_every_mark_takes_a_value_as_the_manual_says():
         ("MARK 2 - 5 MARK", "mark 2 opening_float -5 takes digits only: key it again"),
         ("MARK 3 " + "9 " * 13 + "MARK", f"mark 3 drop {'9' * 13} is too high: key it again"),
         ("MARK MARK", "no mark: key it again"),
-        ("MARK 00 MARK", "no mark: key it again"),
+        ("MARK 00 MARK", "mark 00 money_order needs a value: key it again"),
+        ("MARK . MARK", "no mark: key it again"),
     ],
 )
 def test_a_refused_mark_beeps_says_why_and_changes_nothing_else(keys, told):
@@ -130,7 +133,7 @@ def test_a_wrong_key_beeps_at_once_and_once():
 
 
 def taken(keys: list[str]) -> tuple | None:
-    """What the manual makes of the keys between two MARKs: (digit, value), None for refused."""
+    """What the manual makes of the keys between two MARKs: (key, value), None for refused."""
     digit, value = "", ""
     for key in keys:
         if key == "BS" and not value:
@@ -139,9 +142,10 @@ def taken(keys: list[str]) -> tuple | None:
             value = value[:-1]
         elif digit:
             value += key if key.isdigit() else key[0]
-        elif key in "0123456789":
+        elif key.isdigit():
             digit = key
-    if not digit or (digit in "01" and not value) or (digit not in "0123" and value):
+    needs = digit in ("0", "1", "00", "000")
+    if not digit or (needs and not value) or (value and not needs and digit not in "23"):
         return None
     if value and (not value.isdigit() or int(value) > VALUE_MAX):
         return None
@@ -151,7 +155,7 @@ def taken(keys: list[str]) -> tuple | None:
 @settings(max_examples=200)
 @given(
     st.lists(
-        st.sampled_from([*"01233456789", "00", *sorted(set(KEYS) - {"", "C", "MARK", "000"})]),
+        st.sampled_from([*"01233456789", "00", *sorted(set(KEYS) - {"", "C", "MARK"})]),
         max_size=10,
     )
 )
@@ -159,7 +163,8 @@ def test_whatever_is_keyed_between_two_marks_the_second_ends_it(keys):
     pad = Pad()
     events = pad.keys("7 MARK " + " ".join(keys) + " MARK")
     beep, text = pad.told()[-1]
-    digits = {name: str(place % 10) for place, name in enumerate(limit_of("mark"), 1)}
+    names = [*"1234567890", "00", "000"]
+    digits = dict(zip(limit_of("mark"), names, strict=True))
 
     expected = taken(keys)
     assert [(digits[each["mark"]], each.get("value")) for each in events] == (
@@ -172,7 +177,7 @@ def test_whatever_is_keyed_between_two_marks_the_second_ends_it(keys):
 
 def test_the_pages_show_every_mark_and_come_round():
     pad = Pad()
-    pad.keys("MARK <> <> <> <> <>")
+    pad.keys("MARK <> <> <> <> <> <>")
     pages = [text for _, text in pad.told()]
 
     assert pages == [
@@ -181,15 +186,17 @@ def test_the_pages_show_every_mark_and_come_round():
         "5 close 6 recount <>",
         "7 void_last_batch 8 checkpoint <>",
         "9 done 0 card_total <>",
+        "00 money_order 000 other <>",
         "1 sign_on 2 opening_float <>",
     ]
-    assert {word for page in pages for word in page.split() if len(word) > 2} == {*limit_of("mark")}
+    words = {word for page in pages for word in page.split() if len(word) > 2}
+    assert words == {*limit_of("mark"), "000"}
     assert all(f"`{page}`" in MANUAL for page in pages)
 
 
 def test_a_key_that_no_mark_has_shows_the_page_again_with_a_beep():
     pad = Pad()
-    pad.keys("MARK <> 00 + 5 BS")
+    pad.keys("MARK <> . + 5 BS")
 
     assert pad.told()[1:] == [
         ("", "3 drop 4 checks_tape <>"),

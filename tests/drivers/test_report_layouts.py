@@ -26,8 +26,8 @@ LAYOUT = {
 }
 TOTAL = {"begins": "TOTAL", "is": "total", "columns": "pieces value"}
 ROW = {"begins": "", "is": "row", "columns": "denomination_any pieces value"}
-# What a printer of this family takes and does not print: ESC and GS with their values, padding, bell,
-# print modes, XON and XOFF (Epson's ESC/POS command reference).
+# What a printer of this family takes and does not print: ESC and GS with their values, padding,
+# bell, print modes, XON and XOFF (Epson's ESC/POS command reference).
 NOT_PRINTED = re.compile(
     rb"\x1b(?:[ !\-3=EGJMRVadrt{].|[$\\c]..|.)|\x1d(?:[!BHbfhwr].|[LWP]..|.)"
     rb"|[\x00\x02\x03\x07\x0e\x0f\x11-\x14\x18]",
