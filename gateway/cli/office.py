@@ -56,7 +56,7 @@ def reconcile(
     config: ConfigOption = CONFIG, date: DateOption = None, as_json: JsonOption = False
 ) -> None:
     """Prove every drawer session of a day and name what may explain a difference. Exit code 1 when
-    a drawer is not balanced.
+    the day is not final; its first lines say why.
     """
     from rich.console import Console
 
@@ -69,7 +69,7 @@ def reconcile(
     else:
         print_day(day, Console())
     _tell(note)
-    if not day["balanced"]:
+    if not day["final"]:
         raise typer.Exit(FINDING)
 
 

@@ -17,11 +17,12 @@ from typing import Any
 
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
-from gateway.explain.causes import Variance
+from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
+from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import IDLE_MS, drawer_sessions
@@ -68,6 +69,7 @@ class Day:
     unassigned: list[str] = field(
         default_factory=list
     )  # windows with postings that the configuration does not name
+    open_points: list[OpenPoint] = field(default_factory=list)  # why it is not final
     held_in: list[Tender] = field(
         default_factory=list
     )  # receipts of this business date that lay in an earlier day's drawer
@@ -78,7 +80,7 @@ class Day:
     @property
     def is_balanced(self) -> bool:
         """True when every tender of every session is balanced, and the allocations sum to the
-        tenders.
+        tenders. It may not be final all the same: see `open_points`.
         """
         return self.deposit.funds_agree and all(
             proof.reconciliation.status == BALANCED for proof in self.proofs
@@ -117,12 +119,18 @@ def prove_day(
     from_ms, until_ms = day_bounds(business_date, zone)
     declared = list(windows)
     posted = windows_posted(ledger.db, business_date)
+    refused = quarantined(ledger.db, from_ms)
+    unsettled = Unsettled(
+        not posted, tuple(f"{row['file']}:{row['line']}: {row['reason']}" for row in refused)
+    )
     unassigned = [window for window in posted if window not in declared]
     proofs: list[ProvedSession] = []
     held_in: list[Tender] = []
     idle: list[str] = []
     for window in [*declared, *unassigned]:
-        found, held = _prove_window(ledger, window, business_date, zone, currency)
+        found, held = _prove_window(
+            _Window(ledger, window, zone, currency), business_date, unsettled
+        )
         proofs += found
         held_in += held
         if not found and not held:
@@ -136,7 +144,10 @@ def prove_day(
         deposit=deposit_of([proof.reconciliation for proof in proofs], held_in),
         held_in=held_in,
         idle_windows=idle,
-        quarantined=quarantined(ledger.db, from_ms),
+        quarantined=refused,
+        open_points=open_points(
+            [proof.reconciliation for proof in proofs], bool(posted), len(refused)
+        ),
         gaps=ledger.gaps(from_ms),
         incidents=ledger.incidents(from_ms),
         ledger_n=n,
@@ -158,15 +169,11 @@ def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:
 
 
 def _prove_window(
-    ledger: Ledger, window: str, business_date: str, zone: zoneinfo.ZoneInfo, currency: str
+    around: _Window, business_date: str, unsettled: Unsettled
 ) -> tuple[list[ProvedSession], list[Tender]]:
     """(the sessions of the day, receipts of the day that lay in an earlier day's drawer)."""
-    from_ms, until_ms = day_bounds(business_date, zone)
-    around = _Window(ledger, window, zone, currency)
-    rows = postings_between(
-        ledger.db, window, business_date, from_ms - REACH_MS, until_ms + REACH_MS
-    )
-    tenders = tenders_of(rows, receipts_posted(ledger.db, void_targets(rows)))
+    from_ms, _ = day_bounds(business_date, around.zone)
+    tenders = around.tenders(business_date)
     sessions = around.sessions(business_date)
     custody = custody_of(sessions, tenders, around.date_of)
     proofs: list[ProvedSession] = []
@@ -178,14 +185,16 @@ def _prove_window(
         session.number = len(proofs) + 1
         claimed = frozenset(custody.moved & {tender.receipt for tender in held})
         before = float_of(sessions[index - 1]) if index else None
-        proofs.append(_proved(reconcile(session, held, business_date, claimed, before), zone))
+        proofs.append(
+            around.proved(reconcile(session, held, business_date, claimed, before), unsettled)
+        )
     in_earlier, loose = around.held_before(business_date, custody.loose)
     loose = [tender for tender in loose if tender.business_date == business_date]
     if loose:
-        session = DrawerSession(window, len(proofs) + 1, max(from_ms, loose[0].posted_ms))
-        text = f"payments were posted at {window} and nothing was counted there"
+        session = DrawerSession(around.window, len(proofs) + 1, max(from_ms, loose[0].posted_ms))
+        text = f"payments were posted at {around.window} and nothing was counted there"
         session.note("no_session", session.started_ms, text)
-        proofs.append(_proved(reconcile(session, loose, business_date), zone))
+        proofs.append(around.proved(reconcile(session, loose, business_date), unsettled))
     held_in = [each for each in elsewhere + in_earlier if _is_held_in(each, business_date)]
     return proofs, held_in
 
@@ -194,18 +203,31 @@ class _Window:
     """The drawer sessions of one window, as they are needed."""
 
     def __init__(self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str) -> None:
-        self._ledger, self._window, self._zone, self._currency = ledger, window, zone, currency
+        self.window, self.zone = window, zone
+        self._ledger, self._currency = ledger, currency
         self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
 
     def date_of(self, at_ms: int) -> str:
         """The office's calendar date."""
-        return local_date(at_ms, self._zone)
+        return local_date(at_ms, self.zone)
 
     def sessions(self, business_date: str) -> list[DrawerSession]:
         """Those of the date, whole, and of what else lies in its reach."""
-        from_ms, until_ms = day_bounds(business_date, self._zone)
-        records = self._ledger.records(from_ms - REACH_MS, until_ms + REACH_MS, self._window)
+        from_ms, until_ms = day_bounds(business_date, self.zone)
+        records = self._ledger.records(from_ms - REACH_MS, until_ms + REACH_MS, self.window)
         return drawer_sessions(records, self._currency, self._epochs, self.date_of)
+
+    def tenders(self, business_date: str) -> list[Tender]:
+        """Those of the date, and those that were posted in its reach."""
+        from_ms, until_ms = day_bounds(business_date, self.zone)
+        db, since_ms = self._ledger.db, from_ms - REACH_MS
+        rows = postings_between(db, self.window, business_date, since_ms, until_ms + REACH_MS)
+        return tenders_of(rows, receipts_posted(db, void_targets(rows)))
+
+    def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:
+        """With what may explain its differences."""
+        causes = explain(proof, lambda at_ms: local_time(at_ms, self.zone), unsettled)
+        return ProvedSession(proof, causes)
 
     def held_before(
         self, business_date: str, tenders: Iterable[Tender]
@@ -228,11 +250,6 @@ class _Window:
 def _is_held_in(tender: Tender, business_date: str) -> bool:
     is_known = tender.status != "unknown" and not tender.outside
     return is_known and tender.business_date == business_date
-
-
-def _proved(reconciliation: Reconciliation, zone: zoneinfo.ZoneInfo) -> ProvedSession:
-    causes = explain(reconciliation, lambda at_ms: local_time(at_ms, zone))
-    return ProvedSession(reconciliation, causes)
 
 
 def open_session(site: Site, device: str, now_ms: int) -> str | None:

@@ -17,6 +17,21 @@ Clock = Callable[[int], str]  # Unix milliseconds -> how the office writes that 
 
 
 @dataclass(frozen=True)
+class Unsettled:
+    """What is known to be missing from the day's postings: no cause is believed before it.
+
+    `nothing_posted`: no file of this day was imported; `refused`: rows and files that were not
+    posted, in words.
+    """
+
+    nothing_posted: bool = False
+    refused: tuple[str, ...] = ()
+
+
+SETTLED = Unsettled()
+
+
+@dataclass(frozen=True)
 class Cause:
     """One candidate."""
 

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.explain.cash import cash_causes
-from gateway.explain.causes import CAUSES_MAX, POSSIBLE, STRONG, Cause, Clock, Variance
+from gateway.explain.causes import (
+    CAUSES_MAX,
+    POSSIBLE,
+    SETTLED,
+    STRONG,
+    Cause,
+    Clock,
+    Unsettled,
+    Variance,
+)
 from gateway.explain.other_tenders import check_causes, other_causes
 from gateway.office.reconcile import Reconciliation
 
@@ -18,10 +27,31 @@ _TITLES = {  # where the decisive title would name a receipt and may not
 }
 
 
-def explain(proof: Reconciliation, clock: Clock = str) -> list[Variance]:
+def explain(
+    proof: Reconciliation, clock: Clock = str, unsettled: Unsettled = SETTLED
+) -> list[Variance]:
     """Every difference of a session with its candidate causes: cash by interval, the other tenders
-    for the session.
+    for the session. What is known to be missing from the postings comes first.
     """
+    found = _without_contradictions(_differences(proof, clock))
+    return [replace(each, causes=_after(unsettled, each.causes)) for each in found]
+
+
+def _after(unsettled: Unsettled, causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    """Nothing is strong while the postings are known to be incomplete."""
+    if unsettled.nothing_posted:
+        title = "Nothing was posted for this day"
+        check = "Import the day's posted file"
+        return (Cause("nothing_posted", POSSIBLE, title, ("no file of it was imported",), check),)
+    if not unsettled.refused:
+        return causes
+    title = "Rows or files of this day were refused, and their receipts are not posted"
+    check = "Correct the export and import it again"
+    first = Cause("refused", POSSIBLE, title, unsettled.refused[:3], check)
+    return _limited([first, *map(_weaker, causes)])
+
+
+def _differences(proof: Reconciliation, clock: Clock) -> list[Variance]:
     variances = []
     for interval in proof.intervals:
         cents = interval.over_short_cents
@@ -37,7 +67,7 @@ def explain(proof: Reconciliation, clock: Clock = str) -> list[Variance]:
                 else other_causes(proof, line.tender_type, cents)
             )
             variances.append(Variance(line.tender_type, 0, cents, _limited(causes)))
-    return _without_contradictions(variances)
+    return variances
 
 
 def _without_contradictions(variances: list[Variance]) -> list[Variance]:

@@ -30,7 +30,12 @@ def to_csv(report: Json) -> str:
 
 
 def _csv_rows(report: Json) -> list[Json]:
-    rows = [row for session in report["sessions"] for row in _session_rows(session)]
+    rows: list[Json] = [
+        {"section": "open point", "window": point["window"], "item": point["kind"],
+         "text": point["text"]}
+        for point in report["open_points"]
+    ]  # fmt: skip
+    rows += [row for session in report["sessions"] for row in _session_rows(session)]
     rows += _deposit_rows(report["deposit"])
     for line in report["quarantined_rows"]:
         item = f"{line['file']}:{line['line']}"

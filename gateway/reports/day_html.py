@@ -6,7 +6,7 @@ import zoneinfo
 
 from gateway.business_day import local_time
 from gateway.reports.day_report import Json
-from gateway.reports.words import deposit_line, difference, long_date, marked, shown
+from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 
 
 def to_html(report: Json) -> str:
@@ -28,6 +28,7 @@ def to_html(report: Json) -> str:
         difference=difference,
         marked=marked,
         deposit_line=deposit_line,
+        final_line=final_line,
         words=lambda text: text.replace("_", " "),
         clock=lambda at_ms: local_time(at_ms, zone),
     )

@@ -40,6 +40,11 @@ def day_report(day: Day, config: Config) -> Json:
         "currency": config.currency,
         "business_date": day.business_date,
         "balanced": day.is_balanced,
+        "final": day.is_balanced and not day.open_points,
+        "open_points": [
+            {"kind": point.kind, "window": point.window, "text": point.text}
+            for point in day.open_points
+        ],
         "sessions": [_session(proof, config, zone) for proof in day.proofs],
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,

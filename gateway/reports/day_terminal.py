@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
 from gateway.reports.whole_table import print_whole
-from gateway.reports.words import deposit_line, difference, long_date, marked, shown
+from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 from gateway.terminal import printable
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def print_day(report: Json, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    console.print(final_line(report), markup=False, highlight=False, soft_wrap=True)
     for session in report["sessions"]:
         _print_session(session, console)
     for window in report["windows_without_session"]:

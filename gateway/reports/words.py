@@ -48,6 +48,17 @@ def deposit_line(deposit: Json) -> str:
     return f"{text}; not yet counted a second time"
 
 
+def final_line(report: Json) -> str:
+    """Whether the day is final, and in one line why it is not."""
+    if report["final"]:
+        return "This day is final."
+    points = [
+        f"{point['window']}: {point['text']}" if point["window"] else point["text"]
+        for point in report["open_points"]
+    ]
+    return f"This day is not final: {'; '.join(points) or 'the allocations do not sum'}."
+
+
 _APART = {
     "held_over_cents": "held over for a later deposit",
     "held_in_cents": "held in from an earlier day",

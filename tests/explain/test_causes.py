@@ -1,5 +1,6 @@
 """Causes: the right one with its evidence, and no receipt named on amounts alone."""
 
+from gateway.explain.causes import Unsettled
 from gateway.explain.rank import explain
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
@@ -216,3 +217,29 @@ def test_a_machine_that_left_money_out_of_the_closing_count_is_the_possible_caus
 
     assert (cause.kind, cause.strength) == ("left_out_of_count", "possible")
     assert cause.evidence[0].endswith("coins: discrepancy (counter from 48 to 54; 1 piece)")
+
+
+def test_nothing_is_a_cause_while_nothing_was_posted():
+    (session,) = drawer_sessions(
+        Tape().count(0, "opening_float", 20000).opening(40).count(90, "close", 25000).rows
+    )
+    proof = reconcile(session, [], DAY)
+
+    assert first(explain(proof)) == ("not_posted", "possible", "")
+    assert first(explain(proof, unsettled=Unsettled(nothing_posted=True))) == (
+        "nothing_posted", "possible", "",
+    )  # fmt: skip
+
+
+def test_a_refused_row_comes_first_and_leaves_nothing_strong():
+    rows = [*sales(2), posting("R2", 40, 2599, status="unknown")]
+    (session,) = drawer_sessions(
+        Tape().count(0, "opening_float", 20000).count(90, "close", TOTAL).rows
+    )
+    refused = Unsettled(refused=("posted.csv:3: service: empty",))
+    (variance,) = explain(reconcile(session, tenders_of(rows), DAY), unsettled=refused)
+
+    assert ["refused", "not_posted"] == [cause.kind for cause in variance.causes]
+    assert variance.causes[0].evidence == ("posted.csv:3: service: empty",)
+    assert {"possible"} == {cause.strength for cause in variance.causes}
+    assert {""} == {cause.receipt_no for cause in variance.causes}
