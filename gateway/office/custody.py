@@ -7,9 +7,12 @@ not asked here.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.office.drawer import DrawerSession
 from gateway.office.tenders import Tender
@@ -41,7 +44,12 @@ def custody_of(
     """
     every = list(tenders)
     found = Custody([[] for _ in sessions])
-    by_time = {id(tender): _by_time(sessions, tender, date_of) for tender in every}
+    spans = [
+        _Span(each.started_ms, each.closed_ms, date_of(each.started_ms), date_of(each.ended_ms))
+        for each in sessions
+    ]
+    starts = [span.started_ms for span in spans]
+    by_time = {id(tender): _by_time(spans, starts, tender, date_of) for tender in every}
     named = _session_ids(every, by_time)
     for tender in every:
         at = by_time[id(tender)]
@@ -57,26 +65,33 @@ def custody_of(
     return found
 
 
+class _Span(NamedTuple):
+    """When a session ran, and on which dates of the office's calendar."""
+
+    started_ms: int
+    closed_ms: int | None
+    first_date: str
+    last_date: str
+
+
 def _by_time(
-    sessions: Sequence[DrawerSession], tender: Tender, date_of: Callable[[int], str]
+    spans: Sequence[_Span], starts: Sequence[int], tender: Tender, date_of: Callable[[int], str]
 ) -> int | None:
     """The session that ran then. What was posted before the first session of a day, or after a
     session had ended, belongs to the nearest one of that day, or of its business date.
     """
     at_ms = tender.posted_ms
-    running = next(
-        (n for n in range(len(sessions) - 1, -1, -1) if sessions[n].started_ms <= at_ms), None
-    )
-    today = date_of(at_ms)
-    if running is not None:
-        session = sessions[running]
-        is_open = session.closed_ms is None or at_ms < session.closed_ms
-        if is_open or date_of(session.ended_ms) == today:
+    running = bisect_right(starts, at_ms) - 1
+    if running >= 0:
+        closed_ms = spans[running].closed_ms
+        if closed_ms is None or at_ms < closed_ms:
             return running
-    later = 0 if running is None else running + 1
-    if later < len(sessions) and date_of(sessions[later].started_ms) == today:
-        return later
-    if running is not None and date_of(sessions[running].started_ms) == tender.business_date:
+    today = date_of(at_ms)
+    if running >= 0 and spans[running].last_date == today:
+        return running
+    if running + 1 < len(spans) and spans[running + 1].first_date == today:
+        return running + 1
+    if running >= 0 and spans[running].first_date == tender.business_date:
         return running
     return None
 
@@ -132,8 +147,9 @@ def _by_cashier(
 
 def cashier_number(tender: Tender) -> int | None:
     """The number that the cashier keys on the pad; None for a name, which no pad can say."""
-    return (
-        int(tender.cashier_id)
-        if tender.cashier_id.isascii() and tender.cashier_id.isdigit()
-        else None
-    )
+    return _number(tender.cashier_id)
+
+
+@lru_cache(maxsize=1_024)
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -9,6 +9,7 @@ two hands do not agree to the second.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,7 @@ OFFSET_MATCHES_MIN = 6
 OFFSET_PERCENT_MIN = 60
 OFFSET_MIN_MS = 45_000
 OFFSET_MAX_MS = 900_000
-_OFFSET_STEP_MS = 5_000
-_OFFSET_WIDTH_MS = 20_000
+_OFFSET_WIDTH_MS = 20_000  # so far apart two receipts of one offset may be
 
 
 @dataclass(frozen=True)
@@ -223,38 +223,50 @@ def clock_offset_ms(session: DrawerSession, tenders: Iterable[Tender]) -> tuple[
     receipts against drawer openings. 0 where they do not say that clearly.
     """
     times = [t.posted_ms for t in tenders if t.tender_type == "cash" and not t.is_void]
-    opened = [opening.opened_ms for opening in session.openings]
-    votes: Counter[int] = Counter()
-    for at_ms in times:
-        near = {
-            step
-            for opened_ms in opened
-            if abs(at_ms - opened_ms) <= OFFSET_MAX_MS
-            for step in _steps(at_ms - opened_ms)
-        }
-        votes.update(near)
+    opened = sorted(opening.opened_ms for opening in session.openings)
+    if min(len(times), len(opened)) < OFFSET_MATCHES_MIN:
+        return 0, 0, len(times)
+    at_nought = sum(_is_open_near(opened, at_ms) for at_ms in times)
+    if at_nought * 100 > len(times) * OFFSET_PERCENT_MIN:
+        return 0, at_nought, len(times)
+    # of each receipt, how far it is from each opening in reach
+    apart = [
+        [
+            at_ms - opened_ms
+            for opened_ms in opened[
+                bisect_left(opened, at_ms - OFFSET_MAX_MS) : bisect_right(
+                    opened, at_ms + OFFSET_MAX_MS
+                )
+            ]
+        ]
+        for at_ms in times
+    ]
+    votes = Counter(step for each in apart for step in {ms // _OFFSET_WIDTH_MS for ms in each})
     if not votes:
         return 0, 0, len(times)
-    none = votes[0]  # receipts that no offset at all would explain
-    best = max(votes, key=lambda step: (votes[step], -abs(step)))
-    clear = (
-        votes[best] >= OFFSET_MATCHES_MIN
-        and votes[best] * 100 >= len(times) * OFFSET_PERCENT_MIN
-        and none * 2 <= votes[best]
-        and abs(best * _OFFSET_STEP_MS) >= OFFSET_MIN_MS
+    step = max(votes, key=lambda at: (votes[at] + votes[at + 1], -abs(at)))
+    middle_ms = (step + 1) * _OFFSET_WIDTH_MS
+    offset_ms = int(median_low(_around(apart, middle_ms)))
+    matched = _matching(apart, offset_ms)
+    is_clear = (
+        matched >= OFFSET_MATCHES_MIN
+        and matched * 100 >= len(times) * OFFSET_PERCENT_MIN
+        and at_nought * 2 <= matched
+        and abs(offset_ms) >= OFFSET_MIN_MS
     )
-    if not clear:
-        return 0, votes[best], len(times)
-    around = [
-        at_ms - opened_ms
-        for at_ms in times
-        for opened_ms in opened
-        if abs(at_ms - opened_ms - best * _OFFSET_STEP_MS) <= _OFFSET_WIDTH_MS
-    ]
-    return int(median_low(around)), votes[best], len(times)
+    return (offset_ms if is_clear else 0), matched, len(times)
 
 
-def _steps(difference_ms: int) -> range:
-    """The offsets, in steps, that this difference speaks for."""
-    low = -((_OFFSET_WIDTH_MS - difference_ms) // _OFFSET_STEP_MS)
-    return range(low, (difference_ms + _OFFSET_WIDTH_MS) // _OFFSET_STEP_MS + 1)
+def _is_open_near(opened: Sequence[int], at_ms: int) -> bool:
+    place = bisect_left(opened, at_ms - _OFFSET_WIDTH_MS)
+    return place < len(opened) and opened[place] <= at_ms + _OFFSET_WIDTH_MS
+
+
+def _around(apart: Sequence[Sequence[int]], middle_ms: int) -> list[int]:
+    """The distances that lie near one."""
+    return [ms for each in apart for ms in each if abs(ms - middle_ms) <= _OFFSET_WIDTH_MS]
+
+
+def _matching(apart: Sequence[Sequence[int]], offset_ms: int) -> int:
+    """How many receipts have an opening that far away."""
+    return sum(any(abs(ms - offset_ms) <= _OFFSET_WIDTH_MS for ms in each) for each in apart)

@@ -8,7 +8,8 @@ day is a returned item: the bank brought it, no cashier did, and no drawer is sh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.facts.postings import Posting
 
@@ -19,8 +20,7 @@ RETURNABLE = ("check", "ach")  # what a bank brings back
 Receipt = tuple[str, str]  # (source_system, receipt_no)
 
 
-@dataclass(frozen=True)
-class Tender:
+class Tender(NamedTuple):
     """One tender leg with its effect: signs are those of the money, a reversal's amounts are
     negative, a void's are zero.
     """
@@ -196,8 +196,8 @@ def _once(tenders: Sequence[Tender]) -> Iterable[Tender]:
             yield tender
         elif _is_taken_back(tender, target, left, by):
             nothing = tuple((fund, 0) for fund, _ in tender.funds)
-            yield replace(
-                tender, tendered_cents=0, change_cents=0, funds=nothing, outside=VOID_AGAIN
+            yield tender._replace(
+                tendered_cents=0, change_cents=0, funds=nothing, outside=VOID_AGAIN
             )
         else:
             if target in left:
