@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from gateway.office.drawer import DrawerSession
@@ -48,7 +49,8 @@ def custody_of(
         _Span(each.started_ms, each.closed_ms, date_of(each.started_ms), date_of(each.ended_ms))
         for each in sessions
     ]
-    starts = [span.started_ms for span in spans]
+    # in the order of the records; a board without the time yet may say an earlier one
+    starts = list(accumulate((span.started_ms for span in spans), max))
     by_time = {id(tender): _by_time(spans, starts, tender, date_of) for tender in every}
     named = _session_ids(every, by_time)
     for tender in every:

@@ -2,7 +2,10 @@
 the bank brings back.
 """
 
-from tests.day.bench import OfficeDay
+import pytest
+
+from gateway.day.prove import default_business_date
+from tests.day.bench import EVENING_MS, ZONE, OfficeDay, posted_csv
 from tests.office.rows import Tape, posting
 
 NEXT = "2026-11-21"
@@ -121,3 +124,45 @@ def test_cards_are_not_in_the_deposit_of_the_bank(tmp_path):
     deposit = office.day().deposit
 
     assert (5000, 4000) == (deposit.deposit_cents, deposit.by_tender_cents["card"])
+
+
+def kinds(day):
+    return [point.kind for point in day.open_points]
+
+
+def test_a_day_whose_file_was_refused_is_the_day_that_is_shown(tmp_path):
+    tape = Tape().count(481 - 1440, "opening_float", 20000).count(1002 - 1440, "close", 25000)
+    office = OfficeDay(
+        tmp_path, tape.count(481, "opening_float", 20000).count(1002, "close", 31000)
+    )
+    office.post([posting("R1", 600 - 1440, 5000, business_date="2026-11-19")], "thursday.csv")
+    friday = posted_csv([posting("R2", 600, 11000)]).replace("tender_cents=11000", "tender_cents=1")
+    assert "unposted" == office.post(friday, "friday.csv").state
+    shown = default_business_date(office.office.ledger, ZONE, EVENING_MS - 12 * 3_600_000)
+
+    assert "2026-11-20" == shown
+    assert ["nothing_posted"] == [k for k in kinds(office.day(shown)) if k != "differs"][:1]
+
+
+def test_a_refused_row_is_named_before_any_other_cause(tmp_path):
+    tape = Tape().count(481, "opening_float", 20000).opening(600).opening(601)
+    office = OfficeDay(tmp_path, tape.count(1002, "close", 27000))
+    rows = [posting("R1", 600, 5000), posting("R2", 601, 2000, fund="x" * 41)]
+    assert 1 == office.post(rows).refused
+    day = office.day()
+    (variance,) = day.proofs[0].variances
+
+    assert ["refused", "differs"] == kinds(day)
+    assert "refused" == variance.causes[0].kind
+    assert {"possible"} == {cause.strength for cause in variance.causes}
+
+
+@pytest.mark.parametrize("status", ["unknown", "posted"])
+def test_a_final_day_has_no_open_point(tmp_path, status):
+    office = OfficeDay(
+        tmp_path, Tape().count(481, "opening_float", 20000).count(1002, "close", 25000)
+    )
+    office.post([posting("R1", 600, 5000), posting("R2", 700, 300, "check", status=status)])
+
+    expected = {"unknown": ["unknown_posting"], "posted": ["proof_missing"]}[status]
+    assert expected == kinds(office.day())
