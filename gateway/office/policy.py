@@ -5,10 +5,11 @@ from __future__ import annotations
 import zoneinfo
 
 from gateway.business_day import business_date_of
-from gateway.config import Config, Policy
+from gateway.config import Config
 from gateway.office.drawer import Remark
 from gateway.office.openings import unreceipted_openings
 from gateway.office.reconcile import Reconciliation
+from gateway.policy_tables import Policy
 
 
 def against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneInfo) -> list[Remark]:
@@ -18,11 +19,9 @@ def against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneIn
     found = []
     end_ms = proved.session.closed_ms or proved.session.started_ms
     lonely = sum(len(unreceipted_openings(proved, interval)) for interval in proved.intervals)
-    if lonely > config.policy.no_sale_openings_max:
-        text = (
-            f"{lonely} drawer openings without a receipt, limit"
-            f" {config.policy.no_sale_openings_max}"
-        )
+    limit = config.policy.R11.no_sale_openings
+    if lonely > limit:
+        text = f"{lonely} drawer openings without a receipt, limit {limit}"
         found.append(Remark("no_sale_openings", end_ms, text))
     late = [
         tender
@@ -37,14 +36,16 @@ def against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneIn
     return found
 
 
-def wanted(over_short_cents: int | None, policy: Policy) -> str:
-    """What the office's policy wants for a difference: nothing, reason, supervisor, report or
-    incident.
+def wanted(over_short_cents: int | None, policy: Policy, is_interval: bool = False) -> str:
+    """What the office's policy wants for the difference of a session's tender, or of an interval
+    (R08): nothing, reason, supervisor, report or incident.
     """
+    if policy.R08.severity == "off":
+        return ""
     cents = abs(over_short_cents or 0)
+    limits = policy.R08.interval if is_interval else policy.R08.session
     steps = (
-        (policy.incident_cents, "incident"), (policy.report_cents, "report"),
-        (policy.supervisor_cents, "supervisor"),
-        (policy.reason_cents, "reason"),
+        (limits.incident_cents, "incident"), (limits.report_cents, "report"),
+        (limits.supervisor_cents, "supervisor"), (limits.reason_cents, "reason"),
     )  # fmt: skip
     return next((name for limit, name in steps if cents >= limit), "")
