@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import zoneinfo
-
-from gateway.business_day import business_date_of
 from gateway.config import Config
+from gateway.office.calendar import calendar_of
 from gateway.office.drawer import Remark
 from gateway.office.openings import unreceipted_openings
 from gateway.office.reconcile import Reconciliation
 from gateway.policy_tables import Policy
 
 
-def against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneInfo) -> list[Remark]:
+def against_policy(proved: Reconciliation, config: Config) -> list[Remark]:
     """What the office's own rules say: openings without a receipt (R11) and receipts dated before
     the cut-off (R15).
     """
@@ -23,10 +21,11 @@ def against_policy(proved: Reconciliation, config: Config, zone: zoneinfo.ZoneIn
     if lonely > limit:
         text = f"{lonely} drawer openings without a receipt, limit {limit}"
         found.append(Remark("no_sale_openings", end_ms, text))
+    calendar = calendar_of(config)
     late = [
         tender
         for tender in proved.tenders
-        if business_date_of(tender.posted_ms, zone, config.cut_off) > tender.business_date
+        if calendar.business_date_of(tender.posted_ms) > tender.business_date
     ]
     if late:
         text = (
