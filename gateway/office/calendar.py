@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import functools
 import zoneinfo
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.business_day import local_ms
 from gateway.config import Config
@@ -32,6 +32,10 @@ class Calendar:
     table: CalendarTable
     zone: zoneinfo.ZoneInfo
     cut_off: datetime.time
+    # business_day_from of dates that were asked for: a day has thousands of receipts
+    _known: dict[datetime.date, datetime.date] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def why_closed(self, date: datetime.date) -> str:
         """Why a date is no business day: "weekend", the rule of a holiday, "closed"; "" for one
@@ -51,8 +55,12 @@ class Calendar:
 
     def business_day_from(self, date: datetime.date) -> datetime.date:
         """This date, or the first business day after it."""
+        if date in self._known:
+            return self._known[date]
+        asked = date
         for _ in range(DAYS_MAX):
             if date >= _LAST or self.is_business_day(date):
+                self._known[asked] = date
                 return date
             date += _DAY
         raise UsageError(

@@ -1,38 +1,99 @@
-"""The office's own rules against a proved session: limits of differences, openings, the cut-off."""
+"""The office's rules against one proved session, and what they want for a difference."""
 
 from __future__ import annotations
 
 from gateway.config import Config
-from gateway.office.calendar import calendar_of
+from gateway.office import rule_facts as facts
 from gateway.office.drawer import Remark
-from gateway.office.openings import unreceipted_openings
 from gateway.office.reconcile import Reconciliation
+from gateway.office.rule_finding import under
+from gateway.office.rules import findings
+from gateway.office.rules_drawer import step_of
+from gateway.office.tenders import Tender
 from gateway.policy_tables import Policy
+
+SESSION_RULES = ("R11", "R15")  # those that a session's own values allow
 
 
 def against_policy(proved: Reconciliation, config: Config) -> list[Remark]:
-    """What the office's own rules say: openings without a receipt (R11) and receipts dated before
-    the cut-off (R15).
+    """What the rules of the office find in a session: drawer openings (R11), receipts dated against
+    the cut-off and the calendar (R15).
     """
-    found = []
-    end_ms = proved.session.closed_ms or proved.session.started_ms
-    lonely = sum(len(unreceipted_openings(proved, interval)) for interval in proved.intervals)
-    limit = config.policy.R11.no_sale_openings
-    if lonely > limit:
-        text = f"{lonely} drawer openings without a receipt, limit {limit}"
-        found.append(Remark("no_sale_openings", end_ms, text))
-    calendar = calendar_of(config)
-    late = [
-        tender
-        for tender in proved.tenders
-        if calendar.business_date_of(tender.posted_ms) > tender.business_date
+    session = session_facts(proved)
+    day = facts.DayFacts(
+        business_date="",
+        now_ms=session.closed_ms or session.opened_ms,
+        sessions=(session,),
+        receipts=[receipt for receipt in session.receipts if receipt.in_expected],
+    )
+    return [
+        Remark(found.kind, found.at_ms, found.text)
+        for found in findings(day, under(config), SESSION_RULES)
     ]
-    if late:
-        text = (
-            f"{len(late)} receipts after the cut-off belong to this day, first {late[0].receipt_no}"
-        )
-        found.append(Remark("after_cut_off", late[0].posted_ms, text))
-    return found
+
+
+def session_facts(proved: Reconciliation) -> facts.Session:
+    """A proved session as the rules look at it. A drawer session names its counts and openings by
+    window and time, "w1@1795215600000": it keeps no record numbers.
+    """
+    session = proved.session
+    name = f"{session.device}/{session.number}"
+    return facts.Session(
+        name=name,
+        device=session.device,
+        cashier="" if session.cashier is None else str(session.cashier),
+        opened_ms=session.started_ms,
+        closed_ms=session.closed_ms,
+        issued_cents=proved.issued_cents,
+        counts=[
+            facts.Count(
+                f"{session.device}@{group.started_ms}",
+                group.kind,
+                group.started_ms,
+                group.counted_cents,
+                group.counted_cents,
+                bool(group.pieces()),
+            )
+            for group in session.groups
+            if group.kind != "drop"
+        ],
+        openings=[
+            facts.Opening(f"{session.device}@{each.opened_ms}", each.opened_ms, each.dwell_ms)
+            for each in session.openings
+        ],
+        drops=[
+            facts.Drop(
+                f"{session.device}@{group.started_ms}",
+                group.started_ms,
+                "",
+                group.declared_cents,
+                group.counted_cents,
+            )
+            for group in session.groups
+            if group.kind == "drop"
+        ],
+        receipts=[
+            *(_receipt(tender, session.device, name, True) for tender in proved.tenders),
+            *(_receipt(tender, session.device, name, False) for tender in proved.other_day),
+            *(_receipt(tender, session.device, name, False) for tender in proved.unknown),
+        ],
+    )
+
+
+def _receipt(tender: Tender, window: str, session: str, in_expected: bool) -> facts.Receipt:
+    return facts.Receipt(
+        source=tender.source_system,
+        number=tender.receipt_no,
+        window=window,
+        cashier=tender.cashier_id,
+        at_ms=tender.posted_ms,
+        business_date=tender.business_date,
+        tender_type=tender.tender_type,
+        net_cents=tender.net_cents,
+        status=tender.status,
+        session=session,
+        in_expected=in_expected,
+    )
 
 
 def wanted(over_short_cents: int | None, policy: Policy, is_interval: bool = False) -> str:
@@ -41,10 +102,5 @@ def wanted(over_short_cents: int | None, policy: Policy, is_interval: bool = Fal
     """
     if policy.R08.severity == "off":
         return ""
-    cents = abs(over_short_cents or 0)
-    limits = policy.R08.interval if is_interval else policy.R08.session
-    steps = (
-        (limits.incident_cents, "incident"), (limits.report_cents, "report"),
-        (limits.supervisor_cents, "supervisor"), (limits.reason_cents, "reason"),
-    )  # fmt: skip
-    return next((name for limit, name in steps if cents >= limit), "")
+    steps = policy.R08.interval if is_interval else policy.R08.session
+    return step_of(over_short_cents or 0, steps)[0]
