@@ -198,9 +198,15 @@ def problems_of(text: str) -> list[tuple[str, str]]:
     return []
 
 
+def merged(site: Site) -> dict[str, Any]:
+    """What the file says and what the defaults add, by key."""
+    values = asdict(site.config)
+    return {name: values[name] for name in fields_of(Config)}
+
+
 def show(site: Site) -> str:
-    """The merged result as TOML: what the file says and what the defaults add."""
-    values = {name: asdict(site.config)[name] for name in fields_of(Config)}
+    """The merged result as TOML."""
+    values = merged(site)
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
     lines = [
         f"{name} = {toml_value(value)}" for name, value in values.items() if name not in tables
