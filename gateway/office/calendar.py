@@ -96,11 +96,22 @@ class Calendar:
         cut-off on it is the next business day, and what falls on a closed day belongs to the first
         business day after it. Friday 16:30 belongs to Monday.
         """
-        local = (_EPOCH + at_ms * _MS).astimezone(self.zone)
-        date = local.date()
-        if local.time() >= self.cut_off and date < _LAST:
+        date = (_EPOCH + at_ms * _MS).astimezone(self.zone).date()
+        if date < _LAST and at_ms >= self.end_ms(date, self.cut_off):
             date += _DAY
         return self.business_day_from(date).isoformat()
+
+    def span_of(self, business_date: str) -> tuple[int, int]:
+        """(first millisecond, first of the next one) of what belongs to a business date: from the
+        cut-off of the business day before to its own. (0, 0) for a date that is no business day.
+        """
+        date = datetime.date.fromisoformat(business_date)
+        before = date - _DAY
+        if not self.is_business_day(date):
+            return 0, 0
+        while before.year > datetime.MINYEAR and not self.is_business_day(before):
+            before -= _DAY
+        return self.end_ms(before, self.cut_off), self.end_ms(date, self.cut_off)
 
     def end_ms(self, date: datetime.date, at: datetime.time | None = None) -> int:
         """Unix milliseconds UTC of a time on that date; of its end where `at` is None."""

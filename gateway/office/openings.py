@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -52,23 +53,15 @@ def lonely_openings(
     receipts choose first, then those of other tenders that go into the drawer. A card payment opens
     no drawer.
     """
-    counts_ms, receipts = list(counts_ms), list(receipts)
-    left = [
-        opening
-        for opening in openings
-        if not any(_is_near(opening, at_ms, within_ms) for at_ms in counts_ms)
-    ]
+    counts = sorted(counts_ms)
+    posted = sorted((at_ms, tender) for at_ms, tender in receipts if tender != "card")
+    left = [opening for opening in openings if not _near(opening, counts, within_ms)]
     for is_cash in (True, False):
-        times = [
-            at_ms
-            for at_ms, tender in receipts
-            if tender != "card" and (tender == "cash") is is_cash
-        ]
+        times = [at_ms for at_ms, tender in posted if (tender == "cash") is is_cash]
         pairs = sorted(
-            (abs(at_ms - opening.opened_ms), place, index)
+            (abs(times[place] - opening.opened_ms), place, index)
             for index, opening in enumerate(left)
-            for place, at_ms in enumerate(times)
-            if _is_near(opening, at_ms, within_ms)
+            for place in _near(opening, times, within_ms)
         )
         taken_times: set[int] = set()
         explained: set[int] = set()
@@ -80,6 +73,13 @@ def lonely_openings(
     return left
 
 
-def _is_near(opening: Opened, at_ms: int, within_ms: int) -> bool:
+def _near(opening: Opened, times: Sequence[int], within_ms: int) -> range:
+    """The places of the times, which are in order, that are near an opening."""
+    end_ms = opening.opened_ms + (opening.dwell_ms or 0) + within_ms
+    return range(bisect_left(times, opening.opened_ms - within_ms), bisect_right(times, end_ms))
+
+
+def is_near(opening: Opened, at_ms: int, within_ms: int) -> bool:
+    """Whether something happened while a drawer was open, or so shortly before or after."""
     end_ms = opening.opened_ms + (opening.dwell_ms or 0) + within_ms
     return opening.opened_ms - within_ms <= at_ms <= end_ms

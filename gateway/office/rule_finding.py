@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gateway.business_day import local_time
 from gateway.config import Config
 from gateway.office.calendar import Calendar, calendar_of
+from gateway.policy_file import closed_under
 from gateway.policy_tables import Policy
 
 
@@ -41,3 +42,16 @@ class Under(NamedTuple):
 def under(config: Config) -> Under:
     """What a site's days are judged by now."""
     return Under(config.policy, calendar_of(config))
+
+
+def under_kept(text: str) -> Under:
+    """What a closed day is judged by, of the text that was kept with it. Raises DataError."""
+    kept = closed_under(text)
+    return Under(kept.policy, Calendar(kept.policy.calendar, kept.zone, kept.cut_off))
+
+
+def cashier_key(name: str) -> str:
+    """What two names of one cashier have in common: boards and cashiering systems write 7 and
+    007.
+    """
+    return name.strip().casefold().lstrip("0")

@@ -74,8 +74,7 @@ def _small_date(received: datetime.date, deadline: Deadline, calendar: Calendar)
         date = received + deadline.small_days * _DAY
         while date > received and not calendar.is_business_day(date):
             date -= _DAY
-    if date == received and not calendar.is_business_day(date):
-        date = calendar.business_day_from(date)
+    date = calendar.business_day_from(date)
     end = calendar.last_of_month(received) if deadline.month_end else None
     return date if end is None or end < received else min(date, end)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from gateway.money import format_cents, format_signed
 from gateway.office.openings import lonely_openings
-from gateway.office.rule_facts import DayFacts, Interval, PastDifference, Session
-from gateway.office.rule_finding import Fact, Found, Under
+from gateway.office.rule_facts import DayFacts, Interval, PastDifference, Receipt, Session
+from gateway.office.rule_finding import Fact, Found, Under, cashier_key
 from gateway.policy_tables import Steps
 
 SHOWN_MAX = 5  # receipts, openings and the like that a text names; the finding cites all
@@ -17,11 +17,7 @@ SHOWN_MAX = 5  # receipts, openings and the like that a text names; the finding 
 def r01(day: DayFacts, under: Under) -> Iterator[Found]:
     """One custodian for each open drawer; a hand-over needs both counts."""
     for session in day.sessions:
-        others = [
-            receipt
-            for receipt in session.receipts
-            if not _is_same(receipt.cashier, _custodian(session, receipt.at_ms))
-        ]
+        others = _posted_by_others(session)
         if others:
             numbers = [receipt.number for receipt in others]
             text = f"{len(others)} receipts by another than who was signed on: {named(numbers)}"
@@ -43,20 +39,24 @@ def r01(day: DayFacts, under: Under) -> Iterator[Found]:
     yield from _two_custodians(day, under)
 
 
-def _custodian(session: Session, at_ms: int) -> str:
-    """Who had the drawer then."""
-    took = [hand.to_cashier for hand in session.hand_overs if hand.at_ms <= at_ms]
-    return took[-1] if took else session.cashier
-
-
-def _is_same(one: str, other: str) -> bool:
-    """Whether two names are one cashier's; nobody is said to be another than an unknown one."""
-    return not one or not other or _name(one) == _name(other)
-
-
-def _name(cashier: str) -> str:
-    """Device and cashiering system write the same cashier as 7 and 007."""
-    return cashier.strip().casefold().lstrip("0")
+def _posted_by_others(session: Session) -> list[Receipt]:
+    """Receipts by another than who had the drawer then. Nobody is another than an unknown one."""
+    took = [
+        (session.opened_ms, cashier_key(session.cashier)),
+        *((hand.at_ms, cashier_key(hand.to_cashier)) for hand in session.hand_overs),
+    ]
+    keys = {name: cashier_key(name) for name in {receipt.cashier for receipt in session.receipts}}
+    if len(took) == 1 and set(keys.values()) <= {"", took[0][1]}:
+        return []
+    found = []
+    for receipt in session.receipts:
+        key = keys[receipt.cashier]
+        holder = next(
+            (name for at_ms, name in reversed(took) if at_ms <= receipt.at_ms), took[0][1]
+        )
+        if key and holder and key != holder:
+            found.append(receipt)
+    return found
 
 
 def _two_custodians(day: DayFacts, under: Under) -> Iterator[Found]:
@@ -270,7 +270,7 @@ def _reviews(day: DayFacts, under: Under) -> Iterator[Found]:
     for each in day.differences:
         is_inside = first.isoformat() <= each.business_date <= day.business_date
         if is_inside and each.cashier and abs(each.cents) >= reason_cents:
-            by_cashier.setdefault(_name(each.cashier), []).append(each)
+            by_cashier.setdefault(cashier_key(each.cashier), []).append(each)
     for found in by_cashier.values():
         total = sum(abs(each.cents) for each in found)
         is_many, is_much = len(found) >= period.differences, total >= period.cumulative_cents

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from gateway.money import format_cents, format_signed
-from gateway.office.rule_facts import DayFacts, Receipt, Session, Void
-from gateway.office.rule_finding import Fact, Found, Under
+from gateway.office.openings import is_near
+from gateway.office.rule_facts import DayFacts, Opening, Receipt, Session, Void
+from gateway.office.rule_finding import Fact, Found, Under, cashier_key
 from gateway.policy_tables import Numbering
 from gateway.toml_tables import toml_key
 
 RANGES_SHOWN_MAX = 5
+DIGITS_MAX = 18  # more are an identifier and no number
 
 
 def r09(day: DayFacts, under: Under) -> Iterator[Found]:
@@ -25,41 +26,38 @@ def r09(day: DayFacts, under: Under) -> Iterator[Found]:
             yield Found(
                 "own_approval", end_ms, session.name, text, (Fact("session", session.name),)
             )
-    for void in day.voids:
-        closed = [each for each in day.sessions if _is_after_close(void, each)]
-        stands_open = any(_is_in_session(void, each) for each in day.sessions)
-        if closed and not stands_open:
-            text = (
-                f"{void.number}: {void.by} took {format_cents(void.cents)} back at"
-                f" {under.clock(void.at_ms)}, after the own close at"
-                f" {under.clock(closed[-1].closed_ms or 0)}"
-            )
-            void_facts = (Fact("receipt", void.number), Fact("session", closed[-1].name))
-            yield Found("void_after_close", void.at_ms, closed[-1].name, text, void_facts)
+    yield from _voids_after_close(day, under)
     for each in day.reopenings:
-        if len({_name(name) for name in each.by if name.strip()}) < 2:
+        if len({cashier_key(name) for name in each.by if name.strip()}) < 2:
             text = f"session {each.session} was opened again by one person; it takes two"
             facts = (Fact("record", each.ref), Fact("session", each.session))
             yield Found("reopened_alone", each.at_ms, each.session, text, facts)
 
 
-def _is_after_close(void: Void, session: Session) -> bool:
-    closed_ms = session.closed_ms
-    return _same(void.by, session.cashier) and closed_ms is not None and void.at_ms >= closed_ms
-
-
-def _is_in_session(void: Void, session: Session) -> bool:
-    is_open = session.opened_ms <= void.at_ms < (session.closed_ms or void.at_ms + 1)
-    return _same(void.by, session.cashier) and is_open
+def _voids_after_close(day: DayFacts, under: Under) -> Iterator[Found]:
+    by_cashier: dict[str, list[Session]] = {}
+    for session in day.sessions:
+        by_cashier.setdefault(cashier_key(session.cashier), []).append(session)
+    for void in day.voids:
+        key = cashier_key(void.by)
+        own = by_cashier.get(key, []) if key else []
+        begun = [session for session in own if session.opened_ms <= void.at_ms]
+        ended = [
+            each for each in begun if each.closed_ms is not None and each.closed_ms <= void.at_ms
+        ]
+        if ended and len(ended) == len(begun):
+            last = max(ended, key=lambda session: session.closed_ms or 0)
+            text = (
+                f"{void.number}: {void.by} took {format_cents(void.cents)} back at"
+                f" {under.clock(void.at_ms)}, after the own close at"
+                f" {under.clock(last.closed_ms or 0)}"
+            )
+            facts = (Fact("receipt", void.number), Fact("session", last.name))
+            yield Found("void_after_close", void.at_ms, last.name, text, facts)
 
 
 def _same(one: str, other: str) -> bool:
-    return bool(_name(one)) and _name(one) == _name(other)
-
-
-def _name(cashier: str) -> str:
-    """Device and cashiering system write the same cashier as 7 and 007."""
-    return cashier.strip().casefold().lstrip("0")
+    return bool(cashier_key(one)) and cashier_key(one) == cashier_key(other)
 
 
 # --- voids ----------------------------------------------------------------------------------------
@@ -71,12 +69,18 @@ def r10(day: DayFacts, under: Under) -> Iterator[Found]:
     """
     taken = Counter((void.source, void.of) for void in day.voids if void.of)
     seen: Counter[tuple[str, str]] = Counter()
+    openings: dict[str, list[Opening]] = {}
+    for session in day.sessions:
+        openings.setdefault(session.device, []).extend(session.openings)
+    within_ms = under.policy.R10.opening_within_s * 1000
     for void in sorted(day.voids, key=lambda void: void.at_ms):
         seen[void.source, void.of] += 1
         facts = (Fact("receipt", void.number), *((Fact("receipt", void.of),) if void.of else ()))
         for kind, text in _wrong_with(void, seen[void.source, void.of], taken):
             yield Found(kind, void.at_ms, "", f"{void.number}: {text}", facts)
-        if void.tender_type == "cash" and not _drawer_opened(day, void, under):
+        at_window = openings.get(void.window, ())
+        is_opened = any(is_near(each, void.at_ms, within_ms) for each in at_window)
+        if void.tender_type == "cash" and not is_opened:
             text = (
                 f"{void.number}: {format_cents(void.cents)} cash taken back, and no drawer opening"
                 f" at {void.window} within {under.policy.R10.opening_within_s} s"
@@ -120,18 +124,6 @@ def _words(tender_type: str) -> str:
     return tender_type.replace("_", " ")
 
 
-def _drawer_opened(day: DayFacts, void: Void, under: Under) -> bool:
-    within_ms = under.policy.R10.opening_within_s * 1000
-    return any(
-        opening.opened_ms - within_ms
-        <= void.at_ms
-        <= opening.opened_ms + (opening.dwell_ms or 0) + within_ms
-        for session in day.sessions
-        if session.device == void.window
-        for opening in session.openings
-    )
-
-
 # --- numbers --------------------------------------------------------------------------------------
 
 
@@ -145,20 +137,25 @@ class _Row(NamedTuple):
 
 def r14(day: DayFacts, under: Under) -> Iterator[Found]:
     """Receipt numbers without gaps, voids included, in each row of them."""
-    forms: dict[str, Numbering] = {}
-    rows: dict[_Row, dict[int, Receipt]] = {}
+    rows: dict[tuple[str, str, str], dict[int, Receipt]] = {}
     malformed: dict[str, list[Receipt]] = {}
+    names = {name: name.casefold() for name in {receipt.source for receipt in day.receipts}}
+    forms = {source: numbering_of(under, source) for source in names.values()}
     for receipt in day.receipts:
-        source = receipt.source.casefold()
-        form = forms.get(source) or forms.setdefault(source, numbering_of(under, source))
-        parted = _parted(receipt.number, form)
+        source = names[receipt.source]
+        form = forms[source]
         if form.scope == "none":
             continue
+        parted = _parted(receipt.number, form)
         if parted is None:
             malformed.setdefault(source, []).append(receipt)
+            continue
+        prefix, number = parted
+        row = (source, receipt.window if "window" in form.scope else "", prefix)
+        if row in rows:
+            rows[row].setdefault(number, receipt)
         else:
-            row = _Row(source, _scope(receipt, form), parted[0])
-            rows.setdefault(row, {}).setdefault(parted[1], receipt)
+            rows[row] = {number: receipt}
     for source, receipts in malformed.items():
         text = (
             f"{source}: {len(receipts)} receipt numbers are not {_form(forms[source])}, first"
@@ -167,7 +164,7 @@ def r14(day: DayFacts, under: Under) -> Iterator[Found]:
         facts = tuple(Fact("receipt", receipt.number) for receipt in receipts)
         yield Found("number_malformed", receipts[0].at_ms, "", text, facts)
     before = {_Row(s.casefold(), w, prefix): last for s, w, prefix, last in day.last_numbers}
-    for row, found in sorted(rows.items(), key=lambda each: each[0]):
+    for row, found in sorted((_Row(*key), found) for key, found in rows.items()):
         form = forms[row.source]
         missing = list(_missing(found, _before(row, form, before)))
         if missing:
@@ -208,14 +205,12 @@ def numbering_of(under: Under, source: str) -> Numbering:
 
 
 def _digits(number: str) -> str:
-    found = re.search(r"[0-9]+$", number)
-    return found.group() if found else ""
+    """What a number ends with."""
+    return number[len(number.rstrip("0123456789")) :]
 
 
 def _parted(number: str, numbering: Numbering) -> tuple[str, int] | None:
-    """(prefix, number); None for one that is not formed so. Eighteen digits at most: more are an
-    identifier and no number.
-    """
+    """(prefix, number); None for one that is not formed so."""
     digits = _digits(number)
     if numbering.prefix == "*":
         prefix = number[: len(number) - len(digits)]
@@ -223,7 +218,7 @@ def _parted(number: str, numbering: Numbering) -> tuple[str, int] | None:
         prefix, digits = numbering.prefix, number[len(numbering.prefix) :]
     else:
         return None
-    is_number = re.fullmatch(r"[0-9]{1,18}", digits) is not None
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX
     if not is_number or numbering.digits not in (0, len(digits)):
         return None
     return prefix, int(digits)
@@ -232,10 +227,6 @@ def _parted(number: str, numbering: Numbering) -> tuple[str, int] | None:
 def _form(numbering: Numbering) -> str:
     digits = f"{numbering.digits} digits" if numbering.digits else "digits"
     return digits if numbering.prefix in ("*", "") else f"{numbering.prefix!r} and {digits}"
-
-
-def _scope(receipt: Receipt, numbering: Numbering) -> str:
-    return receipt.window if numbering.scope in ("window", "window_day") else ""
 
 
 def _before(row: _Row, numbering: Numbering, before: dict[_Row, int]) -> int | None:
@@ -270,7 +261,11 @@ def r15(day: DayFacts, under: Under) -> Iterator[Found]:
     """Each receipt has the business date of its time: from the cut-off on the next business day."""
     cut_off = f"{under.calendar.cut_off:%H:%M}"
     early, ahead = [], []
+    spans = {date: under.calendar.span_of(date) for date in {r.business_date for r in day.receipts}}
     for receipt in day.receipts:
+        first_ms, until_ms = spans[receipt.business_date]
+        if first_ms <= receipt.at_ms < until_ms:
+            continue  # asking the calendar for each receipt would take most of a day's proof
         right = under.calendar.business_date_of(receipt.at_ms)
         if right > receipt.business_date:
             early.append((receipt, right))

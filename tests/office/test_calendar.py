@@ -162,6 +162,25 @@ def test_the_calendar_of_a_site_has_its_zone_and_cut_off():
     ]
 
 
+@given(
+    st.integers(0, 4_000_000_000_000),
+    st.times().map(lambda time: time.replace(second=0, microsecond=0)),
+)
+def test_the_span_of_a_business_date_holds_what_belongs_to_it_and_nothing_else(ms, cut_off):
+    calendar = Calendar(SHIPPED, CHICAGO, cut_off)
+    date = calendar.business_date_of(ms)
+    first, until = calendar.span_of(date)
+
+    assert first <= ms < until
+    assert (date, date) == (calendar.business_date_of(first), calendar.business_date_of(until - 1))
+    assert calendar.business_date_of(first - 1) < date < calendar.business_date_of(until)
+
+
+def test_a_day_without_business_has_no_span():
+    assert (0, 0) == OFFICE.span_of("2026-11-21")
+    assert (at("2026-11-20 16:00"), at("2026-11-23 16:00")) == OFFICE.span_of("2026-11-23")
+
+
 @given(st.integers(0, 4_000_000_000_000), st.integers(0, 10**9))
 def test_a_later_moment_never_belongs_to_an_earlier_day_and_every_date_is_a_business_day(ms, more):
     earlier, later = OFFICE.business_date_of(ms), OFFICE.business_date_of(ms + more)

@@ -1,16 +1,19 @@
 """R01 to R26: a day that breaks each, and one that just does not."""
 
+import datetime
 from dataclasses import replace
 
 import pytest
 
 from gateway.office import rule_facts as facts
-from gateway.office.rule_finding import Fact, Under
+from gateway.office.rule_finding import Fact, Under, under_kept
 from gateway.office.rules import RULES, findings
+from gateway.policy_file import canonical_text
 from gateway.policy_tables import TITLES
 from tests.office.sound_day import (
     BAG,
     CARD,
+    CONFIG,
     DATE,
     DAY,
     DEPOSIT,
@@ -155,6 +158,8 @@ BROKEN = [
     ("R18", ["bag_number_again"], DAY._replace(bags=(BAG, BAG))),
     ("R18", ["bag_not_sealed"], DAY._replace(bags=(BAG._replace(sealed_ms=None),))),
     ("R18", ["bag_not_sealed"], DAY._replace(bags=(BAG._replace(sealed_ms=at("16:31")),))),
+    ("R18", ["bag_not_sealed"], DAY._replace(
+        bags=(BAG._replace(sealed_ms=None, picked_up_ms=None),))),
     ("R18", ["bag_not_credited"], DAY._replace(
         bags=(BAG._replace(credited_date=None),), business_date="2026-11-25")),
     ("R18", ["bag_credit_differs"], DAY._replace(bags=(BAG._replace(credited_cents=18_000),))),
@@ -197,7 +202,10 @@ KEPT = [
     ("R01", DAY._replace(sessions=(SESSION, OTHER._replace(opened_ms=at("15:30"), receipts=())))),
     ("R01", DAY._replace(sessions=(SESSION, OTHER._replace(device="w2", receipts=())))),
     ("R02", session(counts=counts(("opening_float", "09:00", 18_000)), booked_float_cents=-2_000)),
+    ("R01", session(hand_overs=(HAND._replace(at_ms=at("10:10"), to_cashier="7"),), cashier="8",
+                    receipts=RECEIPTS[2:])),  # from the moment of the hand-over on
     ("R02", session(issued_cents=None)),
+    ("R02", session(receipts=(receipt("R-0101", "09:00"),))),
     ("R03", session(receipts=(*RECEIPTS, receipt("R-0110", "16:10", in_expected=False)))),
     ("R04", session(counts=closes(3))),
     ("R04", session(counts=closes(4)[:1] + closes(3)[1:], expected_shown_ms=at("15:33"))),
@@ -226,6 +234,14 @@ KEPT = [
     ("R12", session(receipts=(receipt("R-0101", "09:10", 129_999),))),
     ("R12", session(receipts=(receipt("R-1", "09:10", 129_999), receipt("R-2", "11:30", 4_999)))),
     ("R12", session(receipts=(receipt("R-0101", "09:10", 900_000, "check"),))),
+    ("R12", session(
+        receipts=(receipt("R-1", "09:10", 129_000), receipt("R-2", "11:01", 5_000)),
+        counts=(SESSION.counts[0],),
+        drops=(SESSION.drops[0]._replace(declared_cents=None),))),
+    ("R12", session(
+        receipts=(receipt("R-1", "09:10", 129_000), receipt("R-2", "11:01", 5_000)),
+        counts=(SESSION.counts[0],),
+        drops=(SESSION.drops[0]._replace(counted_cents=None),))),
     ("R13", session(drops=())),
     ("R14", of_numbers("R-0102", "R-0101", "R-0101", "R-0103")),
     ("R14", of_numbers("A7", "B9")),  # each prefix is a row of its own
@@ -236,6 +252,7 @@ KEPT = [
     ("R17", DAY._replace(
         deposits=(DEPOSIT._replace(deposited_ms=None),), now_ms=at("03:09", "2026-11-21"))),
     ("R18", DAY._replace(bags=(BAG._replace(credited_date=None),), business_date="2026-11-24")),
+    ("R18", DAY._replace(bags=(BAG._replace(sealed_ms=BAG.picked_up_ms),))),
     ("R18", DAY._replace(bags=(BAG._replace(
         sealed_ms=None, picked_up_ms=None, credited_date=None),))),
     ("R19", DAY._replace(cards=(CARD._replace(settled_cents=None, carried_reason="next batch"),))),
@@ -311,6 +328,62 @@ def test_a_finding_cites_the_facts_it_rests_on():
 
 
 @pytest.mark.parametrize(
+    ("rule", "day", "at_clock", "text"),
+    [
+        ("R02", session(counts=counts(("opening_float", "09:00", 18_000))), "09:00",
+            "opening float issued 200.00, counted 180.00: \N{MINUS SIGN}20.00 is not booked"),
+        ("R03", session(
+            intervals=(SESSION.intervals[0]._replace(expected_cents=28_000), SESSION.intervals[1])),
+            "12:00", "interval 1: expected 280.00, its parts give 260.00"),
+        ("R07", session(lines=(facts.Line("cash", 0, 0, 500),))._replace(called_balanced=False),
+            "15:30", "called balanced with cash +5.00"),
+        ("R08", session(lines=(facts.Line("money_order", 1, 1, -500),)), "15:30",
+            "money order: \N{MINUS SIGN}5.00, from 5.00 on it wants a supervisor"),
+        ("R11", session(openings=tuple(
+            facts.Opening(f"w1/1/{n}", at(f"13:{n}"), 1_000) for n in range(10, 14))), "15:30",
+            "4 drawer openings without a receipt within 90 s, limit 3"),
+        ("R11", session(closed_ms=None, openings=tuple(
+            facts.Opening(f"w1/1/{n}", at(f"13:{n}"), 1_000) for n in range(10, 14))), "08:55",
+            "4 drawer openings without a receipt within 90 s, limit 3"),
+        ("R09", DAY._replace(voids=(VOID._replace(at_ms=at("16:50")),)), "16:50",
+            "R-0105: 007 took 60.00 back at 16:50:00, after the own close at 15:30:00"),
+        ("R09", DAY._replace(voids=(VOID._replace(at_ms=at("15:30")),)), "15:30",
+            "R-0105: 007 took 60.00 back at 15:30:00, after the own close at 15:30:00"),
+        ("R15", of_numbers("R-0101", business_date="2026-11-23"), "09:00",
+            "1 receipt taken before the cut-off 16:00: R-0101 of 09:00:00 is dated 2026-11-23 and"
+            " belongs to 2026-11-20"),
+        ("R15", of_numbers("R-0101", "R-0102", at_ms=at("16:00")), "16:00",
+            "2 receipts taken from the cut-off 16:00 on or on a day without business: R-0101 of"
+            " 16:00:00 is dated 2026-11-20 and belongs to 2026-11-23"),
+    ],
+)  # fmt: skip
+def test_a_finding_says_when_and_how_much(rule, day, at_clock, text):
+    (found,) = findings(day, UNDER, [rule])
+
+    assert (at(at_clock), text) == (found.at_ms, found.text)
+
+
+def test_a_text_names_five_and_counts_the_rest():
+    posted = [receipt(f"R{n}", f"09:{n:02d}", cashier="9") for n in range(1, 7)]
+    five, six = (
+        findings(session(receipts=posted[:most], intervals=()), UNDER, ["R01"])[0].text
+        for most in (5, 6)
+    )
+
+    assert five.endswith("signed on: R1, R2, R3, R4, R5")
+    assert six.endswith("signed on: R1, R2, R3, R4, R5 and 1 more")
+
+
+def test_a_difference_that_wants_no_reason_counts_to_no_review():
+    day = DAY._replace(differences=(*PAST, TODAY))
+    steps = UNDER.policy.R08.session
+
+    for reason_cents, expected in ((100, ["review"]), (101, [])):
+        under = changed("R08", session=replace(steps, reason_cents=reason_cents))
+        assert expected == kinds("R08", day, under)
+
+
+@pytest.mark.parametrize(
     ("rule", "figures", "day", "words"),
     [
         ("R04", {"counts": 1}, session(counts=closes(2)), "2 closing counts, at most 1 are blind"),
@@ -343,6 +416,15 @@ def test_the_figures_of_a_text_are_the_policys(rule, figures, day, words):
     (found,) = findings(day, changed(rule, **figures), [rule])
 
     assert words in found.text
+
+
+def test_a_closed_day_is_judged_by_the_policy_that_was_kept_with_it():
+    strict = changed("R11", open_s=7).policy
+    kept = under_kept(canonical_text(strict, CONFIG.zone, datetime.time(9)))
+    day = of_numbers("R-0101", at_ms=at("09:00"))._replace(sessions=DAY.sessions)
+
+    assert ([], ["open_too_long"] * 5) == (kinds("R11", day), kinds("R11", day, kept))
+    assert ([], ["after_cut_off"]) == (kinds("R15", day), kinds("R15", day, kept))
 
 
 def test_the_steps_of_a_difference_are_the_policys_for_interval_and_session():
