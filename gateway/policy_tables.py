@@ -308,7 +308,7 @@ class Numbering:
 
     prefix: Annotated[str, string(0, 40)] = "*"
     digits: Annotated[int, integer(0, 18)] = 0
-    scope: Annotated[str, one_of("source", "window", "day", "window_day", "none")] = "source"
+    scope: Annotated[str, one_of("source", "window", "day", "window-day", "none")] = "source"
     first: Annotated[int, integer(0)] = 1
 
 

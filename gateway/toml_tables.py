@@ -72,8 +72,9 @@ def read_table(kind: type[Table], values: Any) -> Table:
 def fields_of(kind: type[Any]) -> dict[str, bool]:
     """{key of the table: whether it must be there}"""
     checks = checks_of(kind)
+    missing = dataclasses.MISSING
     return {
-        each.name: each.default is dataclasses.MISSING
+        each.name: each.default is missing and each.default_factory is missing
         for each in dataclasses.fields(kind)
         if each.name in checks
     }

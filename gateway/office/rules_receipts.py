@@ -231,7 +231,7 @@ def _form(numbering: Numbering) -> str:
 
 def _before(row: _Row, numbering: Numbering, before: dict[_Row, int]) -> int | None:
     """The number before the day's first one; None: nobody knows it."""
-    if numbering.scope in ("day", "window_day"):
+    if numbering.scope in ("day", "window-day"):
         return numbering.first - 1
     return before.get(row)
 

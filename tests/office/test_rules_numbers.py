@@ -76,8 +76,8 @@ def test_the_first_number_follows_that_of_the_day_before(judged):
         ),
         ("day", [("1", "w1"), ("2", "w2")], []),
         ("day", ["2", "3"], ["cis: 1 receipt number missing: 1"]),
-        ("window_day", [("1", "w1"), ("2", "w1"), ("1", "w2")], []),
-        ("window_day", [("1", "w1"), ("2", "w2")], ["cis at w2: 1 receipt number missing: 1"]),
+        ("window-day", [("1", "w1"), ("2", "w1"), ("1", "w2")], []),
+        ("window-day", [("1", "w1"), ("2", "w2")], ["cis at w2: 1 receipt number missing: 1"]),
         ("none", ["1", "5", "x"], []),
     ],
 )  # fmt: skip
