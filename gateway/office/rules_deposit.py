@@ -56,17 +56,16 @@ def due_ms(deposit: Deposit, deadline: Deadline, calendar: Calendar) -> int:
     """
     received = datetime.date.fromisoformat(local_date(deposit.first_receipt_ms, calendar.zone))
     if deadline.small_cents and deposit.cents <= deadline.small_cents:
-        date = _small_date(received, deadline, calendar)
-        return calendar.end_ms(date, deadline.until)
+        return _small_due_ms(received, deadline, calendar)
     if deadline.hours:
         return deposit.first_receipt_ms + deadline.hours * _HOUR_MS
     date = calendar.next_business_day(received, deadline.business_days)
     return calendar.end_ms(date, deadline.until)
 
 
-def _small_date(received: datetime.date, deadline: Deadline, calendar: Calendar) -> datetime.date:
-    """The last day for a small amount. A week that ends on a closed day ends on the business day
-    before it, unless the week has none.
+def _small_due_ms(received: datetime.date, deadline: Deadline, calendar: Calendar) -> int:
+    """When a small amount is late. A week that ends on a closed day ends on the business day before
+    it, unless the week has none. With month_end it is late when the month's last business day ends.
     """
     if deadline.small_business_days:
         date = calendar.next_business_day(received, deadline.small_business_days)
@@ -74,9 +73,9 @@ def _small_date(received: datetime.date, deadline: Deadline, calendar: Calendar)
         date = received + deadline.small_days * _DAY
         while date > received and not calendar.is_business_day(date):
             date -= _DAY
-    date = calendar.business_day_from(date)
-    end = calendar.last_of_month(received) if deadline.month_end else None
-    return date if end is None or end < received else min(date, end)
+    due = calendar.end_ms(calendar.business_day_from(date), deadline.until)
+    last = calendar.last_of_month(received) if deadline.month_end else None
+    return due if last is None or last < received else min(due, calendar.end_ms(last))
 
 
 def countdown(deposit: Deposit, now_ms: int, under: Under) -> Countdown:

@@ -227,6 +227,8 @@ KEPT = [
     ("R10", DAY._replace(voids=(VOID._replace(reason=None),))),  # the source has no such field
     ("R10", DAY._replace(voids=(VOID._replace(at_ms=at("10:47:08")),))),
     ("R10", DAY._replace(voids=(VOID._replace(source="permits"), VOID))),
+    ("R10", DAY._replace(voids=(VOID._replace(at_ms=at("10:38")),))),  # 120 s before it opened
+    ("R09", DAY._replace(voids=(VOID._replace(at_ms=SESSION.opened_ms),))),
     ("R11", session(openings=tuple(
         facts.Opening(f"w1/1/{n}", at(f"13:{n}"), 1_000) for n in range(10, 13)))),
     ("R11", session(openings=(facts.Opening("x", at("09:10"), 120_000),))),
@@ -349,6 +351,22 @@ def test_a_finding_cites_the_facts_it_rests_on():
             "R-0105: 007 took 60.00 back at 16:50:00, after the own close at 15:30:00"),
         ("R09", DAY._replace(voids=(VOID._replace(at_ms=at("15:30")),)), "15:30",
             "R-0105: 007 took 60.00 back at 15:30:00, after the own close at 15:30:00"),
+        ("R18", DAY._replace(bags=(BAG._replace(credited_date=None),), business_date="2026-11-25"),
+            "16:00", "bag B-1, 190.00: no credit by the bank 3 business days after 2026-11-20,"
+            " limit 2"),
+        ("R18", DAY._replace(bags=(BAG._replace(credited_date=None, picked_up_ms=None),),
+                             business_date="2026-11-25"),
+            "16:00", "bag B-1, 190.00: not picked up 3 business days after 2026-11-20, limit 2"),
+        ("R17", DAY._replace(deposits=(DEPOSIT._replace(deposited_ms=None),),
+                             now_ms=at("23:45", "2026-11-21")), "23:45 2026-11-21",
+            "deposit of 190.00 waits 14 h 35 min after its deadline 2026-11-21 09:09:59 (24h)"),
+        ("R17", DAY._replace(deposits=(DEPOSIT._replace(deposited_ms=at("10:15", "2026-11-21")),)),
+            "10:15 2026-11-21",
+            "deposit of 190.00 was made 1 h 05 min after its deadline 2026-11-21 09:09:59 (24h)"),
+        ("R19", DAY._replace(cards=(CARD._replace(times_settled=2),)), "09:30",
+            "R-0090 is settled 2 times"),
+        ("R25", DAY._replace(closings=(DAY.closings[0]._replace(journal=False),)), "15:50",
+            "closed in part: session and general-ledger batch, not journal"),
         ("R15", of_numbers("R-0101", business_date="2026-11-23"), "09:00",
             "1 receipt taken before the cut-off 16:00: R-0101 of 09:00:00 is dated 2026-11-23 and"
             " belongs to 2026-11-20"),
@@ -360,7 +378,7 @@ def test_a_finding_cites_the_facts_it_rests_on():
 def test_a_finding_says_when_and_how_much(rule, day, at_clock, text):
     (found,) = findings(day, UNDER, [rule])
 
-    assert (at(at_clock), text) == (found.at_ms, found.text)
+    assert (at(*at_clock.split()), text) == (found.at_ms, found.text)
 
 
 def test_a_text_names_five_and_counts_the_rest():

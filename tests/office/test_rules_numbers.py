@@ -51,6 +51,12 @@ def test_several_gaps_are_counted_and_the_first_named(judged):
     ] == texts(judged(numbers))
 
 
+def test_five_gaps_are_all_named(judged):
+    assert ["cis: 5 receipt numbers missing: 2, 4, 6, 8, 10"] == texts(
+        judged([str(n) for n in range(1, 12, 2)])
+    )
+
+
 def test_a_huge_gap_costs_nothing(judged):
     assert ["cis: 999999999999999997 receipt numbers missing: 2 to 999999999999999998"] == texts(
         judged(["1", "9" * 18])
