@@ -69,7 +69,7 @@ class Drop(NamedTuple):
 
     ref: str
     at_ms: int
-    bag_no: str  # "": not sealed in a bag
+    bag_no: str | None  # "": not sealed in a bag; None: where it comes from knows no bags
     declared_cents: int | None
     counted_cents: int | None  # by a machine
 

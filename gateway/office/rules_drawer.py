@@ -355,7 +355,7 @@ def r13(day: DayFacts, _: Under) -> Iterator[Found]:
         for drop in session.drops:
             facts = (Fact("record", drop.ref),)
             bag = f"drop {drop.bag_no}" if drop.bag_no else "a drop"
-            if not drop.bag_no:
+            if drop.bag_no == "":
                 text = "a drop without a sealed bag's number"
                 yield Found("drop_not_sealed", drop.at_ms, session.name, text, facts)
             if drop.counted_cents is None:

@@ -275,7 +275,7 @@ def r15(day: DayFacts, under: Under) -> Iterator[Found]:
         (
             "after_cut_off",
             early,
-            f"taken from the cut-off {cut_off} on or on a day without business",
+            f"taken past the cut-off {cut_off} or on a closed day",
         ),
         ("dated_ahead", ahead, f"taken before the cut-off {cut_off}"),
     ):

@@ -224,6 +224,8 @@ KEPT = [
     ("R09", DAY._replace(voids=(VOID._replace(at_ms=at("16:50"), by="8"),))),
     ("R09", DAY._replace(sessions=(SESSION, OTHER._replace(cashier="7", opened_ms=at("15:30"))),
                          voids=(VOID._replace(at_ms=at("15:45")),))),  # a second session of 7
+    ("R09", DAY._replace(sessions=(SESSION, OTHER._replace(cashier="7", opened_ms=at("15:45"))),
+                         voids=(VOID._replace(at_ms=at("15:45")),))),
     ("R10", DAY._replace(voids=(VOID._replace(reason=None),))),  # the source has no such field
     ("R10", DAY._replace(voids=(VOID._replace(at_ms=at("10:47:08")),))),
     ("R10", DAY._replace(voids=(VOID._replace(source="permits"), VOID))),
@@ -244,6 +246,7 @@ KEPT = [
         receipts=(receipt("R-1", "09:10", 129_000), receipt("R-2", "11:01", 5_000)),
         counts=(SESSION.counts[0],),
         drops=(SESSION.drops[0]._replace(counted_cents=None),))),
+    ("R13", session(drops=(SESSION.drops[0]._replace(bag_no=None),))),
     ("R13", session(drops=())),
     ("R14", of_numbers("R-0102", "R-0101", "R-0101", "R-0103")),
     ("R14", of_numbers("A7", "B9")),  # each prefix is a row of its own
@@ -371,8 +374,13 @@ def test_a_finding_cites_the_facts_it_rests_on():
             "1 receipt taken before the cut-off 16:00: R-0101 of 09:00:00 is dated 2026-11-23 and"
             " belongs to 2026-11-20"),
         ("R15", of_numbers("R-0101", "R-0102", at_ms=at("16:00")), "16:00",
-            "2 receipts taken from the cut-off 16:00 on or on a day without business: R-0101 of"
-            " 16:00:00 is dated 2026-11-20 and belongs to 2026-11-23"),
+            "2 receipts taken past the cut-off 16:00 or on a closed day: R-0101 of 16:00:00 is"
+            " dated 2026-11-20 and belongs to 2026-11-23"),
+        ("R09", session(approved_by="007"), "15:30", "cashier 7 approved the own close"),
+        ("R09", DAY._replace(
+            sessions=(OTHER._replace(cashier="7", receipts=()), SESSION),
+            voids=(VOID._replace(at_ms=at("16:50")),)), "16:50",
+            "R-0105: 007 took 60.00 back at 16:50:00, after the own close at 16:00:00"),
     ],
 )  # fmt: skip
 def test_a_finding_says_when_and_how_much(rule, day, at_clock, text):
