@@ -24,7 +24,7 @@ def against_policy(proved: Reconciliation, config: Config) -> list[Remark]:
         business_date="",
         now_ms=session.closed_ms or session.opened_ms,
         sessions=(session,),
-        receipts=[receipt for receipt in session.receipts if receipt.in_expected],
+        receipts=session.receipts,
     )
     return [
         Remark(found.kind, found.at_ms, found.text)
