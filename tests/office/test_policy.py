@@ -7,6 +7,7 @@ from gateway.office.rule_facts import DayFacts
 from gateway.office.rule_finding import under
 from gateway.office.rules import findings
 from gateway.office.sessions import drawer_sessions
+from gateway.office.tenders import tenders_of
 from tests.office.rows import DAY, DAY_MS, MINUTE_MS, Tape, posting
 
 CONFIG = Config(site="city-hall", zone="America/Chicago", windows=("w1",))
@@ -14,7 +15,7 @@ CONFIG = Config(site="city-hall", zone="America/Chicago", windows=("w1",))
 
 def proved(tape, *postings):
     (session,) = drawer_sessions(tape.rows)
-    return reconcile(session, postings, DAY)
+    return reconcile(session, tenders_of(postings), DAY)
 
 
 def found(*sessions):
@@ -47,10 +48,12 @@ def test_a_short_close_wants_a_supervisor_for_interval_and_session():
     )
 
 
-def test_a_float_that_differs_is_to_be_booked():
+def test_a_float_that_differs_is_booked_by_a_line_of_its_own():
     tape = Tape().mark(540, "sign_on", 7).count(541, "opening_float", 18_000, value=20_000)
+    proof = proved(tape.count(700, "close", 18_000))
 
-    assert ["float_differs"] == found(proved(tape.count(700, "close", 18_000)))["R02"]
+    assert -2_000 == session_facts(proof).booked_float_cents
+    assert {} == found(proof)
 
 
 def test_a_check_that_was_taken_back_is_declared_all_the_same():
