@@ -118,17 +118,19 @@ class SettlementReader:
                 yield number, (line.removeprefix(_BOM) if number == 1 else line).rstrip(b"\r\n")
 
     def _check_header(self, number: int, line: bytes | None) -> None:
-        if line is None or b"," not in line:
+        if line is None or b"," not in line or line[:2] in (b"\xff\xfe", b"\xfe\xff"):
             self._refuse_form(number, line or b"")
         text = line.decode("utf-8", "replace")
         names = [name.strip().strip('"') for name in text.split(",")]
         while len(names) > len(COLUMNS) and not names[-1]:
             names.pop()
+        is_header = 2 * len({*names} & {*COLUMNS}) > len(COLUMNS)  # else its cells may be names
         for index in range(max(len(names), len(COLUMNS))):
             found = names[index] if index < len(names) else ""
             wanted = COLUMNS[index] if index < len(COLUMNS) else ""
             if found != wanted:
-                shown = repr(found) if _NAME.fullmatch(found) else "something else"
+                is_shown = is_header and _NAME.fullmatch(found)
+                shown = repr(found) if is_shown else "something else"
                 raise DataError(
                     f"{self.name}:{number}: column {index + 1} is {shown if found else 'missing'},"
                     f" expected {repr(wanted) if wanted else 'no more columns'}; see"
