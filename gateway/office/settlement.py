@@ -102,7 +102,7 @@ def settle(
     alike = _by_amount(matching)  # once more: what was voided leaves some with one that fits
     _settled_before(matching, before)
     _rest(matching, given | before, alike)
-    by_key = {carry.key: carry for carry in sorted(carries, key=lambda carry: carry.at_ms)}
+    by_key = {carry.key: carry for carry in sorted(carries, key=_carry_order)}
     findings = [
         replace(found, carry=by_key.get(found.key)) if found.kind not in FINAL else found
         for found in sorted(matching.found, key=lambda found: (found.kind, found.key))
@@ -132,6 +132,10 @@ def is_later_batch(payment: CardPayment, line: SettlementLine) -> bool:
 
 def _payment_order(payment: CardPayment) -> tuple[str, ...]:
     return payment.business_date, *payment.key
+
+
+def _carry_order(carry: Carry) -> tuple[int, str, str]:
+    return carry.at_ms, carry.who, carry.reason
 
 
 def _line_order(line: SettlementLine) -> tuple[str, str, str, int]:
