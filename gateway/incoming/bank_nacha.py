@@ -117,13 +117,13 @@ def read_returns(content: bytes, name: str) -> ReturnFile:
 
 
 def _records(content: bytes, name: str) -> list[str]:
-    """The records of 94 characters: a line each, or all in one stream; blanks that a transfer took
-    from the end of a line are put back.
+    """The records of 94 characters: a line each, ten a line, or all in one stream; blanks that a
+    transfer took from the end of a line are put back.
     """
     content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\x1a")
     lines = [line for line in content.splitlines() if line.strip()]
-    if len(lines) == 1 and len(lines[0]) > WIDTH:
-        stream = lines[0]
+    if lines and len(lines[0]) > WIDTH and all(len(line) % WIDTH == 0 for line in lines[:-1]):
+        stream = b"".join(lines)
         lines = [stream[at : at + WIDTH] for at in range(0, len(stream), WIDTH)]
     records = []
     for number, line in enumerate(lines, 1):

@@ -97,11 +97,13 @@ def test_of_the_payers_account_four_digits_are_kept_and_of_a_short_one_none():
         ach(batch(entry()), padded=False),
         ach(batch(entry()), end=""),
         ach(batch(entry()), padded=False, end=""),
+        ach(batch(entry()), end="")[:470] + "\r\n" + ach(batch(entry()), end="")[470:],
         "\n".join(line.rstrip() for line in GOOD.splitlines()),
         "\n".join(line.ljust(100) for line in GOOD.splitlines()),
         "\ufeff" + GOOD + "\n\x1a",
     ],
-    ids=["crlf", "no-padding", "one-stream", "one-stream-no-padding", "blanks-lost", "blanks-added",
+    ids=["crlf", "no-padding", "one-stream", "one-stream-no-padding", "five-a-line",
+         "blanks-lost", "blanks-added",
          "bom-and-ctrl-z"],
 )  # fmt: skip
 def test_the_same_file_spelt_otherwise_says_the_same(spelt):

@@ -177,6 +177,13 @@ def test_a_sum_that_fits_in_two_ways_is_not_guessed_at():
     assert [2] == [each.alike for each in found if each.kind == UNKNOWN_CREDIT]
 
 
+def test_two_credits_whose_sums_want_the_same_deposit_are_not_guessed_at():
+    deposits = [sent("BAG1", 30_000), sent("BAG2", 20_000), sent("BAG3", 25_000)]
+    found = find(deposits, [line(50_000), line(45_000)])
+
+    assert {MISSING: 3, UNKNOWN_CREDIT: 2} == Counter(each.kind for each in found)
+
+
 def test_a_sum_of_more_deposits_than_are_tried_is_left_open():
     deposits = [sent(f"BAG{n}", 1_000 + n) for n in range(40)]
 

@@ -245,6 +245,13 @@ def test_a_line_that_has_its_payment_by_code_is_no_candidate_by_amount():
     assert [MATCHED, BY_AMOUNT] == kinds(found)
 
 
+def test_a_sale_and_its_refund_without_codes_are_matched_before_they_count_as_voided():
+    back = paid("V1", "", -5_000, void_of="R1", status="void")
+    found = settle([paid(code=""), back], [line(1, ""), line(2, "", -5_000)])
+
+    assert [BY_AMOUNT, BY_AMOUNT] == kinds(found)
+
+
 def test_what_was_voided_before_its_batch_is_no_candidate_by_amount():
     back = paid("V1", "", -5_000, void_of="R1", status="void")
     found = settle([paid("R1", ""), back, paid("R2", "")], [line(code="")])
