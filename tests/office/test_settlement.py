@@ -4,6 +4,7 @@ that neither the order nor a repetition changes anything. Cents; the day is 2026
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -332,6 +333,15 @@ def test_a_batch_total_is_what_the_bank_is_credited():
     assert 4_150 == batch_totals(lines)[0].net_cents
 
 
+def test_the_card_totals_of_two_batches_of_a_day_add():
+    """Keyed twice, the second total replaced the first; the lines of the settlement decide."""
+    payments = [paid(), paid("R2", "OK0002", 700)]
+    lines = [line(), line(1, "OK0002", 700, batch="B2")]
+
+    assert [MATCHED, MATCHED] == kinds(settle(payments, lines))
+    assert 5_700 == sum(each.gross_cents for each in batch_totals(lines))
+
+
 def test_two_payments_of_one_identity_that_differ_are_not_guessed_at():
     with pytest.raises(DataError, match="R1"):
         settle([paid(cents=1), paid(cents=2)], [])
@@ -403,6 +413,26 @@ def test_everything_can_be_carried(payments, lines):
     carries = [Carry(each.key, "why", "lee", 1) for each in settle(payments, lines).blocking]
 
     assert () == settle(payments, lines, carries).blocking
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_planted_errors_are_found_and_nothing_else(seed):
+    dice = random.Random(seed)
+    payments = [paid(f"R{n}", f"{n:06d}", dice.randint(100, 90_000)) for n in range(60)]
+    lines = [line(n, each.auth_code, each.amount_cents) for n, each in enumerate(payments, 1)]
+    plant = dice.sample(range(60), 5)
+    lost, unsettled, again, other, late = plant
+    lines.append(line(61, lines[again].auth_code, lines[again].amount_cents))
+    lines[other] = replace(lines[other], amount_cents=lines[other].amount_cents + 9)
+    lines[late] = replace(lines[late], settled_date="2026-11-21", settlement_batch="B2")
+    del lines[unsettled]
+    del payments[lost]
+    dice.shuffle(lines)
+    found = Counter(kinds(settle(payments, lines)))
+
+    assert {
+        MATCHED: 56, NEXT_BATCH: 1, NOT_POSTED: 1, NOT_SETTLED: 1, SETTLED_TWICE: 1, AMOUNT: 1,
+    } == found  # fmt: skip
 
 
 def test_a_day_without_errors_has_none():
