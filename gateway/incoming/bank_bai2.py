@@ -32,6 +32,9 @@ _TITLES = {
 _FIELDS = {"01": 8, "02": 7, "49": 2, "98": 3, "99": 3}  # of the records that are no lists
 _TRAILERS = ("49", "98", "99")
 
+# More than any account's record has; without a limit one record of 8 MB would take hours.
+CONTINUATIONS_MAX, FIELDS_MAX, LINE_BYTES_MAX = 500, 4_000, 8_192
+
 # Debits by which a bank takes back what it had credited; 567 is the fee for it and no return.
 RETURNS = frozenset(("423", "468", "555", "557", "566"))
 _OWN_CREDITS, _OWN_DEBITS = range(920, 960), range(960, 1_000)  # the bank's own detail codes
@@ -120,6 +123,11 @@ def _physical(content: bytes, name: str) -> Iterator[_Row]:
         if not line.strip():
             continue
         number += 1
+        if len(line.rstrip()) > LINE_BYTES_MAX:
+            reason = (
+                f"longer than {LINE_BYTES_MAX} bytes; the file is no BAI2 or lost its line ends"
+            )
+            raise BankFileError(name, f"record {number}", reason)
         if not line.isascii() or any(byte < 32 and byte != 9 for byte in line):
             raise BankFileError(
                 name, f"record {number}", "a byte that is not ASCII; ask the bank for the file"
@@ -145,6 +153,9 @@ def _logical(rows: Iterator[_Row], name: str) -> Iterator[tuple[list[_Row], list
     for row in rows:
         if row.code == "88" and waiting:
             waiting.append(row)
+            if len(waiting) > CONTINUATIONS_MAX:
+                reason = f"more than {CONTINUATIONS_MAX} continuations of one record"
+                raise BankFileError(name, f"record {row.number}", reason)
             continue
         if row.code not in _FOLLOWS[before]:
             raise BankFileError(name, f"record {row.number}", _out_of_order(before, row.code))
@@ -181,6 +192,8 @@ def _fields(rows: list[_Row], name: str) -> list[str]:
         text += (" " if goes_on else ",") + row.text
     fields = text.removesuffix("/").split(",")
     where = f"record {rows[0].number}"
+    if len(fields) > FIELDS_MAX:
+        raise BankFileError(name, where, f"{len(fields)} fields, more than {FIELDS_MAX}")
     try:
         if code == "03":
             return _account_fields(fields)

@@ -10,7 +10,7 @@ from gateway.facts.settlements import TEXT_CHARS_MAX
 from gateway.incoming.posted_row import holds_card_number
 from gateway.money import CENTS_MAX, format_cents
 
-FILE_BYTES_MAX = 16 * 1024 * 1024  # a day of a large city's accounts is below one
+FILE_BYTES_MAX = 8 * 1024 * 1024  # a day of a large city's accounts is below one
 TAKEN_OUT = "[number taken out]"
 
 _BLANKS = re.compile(r"\s+")

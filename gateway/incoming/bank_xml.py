@@ -12,6 +12,10 @@ from gateway.incoming.bank_file import BankFileError, check_size
 DEPTH_MAX = 40  # camt.053 has 17
 ELEMENTS_MAX = 300_000  # about a hundred bytes of memory each
 TEXT_MAX = 4_096  # of one element; the longest of camt.053 has 500
+# Of a tag or a comment. expat reads an unfinished one from its start again with every chunk: a tag
+# of a million attributes took 91 s before there was a limit.
+TAG_BYTES_MAX = 65_536
+_CHUNK = 4_096
 
 
 class Node:
@@ -45,6 +49,7 @@ class _Builder:
         self.name, self.parser = name, parser
         self.root: Node | None = None
         self.namespace = ""
+        self.seen = 0  # bytes up to the newest thing that was read whole
         self._open: list[Node] = []
         self._count = 0
 
@@ -54,7 +59,12 @@ class _Builder:
     def doctype(self, *_: object) -> None:
         raise self.wrong("it declares a document type, by which entities could be hidden; refused")
 
+    def pass_over(self, *_: object) -> None:
+        """A comment or an instruction: nothing of it is kept."""
+        self.seen = self.parser.CurrentByteIndex
+
     def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self.seen = self.parser.CurrentByteIndex
         self._count += 1
         if len(self._open) >= DEPTH_MAX or self._count > ELEMENTS_MAX:
             raise self.wrong(f"more than {ELEMENTS_MAX} elements or {DEPTH_MAX} levels")
@@ -72,12 +82,14 @@ class _Builder:
         self._open.append(node)
 
     def data(self, text: str) -> None:
+        self.seen = self.parser.CurrentByteIndex
         node = self._open[-1]
         node.text += text
         if len(node.text) > TEXT_MAX:
             raise self.wrong(f"a text of more than {TEXT_MAX} characters")
 
     def end(self, tag: str) -> None:
+        self.seen = self.parser.CurrentByteIndex
         node = self._open.pop()
         node.text = node.text.strip()
 
@@ -95,9 +107,13 @@ def read_xml(content: bytes, name: str) -> tuple[Node, str]:
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
+    parser.CommentHandler = builder.pass_over
+    parser.ProcessingInstructionHandler = builder.pass_over
     try:
-        for at in range(0, len(content), 4_096):  # so that a refusal ends it soon
-            parser.Parse(content[at : at + 4_096], False)
+        for at in range(0, len(content), _CHUNK):  # so that a refusal ends it soon
+            parser.Parse(content[at : at + _CHUNK], False)
+            if at - builder.seen > TAG_BYTES_MAX:
+                raise builder.wrong(f"a tag or a comment of more than {TAG_BYTES_MAX} bytes")
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         reason = f"not well-formed XML ({expat.ErrorString(error.code)}); ask for the file again"

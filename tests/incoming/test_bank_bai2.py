@@ -256,6 +256,10 @@ SPOILED = {
     "no-such-record": (("16,555", "17,555"), "record 8", "record code"),
     "too-many-fields": (("98,82005000,1,9/", "98,82005000,1,9,4/"), "record 10", "fields"),
     "account-without-number": (("03,0975312468", "03,"), "record 3", "no number"),
+    "line-without-end": (("NSF", "NSF" + "A" * 9_000), "record 8", "longer than"),
+    "continuations-without-end": (("88,DEPOSIT", "88,A\n" * 600 + "88,DEPOSIT"), "record 505",
+                                  "continuations"),
+    "fields-without-end": (("4,0/", "4,0," + "," * 5_000 + "/"), "record 3", "fields"),
     # meaning
     "other-currency": (("468,USD", "468,EUR"), "record 3", "USD"),
     "test-file": (("122099999,1,261119", "122099999,4,261119"), "record 2", "status"),

@@ -296,6 +296,9 @@ SPOILED = {
                                 "document type"),
     "too-deep": (GOOD, "DEP", "<a>" * 60 + "</a>" * 60, "levels"),
     "too-many-elements": (GOOD, "DEP", "<a/>" * (ELEMENTS_MAX + 1), "elements"),
+    "a-tag-without-end": (GOOD, "<Ntry>", "<Ntry " + " ".join(f'a{n}=""' for n in range(200_000))
+                          + ">", "a tag"),
+    "a-comment-without-end": (GOOD, "<Ntry>", f"<!--{'x' * 200_000}--><Ntry>", "a comment"),
     "a-text-without-end": (GOOD, "DEP", "D" * 100_000, "characters"),
     "nul": (GOOD, "DEP", "D\0P", "well-formed"),
     "another-encoding": (GOOD, "UTF-8", "UTF-16", "well-formed"),
@@ -322,6 +325,13 @@ def test_a_document_type_hidden_in_utf_16_is_refused():
     hidden = GOOD.replace("?>", DTD, 1).replace("UTF-8", "UTF-16").encode("utf-16")
 
     assert "document type" in told(hidden)[1]
+
+
+def test_a_large_statement_is_read():
+    entries = [entry(n) for n in range(1, 5_001)]
+    text = document(statement(*entries, opening=0, closing=sum(range(1, 5_001))))
+
+    assert list(range(1, 5_001)) == amounts(text)
 
 
 def test_bytes_that_are_not_what_the_encoding_says_are_refused():
