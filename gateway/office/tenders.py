@@ -16,7 +16,7 @@ from gateway.facts.postings import Posting
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
-RETURNABLE = ("check", "ach")  # what a bank brings back
+RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
 
 Receipt = tuple[str, str]  # (source_system, receipt_no)
 
