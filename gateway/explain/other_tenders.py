@@ -14,8 +14,8 @@ def unmatched_checks(proof: Reconciliation) -> tuple[list[int], list[int]]:
     first.
     """
     posted = Counter(
-        tender.net_cents
-        for tender in proof.tenders
+        tender.tendered_cents
+        for tender in (*proof.tenders, *proof.held_over)
         if tender.tender_type == "check" and tender.net_cents > 0
     )
     tape = Counter(proof.session.checks_cents() or [])
@@ -80,7 +80,7 @@ def _missing_check(proof: Reconciliation, cents: int) -> Cause:
     matches = [
         tender
         for tender in proof.tenders
-        if tender.tender_type == "check" and tender.net_cents == cents
+        if tender.tender_type == "check" and tender.tendered_cents == cents
     ]
     evidence = f"every other posted check is on the tape, line by line; {amount} is not"
     check = f"Look for the check of {amount} in the batch"
@@ -107,7 +107,7 @@ def _misread_check(proof: Reconciliation, posted_cents: int, tape_cents: int) ->
     matches = [
         tender
         for tender in proof.tenders
-        if tender.tender_type == "check" and tender.net_cents == posted_cents
+        if tender.tender_type == "check" and tender.tendered_cents == posted_cents
     ]
     evidence = (
         f"posted {format_cents(posted_cents)}, the tape shows {format_cents(tape_cents)}; every"

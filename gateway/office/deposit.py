@@ -9,13 +9,12 @@ against a second count of the same money, which nobody made here.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.facts.postings import TENDERS
 from gateway.office.reconcile import Reconciliation
-from gateway.office.tenders import Tender, fund_totals
+from gateway.office.tenders import Tender, fund_totals, totals_by_type
 
 TO_THE_BANK = ("cash", "check", "money_order", "other")  # a card's money comes by its processor
 
@@ -69,9 +68,7 @@ def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ())
     line of its own. `held_in`: receipts of this business date that lay in an earlier day's drawer.
     """
     own = [tender for proof in proofs for tender in proof.tenders]
-    posted: Counter[str] = Counter()
-    for tender in (*own, *held_in):
-        posted[tender.tender_type] += tender.net_cents
+    posted = totals_by_type((*own, *held_in))
     returned = [tender for proof in proofs for tender in proof.returned]
     late = [
         t for proof in proofs for t in proof.after_close if t.business_date == proof.business_date
@@ -94,7 +91,7 @@ def _counted(proofs: Sequence[Reconciliation], held_in: Sequence[Tender], name: 
     """What was counted of a tender: cash without the float and with the drops, without what is
     held over and with what was.
     """
-    parts: list[int | None] = [sum(t.net_cents for t in held_in if t.tender_type == name)]
+    parts: list[int | None] = [totals_by_type(held_in)[name]]
     for proof in proofs:
         line = proof.line(name)
         parts.append(line.counted_cents)

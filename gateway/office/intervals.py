@@ -141,9 +141,8 @@ def _interval(
     inside: Sequence[Tender],
 ) -> Interval:
     (start, start_cents), (end, end_cents) = bounds[number - 1], bounds[number]
-    cash = [tender for tender in inside if tender.tender_type == "cash"]
-    tendered = sum(tender.tendered_cents for tender in cash)
-    change = sum(tender.change_cents for tender in cash)
+    tendered = sum(tender.tendered_cents for tender in inside if tender.tender_type == "cash")
+    change = sum(tender.change_cents for tender in inside)
     drops = sum(drop_cents(group) for group in drops_between(session, start, end))
     expected = expected_cash_cents(start_cents, tendered, change, drops)
     return Interval(

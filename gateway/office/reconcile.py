@@ -10,7 +10,6 @@ is netted. A receipt that was posted after the closing count is in no expected s
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,7 +26,7 @@ from gateway.office.intervals import (
     opening_cents,
     place,
 )
-from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals
+from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals, totals_by_type
 from gateway.office.voids import void_remarks
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
@@ -193,11 +192,8 @@ def _lines(
     drops_cents: int,
     business_date: str,
 ) -> list[TenderLine]:
-    posted: Counter[str] = Counter()
-    held: Counter[str] = Counter()
-    for tender in tenders:
-        into = posted if tender.business_date == business_date else held
-        into[tender.tender_type] += tender.net_cents
+    posted = totals_by_type(each for each in tenders if each.business_date == business_date)
+    held = totals_by_type(each for each in tenders if each.business_date != business_date)
     bounds = boundaries_of(session)
     expected_cash = None
     if bounds:

@@ -7,6 +7,7 @@ day is a returned item: the bank brought it, no cashier did, and no drawer is sh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from gateway.facts.postings import Posting
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
-RETURNABLE = ("check", "ach")  # what a bank brings back
+RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
 
 Receipt = tuple[str, str]  # (source_system, receipt_no)
 
@@ -51,6 +52,15 @@ class Tender(NamedTuple):
         return self.tendered_cents - self.change_cents
 
     @property
+    def parts(self) -> tuple[tuple[str, int], ...]:
+        """(tender type, cents) of what lies in the drawer by it. Change is cash, whatever was
+        tendered: a check of 100.00 for a bill of 80.00 brings a check and takes 20.00 in cash.
+        """
+        if self.tender_type == "cash" or not self.change_cents:
+            return ((self.tender_type, self.net_cents),)
+        return ((self.tender_type, self.tendered_cents), ("cash", -self.change_cents))
+
+    @property
     def allocated_cents(self) -> int:
         """What its allocations sum to; equal to net_cents in a sound export."""
         return sum(cents for _, cents in self.funds)
@@ -73,6 +83,15 @@ def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
         for fund, cents in tender.funds:
             totals[fund] = totals.get(fund, 0) + cents
     return dict(sorted(totals.items()))
+
+
+def totals_by_type(tenders: Iterable[Tender]) -> Counter[str]:
+    """{tender type: what lies in the drawer by them}."""
+    totals: Counter[str] = Counter()
+    for tender in tenders:
+        for name, cents in tender.parts:
+            totals[name] += cents
+    return totals
 
 
 def void_targets(postings: Iterable[Posting]) -> set[Receipt]:
@@ -138,9 +157,9 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
     """
     first = leg[0]
     sign, outside = _effect(first, books)
-    amount, change = abs(first.tender_amount_cents), abs(first.change_cents)
     # exports write what is taken back with a minus or without
     written = -1 if _is_void(first) and sum(row.allocation_cents for row in leg) < 0 else 1
+    amount, change = written * first.tender_amount_cents, written * first.change_cents
     said = {(row.tender_amount_cents, row.change_cents, row.tender_type, row.status) for row in leg}
     return Tender(
         receipt_no=first.receipt_no,

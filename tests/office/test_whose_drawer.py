@@ -416,6 +416,34 @@ def test_a_void_that_does_not_fit_its_receipt_is_a_finding(change, kind):
     assert kind in kinds(proof)
 
 
+def test_change_from_a_check_is_cash():
+    rows = [posting("C1", 600, 8000, "check", change=2000), posting("R1", 610, 6000)]
+    proof = only(closed(24000, 10000), rows)
+
+    assert (24000, 10000) == (proof.line("cash").expected_cents, proof.line("check").expected_cents)
+    assert ("balanced", {"503-water": 14000}) == (proof.status, proof.funds_cents)
+    assert 2000 == proof.intervals[0].change_cents
+
+
+def test_a_refund_is_cash_out_of_the_drawer():
+    rows = [posting("R1", 600, 5000), posting("F1", 700, -3000)]
+
+    assert cash(only(closed(22000), rows)) == (0, "balanced")
+
+
+def test_a_credit_beside_what_it_pays_keeps_its_sign():
+    rows = [
+        posting("R1", 600, 10000, line=1, tender_amount_cents=8000),
+        posting("R1", 600, -2000, line=2, tender_amount_cents=8000, fund="501-electric"),
+    ]
+    proof = only(closed(28000), rows)
+
+    assert ((0, "balanced"), {"501-electric": -2000, "503-water": 10000}) == (
+        cash(proof),
+        proof.funds_cents,
+    )
+
+
 # --- laws -----------------------------------------------------------------------------------------
 
 RECEIPTS = st.lists(
