@@ -366,6 +366,8 @@ def test_a_finding_cites_the_facts_it_rests_on():
         ("R17", DAY._replace(deposits=(DEPOSIT._replace(deposited_ms=at("10:15", "2026-11-21")),)),
             "10:15 2026-11-21",
             "deposit of 190.00 was made 1 h 05 min after its deadline 2026-11-21 09:09:59 (24h)"),
+        ("R19", DAY._replace(cards=(CARD._replace(settled_cents=4_400),)), "09:30",
+            "receipt R-0090: 40.00 posted, 44.00 settled"),
         ("R19", DAY._replace(cards=(CARD._replace(times_settled=2),)), "09:30",
             "R-0090 is settled 2 times"),
         ("R25", DAY._replace(closings=(DAY.closings[0]._replace(journal=False),)), "15:50",
