@@ -391,6 +391,30 @@ def test_a_finding_says_when_and_how_much(rule, day, at_clock, text):
     assert (at(*at_clock.split()), text) == (found.at_ms, found.text)
 
 
+def opened(*clocks):
+    return tuple(facts.Opening(f"w1@{clock}", at(clock), 1_000) for clock in clocks)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "openings", "lonely"),
+    [
+        ([("13:10:10", "cash")], ("13:10:00", "13:10:30"), ["w1@13:10:30"]),  # one explains one
+        ([("13:10:10", "card")], ("13:10:00",), ["w1@13:10:00"]),  # a card opens no drawer
+        # cash chooses first, and takes the nearer one from the check
+        ([("13:10:30", "cash"), ("13:09:00", "check")], ("13:10:00", "13:11:20"), ["w1@13:11:20"]),
+        ([("13:11:40", "cash"), ("13:09:00", "check")], ("13:10:00", "13:11:20"), []),
+    ],
+)
+def test_a_receipt_explains_one_opening(receipts, openings, lonely):
+    day = session(
+        openings=opened(*openings),
+        receipts=[receipt(f"R{clock}", clock, tender=tender) for clock, tender in receipts],
+    )
+    found = findings(day, changed("R11", no_sale_openings=0), ["R11"])
+
+    assert lonely == [fact.ref for each in found for fact in each.facts]
+
+
 def test_a_text_names_five_and_counts_the_rest():
     posted = [receipt(f"R{n}", f"09:{n:02d}", cashier="9") for n in range(1, 7)]
     five, six = (
