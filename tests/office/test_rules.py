@@ -366,6 +366,8 @@ def test_a_finding_cites_the_facts_it_rests_on():
         ("R17", DAY._replace(deposits=(DEPOSIT._replace(deposited_ms=at("10:15", "2026-11-21")),)),
             "10:15 2026-11-21",
             "deposit of 190.00 was made 1 h 05 min after its deadline 2026-11-21 09:09:59 (24h)"),
+        ("R19", DAY._replace(cards=(CARD._replace(settled_cents=4_400),)), "09:30",
+            "receipt R-0090: 40.00 posted, 44.00 settled"),
         ("R19", DAY._replace(cards=(CARD._replace(times_settled=2),)), "09:30",
             "R-0090 is settled 2 times"),
         ("R25", DAY._replace(closings=(DAY.closings[0]._replace(journal=False),)), "15:50",
@@ -387,6 +389,30 @@ def test_a_finding_says_when_and_how_much(rule, day, at_clock, text):
     (found,) = findings(day, UNDER, [rule])
 
     assert (at(*at_clock.split()), text) == (found.at_ms, found.text)
+
+
+def opened(*clocks):
+    return tuple(facts.Opening(f"w1@{clock}", at(clock), 1_000) for clock in clocks)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "openings", "lonely"),
+    [
+        ([("13:10:10", "cash")], ("13:10:00", "13:10:30"), ["w1@13:10:30"]),  # one explains one
+        ([("13:10:10", "card")], ("13:10:00",), ["w1@13:10:00"]),  # a card opens no drawer
+        # cash chooses first, and takes the nearer one from the check
+        ([("13:10:30", "cash"), ("13:09:00", "check")], ("13:10:00", "13:11:20"), ["w1@13:11:20"]),
+        ([("13:11:40", "cash"), ("13:09:00", "check")], ("13:10:00", "13:11:20"), []),
+    ],
+)
+def test_a_receipt_explains_one_opening(receipts, openings, lonely):
+    day = session(
+        openings=opened(*openings),
+        receipts=[receipt(f"R{clock}", clock, tender=tender) for clock, tender in receipts],
+    )
+    found = findings(day, changed("R11", no_sale_openings=0), ["R11"])
+
+    assert lonely == [fact.ref for each in found for fact in each.facts]
 
 
 def test_a_text_names_five_and_counts_the_rest():
