@@ -1,11 +1,14 @@
 """The facts of a day that breaks no rule, with one of everything, for whoever breaks one."""
 
 import datetime
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from gateway.config import Config
 from gateway.office import rule_facts as facts
+from gateway.office.rule_finding import Under
 from gateway.office.rule_finding import under as under_of
+from gateway.office.rules import findings
 
 ZONE = ZoneInfo("America/Chicago")
 DATE = "2026-11-20"  # a Friday
@@ -113,6 +116,50 @@ DAY = facts.DayFacts(
 )  # fmt: skip
 
 
-def with_session(**changes):
+def session(**changes):
     """The day with its session changed."""
     return DAY._replace(sessions=(SESSION._replace(**changes),))
+
+
+def kinds(rule, day, under=UNDER):
+    return [each.kind for each in findings(day, under, [rule])]
+
+
+def changed(rule, **figures):
+    """What is judged by, with other figures of one rule."""
+    policy = UNDER.policy
+    table = replace(getattr(policy, rule), **figures)
+    return Under(replace(policy, **{rule: table}), UNDER.calendar)
+
+
+def counts(*each):
+    return tuple(
+        facts.Count(f"w1/1/{number}", kind, at(clock), cents, cents)
+        for number, (kind, clock, cents) in enumerate(each, 1)
+    )
+
+
+def interval(over_short, number=1):
+    return facts.Interval(
+        number, at("12:00"), "w1/1/50", 20_000, 11_000, 0, 5_000, 26_000, 26_000 + over_short
+    )
+
+
+def closes(number):
+    return counts(
+        ("opening_float", "09:00", 20_000),
+        *(("close", f"15:{30 + n}", 26_000 + n) for n in range(number)),
+    )
+
+
+OTHER = SESSION._replace(name="w1/2", cashier="8", opened_ms=at("15:00"), closed_ms=at("16:00"))
+PAST = [facts.PastDifference(date, "w1/1", "7", -100) for date in ("2026-10-22", "2026-11-02")]
+TODAY = facts.PastDifference(DATE, "w1/1", "007", -100)
+HAND = facts.HandOver("w1/1/45", at("10:00"), "7", "8", "w1/1/44", "w1/1/46")
+NUMBERS = ["R-0101", "R-0102", "R-0104"]
+
+
+def of_numbers(*numbers, **more):
+    return DAY._replace(
+        receipts=[receipt(number, f"09:{n:02d}", **more) for n, number in enumerate(numbers)]
+    )
