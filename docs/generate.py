@@ -1,5 +1,5 @@
 """Writes what repeats a table: till.cddl and docs/records.md (from protocol/records.py), parts of
-docs/instruments.md (from the profiles).
+docs/instruments.md (from the profiles) and of docs/policy.md (from the rules that ship).
 
 ./run tables          a test fails when they are not current
 """
@@ -8,6 +8,9 @@ import re
 from pathlib import Path
 
 from gateway.instruments.profiles import all_profiles
+from gateway.policy_file import shipped_policy
+from gateway.policy_tables import TITLES
+from gateway.reports.policy_words import deadline_words, figures_of
 from protocol import cbor, messages, records, seal
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +38,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "instruments.md": instruments(
             (ROOT / "docs" / "instruments.md").read_text()
         ),
+        ROOT / "docs" / "policy.md": rules((ROOT / "docs" / "policy.md").read_text()),
     }
 
 
@@ -256,6 +260,23 @@ def instruments(text: str) -> str:
             f"- `{profile.name}`: {profile.source}. **Not known:** {profile.unknown.rstrip('. ')}."
         )
     return _between(_between(text, "table", table), "sources", sources)
+
+
+# --- docs/policy.md -------------------------------------------------------------------------------
+
+
+def rules(text: str) -> str:
+    """The page with its tables of rules and of deadlines as policy.toml in gateway/ has them."""
+    policy = shipped_policy()
+    table = ["| rule | what it wants | severity | figures | source |", "|---|---|---|---|---|"]
+    for rule, title in TITLES.items():
+        each = getattr(policy, rule)
+        cells = (rule, title, each.severity, figures_of(policy, rule), each.source)
+        table.append(f"| {' | '.join(cells)} |")
+    deadlines = ["| profile | the deposit is made by | source |", "|---|---|---|"]
+    for name, deadline in policy.deadline.items():
+        deadlines.append(f"| `{name}` | {deadline_words(deadline)} | {deadline.source} |")
+    return _between(_between(text, "rules", table), "deadlines", deadlines)
 
 
 def _between(text: str, name: str, lines: list[str]) -> str:

@@ -1,4 +1,6 @@
-"""The office's calendar: business dates, the bounds of a day, local times. Pure."""
+"""The office's clock: the bounds of a day, local dates and times. Which days are business days is
+the policy's matter: gateway/office/calendar.py. Pure.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,10 @@ def day_bounds(business_date: str, zone: zoneinfo.ZoneInfo) -> tuple[int, int]:
     return local_ms(date, midnight, zone), local_ms(following, midnight, zone)
 
 
-def business_date_of(at_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time) -> str:
-    """The business date of a receipt at that moment: from the cut-off on it is the next calendar
-    day (rule R15).
-    """
-    local = (_EPOCH + at_ms * _MS).astimezone(zone)
-    late = local.time().replace(tzinfo=None) >= cut_off
-    return (local.date() + datetime.timedelta(days=1 if late else 0)).isoformat()
-
-
 def ended_business_date(now_ms: int, zone: zoneinfo.ZoneInfo, cut_off: datetime.time) -> str:
-    """The newest business day whose cut-off has passed."""
+    """The newest date whose cut-off has passed, whether the office works on it or not: a tree head
+    is made for whatever was recorded.
+    """
     local = (_EPOCH + now_ms * _MS).astimezone(zone)
     late = local.time().replace(tzinfo=None) >= cut_off
     return (local.date() - datetime.timedelta(days=0 if late else 1)).isoformat()

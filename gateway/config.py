@@ -1,12 +1,8 @@
 """till.toml: what the site is. Read whole, checked whole, every error at once with
 file:line:column.
 
-tomllib reads the values; it gives no positions. `locate` finds them by scanning the lines for
-`[table]` and `key =`, which is all of TOML that this file needs. Where a key is written in another
-way (quoted or dotted keys, inline tables), an error points at the table or at line 1 instead: less
-exact, never wrong about the value.
-
-Secrets are files: `keys` is a folder, and no key of this file holds a secret.
+The rules of the office stand in a file of their own beside it (gateway/policy_file.py). Secrets are
+files: `keys` is a folder, and no key of this file holds a secret.
 """
 
 from __future__ import annotations
@@ -16,23 +12,32 @@ import re
 import tomllib
 import urllib.parse
 import zoneinfo
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from gateway.errors import ConfigError, PermissionDenied
+from gateway.policy_file import POLICY_FILE, moved_lines, read_policy, shipped_policy
+from gateway.policy_tables import Policy
+from gateway.toml_file import Placed, text_of, told, values_of
 from gateway.toml_problems import did_you_mean, locate, pointed
-from gateway.toml_tables import Fault, TableError, boolean, integer, read_table, string, table
+from gateway.toml_tables import (
+    TableError,
+    boolean,
+    fields_of,
+    integer,
+    read_table,
+    string,
+    table,
+    time_of_day,
+    toml_value,
+)
 from protocol import topics
 from protocol.compat import ProtocolError
 
 FILE_BYTES_MAX = 1_000_000
-ERRORS_SHOWN_MAX = 50
 WINDOWS_MAX = 500
 WORKERS_MAX = 32
 TLS_PORT = 8883  # registered with IANA for MQTT over TLS
-
-_TOML_PLACE = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
 
 
 @dataclass(frozen=True)
@@ -69,19 +74,6 @@ class Broker:
 
 
 @dataclass(frozen=True)
-class Policy:
-    """Thresholds of the office, in cents. Source: assumed, except report_cents (Corry,
-    Pennsylvania: $25).
-    """
-
-    reason_cents: Annotated[int, integer(1)] = 1
-    supervisor_cents: Annotated[int, integer(1)] = 500
-    report_cents: Annotated[int, integer(1)] = 2_500
-    incident_cents: Annotated[int, integer(1)] = 10_000
-    no_sale_openings_max: Annotated[int, integer(0)] = 3
-
-
-@dataclass(frozen=True)
 class LedgerTable:
     """Where the ledger is. Passwords are libpq's business: ~/.pgpass, or passfile= in the url."""
 
@@ -114,11 +106,11 @@ class Config:
     data: Annotated[str, string()] = "data"
     boards: Annotated[str, string()] = "boards.toml"
     currency: Annotated[str, string(), _currency] = "USD"
-    cut_off: Annotated[datetime.time, _time_of_day] = datetime.time(16, 0)
+    cut_off: Annotated[datetime.time, time_of_day] = datetime.time(16, 0)
     workers: Annotated[int, integer(1, WORKERS_MAX)] = 1  # processes that share the devices
     ledger: Annotated[LedgerTable, table(LedgerTable)] = LedgerTable()
     broker: Annotated[Broker, table(Broker)] = Broker()
-    policy: Annotated[Policy, table(Policy)] = Policy()
+    policy: Policy = field(default_factory=shipped_policy)  # of policy.toml, not of this file
 
 
 @dataclass(frozen=True)
@@ -161,30 +153,38 @@ class Site:
         return path if path.is_file() else None
 
     @property
+    def policy_file(self) -> Path:
+        """The rules of the office; without it those that ship are in force."""
+        return self.path.parent / POLICY_FILE
+
+    @property
     def zone(self) -> zoneinfo.ZoneInfo:
         """The office's time zone."""
         return zoneinfo.ZoneInfo(self.config.zone)
 
 
 def load(path: Path) -> Site:
-    """The configuration in a file. Raises ConfigError with every fault at once, PermissionDenied
-    when it cannot be read.
+    """The configuration in a file, and the policy beside it. Raises ConfigError with every fault of
+    a file at once, PermissionDenied when one cannot be read.
     """
-    text = _text(path)
+    text = text_of(path, FILE_BYTES_MAX, "make one with till init, or name it with --config")
+    values = values_of(path, text)
+    moved = [_policy_moved(path, text, values.pop("policy"))] if "policy" in values else []
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(_syntax_error(path, text, error)) from error
-    try:
-        return Site(path, read_table(Config, values))
+        config = read_table(Config, values)
     except TableError as error:
-        faults = sorted(_placed(path, text, fault) for fault in error.faults)
-        shown = [fault[1] for fault in faults[:ERRORS_SHOWN_MAX]]
-        count = (
-            f"{len(faults)} error{'s' if len(faults) > 1 else ''} in {path}; correct the file and"
-            " run till check"
-        )
-        raise ConfigError("\n".join([*shown, count])) from error
+        raise told(path, text, error.faults, "run till check", moved) from error
+    if moved:
+        raise told(path, text, [], "run till check", moved)
+    return Site(path, replace(config, policy=read_policy(path.parent / POLICY_FILE)))
+
+
+def _policy_moved(path: Path, text: str, old: Any) -> Placed:
+    """A [policy] of before policy.toml was: where it goes, line by line."""
+    at, _ = locate(text, ["policy"])
+    lines = moved_lines(old)
+    message = f"[policy] stands in {POLICY_FILE} beside this file now; move it there as:"
+    return at, pointed(path, text, *at, message) + "".join(f"\n    {line}" for line in lines)
 
 
 def problems_of(text: str) -> list[tuple[str, str]]:
@@ -198,13 +198,25 @@ def problems_of(text: str) -> list[tuple[str, str]]:
     return []
 
 
-def show(site: Site) -> str:
-    """The merged result as TOML: what the file says and what the defaults add."""
+def merged(site: Site) -> dict[str, Any]:
+    """What the file says and what the defaults add, by key."""
     values = asdict(site.config)
+    return {name: values[name] for name in fields_of(Config)}
+
+
+def show(site: Site) -> str:
+    """The merged result as TOML."""
+    values = merged(site)
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
-    lines = [f"{name} = {_toml(value)}" for name, value in values.items() if name not in tables]
+    lines = [
+        f"{name} = {toml_value(value)}" for name, value in values.items() if name not in tables
+    ]
     for name, inner in tables.items():
-        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in inner.items())]
+        lines += [
+            "",
+            f"[{name}]",
+            *(f"{key} = {toml_value(value)}" for key, value in inner.items()),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -216,17 +228,17 @@ def template(site: str, zone: str, windows: int, broker: tuple[str, int] | None 
     host, port = broker or ("127.0.0.1", 1883)
     return f"""# What this site is. Every key, its unit and its default: docs/cli.md.
 # The configuration in use, defaults included: till check --show
-site = {_toml(site)}
-zone = {_toml(zone)}
+site = {toml_value(site)}
+zone = {toml_value(zone)}
 windows = [{names}]
 data = "data"
 cut_off = "16:00"
 
 [broker]
-host = {_toml(host)}
+host = {toml_value(host)}
 port = {port}
-embedded = {_toml(broker is None)}
-tls = {_toml(port == TLS_PORT)}
+embedded = {toml_value(broker is None)}
+tls = {toml_value(port == TLS_PORT)}
 """
 
 
@@ -266,14 +278,6 @@ def _currency(value: str) -> str:
     return value
 
 
-def _time_of_day(value: Any) -> datetime.time:
-    if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-        return datetime.time.fromisoformat(value)
-    if isinstance(value, datetime.time):
-        return value
-    raise ValueError("not a time of day such as 16:00")
-
-
 def _url(value: str) -> str:
     return server_url(value) if value else ""
 
@@ -286,61 +290,3 @@ def server_url(value: str) -> str:
     if parts.password is not None or "password" in urllib.parse.parse_qs(parts.query):
         raise ValueError("it holds a password; put that into ~/.pgpass, mode 600")
     return value
-
-
-# --- errors with their place ----------------------------------------------------------------------
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise ConfigError(
-                f"{path}: {path.stat().st_size} bytes, limit {FILE_BYTES_MAX}; this is not a"
-                " till.toml"
-            )
-        return path.read_text("utf-8")
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise ConfigError(
-            f"{path}: no such file; make one with till init, or name it with --config"
-        ) from error
-    except PermissionError as error:
-        raise PermissionDenied(
-            f"{path}: not readable; run as its owner or give yourself access"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from error
-
-
-def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
-    match = _TOML_PLACE.match(str(error))
-    if match is None:  # "at end of document"
-        lines = text.splitlines() or [""]
-        return pointed(path, text, len(lines), len(lines[-1]) + 1, str(error))
-    return pointed(path, text, int(match.group(2)), int(match.group(3)), match.group(1))
-
-
-def _placed(path: Path, text: str, fault: Fault) -> tuple[tuple[int, int], str]:
-    """((line, column), text) of a fault."""
-    name = ".".join(fault.place)
-    at_key, at_value = locate(text, list(fault.place))
-    if fault.kind == "unknown":
-        message, at = f"unknown key '{name}'{fault.text}", at_key
-    elif fault.kind == "missing":
-        message, at = f"'{name}' is missing and has no default", at_key
-    else:
-        message, at = f"{name}: {fault.text}", at_value
-    return at, pointed(path, text, *at, message)
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, datetime.time):
-        return f'"{value.isoformat("minutes")}"'
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

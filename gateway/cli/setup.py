@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -140,7 +139,7 @@ def check(
     site = configuration.load(config)
     if show:
         if as_json:
-            print(json.dumps(asdict(site.config), indent=2, default=str))
+            print(json.dumps(configuration.merged(site), indent=2, default=str))
         else:
             print(configuration.show(site), end="")
         return

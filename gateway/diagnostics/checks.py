@@ -51,8 +51,9 @@ def _check_python() -> str:
 
 
 def _check_data(site: Site) -> str:
-    if site.path.stat().st_mode & 0o022:
-        raise PermissionDenied(f"{site.path}: others can write it; chmod go-w it")
+    for path in (site.path, site.policy_file):
+        if path.exists() and path.stat().st_mode & 0o022:
+            raise PermissionDenied(f"{path}: others can write it; chmod go-w it")
     if not site.data.is_dir():
         raise ConfigError(f"folder {site.data} does not exist; make it, or run till init")
     if not os.access(site.data, os.W_OK | os.X_OK):

@@ -1,5 +1,6 @@
 """The rules of the office, pure: rows in, values out. Drawer sessions, tenders, intervals, the
-deposit, and what the policy wants for a difference.
+deposit; the calendar, and R01 to R26 over the facts of a day.
 
-May import: facts, money, business_day and config. No store, no clock, no file, no log.
+May import: facts and the ground files that have no effects: money, business_day, config and the
+policy. No store, no clock, no file, no log.
 """

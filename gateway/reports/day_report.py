@@ -118,7 +118,7 @@ def _count(group: CountGroup) -> Json:
 def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
     proved, session = proof.reconciliation, proof.reconciliation.session
     policy = config.policy
-    remarks = [*proved.remarks, *against_policy(proved, config, zone)]
+    remarks = [*proved.remarks, *against_policy(proved, config)]
     return {
         "window": session.device,
         "session": session.number,

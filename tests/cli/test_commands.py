@@ -50,7 +50,7 @@ def test_check_shows_and_checks(site):
     shown = till("check", "--show", "--config", site / "till.toml")
     checked = till("check", "--json", "--config", site / "till.toml")
 
-    assert "report_cents = 2500" in shown.stdout
+    assert 'cut_off = "16:00"' in shown.stdout
     assert {item["check"] for item in json.loads(checked.stdout)["checks"]} >= {
         "python",
         "keys",

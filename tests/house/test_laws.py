@@ -25,7 +25,10 @@ GROUND = {
     "packages": {"errors"},
     "toml_problems": {"errors"},
     "toml_tables": {"toml_problems"},
-    "config": {"errors", "toml_problems", "toml_tables"},
+    "toml_file": {"errors", "toml_problems", "toml_tables"},
+    "policy_tables": {"toml_problems", "toml_tables"},
+    "policy_file": {"errors", "policy_tables", "toml_file", "toml_tables"},
+    "config": {"policy_file", "policy_tables", "toml_file", "toml_problems", "toml_tables"},
 }
 # From the bottom to the top. A room may import the ground files and the rooms named here, which all
 # stand above it in this list: so there is no circle and no import upwards.

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from gateway.business_day import business_date_of, day_bounds
+from gateway.business_day import day_bounds
 from gateway.day.prove import Day, ProvedSession
 from gateway.office.deposit import deposit_of
 from gateway.office.policy import wanted
@@ -83,7 +83,7 @@ def test_policy_steps():
     ]  # fmt: skip
 
 
-def test_days_follow_the_office_clock_and_the_cut_off():
+def test_days_follow_the_office_clock():
     zone = ZoneInfo("America/Chicago")
 
     assert day_bounds(DAY, zone) == (DAY_MS, DAY_MS + 24 * 60 * MINUTE_MS)
@@ -93,11 +93,6 @@ def test_days_follow_the_office_clock_and_the_cut_off():
     ] == [
         23,
         25,
-    ]
-    moments = (DAY_MS + 16 * 60 * MINUTE_MS - 1, DAY_MS + 16 * 60 * MINUTE_MS)
-    assert [business_date_of(at_ms, zone, CONFIG.cut_off) for at_ms in moments] == [
-        "2026-11-20",
-        "2026-11-21",
     ]
 
 
