@@ -305,15 +305,16 @@ def _control_fault(db: Db, reading: _Reading) -> str:
             f"control total rows: the control line says {rows}, the rows give {reading.rows};"
             " export the day again"
         )
-    ways, unread = staging.staged_sums(db), staging.unread_amounts(db)
+    unread = staging.unread_amounts(db)
     if reading.forms and reading.control_forms - reading.forms.keys():
         unread = (0, 0, 0)
-    for sums in ways:
+    sums = (0, 0, 0)
+    for sums in staging.staged_sums(db):
         if all(
             said == has or missing for said, has, missing in zip(stated, sums, unread, strict=True)
         ):
             return ""
-    for what, said, has, missing in zip(AMOUNTS, stated, ways[0], unread, strict=True):
+    for what, said, has, missing in zip(AMOUNTS, stated, sums, unread, strict=True):
         if said != has and not missing:
             name = what.replace("_amount", "")
             return (
