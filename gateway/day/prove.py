@@ -19,6 +19,8 @@ from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
+from gateway.facts.postings import Unsettled as Refused
+from gateway.money import format_cents
 from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
@@ -32,8 +34,8 @@ from gateway.store.postings import (
     is_posted_on,
     posted_dates,
     postings_between,
-    quarantined,
     receipts_posted,
+    unsettled,
     windows_posted,
 )
 from gateway.store.segments import last_counted_ms
@@ -119,18 +121,14 @@ def prove_day(
     from_ms, until_ms = day_bounds(business_date, zone)
     declared = list(windows)
     posted = windows_posted(ledger.db, business_date)
-    refused = quarantined(ledger.db, from_ms)
-    unsettled = Unsettled(
-        not posted, tuple(f"{row['file']}:{row['line']}: {row['reason']}" for row in refused)
-    )
+    refused = unsettled(ledger.db, business_date, from_ms, until_ms)
+    missing = Unsettled(not posted, tuple(map(_told, refused)))
     unassigned = [window for window in posted if window not in declared]
     proofs: list[ProvedSession] = []
     held_in: list[Tender] = []
     idle: list[str] = []
     for window in [*declared, *unassigned]:
-        found, held = _prove_window(
-            _Window(ledger, window, zone, currency), business_date, unsettled
-        )
+        found, held = _prove_window(_Window(ledger, window, zone, currency), business_date, missing)
         proofs += found
         held_in += held
         if not found and not held:
@@ -144,7 +142,9 @@ def prove_day(
         deposit=deposit_of([proof.reconciliation for proof in proofs], held_in),
         held_in=held_in,
         idle_windows=idle,
-        quarantined=refused,
+        quarantined=[
+            {"file": each.file, "line": each.file_line, "reason": each.reason} for each in refused
+        ],
         open_points=open_points(
             [proof.reconciliation for proof in proofs], bool(posted), len(refused)
         ),
@@ -155,6 +155,16 @@ def prove_day(
         unassigned=unassigned,
         checkpoint=_checkpoint(ledger, business_date),
     )
+
+
+def _told(refused: Refused) -> str:
+    """Where it stands, why, and what money it is."""
+    place = f"{refused.file}:{refused.file_line}" if refused.file_line else refused.file
+    text = f"{place}: {refused.reason}"
+    if refused.tendered_cents is None:
+        return text
+    amount = format_cents(refused.tendered_cents - (refused.change_cents or 0))
+    return f"{text}; {amount} in {refused.tender_type or 'an unknown tender'}"
 
 
 def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:

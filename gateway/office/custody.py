@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from gateway.office.drawer import DrawerSession
-from gateway.office.tenders import Tender
+from gateway.office.tenders import Receipt, Tender
 
 # Of the tenders of one session_id so many percent lie in one drawer session by their time: then the
 # id means that session. An export that gives all sessions one id means nothing by it.
@@ -32,7 +32,7 @@ class Custody:
 
     held: list[list[Tender]]
     loose: list[Tender] = field(default_factory=list)
-    moved: set[tuple[str, str]] = field(default_factory=set)
+    moved: set[Receipt] = field(default_factory=set)
 
 
 def custody_of(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.money import format_cents
-from gateway.office.reconcile import BALANCED, PROOF_MISSING, Reconciliation
+from gateway.office.reconcile import BALANCED, POSTED_ONLY, PROOF_MISSING, Reconciliation
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _of_session(proof: Reconciliation) -> Iterator[OpenPoint]:
     differ = [
         f"{line.tender_type} {line.status}"
         for line in proof.lines
-        if line.status not in (BALANCED, PROOF_MISSING)
+        if line.status not in (BALANCED, PROOF_MISSING, POSTED_ONLY)
     ]
     if differ:
         yield point("differs", ", ".join(differ))

@@ -30,6 +30,8 @@ from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals, total
 from gateway.office.voids import void_remarks
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
+POSTED_ONLY = "posted only"  # nothing lies in a drawer that could be counted
+NOT_IN_A_DRAWER = ("ach", "gift_card", "credit")
 BOTH = "over and short"  # over in one interval and short in another: nothing is netted
 
 
@@ -53,7 +55,9 @@ class TenderLine:
 
     @property
     def status(self) -> str:
-        """balanced | over | short | over and short | proof missing"""
+        """balanced | over | short | over and short | proof missing | posted only"""
+        if self.tender_type in NOT_IN_A_DRAWER and self.counted_cents is None:
+            return POSTED_ONLY
         return status_of(self.over_short_cents, self.parts_cents)
 
 
@@ -225,7 +229,7 @@ def _line(
     counted_cents: int | None,
     parts: tuple[int, ...] = (),
 ) -> TenderLine:
-    difference = None
+    difference = 0 if name in NOT_IN_A_DRAWER else None
     if expected_cents is not None and counted_cents is not None:
         difference = over_short_cents(counted_cents, expected_cents)
     return TenderLine(

@@ -18,7 +18,7 @@ from gateway.facts.postings import Posting
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
 RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
 
-Receipt = tuple[str, str]  # (source_system, receipt_no)
+Receipt = tuple[str, str, str]  # (source_system, scope, receipt_no)
 
 
 class Tender(NamedTuple):
@@ -28,6 +28,7 @@ class Tender(NamedTuple):
 
     receipt_no: str
     source_system: str
+    scope: str  # where its number is unique, see facts/postings.py
     tender_id: str
     tender_type: str
     posted_ms: int
@@ -68,7 +69,12 @@ class Tender(NamedTuple):
     @property
     def receipt(self) -> Receipt:
         """Which receipt it is of."""
-        return self.source_system, self.receipt_no
+        return self.source_system, self.scope, self.receipt_no
+
+    @property
+    def target(self) -> Receipt:
+        """The receipt that it takes back, if it does."""
+        return self.source_system, self.scope, self.void_of
 
     @property
     def is_void(self) -> bool:
@@ -99,8 +105,7 @@ def void_targets(postings: Iterable[Posting]) -> set[Receipt]:
     can tell a returned check from a void of nothing.
     """
     rows = list(postings)
-    named = {(row.source_system, row.receipt_no) for row in rows}
-    return {(row.source_system, row.void_of) for row in rows if _takes_back(row)} - named
+    return {_target(row) for row in rows if _takes_back(row)} - {_receipt(row) for row in rows}
 
 
 def tenders_of(
@@ -111,14 +116,14 @@ def tenders_of(
     `earlier`: {receipt: business date} of those among `void_targets` that were posted before;
     None: nobody looked, and what is not among the rows counts as posted.
     """
-    rows = {(row.source_system, row.receipt_no, row.line_no): row for row in postings}
-    legs: dict[tuple[str, str, str], list[Posting]] = {}
+    rows = {row.identity: row for row in postings}
+    legs: dict[tuple[Receipt, str], list[Posting]] = {}
     for key in sorted(rows):
         row = rows[key]
-        legs.setdefault((row.source_system, row.receipt_no, row.tender_id), []).append(row)
+        legs.setdefault((_receipt(row), row.tender_id), []).append(row)
     books = _Books(
-        {(row.source_system, row.receipt_no) for row in rows.values() if not _is_void(row)},
-        {(row.source_system, row.receipt_no): row.business_date for row in rows.values()},
+        {_receipt(row) for row in rows.values() if not _is_void(row)},
+        {_receipt(row): row.business_date for row in rows.values()},
         earlier,
     )
     found = sorted((_tender(leg, books) for leg in legs.values()), key=_in_order)
@@ -136,8 +141,16 @@ class _Books:
     earlier: Mapping[Receipt, str] | None
 
 
-def _in_order(tender: Tender) -> tuple[int, str, str, str]:
-    return tender.posted_ms, tender.source_system, tender.receipt_no, tender.tender_id
+def _in_order(tender: Tender) -> tuple[int, Receipt, str]:
+    return tender.posted_ms, tender.receipt, tender.tender_id
+
+
+def _receipt(row: Posting) -> Receipt:
+    return row.source_system, row.scope, row.receipt_no
+
+
+def _target(row: Posting) -> Receipt:
+    return row.source_system, row.scope, row.void_of
 
 
 def _is_void(row: Posting) -> bool:
@@ -164,6 +177,7 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
     return Tender(
         receipt_no=first.receipt_no,
         source_system=first.source_system,
+        scope=first.scope,
         tender_id=first.tender_id,
         tender_type=first.tender_type,
         posted_ms=first.posted_ms,
@@ -177,7 +191,7 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
         face_cents=amount - change,
         void_of=first.void_of,
         void_by=first.void_by,
-        funds=tuple((row.fund, sign * written * row.allocation_cents) for row in leg),
+        funds=tuple((row.fund_name, sign * written * row.allocation_cents) for row in leg),
         accounts=tuple((row.account_no, written * row.allocation_cents) for row in leg),
         rows_agree=len(said) == 1,
         outside=outside,
@@ -190,7 +204,7 @@ def _effect(row: Posting, books: _Books) -> tuple[int, str]:
         return 1, ""
     if not _takes_back(row):
         return 0, ""
-    target = (row.source_system, row.void_of)
+    target = _target(row)
     if target in books.named and target not in books.standing:
         return 0, ""
     posted = books.named.get(target) or (books.earlier or {}).get(target)
@@ -210,7 +224,7 @@ def _once(tenders: Sequence[Tender]) -> Iterable[Tender]:
             left[tender.receipt] = left.get(tender.receipt, 0) + tender.net_cents
     by: dict[Receipt, str] = {}
     for tender in tenders:
-        target = (tender.source_system, tender.void_of)
+        target = tender.target
         if not tender.is_void or tender.net_cents >= 0:
             yield tender
         elif _is_taken_back(tender, target, left, by):

@@ -36,7 +36,7 @@ def _of(
     if void.outside == NEVER_POSTED:
         yield remark("void_of_unknown", "which was never posted: it has no effect")
         return
-    target = standing.get((void.source_system, void.void_of), ())
+    target = standing.get(void.target, ())
     if target:
         same = [tender for tender in target if tender.tender_type == void.tender_type]
         if not same:

@@ -18,9 +18,10 @@ def row(receipt="R1", line=1, amount=5000, change=0, allocation=None, **other):
     return [values[name] for name in COLUMNS]
 
 
-def control(rows):
-    distinct = {(cells[0], cells[1]): cells for cells in rows}.values()
-    sums = [sum(int(cells[COLUMNS.index(name)]) for cells in distinct) for name in postings.AMOUNTS]
+def control(rows, every=False):
+    """Each different row once, or every row."""
+    counted = rows if every else {tuple(cells) for cells in rows}
+    sums = [sum(int(cells[COLUMNS.index(name)]) for cells in counted) for name in postings.AMOUNTS]
     return "#control,rows={},tender_cents={},change_cents={},allocation_cents={}".format(
         len(rows), *sums
     )
@@ -35,3 +36,8 @@ def text_of(rows, last=None, end="\n"):
             "",
         ]
     )
+
+
+def changed(cells, **values):
+    """A row with other cells."""
+    return [values.get(name, cell) for name, cell in zip(COLUMNS, cells, strict=True)]

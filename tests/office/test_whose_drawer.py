@@ -365,14 +365,14 @@ def test_a_returned_check_of_an_earlier_day_is_no_drawer_event():
         posting("C9", 600, 10000, "check"),
         void("X1", 700, 5000, "C1", "check"),
     ]
-    proof = only(closed(20000, 10000), rows, {("cis", "C1"): "2026-11-16"})
+    proof = only(closed(20000, 10000), rows, {("cis", "", "C1"): "2026-11-16"})
 
     assert (proof.line("check").expected_cents, proof.status) == (10000, "balanced")
     assert [("X1", -5000)] == [(t.receipt_no, t.net_cents) for t in proof.returned]
 
 
 def test_cash_handed_back_for_an_earlier_day_leaves_todays_drawer():
-    proof = only(closed(15000), [void("X1", 700, 5000, "R1")], {("cis", "R1"): "2026-11-16"})
+    proof = only(closed(15000), [void("X1", 700, 5000, "R1")], {("cis", "", "R1"): "2026-11-16"})
 
     assert cash(proof) == (0, "balanced")
 

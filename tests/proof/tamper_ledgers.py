@@ -119,6 +119,9 @@ def _others(office: Office) -> list[Callable[[random.Random], None]]:
         path = office.folder / "posted.csv"
         path.write_text(_posted(rng, rng.randrange(2, 6)), "utf-8")
         assert import_posted(ledger.db, path, clock.now_ms).added
+        corrected = path.with_name("corrected.csv")
+        corrected.write_text(path.read_text("utf-8").replace(",lost,", ",void,"), "utf-8")
+        assert import_posted(ledger.db, corrected, clock.now_ms).added
 
     def checkpoint(_: random.Random) -> None:
         day = len(ledger.db.execute("SELECT 1 FROM checkpoint").fetchall())
@@ -136,7 +139,7 @@ def _posted(rng: random.Random, count: int) -> str:
         "A-1,electric,501-electric,1500,posted,,,,,csv,1"
         for _ in range(count)
     ]
-    bad = [row.replace("electric,501", "steam,501") for row in rows[:2]]
+    bad = [row.replace(",posted,", ",lost,") for row in rows[:2]]
     every = [",".join(COLUMNS), *rows, *[row.replace("R", "X", 1) for row in bad]]
     cents = 1500 * (count + 2)
     control = f"#control,rows={count + 2},tender_cents={cents},change_cents=0"
