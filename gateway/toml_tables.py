@@ -68,7 +68,11 @@ def read_table(kind: type[Table], values: Any) -> Table:
 
 def fields_of(kind: type[Any]) -> dict[str, bool]:
     """{key of the table: whether it must be there}"""
-    return {each.name: each.default is dataclasses.MISSING for each in dataclasses.fields(kind)}
+    missing = dataclasses.MISSING
+    return {
+        each.name: each.default is missing and each.default_factory is missing
+        for each in dataclasses.fields(kind)
+    }
 
 
 def _checked(kind: type[Any], name: str, value: Any) -> Any:
