@@ -11,6 +11,7 @@ months, and of its memory pydantic was a third.
 """
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -76,10 +77,15 @@ def fields_of(kind: type[Any]) -> dict[str, bool]:
 
 
 def _checked(kind: type[Any], name: str, value: Any) -> Any:
-    annotation = typing.get_type_hints(kind, include_extras=True)[name]
-    for check in annotation.__metadata__:
+    for check in _annotations(kind)[name].__metadata__:
         value = check(value)
     return value
+
+
+@functools.cache
+def _annotations(kind: type[Any]) -> dict[str, Any]:
+    """{field: its annotation}; typing evaluates them anew at each call, for a millisecond each."""
+    return typing.get_type_hints(kind, include_extras=True)
 
 
 # --- checks ---------------------------------------------------------------------------------------

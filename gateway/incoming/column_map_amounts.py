@@ -14,6 +14,7 @@ NEGATIVES = ("leading", "trailing", "parentheses", "CR", "DR")
 
 _EXPONENT = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+", re.ASCII)
 _SYMBOLS = re.compile("[$\N{EURO SIGN}\N{POUND SIGN}\N{YEN SIGN}]|USD|CAD")
+_KNOWN_MAX = 4_096
 _LETTERS = re.compile(r"[^\W\d_]")
 _DASHES = "-\N{MINUS SIGN}\N{EN DASH}"
 _PLACES = {"point": r"\.\d\d", "comma": r",\d\d", "cents": "", "dollars": r"(?:\.\d\d)?"}
@@ -55,8 +56,9 @@ class Amounts:
         found = self._known.get(text)
         if found is None:
             found = self._read(text.strip())
-            if len(self._known) < 4_096:  # the same few amounts come again and again
-                self._known[text] = found
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[text] = found  # a total reads what its row has just read
         return found
 
     def _written(self) -> str:
@@ -78,6 +80,10 @@ class Amounts:
         return rf"{plain}|(\({symbol}{body}{after}\))" if "parentheses" in rule else plain
 
     def _read(self, text: str) -> int:
+        if self._decimals == "point" and text[-3:-2] == ".":
+            whole, places = text[:-3], text[-2:]
+            if whole.isdecimal() and places.isdecimal() and text.isascii() and len(text) <= 13:
+                return int(whole + places)  # as most are written
         if not text:
             if self._empty_is_zero:
                 return 0

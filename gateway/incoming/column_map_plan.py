@@ -11,7 +11,7 @@ import re
 import zoneinfo
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.facts.postings import COLUMNS
@@ -30,6 +30,7 @@ _TENDERED, _CHANGE, _ALLOCATED = (
     _PLACE[name] for name in ("tender_amount_cents", "change_cents", "allocation_cents")
 )
 _STATUS, _VOID_OF, _KIND = (_PLACE[name] for name in ("status", "void_of", "kind"))
+_JUDGED = ("receipt_no", "account_no", "status")
 _AMOUNTS = ("tender_amount_cents", "change_cents", "allocation_cents")
 _EXPONENT = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE][+-]?\d{1,3}", re.ASCII)
 _LINE_NO = re.compile(r"\d{1,6}", re.ASCII)
@@ -65,8 +66,7 @@ class RefusedLine(ValueError):
         self.reason = reason
 
 
-@dataclass(frozen=True)
-class Leg:
+class Leg(NamedTuple):
     """One tender of a line, in cents."""
 
     tender: str
@@ -134,6 +134,7 @@ class Plan:
         self._numbers = LineNumbers()
         self._blank = _constants(column_map)
         self._copied: list[tuple[int, int, str, str]] = []  # (place, field, name, ours)
+        self._plain: list[tuple[int, int, str]] = []  # those that have neither codes nor a shape
         self._joined: list[tuple[int, list[int], str, str]] = []
         self._amounts: dict[str, tuple[int, str]] = {}
         self._dated: tuple[int, str] | None = None
@@ -142,11 +143,13 @@ class Plan:
                 self._amounts[ours] = (index(names[0]), names[0])
             elif ours == "business_date":
                 self._dated = (index(names[0]), names[0])
-            elif len(names) == 1:
-                self._copied.append((_PLACE[ours], index(names[0]), names[0], ours))
-            else:
+            elif len(names) > 1:
                 places = [index(name) for name in names]
                 self._joined.append((_PLACE[ours], places, " ".join(names), ours))
+            elif ours in (*_JUDGED, *column_map.codes, *column_map.shapes):
+                self._copied.append((_PLACE[ours], index(names[0]), names[0], ours))
+            else:
+                self._plain.append((_PLACE[ours], index(names[0]), names[0]))
         self._codes = {ours: _folded(codes) for ours, codes in column_map.codes.items()}
         self._shapes = column_map.shapes
         self._is_drawer = column_map.origin == ORIGINS[0]
@@ -211,6 +214,10 @@ class Plan:
     # --- texts ------------------------------------------------------------------------------------
 
     def _texts(self, row: list[str], cells: Sequence[str]) -> None:
+        for place, field, name in self._plain:
+            row[place] = text = cells[field].strip()
+            if not text.isprintable():
+                raise RefusedLine(name, "control characters in it")
         for place, field, name, ours in self._copied:
             row[place] = self._text(cells[field].strip(), name, ours)
         for place, fields, name, ours in self._joined:
@@ -380,6 +387,8 @@ class Plan:
 
     def _with_sign(self, row: list[str], legs: list[Leg]) -> list[Leg]:
         """The legs as our columns want them; what a minus means goes into the row."""
+        if row[_KIND] == "payment" and all(min(each[1:]) >= 0 for each in legs):
+            return legs
         signs = {each.tendered < 0 for each in legs if each.tendered}
         signs |= {each.allocated < 0 for each in legs if each.allocated}
         rule = self._map.signs
@@ -418,15 +427,11 @@ class Plan:
 
 
 def _positive(leg: Leg) -> Leg:
-    return replace(
-        leg, tendered=abs(leg.tendered), change=abs(leg.change), allocated=abs(leg.allocated)
-    )
+    return Leg(leg.tender, abs(leg.tendered), abs(leg.change), abs(leg.allocated))
 
 
 def _negative(leg: Leg) -> Leg:
-    return replace(
-        leg, tendered=-abs(leg.tendered), change=-abs(leg.change), allocated=-abs(leg.allocated)
-    )
+    return Leg(leg.tender, -abs(leg.tendered), -abs(leg.change), -abs(leg.allocated))
 
 
 def _signed(name: str, index: Index) -> tuple[int, int, str]:

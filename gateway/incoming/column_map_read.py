@@ -93,13 +93,14 @@ class MappedFile:
     def rows(self) -> Iterator[MappedRow | Refusal]:
         """Each row of the file; of one line come several where it has several tenders."""
         plan: Plan | None = None
+        if not self.map.file.header:
+            self._index_everything()
         for line in self._body():
             if plan is None:
                 plan = Plan(self.map, self._index, self._office)
                 self._totals = [Total(each, self._index, self.map.money) for each in self.map.total]
             yield from self._row(line, plan)
         if plan is None:
-            self._index_everything()
             self._totals = [Total(each, self._index, self.map.money) for each in self.map.total]
         self._finish()
 
