@@ -98,7 +98,7 @@ def learn(data: bytes, name: str) -> Learned:
     total, table = total_of(table, told)
     dates, formats = dates_of(table, told)
     money = money_of(table, set(dates), told)
-    relate(table, money, told)
+    relate(table, money, total, told)
     others = [line for line, _ in table.others if line > table.skip_first]
     if others:
         shown = ", ".join(str(line) for line in others[:5])
@@ -274,8 +274,8 @@ def _tender_of(name: str) -> str:
 def _toml(draft: _Draft, told: Told, name: str) -> Iterator[str]:
     table = draft.table
     yield "# Proposed by till import --learn. Every line that ends in ? waits for a person."
-    yield from (f"# found: {each}" for each in told.said)
-    yield from (f"# ask:   {each}" for each in told.asked)
+    yield from (f"# found: {' '.join(each.split())}" for each in told.said)
+    yield from (f"# ask:   {' '.join(each.split())}" for each in told.asked)
     stem = re.sub(r"[^a-z0-9-]+", "-", Path(name).stem.lower()).strip("-")[:40] or "export"
     yield f"title = {_text(name[:100])}"
     yield f"source_system = {_text(stem)}"

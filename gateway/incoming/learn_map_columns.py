@@ -140,8 +140,10 @@ def _written(table: Table, money: Money, told: Told) -> None:
 # --- what adds up ---------------------------------------------------------------------------------
 
 
-def relate(table: Table, money: Money, told: Told) -> None:
-    """tendered - change = amount, or several tenders - change = amount, in every row."""
+def relate(table: Table, money: Money, total: Sum | None, told: Told) -> None:
+    """tendered - change = amount, or several tenders - change = amount, in every row. Failing that,
+    the one column that the vendor's own total sums.
+    """
     columns = {place: cents for place, cents in money.columns.items() if any(cents)}
     alike: dict[tuple[int, ...], list[int]] = {}
     for place, cents in columns.items():
@@ -166,6 +168,11 @@ def relate(table: Table, money: Money, told: Told) -> None:
     elif len(single) == 1 and not same:
         money.allocated = next(iter(single))
         told.said.append(f"amount: {table.names[money.allocated]}, the only one")
+    elif total is not None and len({column for _, column in total.cells}) == 1:
+        money.allocated = total.cells[0][1]
+        name = table.names[money.allocated]
+        told.said.append(f"amount: {name}, which the vendor's own total sums")
+        return
     elif single:
         told.asked.append(
             "amounts: no sum of columns is another column in every row; say which one is the amount"
@@ -186,7 +193,9 @@ def _relations(columns: dict[int, list[int]]) -> list[Relation]:
         for size in range(1, min(TERMS_MAX, len(others)) + 1):
             for terms in itertools.combinations(others, size):
                 sums = [sum(values) for values in zip(*(columns[t] for t in terms), strict=True)]
-                if size > 1 and sums == wanted and _is_of_one_sign(columns, terms, wanted):
+                if size > 1 and not _are_tenders(columns, terms, wanted):
+                    continue
+                if size > 1 and sums == wanted:
                     found.append((amount, terms, None))
                 for change in (place for place in others if place not in terms):
                     less = [a - b for a, b in zip(sums, columns[change], strict=True)]
@@ -195,24 +204,24 @@ def _relations(columns: dict[int, list[int]]) -> list[Relation]:
     return found
 
 
-def _is_of_one_sign(
-    columns: dict[int, list[int]], terms: tuple[int, ...], wanted: list[int]
-) -> bool:
-    """Tenders have the sign of what they pay; a fee that is taken off has not."""
+def _are_tenders(columns: dict[int, list[int]], terms: tuple[int, ...], wanted: list[int]) -> bool:
+    """Tenders have the sign of what they pay, which a fee that is taken off has not; and each is
+    missing somewhere, which an amount beside its change is not.
+    """
     return all(
-        cents * amount >= 0
+        0 in columns[term]
+        and all(cents * amount >= 0 for cents, amount in zip(columns[term], wanted, strict=True))
         for term in terms
-        for cents, amount in zip(columns[term], wanted, strict=True)
     )
 
 
 def _is_change(columns: dict[int, list[int]], terms: tuple[int, ...], change: int) -> bool:
-    """Change is less than what was handed over and is given in some rows only: a - b = c would
+    """Change is given in some rows only, and is never all that was handed over: a - b = c would
     otherwise be true of c and b alike.
     """
     given = columns[change]
     tendered = [sum(values) for values in zip(*(columns[t] for t in terms), strict=True)]
-    return all(0 <= a <= max(b, 0) for a, b in zip(given, tendered, strict=True)) and 0 in given
+    return 0 in given and all(a == 0 or 0 < a < b for a, b in zip(given, tendered, strict=True))
 
 
 def _formula(table: Table, found: Relation) -> str:
@@ -263,6 +272,9 @@ def total_of(table: Table, told: Told) -> tuple[Sum | None, Table]:
                 f"line {line} says total, and the rows do not sum to it; it is no total that could"
                 " vouch for the file as long as nobody says of what"
             )
+            if _is_unlike(cells, rest):  # and no receipt either
+                table.rows = rest
+                table.others.append((line, cells))
     for line, cells in table.others:
         found = _sums(cells, table.rows, table, anywhere=True)
         if found is not None:
