@@ -30,6 +30,8 @@ FILE_BYTES_MAX = 1_000_000
 ERRORS_SHOWN_MAX = 50
 WINDOWS_MAX = 500
 WORKERS_MAX = 32
+RECEIPT_SCOPES = ("source", "window", "day", "window-day")
+SERVICES_MAX = 200
 TLS_PORT = 8883  # registered with IANA for MQTT over TLS
 
 _TOML_PLACE = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
@@ -82,6 +84,20 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Posted:
+    """What the cashiering system's files are like: docs/posted-csv.md."""
+
+    # where a receipt number is unique: source, window, day or window-day
+    receipt_scope: Annotated[str, string(), _receipt_scope] = "source"
+    # the services that may be posted; empty: any, and one that is no utility is told
+    services: Annotated[tuple[str, ...], _services] = ()
+    # account_no may have 13 to 19 digits that pass the check of card numbers
+    long_accounts: Annotated[bool, boolean] = False
+    # days between posted_at and business_date. Assumed: no receipt waits longer for its day
+    days_apart_max: Annotated[int, integer(1, 400)] = 31
+
+
+@dataclass(frozen=True)
 class LedgerTable:
     """Where the ledger is. Passwords are libpq's business: ~/.pgpass, or passfile= in the url."""
 
@@ -119,6 +135,7 @@ class Config:
     ledger: Annotated[LedgerTable, table(LedgerTable)] = LedgerTable()
     broker: Annotated[Broker, table(Broker)] = Broker()
     policy: Annotated[Policy, table(Policy)] = Policy()
+    posted: Annotated[Posted, table(Posted)] = Posted()
 
 
 @dataclass(frozen=True)
@@ -258,6 +275,20 @@ def _known_zone(value: str) -> str:
         near = did_you_mean(value, zoneinfo.available_timezones())
         raise ValueError("not a time zone such as America/Chicago" + near) from None
     return value
+
+
+def _receipt_scope(value: str) -> str:
+    if value not in RECEIPT_SCOPES:
+        near = did_you_mean(value, RECEIPT_SCOPES)
+        raise ValueError(f"not one of {', '.join(RECEIPT_SCOPES)}{near}")
+    return value
+
+
+def _services(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > SERVICES_MAX:
+        raise ValueError(f"not a list of at most {SERVICES_MAX} names")
+    is_string = string(1, 40)
+    return tuple(is_string(service) for service in value)
 
 
 def _currency(value: str) -> str:

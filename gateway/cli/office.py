@@ -27,10 +27,13 @@ def import_(
     """
     from gateway import config as configuration
     from gateway.incoming.posted_file import import_posted
+    from gateway.incoming.posted_row import Rules
 
     site = configuration.load(config)
+    now_ms = clock_from_env().utc_ms()
+    rules = Rules(**vars(site.config.posted), now_ms=now_ms)
     with opened(site) as ledger:
-        results = [import_posted(ledger.db, path, clock_from_env().utc_ms()) for path in posted]
+        results = [import_posted(ledger.db, path, now_ms, rules) for path in posted]
     if as_json:
         print(json.dumps([vars(result) for result in results], indent=2))
     for result in [] if as_json else results:
@@ -43,6 +46,8 @@ def import_(
                 f"{result.name}: {again}{result.added} rows new, {result.known} known,"
                 f" {result.refused} refused"
             )
+        for note in result.notes:
+            print(printable(f"  {result.name}: {note}"), file=sys.stderr)
         for line, reason in result.shown:
             print(printable(f"  {result.name}:{line}: {reason}"), file=sys.stderr)
     if any(result.state == "unposted" for result in results):

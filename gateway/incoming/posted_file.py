@@ -1,44 +1,43 @@
-"""posted.csv into the ledger file: what the cashiering system says it took, each row once.
+"""posted.csv into the ledger: what the cashiering system says it took, each statement once.
 docs/posted-csv.md is its page.
 
 `import_posted` reads a file line by line into a temporary table and then, in one short transaction,
 posts every row that is new, passes over the rows that are known, and puts the bad ones in
-posting_quarantine. A file whose control line does not agree with its rows posts nothing at all.
+posting_quarantine, with all other rows of their receipts. A file whose control line does not agree
+with its rows posts nothing at all. What an earlier file had refused and this one says soundly is
+settled.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
-from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
-from gateway.incoming.posted_row import RowError, amount, parse_row
-from gateway.store import postings
+from gateway.facts.postings import AMOUNTS, COLUMNS, UTILITIES
+from gateway.incoming.posted_amount import RowError, amount, form_of_refused
+from gateway.incoming.posted_lines import HeaderError, Lines, UnreadableRow
+from gateway.incoming.posted_row import Rules, readable_of, values_of, word_of
+from gateway.incoming.posted_versions import Said, collision, is_other_receipt, judge
+from gateway.incoming.posted_zeros import refuse_lost_zeros
+from gateway.store import postings, staging
 from gateway.store.engine import Db, StorageBusy, is_other_schema
 from gateway.store.entries import transaction
 
 FILE_BYTES_MAX = (
     256 * 1024 * 1024
 )  # about a million rows: a year of a large office; more is not a day's export
-ROW_BYTES_MAX = 2_048  # 22 fields of at most 40 characters and their quotes
 REFUSED_ROWS_MAX = 1_000  # more bad rows than this: it is not a posted.csv, nothing of it is posted
+UNPOSTED_ROWS_MAX = 20_000  # of a file that stays unposted, to know when its receipts are posted
 REFUSED_SHOWN_MAX = 20  # of the bad rows in a message; the table has them all
+NOTES_MAX = 20
 _BATCH_ROWS = 1_000
-_COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,23}", re.ASCII)
-_BOM = b"\xef\xbb\xbf"
-_CONTROL = re.compile(
-    r"#control,rows=(\d{1,9}),tender_cents=([-+.\d]+),change_cents=([-+.\d]+),allocation_cents=([-+.\d]+),*"
-)
-
-
-_StagedRow = tuple[int, list[int | None], Posting | None, str | None]
-# line, amounts for the control line, posting, reason against it
+_SOURCE, _SERVICE = COLUMNS.index("source_system"), COLUMNS.index("service")
+_AMOUNT_CELLS = tuple((name, COLUMNS.index(name)) for name in AMOUNTS)
 
 
 @dataclass
@@ -55,32 +54,61 @@ class ImportResult:
     shown: list[tuple[int, str]] = field(
         default_factory=list
     )  # (line of the file, reason), the first REFUSED_SHOWN_MAX
+    notes: list[str] = field(default_factory=list)  # what a person should know; nothing is refused
 
 
 @dataclass
 class _Reading:
     """What one pass over the file finds."""
 
+    sources: dict[str, str]  # {name in lower case: as it was spelt first}
+    rules: Rules
     digest: bytes = b""
     size_bytes: int = 0
     rows: int = 0
-    refused: int = 0
-    forms: set[str] = field(default_factory=set)
+    forms: dict[str, tuple[int, str]] = field(
+        default_factory=dict
+    )  # {form of an amount: (line, column) of the first one}
     control: tuple[int, ...] | None = None
+    control_forms: set[str] = field(default_factory=set)
     fault: str = ""  # first reason for which the whole file stays unposted
+    services: dict[str, int] = field(default_factory=dict)  # {beyond the utilities: line}
+    new_sources: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        known = [name for name in self.sources.values() if name not in self.new_sources]
+        found = [
+            f"line {line}: source_system {word_of(source)} was never seen before, known:"
+            f" {', '.join(known)}; if it is one of them, correct the export before you go on"
+            for source, line in self.new_sources.items()
+            if known
+        ]
+        found += [
+            f"line {line}: service {word_of(service)} is none of the utilities; declare it in"
+            " [posted] services of till.toml"
+            for service, line in self.services.items()
+            if not self.rules.services
+        ]
+        return found[:NOTES_MAX]
 
 
-def import_posted(db: Db, path: Path, now_ms: int) -> ImportResult:
-    """Post a file. `db` is an open ledger's, outside of a transaction.
+def import_posted(db: Db, path: Path, now_ms: int, rules: Rules | None = None) -> ImportResult:
+    """Post a file. `db` is an open ledger's, outside of a transaction; `rules` are the site's.
 
     Raises UsageError when there is no such file, PermissionDenied when it cannot be read, DataError
     when it is not a posted.csv at all (too large, another header), TryAgain when the ledger is
     locked or its disk is full.
     """
+    rules = rules or Rules()
     try:
-        with postings.staging(db):
-            with _opened(path) as file:
-                reading = _stage(db, file, path)
+        with staging.staging(db), _opened(path) as file:
+            try:
+                reading = _stage(db, file, rules)
+            except HeaderError as error:
+                if error.is_like_ours:
+                    _keep_unreadable(db, path, str(error), now_ms)
+                raise DataError(f"{path}:{error.line}: {error}") from error
             return _post(db, path.name, reading, now_ms)
     except StorageBusy as error:
         if is_other_schema(error):
@@ -108,171 +136,221 @@ def _opened(path: Path) -> BinaryIO:
         raise PermissionDenied(f"{path}: not readable; give the gateway's user access") from error
 
 
-def _lines(file: BinaryIO, reading: _Reading) -> Iterator[tuple[int, bytes | None]]:
-    """(line number, line without its end) of each line that is not empty; None for one over
-    ROW_BYTES_MAX.
-    """
-    digest = hashlib.sha256()
-    number = 0
-    while line := file.readline(ROW_BYTES_MAX + 2):
-        number += 1
-        too_long = False
-        while True:
-            digest.update(line)
-            reading.size_bytes += len(line)
-            if line.endswith(b"\n") or len(line) < ROW_BYTES_MAX + 2:
-                break
-            too_long = True
-            line = file.readline(ROW_BYTES_MAX + 2)
-        if number == 1:
-            line = line.removeprefix(_BOM)
-        line = line.rstrip(b"\r\n")
-        if too_long or line:
-            yield number, None if too_long else line
-    reading.digest = digest.digest()
-
-
-def _stage(db: Db, file: BinaryIO, path: Path) -> _Reading:
-    reading = _Reading()
-    lines = _lines(file, reading)
-    _check_header(next(lines, (1, b"")), path)
-    batch: list[_StagedRow] = []
-    for number, line in lines:
+def _stage(db: Db, file: BinaryIO, rules: Rules) -> _Reading:
+    reading = _Reading({name.casefold(): name for name in postings.sources(db)}, rules)
+    lines = Lines(file)
+    numbered = iter(lines)
+    lines.read_header(numbered)
+    batch: list[staging.StagedRow] = []
+    for number, line, is_whole in numbered:
         if reading.control is not None:
-            reading.fault = reading.fault or f"line {number}: something follows the control line"
-        elif line is not None and line.startswith(b"#control"):
-            _read_control(line, number, reading)
-        else:
-            reading.rows += 1
-            batch.append(_staged_row(number, line, reading))
+            reading.fault = reading.fault or (
+                f"line {number}: something follows the control line; it has to be the last"
+            )
+            continue
+        if line[:20].lstrip(b' "').startswith(b"#control"):
+            _read_control(lines, line, number, reading)
+            continue
+        reading.rows += 1
+        batch.append(_staged_row(lines, number, line, is_whole, reading))
         if len(batch) >= _BATCH_ROWS:
-            postings.stage(db, batch)
+            staging.stage(db, batch)
             batch.clear()
-    postings.stage(db, batch)
+    staging.stage(db, batch)
+    staging.index_staged(db)
+    reading.digest, reading.size_bytes = lines.digest, lines.size_bytes
     return reading
 
 
-def _check_header(first: tuple[int, bytes | None], path: Path) -> None:
-    names = (first[1] or b"").decode("utf-8", "replace").split(",")
-    names = [name.strip().strip('"') for name in names]
-    for index, column in enumerate(COLUMNS):
-        found = names[index] if index < len(names) else ""
-        if found != column:
-            shown = (
-                repr(found) if _COLUMN_NAME.fullmatch(found) else "something else"
-            )  # not a name out of a file without header
-            raise DataError(
-                f"{path}:{first[0]}: column {index + 1} is {shown}, expected '{column}'; see"
-                " docs/posted-csv.md"
-            )
-    if len(names) > len(COLUMNS):
-        raise DataError(
-            f"{path}:{first[0]}: {len(names)} columns, expected {len(COLUMNS)}; see"
-            " docs/posted-csv.md"
-        )
-
-
-def _read_control(line: bytes, number: int, reading: _Reading) -> None:
-    match = _CONTROL.fullmatch(line.decode("ascii", "replace").strip())
+def _read_control(lines: Lines, line: bytes, number: int, reading: _Reading) -> None:
     try:
-        if match is None:
-            raise RowError(
-                "it is not #control,rows=..,tender_cents=..,change_cents=..,allocation_cents=.."
-            )
-        reading.control = (
-            int(match.group(1)),
-            *(amount("control", match.group(index))[0] for index in (2, 3, 4)),
-        )
+        found = lines.control(line)
+        assert found is not None
+        reading.control, reading.control_forms = found
     except RowError as error:
         reading.control = (-1,)
         reading.fault = reading.fault or f"line {number}: unreadable control line: {error}"
 
 
-def _staged_row(number: int, line: bytes | None, reading: _Reading) -> _StagedRow:
-    """A posting, or the reason against it and the amounts that the control line still needs."""
+def _staged_row(
+    lines: Lines, number: int, line: bytes, is_whole: bool, reading: _Reading
+) -> staging.StagedRow:
+    """A posting, or the reason against it and what the control line and the report still need."""
     amounts: list[int | None] = [None, None, None]
+    cells: list[str] = []
     try:
-        if line is None:
-            raise RowError(f"longer than {ROW_BYTES_MAX} bytes")
-        cells = _cells(line)
-        if len(cells) == len(COLUMNS):
-            amounts = [_amount_for_control(cells[COLUMNS.index(name)], reading) for name in AMOUNTS]
-        return number, amounts, parse_row(cells), None
+        cells = lines.cells(line, is_whole)
+        if len(cells) == lines.columns:
+            amounts = _amounts_for_control(cells, number, reading)
+        values = values_of(cells, reading.rules)
     except RowError as error:
-        reading.refused += 1
-        return number, amounts, None, str(error)
+        if isinstance(error, UnreadableRow):
+            cells = error.cells
+            if len(cells) == lines.columns:
+                amounts = _amounts_for_control(cells, number, reading)
+        readable = readable_of(cells, reading.rules)
+        if source := str(readable.get("source_system", "")):
+            readable["source_system"] = reading.sources.get(source.casefold(), source)
+        return staging.refused_row(number, amounts, "row", str(error), readable)
+    source, service = str(values[_SOURCE]), str(values[_SERVICE])
+    spelt = reading.sources.get(source) or _spelt(source, number, reading)
+    if spelt != source:
+        values = (*values[:_SOURCE], spelt, *values[_SOURCE + 1 :])
+    if service not in UTILITIES and service and len(reading.services) < NOTES_MAX:
+        reading.services.setdefault(service, number)
+    return staging.sound_row(number, amounts, values)
 
 
-def _cells(line: bytes) -> list[str]:
-    try:
-        return next(csv.reader([line.decode("utf-8")], strict=True), [])
-    except UnicodeDecodeError:
-        raise RowError("not UTF-8") from None
-    except csv.Error as error:
-        raise RowError(f"not CSV: {error}") from None
+def _spelt(source: str, number: int, reading: _Reading) -> str:
+    """The source as it was spelt first: a name with other capitals is the same system."""
+    name = source.casefold()
+    if name not in reading.sources:
+        reading.sources[name] = source
+        reading.new_sources[source] = number
+    return reading.sources[name]
 
 
-def _amount_for_control(text: str, reading: _Reading) -> int | None:
-    try:
-        cents, form = amount("", text)
-    except RowError:
-        return None
-    if form:
-        reading.forms.add(form)
-    return cents
+def _amounts_for_control(cells: list[str], number: int, reading: _Reading) -> list[int | None]:
+    found: list[int | None] = []
+    for name, index in _AMOUNT_CELLS:
+        try:
+            cents, form = amount(name, cells[index])
+        except RowError:
+            cents, form = None, form_of_refused(cells[index])
+        if form and form not in reading.forms:
+            reading.forms[form] = (number, name)
+        found.append(cents)
+    return found
+
+
+def _keep_unreadable(db: Db, path: Path, fault: str, now_ms: int) -> None:
+    """An export whose header went wrong is on the page of its day, too."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 16):
+            digest.update(chunk)
+        size = file.tell()
+    with transaction(db):
+        if postings.known_file(db, digest.digest()) is None:
+            file_id = postings.add_file(
+                db, digest.digest(), path.name, size, now_ms, "unposted", fault, (0, 0, 0, 0)
+            )
+            staging.keep_fault(db, file_id, fault, "")
 
 
 # --- posting --------------------------------------------------------------------------------------
 
 
 def _post(db: Db, name: str, reading: _Reading, now_ms: int) -> ImportResult:
-    postings.refuse_contradictions(db)
+    staging.refuse(db, _contradictions(db))
     fault = reading.fault or _fault(db, reading)
     with transaction(db):
         return _known_file(db, name, reading) or _post_rows(db, name, reading, fault, now_ms)
 
 
+def _contradictions(db: Db) -> Iterator[tuple[str, str, int]]:
+    """(code, reason, line) against rows of which this file gives several that cannot be one."""
+    said = staging.said_twice(db)
+    for (_, receipt, line_no, _), group in groupby(said, key=lambda row: row[:4]):
+        rows = list(group)
+        code, reason = judge(receipt, line_no, [Said(*row[5:]) for row in rows])
+        if code:
+            for row in rows:
+                yield code, reason, row[4]
+
+
+def _collisions(db: Db) -> Iterator[tuple[str, str, int]]:
+    """(code, reason, line) against rows that have the number of another receipt of the ledger."""
+    for line, receipt, line_no, ours, theirs in staging.said_before(db):
+        one, other = Said(*ours), Said(*theirs)
+        if is_other_receipt(one, other):
+            where = f"in the ledger, of {other.business_date} at {other.window_id}"
+            yield "collision", collision(receipt, line_no, where, (one, other)), line
+
+
 def _fault(db: Db, reading: _Reading) -> str:
     """Why the whole file stays unposted; empty when nothing speaks against it."""
     if reading.control is None:
-        return "no control line at the end: the file was cut short, or the export did not finish"
+        return (
+            "no control line at the end: the file was cut short, or the export did not finish;"
+            " export the day again"
+        )
     if len(reading.forms) > 1:
-        return "amounts are written in two ways, 1250 and 12.50; export one of them"
-    refused = postings.refused_count(db)
+        (cents_line, cents_name), (line, name) = reading.forms["cents"], reading.forms["units"]
+        return (
+            f"amounts are written in two ways: line {cents_line} {cents_name} without a point, line"
+            f" {line} {name} with one; a spreadsheet does that; export whole cents, or two places"
+            " everywhere"
+        )
+    refused = staging.refused_count(db, "receipt")
     if refused > REFUSED_ROWS_MAX:
-        return f"{refused} bad rows, limit {REFUSED_ROWS_MAX}"
-    found = (reading.rows, *postings.staged_sums(db))
-    names = ("rows", "tender_cents", "change_cents", "allocation_cents")
-    for what, stated, has in zip(names, reading.control, found, strict=True):
-        if stated != has:
+        return f"{refused} bad rows, limit {REFUSED_ROWS_MAX}; it is no posted.csv: see its columns"
+    return _control_fault(db, reading)
+
+
+def _control_fault(db: Db, reading: _Reading) -> str:
+    """What the control line and the rows disagree about. What cannot be read of a refused row may
+    be the rest of a sum; then the control line's amounts have to be written as those of the rows.
+    """
+    assert reading.control is not None
+    rows, *stated = reading.control
+    if rows != reading.rows:
+        return (
+            f"control total rows: the control line says {rows}, the rows give {reading.rows};"
+            " export the day again"
+        )
+    ways, unread = staging.staged_sums(db), staging.unread_amounts(db)
+    if reading.forms and reading.control_forms - reading.forms.keys():
+        unread = (0, 0, 0)
+    for sums in ways:
+        if all(
+            said == has or missing for said, has, missing in zip(stated, sums, unread, strict=True)
+        ):
+            return ""
+    for what, said, has, missing in zip(AMOUNTS, stated, ways[0], unread, strict=True):
+        if said != has and not missing:
+            name = what.replace("_amount", "")
             return (
-                f"control total {what}: the control line says {stated}, the rows give {has};"
+                f"control total {name}: the control line says {said}, the rows give {has};"
                 " export the day again"
             )
-    return ""
+    return "control totals: no way of counting the rows gives all three; export the day again"
 
 
 def _known_file(db: Db, name: str, reading: _Reading) -> ImportResult | None:
     known = postings.known_file(db, reading.digest)
     if known is None:
         return None
-    shown = postings.refused_lines(db, known.pop("id"), REFUSED_SHOWN_MAX)
+    file_id = known.pop("id")
+    shown = postings.refused_lines(db, file_id, REFUSED_SHOWN_MAX)
     state = "already" if known.pop("state") == "posted" else "unposted"
+    if state == "already":
+        staging.refuse(db, _collisions(db))
+        staging.refuse_rest_of_receipts(db)
+        staging.settle(db, file_id, name, known["refused"] == 0, staging.dates_of(db))
     return ImportResult(name, state, **known, shown=shown)
 
 
 def _post_rows(db: Db, name: str, reading: _Reading, fault: str, now_ms: int) -> ImportResult:
-    postings.refuse_changed(db)
-    refused = postings.refused_count(db)
-    added = 0 if fault else postings.new_count(db)
+    if not fault:
+        staging.refuse(db, list(_collisions(db)))
+        refuse_lost_zeros(db)
+    dates = staging.dates_of(db)
+    staging.refuse_rest_of_receipts(db)
+    refused = staging.refused_count(db)
+    added = 0 if fault else staging.new_count(db)
     known = 0 if fault else reading.rows - refused - added
     state = "unposted" if fault else "posted"
     counts = (reading.rows, added, known, refused)
     file_id = postings.add_file(
-        db, reading.digest, name, reading.size_bytes, now_ms, state, fault, counts
+        db, reading.digest, name, reading.size_bytes, now_ms, state, fault, counts, dates
     )
     if not fault:
-        postings.post_new(db, file_id)
-    postings.keep_refused(db, file_id, REFUSED_ROWS_MAX)
+        staging.post_new(db, file_id)
+        staging.settle(db, file_id, name, refused == 0, dates)
+    staging.keep_refused(db, file_id, REFUSED_ROWS_MAX, UNPOSTED_ROWS_MAX if fault else 0)
+    sound = reading.rows - refused
+    if fault and (sound == 0 or sound > UNPOSTED_ROWS_MAX):
+        staging.keep_fault(db, file_id, fault, dates[1])
     shown = postings.refused_lines(db, file_id, REFUSED_SHOWN_MAX)
-    return ImportResult(name, state, fault, *counts, shown)
+    return ImportResult(name, state, fault, *counts, shown, reading.notes)

@@ -8,7 +8,7 @@ no fact but a state of now: heartbeat, counter, upkeep.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,17 +43,32 @@ COVERED = {
     "incident": ("id", "at_ms", "kind", "device", "text"),
     "posted_file": (
         "id", "sha256", "name", "bytes", "imported_ms", "state", "reason", "rows", "added", "known",
-        "refused",
+        "refused", "first_date", "last_date",
     ),
     "posting": (
         "id", "file_id", "file_line", "receipt_no", "line_no", "posted_ms", "business_date",
         "window_id", "session_id", "cashier_id", "tender_id", "tender_type", "tender_amount_cents",
         "change_cents", "account_no", "service", "fund", "allocation_cents", "status", "void_of",
-        "void_by", "auth_code", "batch_id", "source_system", "source_ref", "content",
+        "void_by", "auth_code", "batch_id", "source_system", "source_ref", "content", "kind",
+        "scope",
     ),
-    "posting_quarantine": ("id", "file_id", "file_line", "reason"),
+    "posting_quarantine": (
+        "id", "file_id", "file_line", "reason", "source_system", "scope", "receipt_no", "line_no",
+        "business_date", "window_id", "posted_ms", "tender_id", "tender_type",
+        "tender_amount_cents", "change_cents", "allocation_cents", "amounts_known", "status",
+        "code",
+    ),
+    "posting_settled": ("id", "quarantine_id", "file_id"),
     "quarantine": ("id", "received_ms", "source", "reason", "bytes"),
 }  # fmt: skip
+# {table: what its last columns hold in every row of before they were there}. The hash of a row
+# leaves out those of them that still do, from the last one on: rows of before keep their hash, and
+# no two rows have the same.
+ADDED_LATER: dict[str, tuple[str | int, ...]] = {
+    "posted_file": ("", ""),
+    "posting": ("payment", ""),
+    "posting_quarantine": ("", "", "", 0, "", "", 0, "", "", 0, 0, 0, 0, "", ""),
+}
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -162,13 +177,15 @@ def add_with_entry(db: Db, query: str, new: list[Any]) -> None:
     pending_of(db).with_entry.append((query, new))
 
 
-def close_entry(db: Db) -> None:
-    """Make the entry of this transaction; none when nothing was appended."""
+def close_entry(db: Db, covered: Mapping[str, Sequence[str]] = COVERED) -> None:
+    """Make the entry of this transaction; none when nothing was appended. `covered`: the columns of
+    the tables as they are in mid migration.
+    """
     pending = pending_of(db)
     rows = [
         made
         for table, after_id in sorted(pending.touched.items())
-        if (made := rows_after(db, table, after_id)) is not None
+        if (made := rows_after(db, table, after_id, columns=covered[table])) is not None
     ]
     if not pending.frames and not rows:
         return
@@ -183,16 +200,34 @@ def close_entry(db: Db) -> None:
         db.executemany(query, new)
 
 
-def rows_after(db: Db, table: str, after_id: int, until_id: int = LAST) -> Rows | None:
+def rows_after(
+    db: Db,
+    table: str,
+    after_id: int,
+    until_id: int = LAST,
+    columns: Sequence[str] | None = None,
+) -> Rows | None:
     """The rows of a table with after_id < id <= until_id, as an entry names them; None for none."""
     digest, count, last_id = hashlib.sha256(), 0, after_id
-    columns = ", ".join(COVERED[table])
-    query = f"SELECT {columns} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+    columns = COVERED[table] if columns is None else columns
+    query = (
+        f"SELECT {', '.join(columns)} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+    )
+    added_later = ADDED_LATER.get(table, ()) if len(columns) == len(COVERED[table]) else ()
     for row in paged(db, query, after_id + 1, (until_id,)):
-        digest.update(row_bytes(row))
+        digest.update(row_bytes(as_before(row, added_later)))
         count += 1
         last_id, *_ = row
     return Rows(table, after_id, last_id, count, digest.digest()) if count else None
+
+
+def as_before(row: Sequence[Any], added_later: Sequence[Any]) -> Sequence[Any]:
+    """The row without the last columns that hold what they were added with."""
+    size = len(row)
+    first = size - len(added_later)
+    while size > first and row[size - 1] == added_later[size - 1 - first]:
+        size -= 1
+    return row[:size]
 
 
 def rows_outside(db: Db, table: str, last_id: int) -> int:

@@ -12,11 +12,17 @@ from gateway.facts.events import events_in, seen_records
 from gateway.facts.records import UNDECODABLE
 from gateway.facts.replay import Replay, Unfit
 from gateway.store.engine import Pending, SqliteDb, value
-from gateway.store.entries import COVERED, chained, close_entry, newest
+from gateway.store.entries import ADDED_LATER, COVERED, chained, close_entry, newest
 from gateway.store.schema_version import ONE_LOG, migrations, version_of
 from gateway.store.segments import add_segments, segment_row
 
 SEGMENTS_AT_ONCE = 10_000
+# What the log covers at ONE_LOG: without the tables and columns of later versions.
+_COVERED_THEN = {
+    table: columns[: len(columns) - len(ADDED_LATER.get(table, ()))]
+    for table, columns in COVERED.items()
+    if table != "posting_settled"
+}
 
 
 def migrate(db: SqliteDb) -> None:
@@ -43,7 +49,7 @@ def _one_log(db: SqliteDb) -> None:
     of before say. Then those tables go, and an entry vouches for the rows that none covers yet.
     """
     replay = Replay()
-    db.pending = Pending(*newest(db), touched=dict.fromkeys(COVERED, 0))
+    db.pending = Pending(*newest(db), touched=dict.fromkeys(_COVERED_THEN, 0))
     ids = {
         (device, epoch): cursor_id
         for cursor_id, device, epoch in db.execute("SELECT id, device, epoch FROM cursor")
@@ -84,7 +90,7 @@ def _one_log(db: SqliteDb) -> None:
             )
     db.execute("DROP TABLE record")
     db.execute("DROP TABLE message")
-    close_entry(db)
+    close_entry(db, _COVERED_THEN)
     db.pending = None
 
 

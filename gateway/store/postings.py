@@ -1,115 +1,43 @@
-"""Tables `posted_file`, `posting` and `posting_quarantine`: what the cashiering system posted, each
-row once.
+"""Tables `posted_file`, `posting`, `posting_quarantine` and `posting_settled`: what the
+cashiering system posted, each statement once, and what of it was refused.
 
-A file is first laid into a temporary table (`staging`), where whole-file questions are asked in
-SQL; what is new of it is then posted in one transaction.
+Several statements about one row (source_system, scope, receipt_no, line_no) are its versions. All
+are kept; the one that stands is asked for when they are read, so that it does not depend on the
+order of the imports: facts/postings.py: RANK. How a file gets here: store/staging.py.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
-from gateway.facts.postings import COLUMNS, Posting
-from gateway.store.engine import Db, paged, placeholders, rows, value
-from gateway.store.entries import append, append_found
+from gateway.facts.postings import COLUMNS, RANK, Change, Posting, Statement, Unsettled
+from gateway.store.engine import FIRST, Db, paged, rows, value
+from gateway.store.entries import append
 
-_POSTING_COLUMNS = "receipt_no, line_no, posted_ms, " + ", ".join(COLUMNS[3:])
-_STAGED_COLUMNS = (
-    "file_line, tender_key, change_key, allocation_key, content, reason, " + _POSTING_COLUMNS
+POSTING_COLUMNS = "receipt_no, line_no, posted_ms, " + ", ".join(COLUMNS[3:]) + ", kind, scope"
+IDENTITY = ("source_system", "receipt_no", "line_no", "scope")
+UNSETTLED_MAX = 20_000  # of one day; more is no list that anybody reads
+_RANKS = " ".join(f"WHEN '{status}' THEN {rank}" for status, rank in RANK.items())
+
+
+def _rank(table: str) -> str:
+    return f"CASE {table}.status {_RANKS} END"
+
+
+def _same(one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{name} = {other}.{name}" for name in IDENTITY)
+
+
+# Of the versions of a row the one of the highest rank, and among these the last.
+_STANDS = (
+    f"NOT EXISTS (SELECT 1 FROM posting AS over WHERE {_same('over', 'posting')} AND over.id <>"
+    f" posting.id AND ({_rank('over')} > {_rank('posting')} OR ({_rank('over')} ="
+    f" {_rank('posting')} AND over.id > posting.id)))"
 )
-# Those that are no texts.
-_TYPES = dict.fromkeys(
-    ("line_no", "posted_ms", "tender_amount_cents", "change_cents", "allocation_cents"), "BIGINT"
-)
-_SAME_KEY = " AND ".join(
-    f"posting.{name} = staged.{name}" for name in ("source_system", "receipt_no", "line_no")
-)
-_NEW_LINES = (
-    "SELECT min(file_line) FROM staged WHERE reason IS NULL AND NOT EXISTS"
-    f" (SELECT 1 FROM posting WHERE {_SAME_KEY}) GROUP BY source_system, receipt_no, line_no"
-)
 
 
-# --- one file, before it is posted ----------------------------------------------------------------
-
-
-@contextmanager
-def staging(db: Db) -> Iterator[None]:
-    """The temporary table that one file is laid into; nothing of it is left afterwards."""
-    db.execute("DROP TABLE IF EXISTS staged")
-    typed = ", ".join(f"{name} {_TYPES.get(name, 'TEXT')}" for name in _POSTING_COLUMNS.split(", "))
-    db.execute(
-        "CREATE TEMPORARY TABLE staged (file_line BIGINT PRIMARY KEY, tender_key BIGINT,"
-        f" change_key BIGINT, allocation_key BIGINT, content BYTEA, reason TEXT, {typed})"
-    )
-    try:
-        yield
-    finally:
-        db.execute("DROP TABLE staged")
-
-
-def stage(
-    db: Db,
-    batch: Sequence[tuple[int, Sequence[int | None], Posting | None, str | None]],
-) -> None:
-    """Lay rows in: (line of the file, the three amounts for the control line, the posting or None,
-    the reason against it or None).
-    """
-    nothing = (None,) * len(COLUMNS)
-    db.executemany(
-        f"INSERT INTO staged ({_STAGED_COLUMNS}) VALUES {placeholders(1, 6 + len(COLUMNS))}",
-        [
-            (line, *amounts, posting and posting.content(), reason,
-             *(nothing if posting is None else posting.values()))
-            for line, amounts, posting, reason in batch
-        ],
-    )  # fmt: skip
-
-
-def refuse_contradictions(db: Db) -> None:
-    """Rows of one identity and different content in one file: nobody knows which is right."""
-    db.execute(
-        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ': this file"
-        " says it in two ways' WHERE (source_system, receipt_no, line_no) IN (SELECT source_system,"
-        " receipt_no, line_no FROM staged WHERE reason IS NULL GROUP BY 1, 2, 3 HAVING"
-        " count(DISTINCT content) > 1)"
-    )
-
-
-def refuse_changed(db: Db) -> None:
-    """Rows that an earlier file posted with other content: nothing is edited."""
-    db.execute(
-        "UPDATE staged SET reason = 'receipt ' || receipt_no || ' line ' || line_no || ' was"
-        " posted before with other content' WHERE reason IS NULL AND EXISTS (SELECT 1 FROM posting"
-        f" WHERE {_SAME_KEY} AND posting.content <> staged.content)"
-    )
-
-
-def refused_count(db: Db) -> int:
-    """How many staged rows have a reason against them."""
-    return int(value(db, "SELECT count(*) FROM staged WHERE reason IS NOT NULL"))
-
-
-def staged_sums(db: Db) -> tuple[int, int, int]:
-    """(tender, change, allocation) in cents over all rows of the file, a row that is given twice
-    counted once: what its control line states.
-    """
-    for tender, change, allocation in db.execute(
-        "SELECT coalesce(sum(tender_key), 0), coalesce(sum(change_key), 0),"
-        " coalesce(sum(allocation_key), 0) FROM staged WHERE file_line IN (SELECT min(file_line)"
-        " FROM staged GROUP BY source_system, receipt_no, line_no, CASE WHEN receipt_no IS NULL"
-        " THEN file_line END)"
-    ):
-        return int(tender), int(change), int(allocation)
-    raise AssertionError("an aggregate has one row")
-
-
-def new_count(db: Db) -> int:
-    """How many staged rows are sound and were never posted."""
-    return int(value(db, f"SELECT count(*) FROM ({_NEW_LINES}) AS new_lines"))
-
-
-# --- posting it -----------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def known_file(db: Db, sha256: bytes) -> dict[str, Any] | None:
@@ -136,65 +64,61 @@ def add_file(
     state: str,
     reason: str,
     counts: tuple[int, int, int, int],
+    dates: tuple[str, str] = ("", ""),
 ) -> int:
-    """Note a file that was read whole; its id. `counts`: rows, added, known, refused."""
+    """Note a file that was read whole; its id. `counts`: rows, added, known, refused; `dates`: the
+    first and the last business date of its rows.
+    """
     file_id = append(
         db,
         "posted_file",
         "INSERT INTO posted_file (id, sha256, name, bytes, imported_ms, state, reason, rows, added,"
-        " known, refused) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (sha256, name, size_bytes, imported_ms, state, reason, *counts),
+        " known, refused, first_date, last_date) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (sha256, name, size_bytes, imported_ms, state, reason, *counts, *dates),
     )
     assert file_id is not None, "a file that is known is not added again"
     return file_id
 
 
-def post_new(db: Db, file_id: int) -> None:
-    """Post every staged row that is sound and new."""
-    append_found(
-        db,
-        "posting",
-        f"INSERT INTO posting (id, file_id, file_line, {_POSTING_COLUMNS}, content) SELECT"
-        f" ? + row_number() OVER (ORDER BY file_line), ?, file_line, {_POSTING_COLUMNS}, content"
-        f" FROM staged WHERE file_line IN ({_NEW_LINES}) ORDER BY file_line",
-        (file_id,),
+def sources(db: Db) -> list[str]:
+    """The source systems as they were first spelt, by name: a jump through the index each."""
+    found = db.execute(
+        "WITH RECURSIVE known (name) AS (SELECT min(source_system) FROM posting UNION ALL SELECT"
+        " (SELECT min(source_system) FROM posting WHERE source_system > name) FROM known WHERE"
+        " name IS NOT NULL) SELECT name FROM known WHERE name IS NOT NULL"
     )
-
-
-def keep_refused(db: Db, file_id: int, limit: int) -> None:
-    """Keep line and reason of the first refused rows."""
-    append_found(
-        db,
-        "posting_quarantine",
-        "INSERT INTO posting_quarantine (id, file_id, file_line, reason) SELECT"
-        " ? + row_number() OVER (ORDER BY file_line), ?, file_line, reason"
-        " FROM staged WHERE reason IS NOT NULL ORDER BY file_line LIMIT ?",
-        (file_id, limit),
-    )
+    return [str(name) for (name,) in found]
 
 
 def refused_lines(db: Db, file_id: int, limit: int) -> list[tuple[int, str]]:
     """(line of the file, reason) of the first refused rows of a file."""
     found = db.execute(
-        "SELECT file_line, reason FROM posting_quarantine WHERE file_id = ? ORDER BY id LIMIT ?",
+        "SELECT file_line, reason FROM posting_quarantine WHERE file_id = ? AND reason <> ''"
+        " AND file_line > 0 ORDER BY id LIMIT ?",
         (file_id, limit),
     )
     return [(line, reason) for line, reason in found]
 
 
-# --- reading --------------------------------------------------------------------------------------
+def refused_receipts(db: Db, file_id: int) -> set[str]:
+    """The receipts of a file of which rows were refused, as far as they could be read."""
+    query = "SELECT DISTINCT receipt_no FROM posting_quarantine WHERE file_id = ?"
+    return {str(receipt) for (receipt,) in db.execute(query, (file_id,)) if receipt}
+
+
+# --- what stands ----------------------------------------------------------------------------------
 
 
 def postings_between(
     db: Db, window: str, business_date: str, since_ms: int, until_ms: int
 ) -> list[Posting]:
-    """Postings of a window that belong to a business day or were posted in a span of time, in the
-    order of posting.
+    """Postings of a window that stand, of those that belong to a business day or were posted in a
+    span of time, in the order of posting.
     """
     found = db.execute(
-        f"SELECT {_POSTING_COLUMNS} FROM posting WHERE window_id = ?"
-        " AND (business_date = ? OR (posted_ms >= ? AND posted_ms < ?))"
-        " ORDER BY posted_ms, source_system, receipt_no, line_no",
+        f"SELECT {POSTING_COLUMNS} FROM posting WHERE window_id = ?"
+        f" AND (business_date = ? OR (posted_ms >= ? AND posted_ms < ?)) AND {_STANDS}"
+        " ORDER BY posted_ms, source_system, scope, receipt_no, line_no",
         (window, business_date, since_ms, until_ms),
     )
     return [Posting(*row) for row in found]
@@ -203,14 +127,17 @@ def postings_between(
 def windows_posted(db: Db, business_date: str) -> list[str]:
     """The windows with postings for a business date, by name."""
     found = db.execute(
-        "SELECT DISTINCT window_id FROM posting WHERE business_date = ? ORDER BY window_id",
+        f"SELECT DISTINCT window_id FROM posting WHERE business_date = ? AND {_STANDS}"
+        " ORDER BY window_id",
         (business_date,),
     )
     return [str(window) for (window,) in found]
 
 
 def posted_dates(db: Db, until_date: str, limit: int) -> list[str]:
-    """The newest business dates up to `until_date` that anything was posted for, newest first."""
+    """The newest business dates up to `until_date` that anything was posted for, newest first;
+    also one whose receipts were all moved to another date since.
+    """
     found = db.execute(
         "SELECT DISTINCT business_date FROM posting WHERE business_date <= ?"
         " ORDER BY business_date DESC LIMIT ?",
@@ -224,22 +151,205 @@ def is_posted_on(db: Db, business_date: str, since_ms: int, until_ms: int) -> bo
     found = value(
         db,
         "SELECT 1 FROM posting WHERE business_date = ? AND posted_ms >= ? AND posted_ms < ?"
-        " LIMIT 1",
+        f" AND {_STANDS} LIMIT 1",
         (business_date, since_ms, until_ms),
     )
     return found is not None
 
 
+# --- what was said otherwise before ---------------------------------------------------------------
+
+
+def changes(db: Db, window: str, business_date: str) -> list[Change]:
+    """What was said of receipts of a window and day in more than one way, in the order of receipts
+    and imports; also of those that another version has since moved to another day, or here.
+    """
+    # Asked by identity, or the whole table would be walked through.
+    keys = db.execute(
+        f"SELECT DISTINCT {', '.join(IDENTITY)} FROM posting WHERE business_date = ? AND"
+        f" window_id = ? AND EXISTS (SELECT 1 FROM posting AS another WHERE"
+        f" {_same('another', 'posting')} AND another.id <> posting.id)"
+        f" ORDER BY {', '.join(IDENTITY)}",
+        (business_date, window),
+    ).fetchall()
+    return [change for key in keys for change in _changes_of(statements(db, *key))]
+
+
+def statements(
+    db: Db, source_system: str, receipt_no: str, line_no: int, scope: str = ""
+) -> list[Statement]:
+    """All versions of a row, in the order of import."""
+    names = ", ".join(f"posting.{name}" for name in POSTING_COLUMNS.split(", "))
+    found = db.execute(
+        f"SELECT {names}, name, file_line, imported_ms FROM posting JOIN posted_file"
+        " ON posted_file.id = file_id WHERE source_system = ? AND receipt_no = ? AND line_no = ?"
+        " AND scope = ? ORDER BY posting.id",
+        (source_system, receipt_no, line_no, scope),
+    )
+    return [
+        Statement(Posting(*values), file, line, imported_ms)
+        for *values, file, line, imported_ms in found
+    ]
+
+
+def _changes_of(versions: list[Statement]) -> Iterator[Change]:
+    """Each version against the one that stood when it came."""
+    stood = versions[0]
+    for later in versions[1:]:
+        stands = later.posting.rank >= stood.posting.rank
+        before, after = stood.posting, later.posting
+        differs = tuple(
+            name for name in Posting.__dataclass_fields__
+            if getattr(before, name) != getattr(after, name)
+        )  # fmt: skip
+        yield Change(stood, later, differs, stands)
+        stood = later if stands else stood
+
+
+# --- what was refused -----------------------------------------------------------------------------
+
+
 def quarantined(db: Db, since_ms: int = 0) -> list[dict[str, Any]]:
-    """Rows that were not posted: file, line, reason; oldest first. since_ms: of files imported from
-    then on.
+    """Rows that were refused and not settled since: file, line, reason; oldest first. since_ms: of
+    files imported from then on.
     """
     return rows(
         db,
         "SELECT name AS file, file_line AS line, posting_quarantine.reason AS reason"
         " FROM posting_quarantine JOIN posted_file ON posted_file.id = file_id"
-        " WHERE imported_ms >= ? ORDER BY posting_quarantine.id",
+        f" WHERE imported_ms >= ? AND posting_quarantine.reason <> '' AND {_UNSETTLED}"
+        " ORDER BY posting_quarantine.id",
         (since_ms,),
+    )
+
+
+_UNSETTLED = (
+    "NOT EXISTS (SELECT 1 FROM posting_settled WHERE quarantine_id = posting_quarantine.id)"
+)
+
+
+def unsettled(db: Db, business_date: str, since_ms: int, until_ms: int) -> list[Unsettled]:
+    """What was delivered for a business day and is in no sum, in the order of import; since_ms and
+    until_ms are the day's: where no date can be read, the time of the import tells the day.
+
+    One for each tender of a receipt that was refused, for each row that cannot be read, and for
+    each window and tender type of a file that stays unposted as a whole.
+    """
+    found = rows(
+        db,
+        "SELECT code, name, file_line, imported_ms, posting_quarantine.reason AS reason,"
+        " posted_file.reason AS fault, business_date, window_id, source_system, scope, receipt_no,"
+        " posted_ms, tender_id, tender_type, tender_amount_cents, change_cents, amounts_known,"
+        " status FROM posting_quarantine JOIN posted_file ON posted_file.id = file_id"
+        " WHERE (business_date = ? OR (business_date = '' AND imported_ms >= ? AND imported_ms <"
+        f" ?)) AND {_UNSETTLED} ORDER BY posting_quarantine.id LIMIT ?",
+        (business_date, since_ms, until_ms, UNSETTLED_MAX),
+    )
+    legs = [_leg(list(group)) for _, group in groupby(sorted(found, key=_leg_key), key=_leg_key)]
+    told = [each for each in legs if each.code != "file"]
+    of_files = sorted((each for each in legs if each.code == "file"), key=_file_key)
+    told += [_together(list(group)) for _, group in groupby(of_files, key=_file_key)]
+    return sorted(told, key=lambda each: (each.imported_ms, each.file, each.file_line)) + [
+        _without_origin(each) for each in without_origin(db, business_date)
+    ]
+
+
+def _leg_key(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Rows of one tender of one receipt belong together; one without a receipt stands alone."""
+    line = 0 if row["receipt_no"] else row["file_line"]
+    return (
+        row["imported_ms"], row["name"], row["source_system"], row["scope"], row["receipt_no"],
+        row["tender_id"], line,
+    )  # fmt: skip
+
+
+def _leg(leg: list[dict[str, Any]]) -> Unsettled:
+    """The first row says it, or the one with something wrong in itself."""
+    leg.sort(key=lambda row: row["file_line"])
+    first = next((row for row in leg if row["code"] not in ("receipt", "file")), leg[0])
+    known = [row for row in leg if row["amounts_known"]]
+    return Unsettled(
+        code=first["code"] or "row",
+        file=first["name"],
+        file_line=first["file_line"],
+        imported_ms=first["imported_ms"],
+        reason=first["reason"] or first["fault"],
+        rows=len(leg) if first["file_line"] else 0,
+        business_date=first["business_date"],
+        window_id=first["window_id"],
+        source_system=first["source_system"],
+        receipt_no=first["receipt_no"],
+        posted_ms=first["posted_ms"],
+        tender_id=first["tender_id"],
+        tender_type=first["tender_type"],
+        status=first["status"],
+        tendered_cents=known[0]["tender_amount_cents"] if known else None,
+        change_cents=known[0]["change_cents"] if known else None,
+    )
+
+
+def _file_key(each: Unsettled) -> tuple[Any, ...]:
+    return each.imported_ms, each.file, each.window_id, each.tender_type
+
+
+def _together(legs: list[Unsettled]) -> Unsettled:
+    """The legs of one window and tender type of a file that stays unposted."""
+    first, known = legs[0], [each for each in legs if each.tendered_cents is not None]
+    return Unsettled(
+        code="file",
+        file=first.file,
+        file_line=0,
+        imported_ms=first.imported_ms,
+        reason=first.reason,
+        rows=sum(each.rows for each in legs),
+        business_date=first.business_date,
+        window_id=first.window_id,
+        source_system=first.source_system,
+        tender_type=first.tender_type,
+        tendered_cents=sum(each.tendered_cents or 0 for each in known) if known else None,
+        change_cents=sum(each.change_cents or 0 for each in known) if known else None,
+    )
+
+
+def without_origin(db: Db, business_date: str) -> list[Statement]:
+    """Rows of a day that say they take something back, name no receipt, and of which nothing was
+    ever posted: they count as nothing, and somebody has to say what they were.
+    """
+    names = ", ".join(f"posting.{name}" for name in POSTING_COLUMNS.split(", "))
+    found = db.execute(
+        f"SELECT {names}, name, file_line, imported_ms FROM posting JOIN posted_file"
+        " ON posted_file.id = file_id WHERE business_date = ? AND status = 'reversed'"
+        " AND void_of = '' AND kind = 'payment' AND NOT EXISTS (SELECT 1 FROM posting AS other"
+        f" WHERE {_same('other', 'posting')} AND other.id <> posting.id) ORDER BY posting.id",
+        (business_date,),
+    )
+    return [
+        Statement(Posting(*values), file, line, imported_ms)
+        for *values, file, line, imported_ms in found
+    ]
+
+
+def _without_origin(said: Statement) -> Unsettled:
+    posting = said.posting
+    return Unsettled(
+        code="origin",
+        file=said.file,
+        file_line=said.file_line,
+        imported_ms=said.imported_ms,
+        reason=(
+            f"receipt {posting.receipt_no} is reversed, names no receipt in void_of, and was never"
+            " posted: it counts as nothing; name what it takes back, or write kind refund"
+        ),
+        business_date=posting.business_date,
+        window_id=posting.window_id,
+        source_system=posting.source_system,
+        receipt_no=posting.receipt_no,
+        posted_ms=posting.posted_ms,
+        tender_id=posting.tender_id,
+        tender_type=posting.tender_type,
+        status=posting.status,
+        tendered_cents=posting.tender_amount_cents,
+        change_cents=posting.change_cents,
     )
 
 
@@ -249,7 +359,7 @@ def quarantined(db: Db, since_ms: int = 0) -> list[dict[str, Any]]:
 def hashed_postings(db: Db) -> Iterator[tuple[Posting, bytes, int, str]]:
     """(posting, the hash that is stored with it, line, file) of every posting."""
     query = (
-        f"SELECT posting.id, content, file_line, name, {_POSTING_COLUMNS} FROM posting"
+        f"SELECT posting.id, content, file_line, name, {POSTING_COLUMNS} FROM posting"
         " JOIN posted_file ON posted_file.id = file_id WHERE posting.id >= ?"
         " ORDER BY posting.id LIMIT ?"
     )
@@ -261,17 +371,24 @@ def miscounted_files(db: Db) -> list[tuple[str, int, int]]:
     """(file, rows that it says were posted, rows that are here) where the two differ."""
     return list(
         db.execute(
-            "SELECT name, added, found FROM (SELECT name, added, (SELECT count(*) FROM posting"
-            " WHERE file_id = posted_file.id) AS found FROM posted_file) AS file"
-            " WHERE added <> found"
+            "SELECT name, added, coalesce(found, 0) FROM posted_file LEFT JOIN (SELECT file_id,"
+            " count(*) AS found FROM posting GROUP BY file_id) AS counted"
+            " ON file_id = posted_file.id WHERE added <> coalesce(found, 0) ORDER BY posted_file.id"
         )
     )
 
 
-def contents_by_key(db: Db, file_id: int | None = None) -> dict[tuple[str, str, int], bytes]:
-    """{(source_system, receipt_no, line_no): hash} of all postings, or of those of one file."""
-    where, values = ("", ()) if file_id is None else ("WHERE file_id = ?", (file_id,))  # type: tuple[str, tuple[int, ...]]
-    found = db.execute(
-        f"SELECT source_system, receipt_no, line_no, content FROM posting {where}", values
-    )
-    return {(source, receipt, line): content for source, receipt, line, content in found}
+def statements_by_key(db: Db, file_id: int | None = None) -> dict[tuple[str, str, int], set[bytes]]:
+    """{(source_system in lower case, receipt_no, line_no): what was said of it, as hashes} of all
+    postings, or of those of one file. Neither the spelling of the source nor the scope is in the
+    hash: a file at hand does not tell how the site had them.
+    """
+    where, values = ("", ()) if file_id is None else (" AND file_id = ?", (file_id,))  # type: tuple[str, tuple[int, ...]]
+    query = f"SELECT id, {POSTING_COLUMNS} FROM posting WHERE id >= ?{where} ORDER BY id LIMIT ?"
+    said: dict[tuple[str, str, int], set[bytes]] = {}
+    for _, *row in paged(db, query, FIRST, values):
+        posting = Posting(*row)
+        source = posting.source_system.casefold()
+        bare = replace(posting, source_system=source, scope="")
+        said.setdefault((source, posting.receipt_no, posting.line_no), set()).add(bare.content())
+    return said

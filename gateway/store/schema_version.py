@@ -9,15 +9,19 @@ from pathlib import Path
 from gateway.store.engine import Db, SqliteDb, StorageError
 
 SCHEMA = Path(__file__).parent / "schema"
+FIRST_ON_SERVER = 4
 ONE_LOG = 4  # the version that moved messages and records into the log: store/migration.py
 
 
-def server_script() -> tuple[int, str]:
-    """(number, SQL) of the schema of a ledger on a PostgreSQL server. Servers began with this one;
-    the next is a script that changes it, numbered as SQLite's.
+@functools.cache
+def server_scripts() -> tuple[tuple[int, str], ...]:
+    """(number, SQL) of every schema script of a ledger on a PostgreSQL server, in order. Servers
+    began with FIRST_ON_SERVER; each later one changes what is there, numbered as SQLite's.
     """
-    newest = len(migrations())
-    return newest, (SCHEMA / "postgres" / f"{newest:04}.sql").read_text("utf-8")
+    return tuple(
+        (number, (SCHEMA / "postgres" / f"{number:04}.sql").read_text("utf-8"))
+        for number in range(FIRST_ON_SERVER, len(migrations()) + 1)
+    )
 
 
 @functools.cache

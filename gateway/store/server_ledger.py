@@ -14,7 +14,7 @@ from gateway.errors import (
 )
 from gateway.store.engine import ServerBusy, ServerError, is_damaged, is_forbidden, is_other_schema
 from gateway.store.engine import rows as rows_of
-from gateway.store.schema_version import is_known, schema_text, server_script
+from gateway.store.schema_version import is_known, migrations, schema_text, server_scripts
 from gateway.store.server import SCHEMA, ServerDb
 
 OLDEST_SERVER = 140_000  # of server_version_num: the oldest that its makers look after
@@ -41,8 +41,10 @@ def open_server_ledger(address: LedgerServer, create: bool = True) -> ServerDb:
                     f"ledger {address}: the database has no ledger yet; start the gateway once, or"
                     " correct [ledger] url"
                 )
-            _make(db)
-        if not is_known(db) or db.schema_version() != server_script()[0]:
+            _bring_to_newest(db)
+        elif is_known(db) and version < len(migrations()):
+            _bring_to_newest(db)
+        if not is_known(db) or db.schema_version() != len(migrations()):
             raise DataError(schema_text(db, address))
         _look_at_tables(db)
     except ServerError as error:
@@ -89,13 +91,19 @@ def _look_at_server(db: ServerDb) -> None:
         )
 
 
-def _make(db: ServerDb) -> None:
-    number, script = server_script()
+def _bring_to_newest(db: ServerDb) -> None:
+    """Make the tables, or change those of an earlier schema, for all sites of the database: one
+    transaction, so one that is cut off has not happened. Its locks keep the gateways of all sites
+    out meanwhile; the rows are not rewritten, one index is.
+    """
     db.script(
         f"BEGIN; SELECT pg_advisory_xact_lock({_MAKING}); CREATE SCHEMA IF NOT EXISTS {SCHEMA}"
     )
-    if db.schema_version() == 0:  # nobody else was faster
-        db.script(script)
+    version = db.schema_version()
+    for number, script in server_scripts():
+        if number > version:  # or somebody else was faster
+            db.script(script)
+            db.script(f"UPDATE schema_version SET version = {number}")
     db.script("COMMIT")
 
 

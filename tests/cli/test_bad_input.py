@@ -257,7 +257,7 @@ def test_the_error_is_told_once_with_its_next_step(case: Case, site: Path) -> No
 def test_bad_rows_are_told_by_line_and_nothing_is_lost(site: Path) -> None:
     rows = [
         row("N1"),
-        row("N2", service="steam"),
+        row("N2", status="lost"),
         row("R1", amount=7000),
         row("N3", tender_amount_cents="1.005"),
         row("N4"),

@@ -50,8 +50,9 @@ def test_an_import_writes_no_account_number_or_name_outside_the_posted_row(tmp_p
     assert init(tmp_path, "--windows", 1).returncode == 0
     rows = [
         row("R1", account_no=ACCOUNT),
-        row("R2", service=NAME, account_no=ACCOUNT),
+        row("R2", status=NAME, account_no=ACCOUNT),
         row("R3", tender_type=ACCOUNT),
+        row("R4", service=NAME),
     ]
     (tmp_path / "posted.csv").write_text(text_of(rows))
     done = till("import", tmp_path / "posted.csv", "--config", tmp_path / "till.toml")
@@ -59,10 +60,10 @@ def test_an_import_writes_no_account_number_or_name_outside_the_posted_row(tmp_p
         kept = [line for line in db.iterdump() if ACCOUNT in line or NAME in line]
 
     assert done.returncode == 1
-    assert "1 rows new, 0 known, 2 refused" in done.stdout
+    assert "2 rows new, 0 known, 2 refused" in done.stdout
     assert ACCOUNT not in done.stdout + done.stderr
     assert NAME not in done.stdout + done.stderr
-    assert [line.split("(")[0] for line in kept] == ['INSERT INTO "posting" VALUES']
+    assert [line.split("(")[0] for line in kept] == ['INSERT INTO "posting" VALUES'] * 2
 
 
 def test_a_file_without_its_header_shows_nothing_of_its_first_row(tmp_path):
@@ -165,7 +166,7 @@ def test_no_result_of_a_command_is_obeyed(capsys):
 def test_a_file_name_is_not_obeyed(tmp_path):
     assert init(tmp_path, "--windows", 1).returncode == 0
     path = tmp_path / "posted\x1b[2J.csv"
-    path.write_text(text_of([row("R1"), row("R2", service="steam")]))
+    path.write_text(text_of([row("R1"), row("R2", status="lost")]))
     posted = till("import", path, "--config", tmp_path / "till.toml")
     missing = till("import", tmp_path / "none\x1b[2J.csv", "--config", tmp_path / "till.toml")
 

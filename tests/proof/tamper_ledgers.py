@@ -136,7 +136,7 @@ def _posted(rng: random.Random, count: int) -> str:
         "A-1,electric,501-electric,1500,posted,,,,,csv,1"
         for _ in range(count)
     ]
-    bad = [row.replace("electric,501", "steam,501") for row in rows[:2]]
+    bad = [row.replace(",posted,", ",lost,") for row in rows[:2]]
     every = [",".join(COLUMNS), *rows, *[row.replace("R", "X", 1) for row in bad]]
     cents = 1500 * (count + 2)
     control = f"#control,rows={count + 2},tender_cents={cents},change_cents=0"

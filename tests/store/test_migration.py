@@ -1,5 +1,6 @@
 """A ledger of schema 3 becomes one log: nothing that it said is lost, whoever kept a head or a tree
-head finds it again, and a migration that is cut off has not happened.
+head finds it again, and a migration that is cut off has not happened. One of schema 4 keeps every
+posting with its hash.
 """
 
 import os
@@ -19,12 +20,15 @@ from gateway.errors import DataError, TryAgain
 from gateway.store import ledger_file
 from gateway.store.entries import chained, head_of
 from gateway.store.ledger import Ledger
-from gateway.store.schema_version import ONE_LOG
+from gateway.store.postings import hashed_postings
+from gateway.store.schema_version import migrations
 from tests.delivery.bench import Office
 from tests.store.bench import bodies
 
 KEPT = Path(__file__).parent / "fixtures" / "ledger-schema3.db"
+OF_SCHEMA_4 = KEPT.with_name("ledger-schema4.db")
 RECORDS = 89
+NEWEST = len(migrations())
 STEPS = 100  # of SQLite's machine, between two looks at whether to cut
 
 
@@ -136,14 +140,19 @@ def cut(monkeypatch: pytest.MonkeyPatch, looks: int, then: Callable[[], int]) ->
     return seen
 
 
+@pytest.fixture(params=[KEPT, OF_SCHEMA_4], ids=["schema 3", "schema 4"])
+def kept(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
 @pytest.fixture
-def looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+def looks(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many looks a whole migration has."""
-    shutil.copy(KEPT, tmp_path / "whole.db")
+    shutil.copy(kept, tmp_path / "whole.db")
     with monkeypatch.context() as patch:
         seen = cut(patch, 1 << 62, lambda: 0)
         Ledger.open(tmp_path / "whole.db").close()
-    assert len(seen) > 100
+    assert len(seen) > 40
     return len(seen)
 
 
@@ -153,27 +162,37 @@ def assert_whole_and_new(path: Path) -> None:
         assert RECORDS == len(list(ledger.records()))
 
 
-def test_one_that_is_stopped_anywhere_leaves_the_ledger_as_it_was(
-    path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
+def assert_a_step_or_nothing(found: list[str], before: list[str]) -> None:
+    """As it was, or of a later version: each step is a transaction."""
+    assert before == found or int(before[0]) < int(found[0]) <= NEWEST
+
+
+def test_one_that_is_stopped_anywhere_leaves_the_ledger_as_a_step_left_it(
+    kept: Path, tmp_path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = dump(path)
-    for at in range(0, looks, looks // 40):
+    before, versions = dump(kept), set()
+    path = tmp_path / "ledger.db"
+    for at in range(0, looks, max(looks // 40, 1)):
+        shutil.copy(kept, path)
         with monkeypatch.context() as patch:
             cut(patch, at, lambda: 1)
             with pytest.raises(TryAgain):
                 Ledger.open(path)
 
-        assert before == dump(path)
+        found = dump(path)
+        versions.add(found[0])
+        assert_a_step_or_nothing(found, before)
+    assert before[0] in versions
     assert_whole_and_new(path)
 
 
 def test_one_that_is_killed_anywhere_has_not_happened_or_is_done(
-    tmp_path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
+    kept: Path, tmp_path: Path, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, versions = dump(KEPT), set()
-    for at in [*range(0, looks, looks // 25), looks - 2, looks - 1]:
+    before, versions = dump(kept), set()
+    for at in [*range(0, looks, max(looks // 25, 1)), looks - 2, looks - 1]:
         path = tmp_path / f"ledger{at}.db"
-        shutil.copy(KEPT, path)
+        shutil.copy(kept, path)
         child = os.fork()
         if not child:
             cut(monkeypatch, at, lambda: os.kill(os.getpid(), signal.SIGKILL) or 0)
@@ -183,10 +202,25 @@ def test_one_that_is_killed_anywhere_has_not_happened_or_is_done(
 
         found = dump(path)
         versions.add(found[0])
-        assert found[0] in ("3", str(ONE_LOG))
-        assert before == found or found[0] == str(ONE_LOG)
+        assert_a_step_or_nothing(found, before)
         assert_whole_and_new(path)
-    assert "3" in versions
+    assert before[0] in versions
+
+
+def test_every_posting_of_schema_4_stays_with_its_hash(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    shutil.copy(OF_SCHEMA_4, path)
+    columns = "id, file_id, file_line, receipt_no, line_no, status, content"
+    before = rows_of(OF_SCHEMA_4, f"SELECT {columns} FROM posting ORDER BY id")
+    assert before != []
+
+    with Ledger.open(path) as ledger:
+        assert [] == ledger.verify()
+        told = list(hashed_postings(ledger.db))
+
+    assert before == rows_of(path, f"SELECT {columns} FROM posting ORDER BY id")
+    assert [content for _, content, _, _ in told] == [posting.content() for posting, *_ in told]
+    assert {("payment", "")} == {(posting.kind, posting.scope) for posting, *_ in told}
 
 
 # --- what contradicts itself ----------------------------------------------------------------------

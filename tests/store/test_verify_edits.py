@@ -21,7 +21,7 @@ from gateway.store.verify import verify
 from tests.cli.bench import init, till
 from tests.store.bench import insider, without_triggers
 
-KEPT = Path(__file__).parent / "fixtures" / "ledger-schema4.db"
+KEPT = Path(__file__).parent / "fixtures" / "ledger-schema5.db"
 STRANGER = SignerKey.new("till/city").verifier  # nobody kept the key of that ledger's tree heads
 # {table: the kind of a finding in it}. Each row follows from the entries, or has its hash in one.
 FACTS = {
@@ -91,6 +91,7 @@ UNIQUE = {
     "incident": {"text": "'another'"},
     "posted_file": {"sha256": "randomblob(32)"},
     "posting": {"receipt_no": "'R-999'"},
+    "posting_settled": {"quarantine_id": "quarantine_id + 90"},
     "checkpoint": {"business_date": "'2020-01-01'"},
     "command": {"counter": "counter + 90"},
     "cursor": {"device": "'w7'"},
