@@ -77,13 +77,14 @@ def fields_of(kind: type[Any]) -> dict[str, bool]:
 
 
 def _checked(kind: type[Any], name: str, value: Any) -> Any:
-    for check in _annotations(kind)[name].__metadata__:
+    hints = _annotations(kind)  # type: ignore[arg-type]  # a class is hashable
+    for check in hints[name].__metadata__:
         value = check(value)
     return value
 
 
 @functools.cache
-def _annotations(kind: type[Any]) -> dict[str, Any]:
+def _annotations(kind: Any) -> dict[str, Any]:
     """{field: its annotation}; typing evaluates them anew at each call, for a millisecond each."""
     return typing.get_type_hints(kind, include_extras=True)
 

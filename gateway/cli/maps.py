@@ -1,7 +1,8 @@
 """till import --map, --dry-run and --learn: vendors' exports through column maps. docs/maps.md is
 the page.
 
-Functions that take paths and print; the options stand with `till import` in office.py.
+Functions that take paths and print; the options stand with `till import` in office.py, and so does
+the posting.
 """
 
 from __future__ import annotations
@@ -15,20 +16,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from gateway.errors import PermissionDenied, UsageError
+import typer
+
+from gateway.cli.app import FINDING
+from gateway.errors import DataError, PermissionDenied, UsageError
 from gateway.terminal import printable
 
 if TYPE_CHECKING:
+    from gateway.config import Site
     from gateway.incoming.column_map import ColumnMap
     from gateway.incoming.column_map_read import MappedFile, MappedRow, Office, Refusal
+    from gateway.incoming.posted_row import Rules
 
 ROWS_SHOWN = 5
 REFUSED_SHOWN = 20
 SAMPLE_BYTES_MAX = 4_000_000  # of a file that is learned from; a day of a large office
 
 
-def office_of(config: Path) -> tuple[Office, tuple[str, ...] | None]:
-    """(what the site adds to a map, its windows or None when there is no site)"""
+def office_of(config: Path) -> tuple[Office, Site | None]:
+    """(what the site adds to a map, the site or None when there is none)"""
     import zoneinfo
 
     from gateway import config as configuration
@@ -40,7 +46,49 @@ def office_of(config: Path) -> tuple[Office, tuple[str, ...] | None]:
     if not config.exists():
         return Office(zoneinfo.ZoneInfo("Etc/UTC"), None, latest), None
     site = configuration.load(config)
-    return Office(site.zone, site.config.cut_off, latest), site.config.windows
+    return Office(site.zone, site.config.cut_off, latest), site
+
+
+def map_and_office(map_name: str, config: Path) -> tuple[ColumnMap, Office]:
+    """What a vendor's export is read with."""
+    from gateway.incoming.column_map_file import load_map
+
+    return load_map(map_name), office_of(config)[0]
+
+
+def was_looked_at(
+    paths: list[Path],
+    map_name: str | None,
+    is_dry: bool,
+    sample: Path | None,
+    config: Path,
+    as_json: bool,
+) -> bool:
+    """Do what `till import` does without writing: --learn, and --map with --dry-run. False: there
+    is something to post.
+    """
+    if sample is not None:
+        if paths or map_name or is_dry:
+            raise UsageError(
+                "import: --learn stands alone: it proposes a map; take the other files out"
+            )
+        if not learn(sample, as_json):
+            raise typer.Exit(FINDING)
+        return True
+    if not paths:
+        raise UsageError("import: no file; name the files to import, or --learn FILE")
+    if is_dry and map_name is None:
+        raise UsageError(
+            "import: --dry-run wants --map; a posted.csv is checked by its own control line"
+        )
+    if not is_dry:
+        return False
+    is_refused, is_broken = dry_run(str(map_name), paths, config, as_json)
+    if is_broken:
+        raise typer.Exit(DataError.exit_code)
+    if is_refused:
+        raise typer.Exit(FINDING)
+    return True
 
 
 @contextmanager
@@ -61,13 +109,16 @@ def opened_export(path: Path) -> Iterator[BinaryIO]:
 def dry_run(map_name: str, paths: list[Path], config: Path, as_json: bool) -> tuple[bool, bool]:
     """Show how exports are read, and write nothing. (a row was refused, a file is not whole)"""
     from gateway.incoming.column_map_file import load_map
+    from gateway.incoming.posted_row import Rules
 
     column_map = load_map(map_name)
-    office, windows = office_of(config)
+    office, site = office_of(config)
+    windows = site.config.windows if site else None
+    rules = Rules(**vars(site.config.posted)) if site else Rules()
     if windows is None:
         note = f"{config} is not there: times without a zone of their own are read as UTC"
         print(f"till: {note}", file=sys.stderr)
-    found = [_looked_at(column_map, path, office, windows) for path in paths]
+    found = [_looked_at(column_map, path, office, rules, windows) for path in paths]
     if as_json:
         print(json.dumps(printable(found), indent=2))
     else:
@@ -77,23 +128,36 @@ def dry_run(map_name: str, paths: list[Path], config: Path, as_json: bool) -> tu
 
 
 def _looked_at(
-    column_map: ColumnMap, path: Path, office: Office, windows: tuple[str, ...] | None
+    column_map: ColumnMap,
+    path: Path,
+    office: Office,
+    rules: Rules,
+    windows: tuple[str, ...] | None,
 ) -> dict[str, Any]:
     from gateway.incoming.column_map import ORIGINS
     from gateway.incoming.column_map_read import MappedFile, Refusal
+    from gateway.incoming.posted_amount import RowError
+    from gateway.incoming.posted_row import parse_row
 
     sums: Counter[tuple[str, str, str]] = Counter()
     counts: Counter[tuple[str, str, str]] = Counter()
     first: list[MappedRow] = []
     refused: list[Refusal] = []
     strange: set[str] = set()  # windows that till.toml does not name
-    rows = without_fund = 0
+    rows = without_fund = judged = 0
     with opened_export(path) as file:
         mapped = MappedFile(column_map, file, office, path.name)
         for each in mapped.rows():
             if isinstance(each, Refusal):
                 if len(refused) < REFUSED_SHOWN:
                     refused.append(each)
+                continue
+            try:
+                parse_row((*each.texts, each.kind), rules)
+            except RowError as error:
+                judged += 1
+                if len(refused) < REFUSED_SHOWN:
+                    refused.append(Refusal(each.line, "", str(error)))
                 continue
             rows += 1
             without_fund += not _of(each, "fund")
@@ -118,7 +182,7 @@ def _looked_at(
             for key, cents in sorted(sums.items())
             for tender, status, kind in [key]
         ],
-        "refused": mapped.counts["refused"],
+        "refused": mapped.counts["refused"] + judged,
         "refusals": [
             {"line": each.line, "column": each.column, "reason": each.reason} for each in refused
         ],

@@ -11,6 +11,7 @@ It is a stream: no row is kept. Nothing is dropped silently: `counts` says what 
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
@@ -69,8 +70,10 @@ class MappedFile:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the file, once it is read."""
-        return self._reading.digest
+        """SHA-256 of the file and of its map, once it is read: through another map it says
+        something else.
+        """
+        return hashlib.sha256(self._reading.digest + repr(self.map).encode()).digest()
 
     @property
     def size_bytes(self) -> int:
