@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -127,6 +128,37 @@ def dry_run(map_name: str, paths: list[Path], config: Path, as_json: bool) -> tu
     return any(each["refused"] for each in found), any(each["fault"] for each in found)
 
 
+@dataclass
+class _Seen:
+    """What a dry run gathers of one export."""
+
+    rows: int = 0
+    refused: int = 0
+    without_fund: int = 0
+    first: list[MappedRow] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    strange: set[str] = field(default_factory=set)  # windows that till.toml does not name
+    sums: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.refused += 1
+        if len(self.refusals) < REFUSED_SHOWN:
+            self.refusals.append(refusal)
+
+    def take(self, row: MappedRow, windows: tuple[str, ...] | None) -> None:
+        self.rows += 1
+        self.without_fund += not _of(row, "fund")
+        window = _of(row, "window_id")
+        if windows is not None and window not in windows and len(self.strange) < ROWS_SHOWN:
+            self.strange.add(window)
+        if len(self.first) < ROWS_SHOWN:
+            self.first.append(row)
+        key = (_of(row, "tender_type"), _of(row, "status"), row.kind)
+        self.sums[key] += int(_of(row, "allocation_cents"))
+        self.counts[key] += 1
+
+
 def _looked_at(
     column_map: ColumnMap,
     path: Path,
@@ -139,59 +171,43 @@ def _looked_at(
     from gateway.incoming.posted_amount import RowError
     from gateway.incoming.posted_row import parse_row
 
-    sums: Counter[tuple[str, str, str]] = Counter()
-    counts: Counter[tuple[str, str, str]] = Counter()
-    first: list[MappedRow] = []
-    refused: list[Refusal] = []
-    strange: set[str] = set()  # windows that till.toml does not name
-    rows = without_fund = judged = 0
+    seen = _Seen()
     with opened_export(path) as file:
         mapped = MappedFile(column_map, file, office, path.name)
         for each in mapped.rows():
             if isinstance(each, Refusal):
-                if len(refused) < REFUSED_SHOWN:
-                    refused.append(each)
+                seen.refuse(each)
                 continue
             try:
                 parse_row((*each.texts, each.kind), rules)
             except RowError as error:
-                judged += 1
-                if len(refused) < REFUSED_SHOWN:
-                    refused.append(Refusal(each.line, "", str(error)))
-                continue
-            rows += 1
-            without_fund += not _of(each, "fund")
-            window = _of(each, "window_id")
-            if windows is not None and window not in windows and len(strange) < ROWS_SHOWN:
-                strange.add(window)
-            if len(first) < ROWS_SHOWN:
-                first.append(each)
-            key = (_of(each, "tender_type"), _of(each, "status"), each.kind)
-            sums[key] += int(_of(each, "allocation_cents"))
-            counts[key] += 1
+                seen.refuse(Refusal(each.line, "", str(error)))
+            else:
+                seen.take(each, windows)
     return {
         "file": path.name,
         "map": column_map.title,
         "evidence": column_map.evidence,
         "unknown": column_map.unknown,
         "lines": {what: count for what, count in mapped.counts.items() if count},
-        "rows": rows,
-        "first": [_row_of(each) for each in first],
+        "rows": seen.rows,
+        "first": [_row_of(each) for each in seen.first],
         "sums": [
-            {"tender": tender, "status": status, "kind": kind, "rows": counts[key], "cents": cents}
-            for key, cents in sorted(sums.items())
-            for tender, status, kind in [key]
+            {"tender": tender, "status": status, "kind": kind, "rows": count, "cents": cents}
+            for key, cents in sorted(seen.sums.items())
+            for (tender, status, kind), count in [(key, seen.counts[key])]
         ],
-        "refused": mapped.counts["refused"] + judged,
+        "refused": seen.refused,
         "refusals": [
-            {"line": each.line, "column": each.column, "reason": each.reason} for each in refused
+            {"line": each.line, "column": each.column, "reason": each.reason}
+            for each in seen.refusals
         ],
         "controls": _controls(mapped),
         "fault": mapped.fault(),
         "vouched": column_map.has_total and not mapped.fault(),
         "not_read": list(mapped.unused),
-        "without_fund": without_fund,
-        "unknown_windows": sorted(strange) if column_map.origin == ORIGINS[0] else [],
+        "without_fund": seen.without_fund,
+        "unknown_windows": sorted(seen.strange) if column_map.origin == ORIGINS[0] else [],
     }
 
 

@@ -13,7 +13,7 @@ import zoneinfo
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from gateway.facts.postings import COLUMNS
+from gateway.facts.postings import COLUMNS, KINDS, STATUSES, TENDERS
 from gateway.incoming.column_map_amounts import DECIMALS, NEGATIVES, Amounts
 from gateway.incoming.column_map_times import RAILS_ZONES, TimeFormatError, time_reader
 from gateway.toml_problems import did_you_mean
@@ -26,13 +26,9 @@ from gateway.toml_tables import (
     table,
 )
 
-KINDS = ("payment", "refund", "paid_in", "paid_out", "loan", "correction")
-MAP_TENDERS = ("cash", "check", "card", "money_order", "ach", "gift_card", "credit", "other")
-MAP_STATUSES = ("posted", "void", "reversed", "unknown")
 ORIGINS = ("drawer", "lockbox", "web")
 OURS = (*COLUMNS, "kind")
-MADE = ("posted_at",)  # from [time], never from a column as it is
-CODED = {"tender_type": MAP_TENDERS, "status": MAP_STATUSES, "kind": KINDS}
+CODED = {"tender_type": TENDERS, "status": STATUSES, "kind": tuple(KINDS)}
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 ENCODINGS = ("utf-8", "ascii", "cp1252", "latin-1", "cp437", "utf-16")
 ANY = "*"  # as a code: every value that has no line of its own
@@ -306,6 +302,7 @@ class TotalTable:
     field: Annotated[str, string(1, 60)] = ""
     values: Annotated[tuple[str, ...], texts(200)] = ()
     leave_out: Annotated[tuple[str, ...], texts(4)] = ()  # states that the vendor does not count
+    tenders: Annotated[tuple[str, ...], texts(8)] = ()  # of rows of these alone; empty: of all
     each: Annotated[bool, boolean] = False  # one after each group, of the rows since the last one
 
     def __post_init__(self) -> None:
@@ -319,9 +316,30 @@ class TotalTable:
         if self.each and not is_match:
             raise ValueError('each belongs to at = "match"')
         for each in self.leave_out:
-            one_of(*MAP_STATUSES)(each)
+            one_of(*STATUSES)(each)
+        for each in self.tenders:
+            one_of(*TENDERS)(each)
         if not self.cell and (len(self.of) > 1 or self.of == ("rows",)):
             raise ValueError("cell: missing; it says where the total stands")
+
+
+@dataclass(frozen=True)
+class HeadTable:
+    """[head.NAME]: a field that stands once, on a line before the rows, and is meant for each."""
+
+    line: Annotated[int, integer(1, 100)]
+    cell: Annotated[str, string(0, 60)] = ""  # a number of a column, or characters
+    after: Annotated[str, string(0, 100)] = ""  # or what stands before it on the line
+
+    def __post_init__(self) -> None:
+        if bool(self.cell) == bool(self.after):
+            raise ValueError("cell or after: one of the two says where it stands on the line")
+
+
+def _heads(value: Any) -> dict[str, HeadTable]:
+    if not isinstance(value, dict):
+        raise ValueError("not a table")
+    return {name: read_table(HeadTable, each) for name, each in value.items()}
 
 
 @dataclass(frozen=True)
@@ -337,6 +355,7 @@ class ColumnMap:
     base: Annotated[str, string(0, 60)] = ""
     file: Annotated[FileTable, table(FileTable)] = FileTable()
     fields: Annotated[dict[str, tuple[int, int]], by_name(_place)] = field(default_factory=dict)
+    head: Annotated[dict[str, HeadTable], _heads] = field(default_factory=dict)
     columns: Annotated[dict[str, Source], by_name(texts(8), OURS, "column")] = field(
         default_factory=dict
     )
@@ -352,7 +371,7 @@ class ColumnMap:
     )
     amounts: Annotated[AmountsTable, table(AmountsTable)] = AmountsTable()
     time: Annotated[TimeTable, table(TimeTable)] = field(default_factory=TimeTable)
-    tenders: Annotated[dict[str, str], by_name(one_of(*MAP_TENDERS))] = field(default_factory=dict)
+    tenders: Annotated[dict[str, str], by_name(one_of(*TENDERS))] = field(default_factory=dict)
     split: Annotated[SplitTable | None, table(SplitTable)] = None
     signs: Annotated[SignsTable, table(SignsTable)] = SignsTable()
     rows: Annotated[LinesTable | None, table(LinesTable)] = None

@@ -30,6 +30,7 @@ def misfits(found: ColumnMap) -> list[Fault]:
         *_times(found),
         *_totals(found),
         *_fields_used(found),
+        *_head(found),
     ]
 
 
@@ -146,15 +147,25 @@ def _totals(found: ColumnMap) -> Iterator[Fault]:
     for total in found.total:
         if total.at == "line" and total.line > found.file.skip_first:
             yield ("total",), f"line {total.line} is no line before the rows; raise skip_first"
+        if total.tenders and found.tenders:
+            yield ("total",), "tenders: [tenders] has a column for each; name that column in of"
         if total.leave_out and not ("status" in found.columns or found.signs.negative != "refused"):
             yield ("total",), "leave_out: the map tells no state of a row apart"
+
+
+def _head(found: ColumnMap) -> Iterator[Fault]:
+    for name, head in found.head.items():
+        if head.line > found.file.skip_first:
+            yield ("head", name), f"line {head.line} is no line before the rows; raise skip_first"
+        if name in found.fields:
+            yield ("head", name), "also in [fields]; give it another name"
 
 
 def _fields_used(found: ColumnMap) -> Iterator[Fault]:
     """Fields that no [fields] has, where only it can say what a name means."""
     if found.file.header:
         return
-    known = found.fields.keys()
+    known = [*found.fields, *found.head]
     for place, name in fields_used(found):
         if name not in known:
             yield place, f"no field {name!r} in [fields]{did_you_mean(name, known)}"

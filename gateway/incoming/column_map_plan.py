@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import re
 import zoneinfo
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from gateway.facts.postings import COLUMNS
 from gateway.incoming.column_map import ANY, ORIGINS, ColumnMap
 from gateway.incoming.column_map_amounts import AmountError
+from gateway.incoming.column_map_numbers import LineNumbers
 from gateway.incoming.column_map_times import TimeError, Times
 
 Index = Callable[[str], int]
@@ -84,47 +84,6 @@ class Office:
     latest: datetime.date | None = None
 
 
-class LineNumbers:
-    """How often each receipt has come: 1, 2, 3 ... Eight bytes and two a receipt, where a dict
-    would take a hundred; two receipts whose hashes agree would share a count, which does no harm.
-    """
-
-    def __init__(self) -> None:
-        self._keys = array("q", bytes(8 << 12))
-        self._counts = array("H", bytes(2 << 12))
-        self._used = 0
-
-    def following(self, receipt: tuple[str, ...]) -> int:
-        """The next number of this receipt."""
-        mark = hash(receipt) or 1
-        place = self._find(self._keys, mark)
-        if not self._keys[place]:
-            self._keys[place] = mark
-            self._used += 1
-        self._counts[place] = count = min(self._counts[place] + 1, 65_535)
-        if 3 * self._used > 2 * len(self._keys):
-            self._grow()
-        return count
-
-    def _find(self, keys: array[int], mark: int) -> int:
-        mask = len(keys) - 1
-        place = mark & mask
-        while keys[place] and keys[place] != mark:
-            place = (place + 1) & mask
-        return place
-
-    def _grow(self) -> None:
-        keys, counts = (
-            array("q", bytes(16 * len(self._keys))),
-            array("H", bytes(4 * len(self._keys))),
-        )
-        for mark, count in zip(self._keys, self._counts, strict=True):
-            if mark:
-                place = self._find(keys, mark)
-                keys[place], counts[place] = mark, count
-        self._keys, self._counts = keys, counts
-
-
 class Plan:
     """A map over the fields of one file. `index` gives the place of a field by its name."""
 
@@ -175,6 +134,14 @@ class Plan:
                 return self._meaning(ours, cells[field].strip()) or ""
         return self._blank[_STATUS]
 
+    def tenders_of(self, cells: Sequence[str]) -> list[str]:
+        """The one tender of a line that is refused for another reason; none: nobody can tell."""
+        found = self._blank[_TENDER]
+        for place, field, _, ours in self._copied:
+            if place == _TENDER:
+                found = self._meaning(ours, cells[field].strip()) or ""
+        return [found] if found else []
+
     def rows(self, line: int, cells: Sequence[str]) -> list[MappedRow]:
         """The rows of one line. Raises RefusedLine."""
         row = list(self._blank)
@@ -215,13 +182,13 @@ class Plan:
 
     def _texts(self, row: list[str], cells: Sequence[str]) -> None:
         for place, field, name in self._plain:
-            row[place] = text = cells[field].strip()
+            row[place] = text = _unwrapped(cells[field].strip())
             if not text.isprintable():
                 raise RefusedLine(name, "control characters in it")
         for place, field, name, ours in self._copied:
-            row[place] = self._text(cells[field].strip(), name, ours)
+            row[place] = self._text(_unwrapped(cells[field].strip()), name, ours)
         for place, fields, name, ours in self._joined:
-            parts = [cells[field].strip() for field in fields]
+            parts = [_unwrapped(cells[field].strip()) for field in fields]
             if place == _RECEIPT and not all(parts):
                 raise RefusedLine(name, "a field of it is empty")
             text = self._map.join[ours].join(parts) if any(parts) else ""
@@ -424,6 +391,11 @@ class Plan:
             if ours in self._amounts:
                 return self._amounts[ours][1]
         return ", ".join(name for _, name, _ in self._wide)
+
+
+def _unwrapped(text: str) -> str:
+    """00123 of ="00123", which exports write so that a spreadsheet keeps the zeros."""
+    return text[2:-1] if text[:2] == '="' and text[-1] == '"' and len(text) > 2 else text
 
 
 def _positive(leg: Leg) -> Leg:

@@ -31,7 +31,7 @@ from gateway.incoming.column_map_plan import MappedRow, Office, Plan, Refusal, R
 from gateway.incoming.column_map_totals import Control, Total
 from gateway.toml_problems import did_you_mean
 
-_STATUS = COLUMNS.index("status")
+_STATUS, _TENDER = COLUMNS.index("status"), COLUMNS.index("tender_type")
 NO_TOTAL = "the export has no total of its own: nothing vouches that the file is whole"
 
 __all__ = ["Control", "MappedFile", "MappedRow", "NO_TOTAL", "Office", "Refusal"]
@@ -62,7 +62,9 @@ class MappedFile:
         self._header: list[str] = []
         self._width = 0  # fields that a line has to have
         self._needed = 0  # fields that the map reads: the place of the last one, and one
+        self._head = [""] * len(column_map.head)  # values that stand before the rows, for each
         self._totals: list[Total] = []
+        self._by_tender = any(each.tenders for each in column_map.total)
         self._early: list[tuple[TotalTable, int, str | None]] = []
         self._last_line: Line | None = None
         self._ended_at = 0  # line of a total after which nothing may come
@@ -142,6 +144,12 @@ class MappedFile:
 
     def _banner(self, line: Line) -> None:
         is_total = False
+        for place, head in enumerate(self.map.head.values()):
+            if head.line == line.number:
+                if head.cell:
+                    self._head[place] = (self._at(head.cell, line) or "").strip()
+                else:
+                    self._head[place] = line.text.partition(head.after)[2].strip()
         for total in self.map.total:
             is_here = total.at == "line" and total.line == line.number
             if is_here or (total.at == "match" and self._meant(total, line)):
@@ -185,7 +193,7 @@ class MappedFile:
         """Every field of the map has its place, or the map is not of this file."""
         for place, name in fields_used(self.map):
             times = self._header.count(name)
-            if name not in self.map.fields and times != 1:
+            if name not in self.map.fields and name not in self.map.head and times != 1:
                 where = f"{self._name}:{line}" if line else self._name
                 near = did_you_mean(name, self._header) if self._header else ""
                 what = "stands in the header twice" if times else f"is not in the header{near}"
@@ -194,14 +202,22 @@ class MappedFile:
                     f" {self.map.title!r} is not of this export, or the export has changed: correct"
                     " the map (docs/maps.md), or give the column a number in [fields]"
                 )
-            self._needed = max(self._needed, self._index(name) + 1)
+            if name not in self.map.head:
+                self._needed = max(self._needed, self._index(name) + 1)
 
     def _index(self, name: str) -> int:
+        if name in self.map.head:
+            return self._row_width + list(self.map.head).index(name)
         if name in self.map.fields:
             if self._is_fixed:
                 return list(self.map.fields).index(name)
             return self.map.fields[name][0]
         return self._header.index(name)
+
+    @property
+    def _row_width(self) -> int:
+        """Fields of a row, those that stand before the rows not counted."""
+        return len(self._spans) if self._is_fixed else max(self._width, self._needed)
 
     def _split(self, line: Line) -> list[str]:
         """The fields of a line. Raises FieldError."""
@@ -222,7 +238,7 @@ class MappedFile:
             raise RefusedLine("", line.fault)
         if self._is_fixed:
             self._check_length(line.text)
-            return cells
+            return cells + self._head
         want = self._width or self._needed
         if len(cells) < want:
             if not self.map.file.short_lines:
@@ -230,7 +246,7 @@ class MappedFile:
             cells += [""] * (want - len(cells))
         if self._width and any(cell.strip() for cell in cells[self._width :]):
             raise RefusedLine("", f"{len(cells)} fields, the header has {self._width}")
-        return cells
+        return cells[:want] + self._head if self._head else cells
 
     def _check_length(self, text: str) -> None:
         told = self.map.file
@@ -269,16 +285,20 @@ class MappedFile:
             rows = plan.rows(line.number, cells)
         except RefusedLine as error:
             self.counts["refused"] += 1
-            self._add(line.number, cells, plan.state_of(cells) if cells else "")
+            if cells:
+                self._add(line.number, cells, plan.state_of(cells), plan.tenders_of(cells))
+            else:
+                self._add(line.number, (), "", ())
             named = plan.named(cells) if cells else ("", "", "")
             yield Refusal(line.number, error.column, error.reason, *named)
             return
-        self._add(line.number, cells, rows[0].texts[_STATUS])
+        tenders = [each.texts[_TENDER] for each in rows] if self._by_tender else ()
+        self._add(line.number, cells, rows[0].texts[_STATUS], tenders)
         yield from rows
 
-    def _add(self, line: int, cells: Sequence[str], state: str) -> None:
+    def _add(self, line: int, cells: Sequence[str], state: str, tenders: Sequence[str]) -> None:
         for total in self._totals:
-            total.add(line, cells, state)
+            total.add(line, cells, state, tenders)
 
     def _is_no_row(self, line: Line) -> bool:
         """Whether the line is a total, or one that the map leaves out."""

@@ -42,7 +42,7 @@ class Total:
     def __init__(self, told: TotalTable, index: Index, money: Amounts) -> None:
         self.told = told
         self.is_count = told.of == ("rows",)
-        self.what = "rows" if self.is_count else " ".join(told.of)
+        self.what = " ".join(("rows" if self.is_count else " ".join(told.of), *told.tenders))
         self.done: list[Control] = []
         self._of = [] if self.is_count else [_signed(name, index) for name in told.of]
         self._money = money
@@ -51,9 +51,17 @@ class Total:
         self._rows = 0
         self._unreadable = 0  # line of the first row whose amounts could not be read
 
-    def add(self, line: int, cells: Sequence[str], state: str) -> None:
-        """One row of the file. `state`: its status, empty when nobody can tell."""
+    def add(self, line: int, cells: Sequence[str], state: str, tenders: Sequence[str]) -> None:
+        """One row of the file. `state`: its status, empty when nobody can tell; `tenders`: its
+        tenders, as far as they can be read.
+        """
         self._rows += 1
+        if self.told.tenders:
+            if len(tenders) != 1:
+                self._unreadable = self._unreadable or line
+                return
+            if tenders[0] not in self.told.tenders:
+                return
         if self._left_out and (not state or state in self._left_out):
             if not state:
                 self._unreadable = self._unreadable or line

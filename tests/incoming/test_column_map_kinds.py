@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.incoming.mapping import HEAD, PLAIN, PLAIN_FILE, Read, read  # noqa: F401
+from tests.incoming.mapping import HEAD, PLAIN, PLAIN_FILE, read
 
 TIME = """
 [time]
@@ -446,3 +446,81 @@ def test_codes_turn_the_vendors_words_into_ours():
 
     assert [("water", "503-water"), ("electric", "10277-014")] == found.of("service", "fund")[:2]
     assert ("cash",) == found.of("tender_type")[0]
+
+
+# --- what stands before the rows, trailers of one tender ---
+
+DAILY = (
+    PLAIN[: PLAIN.index("[time]")].replace('window_id = "Window"', 'window_id = "drawer"')
+    + """
+[file]
+skip_first = 2
+[head.day]
+line = 1
+after = "Receipts of "
+[head.drawer]
+line = 2
+cell = "2"
+[time]
+fields = ["day", "Time"]
+formats = ["%m/%d/%Y %H:%M"]
+[[total]]
+at = "match"
+starts = "Cash trailer"
+cell = "Amount"
+of = "Amount"
+tenders = ["cash"]
+leave_out = ["void"]
+each = true
+[[total]]
+at = "match"
+starts = "Check and card trailer"
+cell = "Amount"
+of = "Amount"
+tenders = ["check", "card"]
+each = true
+"""
+)
+DAILY_FILE = """\
+Receipts of 11/20/2026
+Drawer,w1
+Receipt,Time,Paid by,Amount,Account,State
+="0001",10:00,Cash,50.00,38492-659,OK
+="0002",10:05,Check,84.27,10277-014,OK
+="0003",10:07,Visa,120.49,55120-310,OK
+="0004",10:30,Cash,20.00,38492-660,VOID
+Cash trailer,,,50.00,,
+Check and card trailer,,,204.76,,
+"""
+
+
+def test_a_day_and_a_drawer_that_stand_before_the_rows_are_those_of_each_row():
+    found = read(DAILY, DAILY_FILE)
+
+    assert [] == found.told
+    assert [
+        ("0001", "2026-11-20T10:00:00-06:00", "w1"),
+        ("0002", "2026-11-20T10:05:00-06:00", "w1"),
+    ] == found.of("receipt_no", "posted_at", "window_id")[:2]
+
+
+def test_a_text_that_keeps_its_zeros_in_a_spreadsheet_keeps_them():
+    assert "0001" == read(DAILY, DAILY_FILE).of("receipt_no")[0][0]
+
+
+def test_a_trailer_for_each_tender_is_compared_with_its_rows_alone():
+    found = read(DAILY, DAILY_FILE)
+
+    assert "" == found.fault
+    assert [5000, 20476] == [each.found for each in found.file.controls]
+    assert "total of Amount cash: the file says 60.00" in read(
+        DAILY, DAILY_FILE.replace("trailer,,,50.00", "trailer,,,60.00")).fault  # fmt: skip
+    moved = DAILY_FILE.replace("Visa,120.49", "Cash,120.49")
+    assert "total of Amount cash" in read(DAILY, moved).fault
+
+
+def test_a_missing_head_refuses_every_row():
+    found = read(DAILY, DAILY_FILE.replace("Receipts of 11/20/2026", "Receipts"))
+
+    assert 4 == len(found.refused)
+    assert {"day Time"} == {column for _, column, _ in found.told}

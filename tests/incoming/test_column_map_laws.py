@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.errors import DataError
 from gateway.incoming.column_map_amounts import AmountError, Amounts
 from gateway.incoming.column_map_file import load_map, map_from_text, map_names
-from gateway.incoming.column_map_plan import LineNumbers
+from gateway.incoming.column_map_numbers import LineNumbers
 from tests.incoming.mapping import HEAD, OFFICE, Read, sample
 
 CODES = {"C": "cash", "K": "check", "V": "card"}
