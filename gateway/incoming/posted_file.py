@@ -24,7 +24,7 @@ from gateway.incoming.column_map import ColumnMap
 from gateway.incoming.column_map_read import NO_TOTAL, MappedFile, MappedRow, Office, Refusal
 from gateway.incoming.posted_amount import RowError, amount, form_of_refused
 from gateway.incoming.posted_lines import HeaderError, Lines, UnreadableRow
-from gateway.incoming.posted_row import Rules, readable_of, values_of, word_of
+from gateway.incoming.posted_row import Rules, readable_of, source_shown, values_of, word_of
 from gateway.incoming.posted_versions import Said, collision, is_other_receipt, judge
 from gateway.incoming.posted_zeros import refuse_lost_zeros
 from gateway.store import postings, staging
@@ -84,7 +84,7 @@ class _Reading:
     def notes(self) -> list[str]:
         known = [name for name in self.sources.values() if name not in self.new_sources]
         found = [
-            f"line {line}: source_system {word_of(source)} was never seen before, known:"
+            f"line {line}: source_system {source_shown(source)} was never seen before, known:"
             f" {', '.join(known)}; if it is one of them, correct the export before you go on"
             for source, line in self.new_sources.items()
             if known
@@ -179,7 +179,8 @@ def _stage(db: Db, file: BinaryIO, rules: Rules) -> _Reading:
     for number, line, is_whole in numbered:
         if reading.control is not None:
             reading.fault = reading.fault or (
-                f"line {number}: something follows the control line; it has to be the last"
+                f"line {number}: something follows the control line, which has to be the last;"
+                " export the file again, and do not sort it"
             )
             continue
         if line[:20].lstrip(b' "').startswith(b"#control"):
@@ -259,15 +260,15 @@ def _staged_row(
     cells: list[str] = []
     try:
         cells = lines.cells(line, is_whole)
-        if len(cells) == lines.columns:
-            amounts = _amounts_for_control(cells, number, reading)
+        amounts = _amounts_for_control(cells, number, reading)
         values = values_of(cells, reading.rules)
     except RowError as error:
+        is_whole = True
         if isinstance(error, UnreadableRow):
-            cells = error.cells
-            if len(cells) == lines.columns:
+            cells, is_whole = error.cells, len(error.cells) == lines.columns
+            if is_whole:
                 amounts = _amounts_for_control(cells, number, reading)
-        readable = readable_of(cells, reading.rules)
+        readable = readable_of(cells, reading.rules, is_whole)
         if source := str(readable.get("source_system", "")):
             readable["source_system"] = reading.sources.get(source.casefold(), source)
         return staging.refused_row(number, amounts, "row", str(error), readable)

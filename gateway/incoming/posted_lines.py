@@ -133,7 +133,7 @@ class Lines:
                 readable,
             )
         try:
-            return self._ordered(self._split(line.decode("utf-8")))
+            cells = self._split(line.decode("utf-8"))
         except UnicodeDecodeError as error:
             read = self._ordered(self._split(line.decode("latin-1")))
             before = line[: error.start].decode("utf-8").count(self.delimiter)
@@ -145,6 +145,13 @@ class Lines:
                 " name its encoding in a column map",
                 read,
             ) from None
+        if len(cells) != self.columns:
+            raise UnreadableRow(
+                f"{len(cells)} fields, expected {self.columns}; a text with a comma in it wants"
+                " quotes",
+                cells,
+            )
+        return self._ordered(cells)
 
     def _split(self, text: str) -> list[str]:
         if '"' not in text:
@@ -216,7 +223,8 @@ def _names_of(text: str) -> tuple[list[str], str]:
             names = next(csv.reader([text], delimiter=delimiter), [])
         except csv.Error:
             continue
-        names = [name.strip().strip('"').lower() for name in names]
+        names = [name.strip().strip('"') for name in names]
+        names = [name.lower() if name.lower() in _OURS else name for name in names]
         while names and not names[-1] and len(names) > len(COLUMNS):
             names.pop()  # commas that a spreadsheet leaves at the end
         if len(set(names) & set(_OURS)) > len(set(best[0]) & set(_OURS)) or not best[0]:
@@ -226,6 +234,8 @@ def _names_of(text: str) -> tuple[list[str], str]:
 
 def _header_fault(names: Sequence[str]) -> str:
     """What is wrong with the names of the columns; empty for nothing."""
+    if not any(names):
+        return f"column 1 is something else, expected '{COLUMNS[0]}'; see docs/posted-csv.md"
     twice = next((name for name in names if name in _OURS and names.count(name) > 1), "")
     if twice:
         return f"column {twice} stands there twice; take one out"

@@ -116,7 +116,10 @@ _TENDERS, _STATUSES = frozenset(TENDERS), frozenset(STATUSES)
 
 def _one_of(name: str, text: str, known: tuple[str, ...]) -> None:
     if text not in known:
-        raise RowError(f"{name}: {word_of(text)} is not one of {', '.join(known)}")
+        raise RowError(
+            f"{name}: {word_of(text)} is not one of {', '.join(known)}; correct the export, or name"
+            " what it means in a column map"
+        )
 
 
 def word_of(text: str) -> str:
@@ -237,11 +240,15 @@ def _check_dates(
             f"business_date: {apart} days from posted_at, limit {rules.days_apart_max}; correct the"
             " date, or set [posted] days_apart_max in till.toml"
         )
-    if rules.now_ms is not None and posted_ms > rules.now_ms + rules.days_apart_max * _DAY_MS:
+    if _is_to_come(posted_ms, rules):
         raise RowError(
             f"posted_at: more than {rules.days_apart_max} days in the future; correct the date, or"
             " the clock of this machine"
         )
+
+
+def _is_to_come(posted_ms: int, rules: Rules) -> bool:
+    return rules.now_ms is not None and posted_ms > rules.now_ms + rules.days_apart_max * _DAY_MS
 
 
 @functools.lru_cache(maxsize=1_000)
@@ -266,15 +273,21 @@ _FORMS: Mapping[str, Callable[[str], object]] = {
     "source_system": _NAMED.fullmatch,
     "tender_type": _TENDERS.__contains__, "status": _STATUSES.__contains__,
 }  # fmt: skip
+_SYSTEM = re.compile(r"(?=.*[a-zA-Z])([a-z0-9._-]{1,24}|[A-Z0-9._-]{1,24})", re.ASCII)
 _LEADING = COLUMNS[: COLUMNS.index("account_no")]  # those before the first text of a person
 
 
-def readable_of(cells: Sequence[str], rules: Rules) -> dict[str, str | int]:
+def source_shown(text: str) -> str:
+    """The name of a system as it is; anything else is not shown."""
+    return repr(text) if _SYSTEM.fullmatch(text) else "something else"
+
+
+def readable_of(cells: Sequence[str], rules: Rules, is_whole: bool = True) -> dict[str, str | int]:
     """{field of a posting: its value} as far as a refused row can be read: whose it is, when, and
-    which tender; never a text that could be a person's. Of a row with too few or too many cells,
-    what stands before the place where that may have happened.
+    which tender; never a text that could be a person's. Of a row with too few or too many cells
+    (`is_whole` False), what stands before the place where that may have happened.
     """
-    names = COLUMNS if len(cells) in (len(COLUMNS), len(COLUMNS) + 1) else _LEADING
+    names = COLUMNS if is_whole else _LEADING
     row = dict(zip(names, cells, strict=False))
     found: dict[str, str | int] = {
         name: int(row[name]) if name == "line_no" else row[name]
@@ -290,7 +303,9 @@ def readable_of(cells: Sequence[str], rules: Rules) -> dict[str, str | int]:
         posted_date = row.get("posted_at", "")[:10]
         if "posted_ms" in found and _days_apart(posted_date, date) > rules.days_apart_max:
             found["business_date"] = posted_date  # the day whose page has to tell of it
-    if names is _LEADING and not {"line_no", "posted_ms", "business_date"} <= found.keys():
+    if _is_to_come(int(found.get("posted_ms", 0)), rules):
+        found = {name: found[name] for name in found.keys() - {"posted_ms", "business_date"}}
+    if not is_whole and not {"line_no", "posted_ms", "business_date"} <= found.keys():
         return {}  # the columns moved before
     if rules.receipt_scope == "source" or {"window_id", "business_date"} <= found.keys():
         found["scope"] = rules.scope_of(

@@ -10,10 +10,14 @@ def refuse_lost_zeros(db: Db) -> None:
     """Put a reason against every staged row whose receipt or account is a known one but for
     leading zeros.
     """
-    staging.refuse(db, [
-        ("zeros_lost", f"{name}: {_text(name, number, known)}", line)
-        for line, name, number, known in staging.lost_zeros(db)
-    ])  # fmt: skip
+    found = staging.lost_zeros(db)
+    staging.refuse(
+        db,
+        [("zeros_lost", f"{name}: {_text(name, number, known)}", line)
+         for line, name, number, known in found],
+    )  # fmt: skip
+    # It is kept under the known number: whoever says that one again has settled it.
+    staging.rename(db, [(known, line) for line, name, _, known in found if name == "receipt_no"])
 
 
 def _text(name: str, number: str, known: str) -> str:

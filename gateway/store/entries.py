@@ -221,13 +221,14 @@ def rows_after(
     return Rows(table, after_id, last_id, count, digest.digest()) if count else None
 
 
-def as_before(row: Sequence[Any], added_later: Sequence[Any]) -> Sequence[Any]:
-    """The row without the last columns that hold what they were added with."""
-    size = len(row)
-    first = size - len(added_later)
-    while size > first and row[size - 1] == added_later[size - 1 - first]:
-        size -= 1
-    return row[:size]
+def as_before(values: Sequence[Any], added_later: Sequence[Any]) -> Sequence[Any]:
+    """The values of a row without the last ones that are still those they were added with."""
+    same = 0
+    for has, had in zip(reversed(values), reversed(added_later), strict=False):
+        if has != had:
+            break
+        same += 1
+    return values[: len(values) - same]
 
 
 def rows_outside(db: Db, table: str, last_id: int) -> int:

@@ -180,6 +180,13 @@ def refuse(db: Db, verdicts: Iterable[tuple[str, str, int]]) -> None:
     )
 
 
+def rename(db: Db, renamed: Iterable[tuple[str, int]]) -> None:
+    """Give refused rows another receipt number: (receipt_no, line of the file)."""
+    db.executemany(
+        "UPDATE staged SET receipt_no = ? WHERE file_line = ? AND reason IS NOT NULL", renamed
+    )
+
+
 def refuse_rest_of_receipts(db: Db) -> None:
     """A receipt is posted whole or not at all: its other rows are refused too. What cannot be read
     of a refused row (source, scope) may be that of any row.

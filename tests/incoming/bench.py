@@ -19,7 +19,7 @@ def row(receipt="R1", line=1, amount=5000, change=0, allocation=None, **other):
 
 
 def control(rows):
-    distinct = {(cells[0], cells[1]): cells for cells in rows}.values()
+    distinct = {tuple(cells) for cells in rows}
     sums = [sum(int(cells[COLUMNS.index(name)]) for cells in distinct) for name in postings.AMOUNTS]
     return "#control,rows={},tender_cents={},change_cents={},allocation_cents={}".format(
         len(rows), *sums
@@ -35,3 +35,13 @@ def text_of(rows, last=None, end="\n"):
             "",
         ]
     )
+
+
+def without_control(rows, delimiter=","):
+    """Header and rows alone."""
+    return "".join(delimiter.join(cells) + "\n" for cells in [list(COLUMNS), *rows])
+
+
+def changed(cells, **values):
+    """A row with other cells."""
+    return [values.get(name, cell) for name, cell in zip(COLUMNS, cells, strict=True)]

@@ -15,25 +15,9 @@ from gateway.store.ledger import Ledger
 from gateway.store.move import TABLES
 from gateway.store.postings import postings_between, quarantined
 from tests.incoming.bench import control, row, text_of
+from tests.incoming.conftest import NOW_MS
 
-NOW_MS = 1_795_000_000_000
 CARD = "4111111111111111"  # the test number that every card scheme's documentation prints
-
-
-@pytest.fixture
-def ledger(place):
-    with Ledger(place) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-def post(ledger, tmp_path):
-    def post(content, name="posted.csv"):
-        path = Path(tmp_path, name)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return import_posted(ledger.db, path, NOW_MS)
-
-    return post
 
 
 def posted(ledger):
