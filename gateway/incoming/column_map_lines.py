@@ -28,6 +28,7 @@ class Line(NamedTuple):
     number: int
     text: str
     fault: str = ""
+    end: int = 0  # its last line, of a row that goes over several
 
 
 class Reading:
@@ -120,30 +121,39 @@ def delimited(text: str, delimiter: str, quote: str) -> list[str]:
         ) from None
 
 
-def whole_rows(lines: Iterator[Line], quote: str) -> Iterator[Line]:
+def whole_rows(lines: Iterator[Line], delimiter: str, quote: str) -> Iterator[Line]:
     """Lines with those put together whose quoted field goes over several; blank lines within a
-    field are lost. When it does not close, its first line is told and the others are read alone.
+    field are lost. When it does not close, its first line is told and the others are read alone: a
+    quote that only stands in a text (5" pipe) opens nothing.
     """
     waiting: list[Line] = []
     while True:
         line = waiting.pop(0) if waiting else next(lines, None)
         if line is None:
             return
-        if line.fault or line.text.count(quote) % 2 == 0:
+        if line.fault or _is_whole(line.text, delimiter, quote):
             yield line
             continue
         taken: list[Line] = []
         text = line.text
-        while text.count(quote) % 2 and len(taken) < BROKEN_LINES_MAX:
+        while len(taken) < BROKEN_LINES_MAX and not _is_whole(text, delimiter, quote):
             following = waiting.pop(0) if waiting else next(lines, None)
             if following is None:
                 break
             taken.append(following)
-            text += "\n" + following.text
             if following.fault:
                 break
-        if text.count(quote) % 2 or (taken and taken[-1].fault):
+            text += "\n" + following.text
+        if _is_whole(text, delimiter, quote):
+            yield Line(line.number, text, end=taken[-1].number)
+        else:
             waiting = taken + waiting
             yield Line(line.number, "", "quotes that do not close")
-        else:
-            yield Line(line.number, text)
+
+
+def _is_whole(text: str, delimiter: str, quote: str) -> bool:
+    try:
+        delimited(text, delimiter, quote)
+    except FieldError:
+        return False
+    return True

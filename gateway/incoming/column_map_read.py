@@ -116,7 +116,7 @@ class MappedFile:
         told = self.map.file
         lines = self._reading.lines()
         if told.line_breaks:
-            lines = whole_rows(lines, told.quote)
+            lines = whole_rows(lines, told.delimiter, told.quote)
         has_last = any(total.at == "last row" for total in self.map.total)
         is_first = any(total.at == "first row" for total in self.map.total)
         wants_header = told.header
@@ -180,9 +180,14 @@ class MappedFile:
 
     def _read_header(self, line: Line) -> None:
         try:
-            cells = [] if line.fault else self._split(line)
-        except FieldError:
-            cells = []
+            cells = self._split(line)
+        except FieldError as error:
+            line = line._replace(fault=line.fault or str(error))
+        if line.fault:
+            raise DataError(
+                f"{self._name}:{line.number}: the header cannot be read: {line.fault}; see encoding"
+                " and quote of [file] in the map"
+            )
         self._header = [cell.strip() for cell in cells]
         self._width = len(self._header)
         self._index_everything(line.number)
@@ -197,6 +202,8 @@ class MappedFile:
                 where = f"{self._name}:{line}" if line else self._name
                 near = did_you_mean(name, self._header) if self._header else ""
                 what = "stands in the header twice" if times else f"is not in the header{near}"
+                if len(self._header) == 1:
+                    what += ", which has one field alone: is delimiter of [file] right?"
                 raise DataError(
                     f"{where}: column {name!r} of [{'.'.join(place)}] {what}; the map"
                     f" {self.map.title!r} is not of this export, or the export has changed: correct"
@@ -290,7 +297,8 @@ class MappedFile:
             else:
                 self._add(line.number, (), "", ())
             named = plan.named(cells) if cells else ("", "", "")
-            yield Refusal(line.number, error.column, error.reason, *named)
+            over = f" (the row goes over lines {line.number} to {line.end})" if line.end else ""
+            yield Refusal(line.number, error.column, error.reason + over, *named)
             return
         tenders = [each.texts[_TENDER] for each in rows] if self._by_tender else ()
         self._add(line.number, cells, rows[0].texts[_STATUS], tenders)

@@ -59,12 +59,8 @@ class Table:
 def table_of(data: bytes, told: Told) -> Table:
     """The table in a sample. Raises DataError when there is none."""
     encoding = _encoding(data, told)
-    lines, has_breaks = [], False
-    read = Reading(io.BytesIO(data), encoding).lines()
-    if b'"' in data:
-        read = whole_rows(read, '"')
-    for line in read:
-        has_breaks = has_breaks or "\n" in line.text
+    lines = []
+    for line in Reading(io.BytesIO(data), encoding).lines():
         if line.fault:
             told.asked.append(f"line {line.number} cannot be read: {line.fault}")
         else:
@@ -79,9 +75,11 @@ def table_of(data: bytes, told: Told) -> Table:
     delimiter = _delimiter(lines, told)
     if not delimiter:
         return _fixed(lines, encoding, told)
-    table = _delimited(lines, encoding, delimiter, told)
-    table.line_breaks = has_breaks
-    if has_breaks:
+    lines = list(whole_rows(iter(lines), delimiter, '"'))
+    table = _delimited([line for line in lines if not line.fault], encoding, delimiter, told)
+    told.asked += [f"line {line.number}: {line.fault}" for line in lines if line.fault]
+    table.line_breaks = any(line.end for line in lines)
+    if table.line_breaks:
         told.said.append("a quoted field goes over several lines")
     return table
 

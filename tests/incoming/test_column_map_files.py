@@ -55,6 +55,23 @@ def test_a_quote_that_never_closes_costs_its_own_row_alone():
     assert ["1002", "1003", "1004"] == [number for (number,) in found.of("receipt_no")]
 
 
+def test_inch_marks_in_a_text_open_no_quote():
+    text = PLAIN_FILE.replace("38492-659", '5" pipe').replace("10277-014", '3" pipe')
+    found = read(PLAIN + "[file]\nline_breaks = true", text)
+
+    assert ([], "") == (found.told, found.fault)
+    assert ['5" pipe', '3" pipe'] == [account for (account,) in found.of("account_no")[:2]]
+
+
+def test_a_refused_row_of_several_lines_names_them_all():
+    text = PLAIN_FILE.replace("38492-659", '"38492\n659"').replace("50.00", "fifty")
+    found = read(PLAIN + "[file]\nline_breaks = true", text)
+
+    assert [(2, "Account", "control characters in it (the row goes over lines 2 to 3)")] == (
+        found.told
+    )
+
+
 def test_totals_after_each_batch():
     toml = PLAIN.replace('at = "last row"', 'at = "match"\nstarts = "Batch"\neach = true')
     body = PLAIN_FILE.splitlines()

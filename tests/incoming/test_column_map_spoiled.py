@@ -219,7 +219,9 @@ FILES = [
     ("a column stands there twice", PLAIN, PLAIN_FILE.replace("Account", "Amount"),
      "stands in the header twice"),
     ("no header at all", PLAIN, PLAIN_FILE.partition("\n")[2], "is not in the header"),
-    ("the wrong delimiter", PLAIN, PLAIN_FILE.replace(",", ";"), "is not in the header"),
+    ("the wrong delimiter", PLAIN, PLAIN_FILE.replace(",", ";"), "is delimiter of [file] right?"),
+    ("the wrong encoding", PLAIN, PLAIN_FILE.encode("utf-16"),
+     "export.csv:1: the header cannot be read: byte 1 is not utf-8; see encoding and quote"),
     ("empty", PLAIN, "", "no header row"),
     ("shorter than skip_first", PROOF_LIST, "City\n", "no header row"),
 ]  # fmt: skip
