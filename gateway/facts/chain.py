@@ -197,19 +197,20 @@ def row_bytes(values: Iterable[Any]) -> bytes:
     """The values of one row as bytes that no other values have. Integers, texts, bytes and None
     alone: a ledger has no other types.
     """
-    out = bytearray()
+    out = []
     for value in values:
-        if value is None:
-            out += b"n;"
-        elif isinstance(value, int):
-            out += b"i%d;" % value
-        elif isinstance(value, str):
+        if isinstance(value, str):
             raw = value.encode("utf-8", "surrogatepass")
-            out += b"s%d:%b;" % (len(raw), raw)
+            out.append(b"s%d:%b;" % (len(raw), raw))
+        elif isinstance(value, int):
+            out.append(b"i%d;" % value)
+        elif value is None:
+            out.append(b"n;")
         else:
             raw = bytes(value)
-            out += b"b%d:%b;" % (len(raw), raw)
-    return bytes(out) + b"\n"
+            out.append(b"b%d:%b;" % (len(raw), raw))
+    out.append(b"\n")
+    return b"".join(out)
 
 
 def occurred_ms(

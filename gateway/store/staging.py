@@ -117,8 +117,8 @@ def said_twice(db: Db) -> list[tuple[Any, ...]]:
         " staged.file_line)"
     )
     return db.execute(
-        f"SELECT {', '.join(IDENTITY)}, file_line, {_SAID} FROM staged WHERE content IS NOT NULL"
-        f" AND ({', '.join(IDENTITY)}) IN ({_REPEATED} AND count(DISTINCT content) > 1)"
+        f"SELECT {', '.join(IDENTITY)}, file_line, {_SAID} FROM staged WHERE content IS NOT NULL AND"
+        f" again = 0 AND ({', '.join(IDENTITY)}) IN ({_REPEATED} AND count(DISTINCT content) > 1)"
         f" ORDER BY {', '.join(IDENTITY)}, file_line"
     ).fetchall()
 

@@ -46,7 +46,7 @@ def spoilt(cells: dict[str, str], index: int = 1) -> str:
 # {name: (cells of line 3, what is said)}
 CELLS = {
     # amounts as vendors and spreadsheets write them
-    "currency sign": ({"tender_amount_cents": "$50"}, "tender_amount_cents: it has a currency sign"),
+    "currency sign": ({"tender_amount_cents": "$50"}, "tender_amount_cents: it has a currency"),
     "currency sign behind": ({"allocation_cents": "50 EUR"}, "allocation_cents: "),
     "currency by its code": ({"allocation_cents": "USD 50"}, "it has a currency sign"),
     "parentheses": ({"allocation_cents": "(5000)"}, "in parentheses"),
@@ -151,7 +151,7 @@ def line_3(change: Callable[[bytes], bytes]) -> Change:
 # {name: (change of the file's bytes, what is said of line 3)}: it costs one receipt
 ROWS = {
     "cp1252 quote": (line_3(lambda line: line + b"O\x92Brien"), "source_ref: byte 0x92 is not"),
-    "latin-1 letter": (line_3(lambda line: line.replace(b"100-1", b"Stra\xdfe")), "account_no: byte"),
+    "latin-1 letter": (line_3(lambda line: line.replace(b"100-1", b"Na\xdf")), "account_no: byte"),
     "half a letter": (line_3(lambda line: line + b"\xc3"), "source_ref: byte 0xc3 is not UTF-8"),
     "a comma too many": (line_3(lambda line: line.replace(b"100-1", b"Smith, A")), "23 fields"),
     "a comma too few": (line_3(lambda line: line[:-1]), "21 fields, expected 22"),

@@ -109,8 +109,11 @@ def test_every_tender_can_be_posted(tender, ledger, post) -> None:
 
 def test_a_negative_allocation_takes_its_part_of_a_receipt(ledger, post) -> None:
     """80.00 in cash pays 100.00 less a credit of 20.00."""
-    rows = [row("R1", 1, amount=8000, allocation=10000),
-            row("R1", 2, amount=8000, allocation=-2000, service="electric", fund="501-electric")]  # fmt: skip
+    credit = {"service": "electric", "fund": "501-electric"}
+    rows = [
+        row("R1", 1, amount=8000, allocation=10000),
+        row("R1", 2, amount=8000, allocation=-2000, **credit),
+    ]
 
     result = post(text_of(rows))
 

@@ -200,6 +200,15 @@ def test_a_file_that_says_a_row_in_two_ways_posts_neither_and_the_rest_of_it(led
     assert [("R2", "posted", 5000)] == stands(ledger)
 
 
+def test_a_version_that_is_given_twice_in_one_file_is_one_version(ledger, post) -> None:
+    rows = [row("R1", status="unknown"), row("R1"), row("R1"), row("R1", status="unknown")]
+
+    result = post(text_of(rows))
+
+    assert ("posted", 2, 2, 0) == (result.state, result.added, result.known, result.refused)
+    assert [("R1", "posted", 5000)] == stands(ledger)
+
+
 # --- sources --------------------------------------------------------------------------------------
 
 
