@@ -121,6 +121,25 @@ def test_a_receipt_without_money_keeps_its_number():
     assert "" == found.fault
 
 
+def test_change_comes_from_the_cash_wherever_its_column_stands():
+    toml = PROOF_LIST.replace('"Cash" = "cash"\n', "").replace(
+        '"Credit Card" = "card"\n', '"Credit Card" = "card"\n"Cash" = "cash"\n')  # fmt: skip
+
+    assert [("check", "10000", "0"), ("cash", "4000", "500")] == read(toml, PROOF_LIST_FILE).of(
+        "tender_type", "tender_amount_cents", "change_cents"
+    )[2:4]
+
+
+def test_change_that_is_written_with_a_minus_is_change():
+    text = PROOF_LIST_FILE.replace(",42.00,58", ",-42.00,58").replace(",5.00,135", ",-5.00,135")
+    found = read(PROOF_LIST + '[signs]\nchange = "negative"\n', text)
+
+    assert [] == found.told
+    assert ("10000", "4200", "5800") == found.of(
+        "tender_amount_cents", "change_cents", "allocation_cents"
+    )[0]
+
+
 def test_change_from_a_lone_check_stays_with_the_check():
     found = read(PROOF_LIST, PROOF_LIST_FILE.replace(
         ",84.27,,,84.27", ",100.00,,15.73,84.27"))  # fmt: skip

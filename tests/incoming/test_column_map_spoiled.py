@@ -2,11 +2,14 @@
 
 import dataclasses
 import datetime
+import io
 import re
+import tracemalloc
 
 import pytest
 
 from gateway.errors import DataError
+from gateway.incoming.column_map_lines import Reading
 from tests.incoming.mapping import OFFICE, PLAIN, PLAIN_FILE, read, read_shipped, sample
 from tests.incoming.test_column_map_kinds import (
     AMOUNTS,
@@ -197,6 +200,29 @@ def test_an_unreadable_amount_is_named_when_the_total_does_not_agree():
     found = read(PLAIN, PLAIN_FILE.replace("84.27", "84,27x"))
 
     assert "total of Amount: the amount of line 3 cannot be read" in found.fault
+
+
+class Endless(io.RawIOBase):
+    """A line of 50 MB without an end, then a sound one."""
+
+    def __init__(self):
+        self._left = 800
+
+    def read(self, size=-1):
+        self._left -= 1
+        return b"9" * 65_536 if self._left > 0 else b"\nlast\n" if not self._left else b""
+
+
+def test_a_line_without_an_end_takes_no_memory():
+    tracemalloc.start()
+    lines = list(Reading(Endless(), "utf-8").lines())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert [(1, "longer than 65536 bytes"), (2, "")] == [
+        (each.number, each.fault) for each in lines
+    ]
+    assert 1_000_000 > peak
 
 
 def test_a_refusal_names_its_receipt_where_that_can_be_read():

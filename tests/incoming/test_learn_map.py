@@ -192,6 +192,17 @@ def test_a_tender_of_each_row_beside_another_is_not_taken_for_change():
     assert "Cash + Check = Total in each of 3 rows" in learned(text).said
 
 
+def test_a_fee_that_is_taken_off_is_no_tender():
+    text = (
+        "Receipt,Window,Date,Card,Fee,Net\n1,w1,2026-11-20 10:00,10.00,-0.30,9.70\n"
+        "2,w1,2026-11-20 10:01,0.00,0.00,0.00\n3,w1,2026-11-20 10:02,5.00,-0.20,4.80\n"
+    )
+    found = learned(text)
+
+    assert not any("Card + Fee" in each for each in (*found.said, *found.asked))
+    assert asked(found, "no sum of columns is another column")
+
+
 def test_bytes_that_are_not_utf_8_are_asked():
     found = learned(PLAIN_FILE.encode().replace(b"38492-659", b"O\x92Brien"))
 
