@@ -157,13 +157,13 @@ class MappedFile:
                 is_total = True
                 if total.each:
                     self._fault = self._fault or f"line {line.number}: a total before its rows"
-        self.counts["total" if is_total else "skipped before the rows"] += 1
+        self.counts["with a total" if is_total else "skipped before the rows"] += 1
 
     def _early_total(self, line: Line, at: str) -> None:
         for total in self.map.total:
             if total.at == at:
                 self._early.append((total, line.number, self._cell(total, line)))
-        self.counts["total"] += 1
+        self.counts["with a total"] += 1
 
     def _finish(self) -> None:
         early = [(id(told), line, text) for told, line, text in self._early]
@@ -174,7 +174,7 @@ class MappedFile:
             if total.told.at == "last row" and self._last_line is not None:
                 total.state(self._last_line.number, self._cell(total.told, self._last_line))
         if self._last_line is not None:
-            self.counts["total"] += 1
+            self.counts["with a total"] += 1
 
     # --- fields -----------------------------------------------------------------------------------
 
@@ -283,7 +283,7 @@ class MappedFile:
             reason = "neither a row, as [rows] says, nor a total, nor in [[ignore]]"
             yield Refusal(line.number, self.map.rows.field, reason)
             return
-        self.counts["row"] += 1
+        self.counts["with rows"] += 1
         cells: Sequence[str] = ()
         try:
             cells = self._cells(line)
@@ -318,7 +318,7 @@ class MappedFile:
                 if not total.told.each:
                     self._ended_at = line.number
         if is_total:
-            self.counts["total"] += 1
+            self.counts["with a total"] += 1
             return True
         for each in self.map.ignore:
             if self._meant(each, line):

@@ -36,7 +36,7 @@ def test_a_dry_run_shows_rows_sums_refusals_and_the_control_and_writes_nothing(r
     assert 0 == done.returncode, done.stderr
     for part in (
         "export.csv: read as Test (test)",
-        "lines: 4 row, 1 total; they give 4 rows of posted.csv",
+        "lines: 4 with rows, 1 with a total; they give 4 rows of posted.csv",
         "line 2: receipt 1001/1 2026-11-20T10:00:00-06:00 day 2026-11-20 window w1 cash 50.00",
         "total of Amount on line 6: 254.76, rows 254.76: agrees",
         "nothing was written",

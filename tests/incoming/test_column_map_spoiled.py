@@ -203,10 +203,10 @@ def test_an_unreadable_amount_is_named_when_the_total_does_not_agree():
 
 
 class Endless(io.RawIOBase):
-    """A line of 50 MB without an end, then a sound one."""
+    """A line of 10 MB without an end, then a sound one."""
 
     def __init__(self):
-        self._left = 800
+        self._left = 160
 
     def read(self, size=-1):
         self._left -= 1
