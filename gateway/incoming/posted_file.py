@@ -332,7 +332,12 @@ def _post(db: Db, name: str, reading: _Reading, now_ms: int) -> ImportResult:
     staging.refuse(db, _contradictions(db))
     fault = reading.fault or _fault(db, reading)
     with transaction(db):
-        return _known_file(db, name, reading) or _post_rows(db, name, reading, fault, now_ms)
+        if not fault:
+            staging.refuse(db, list(_collisions(db)))
+            refuse_lost_zeros(db)
+        staging.refuse_rest_of_receipts(db)
+        known = _known_file(db, name, reading, fault)
+        return known or _post_rows(db, name, reading, fault, now_ms)
 
 
 def _contradictions(db: Db) -> Iterator[tuple[str, str, int]]:
@@ -392,15 +397,16 @@ def _control_fault(db: Db, reading: _Reading) -> str:
             f"control total rows: the control line says {rows}, the rows give {reading.rows};"
             " export the day again"
         )
-    ways, unread = staging.staged_sums(db), staging.unread_amounts(db)
+    unread = staging.unread_amounts(db)
     if reading.forms and reading.control_forms - reading.forms.keys():
         unread = (0, 0, 0)
-    for sums in ways:
+    sums = (0, 0, 0)
+    for sums in staging.staged_sums(db):
         if all(
             said == has or missing for said, has, missing in zip(stated, sums, unread, strict=True)
         ):
             return ""
-    for what, said, has, missing in zip(AMOUNTS, stated, ways[0], unread, strict=True):
+    for what, said, has, missing in zip(AMOUNTS, stated, sums, unread, strict=True):
         if said != has and not missing:
             name = what.replace("_amount", "")
             return (
@@ -410,26 +416,29 @@ def _control_fault(db: Db, reading: _Reading) -> str:
     return "control totals: no way of counting the rows gives all three; export the day again"
 
 
-def _known_file(db: Db, name: str, reading: _Reading) -> ImportResult | None:
+def _known_file(db: Db, name: str, reading: _Reading, fault: str) -> ImportResult | None:
+    """What became of this very file before. None when it is new, or when something of it can be
+    posted now that was refused then, because till.toml or the ledger has changed: then it is
+    recorded once more, and `reading.digest` is its next name.
+    """
     known = postings.known_file(db, reading.digest)
     if known is None:
+        return None
+    was_whole = known["state"] == "posted" and not known["refused"]
+    if not was_whole and not fault and staging.new_count(db):
+        while postings.known_file(db, reading.digest) is not None:
+            reading.digest = hashlib.sha256(b"again" + reading.digest).digest()
         return None
     file_id = known.pop("id")
     shown = postings.refused_lines(db, file_id, REFUSED_SHOWN_MAX)
     state = "already" if known.pop("state") == "posted" else "unposted"
     if state == "already":
-        staging.refuse(db, _collisions(db))
-        staging.refuse_rest_of_receipts(db)
         staging.settle(db, file_id, name, known["refused"] == 0, staging.dates_of(db))
     return ImportResult(name, state, **known, shown=shown)
 
 
 def _post_rows(db: Db, name: str, reading: _Reading, fault: str, now_ms: int) -> ImportResult:
-    if not fault:
-        staging.refuse(db, list(_collisions(db)))
-        refuse_lost_zeros(db)
     dates = staging.dates_of(db)
-    staging.refuse_rest_of_receipts(db)
     refused = staging.refused_count(db)
     added = 0 if fault else staging.new_count(db)
     known = 0 if fault else reading.rows - refused - added

@@ -116,10 +116,11 @@ def postings_between(
     span of time, in the order of posting.
     """
     found = db.execute(
-        f"SELECT {POSTING_COLUMNS} FROM posting WHERE window_id = ?"
-        f" AND (business_date = ? OR (posted_ms >= ? AND posted_ms < ?)) AND {_STANDS}"
+        f"SELECT {POSTING_COLUMNS} FROM posting WHERE id IN (SELECT id FROM posting WHERE"
+        " business_date = ? AND window_id = ? UNION SELECT id FROM posting WHERE window_id = ?"
+        f" AND posted_ms >= ? AND posted_ms < ?) AND {_STANDS}"
         " ORDER BY posted_ms, source_system, scope, receipt_no, line_no",
-        (window, business_date, since_ms, until_ms),
+        (business_date, window, window, since_ms, until_ms),
     )
     return [Posting(*row) for row in found]
 

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.facts.postings import content_of
 from gateway.store.engine import LAST, Db, placeholders, value
 from gateway.store.entries import append_found
-from gateway.store.postings import IDENTITY, POSTING_COLUMNS
+from gateway.store.postings import IDENTITY, POSTING_COLUMNS, sources
 
 _NAMES = POSTING_COLUMNS.split(", ")
 _DAY_MS = 86_400_000
@@ -110,6 +110,7 @@ def said_twice(db: Db) -> list[tuple[Any, ...]]:
     """
     if value(db, f"SELECT 1 FROM ({_REPEATED} LIMIT 1) AS found") is None:
         return []
+    names = ", ".join(IDENTITY)
     same = " AND ".join(f"first.{name} = staged.{name}" for name in IDENTITY)
     db.execute(
         "UPDATE staged SET again = 1 WHERE content IS NOT NULL AND EXISTS (SELECT 1 FROM staged AS"
@@ -117,9 +118,9 @@ def said_twice(db: Db) -> list[tuple[Any, ...]]:
         " staged.file_line)"
     )
     return db.execute(
-        f"SELECT {', '.join(IDENTITY)}, file_line, {_SAID} FROM staged WHERE content IS NOT NULL AND"
-        f" again = 0 AND ({', '.join(IDENTITY)}) IN ({_REPEATED} AND count(DISTINCT content) > 1)"
-        f" ORDER BY {', '.join(IDENTITY)}, file_line"
+        f"SELECT {names}, file_line, {_SAID} FROM staged WHERE content IS NOT NULL AND again = 0"
+        f" AND ({names}) IN ({_REPEATED} AND count(DISTINCT content) > 1)"
+        f" ORDER BY {names}, file_line"
     ).fetchall()
 
 
@@ -145,15 +146,22 @@ def lost_zeros(db: Db) -> list[tuple[int, str, str, str]]:
     row when it was posted at the same moment: then the ledger has the spoilt one.
     """
     found: list[tuple[int, str, str, str]] = []
-    for name, source in (("receipt_no", " AND source_system = staged.source_system"),
-                         ("account_no", "")):  # fmt: skip
-        for size in _sizes_of_zero_led(db, name):
-            padded = f"substr('{'0' * size}', 1, {size} - length(staged.{name})) || staged.{name}"
-            found += db.execute(
-                f"SELECT file_line, '{name}', {name}, {padded} FROM staged WHERE reason IS NULL"
-                f" AND length({name}) < {size} AND {name} >= '1' AND {name} < ':' AND EXISTS"
-                f" (SELECT 1 FROM posting WHERE {name} = {padded}{source})"
-            ).fetchall()
+    of_source = " AND source_system = staged.source_system"
+    looked = [("account_no", "", size) for size in _sizes_of_zero_led(db, "account_no")]
+    looked += [
+        ("receipt_no", of_source, size)
+        for size in sorted(
+            {size for source in sources(db)
+             for size in _sizes_of_zero_led(db, "receipt_no", "source_system = ? AND ", source)}
+        )
+    ]  # fmt: skip
+    for name, source, size in looked:
+        padded = f"substr('{'0' * size}', 1, {size} - length(staged.{name})) || staged.{name}"
+        found += db.execute(
+            f"SELECT file_line, '{name}', {name}, {padded} FROM staged WHERE reason IS NULL"
+            f" AND length({name}) < {size} AND {name} >= '1' AND {name} < ':' AND EXISTS"
+            f" (SELECT 1 FROM posting WHERE {name} = {padded}{source})"
+        ).fetchall()
     bare = "ltrim(staged.receipt_no, '0')"
     found += db.execute(
         f"SELECT file_line, 'receipt_no', receipt_no, {bare} FROM staged WHERE reason IS NULL AND"
@@ -164,11 +172,12 @@ def lost_zeros(db: Db) -> list[tuple[int, str, str, str]]:
     return found
 
 
-def _sizes_of_zero_led(db: Db, name: str) -> list[int]:
+def _sizes_of_zero_led(db: Db, name: str, where: str = "", *values: str) -> list[int]:
     """How long the ledger's numbers are that begin with 0, by a look at some of them."""
     found = db.execute(
-        f"SELECT DISTINCT length({name}) FROM (SELECT {name} FROM posting WHERE {name} >= '0' AND"
-        f" {name} < '1' LIMIT {ZERO_LED_MAX}) AS looked_at"
+        f"SELECT DISTINCT length({name}) FROM (SELECT {name} FROM posting WHERE {where}{name} >="
+        f" '0' AND {name} < '1' LIMIT {ZERO_LED_MAX}) AS looked_at",
+        values,
     )
     return sorted(int(size) for (size,) in found)
 
@@ -218,25 +227,24 @@ def refused_count(db: Db, but_code: str = "") -> int:
     )
 
 
-def staged_sums(db: Db) -> list[tuple[int, int, int]]:
+def staged_sums(db: Db) -> Iterator[tuple[int, int, int]]:
     """(tender, change, allocation) in cents over all rows of the file, in the ways in which its
-    control line may count: each receipt line once, each different row once, every row.
+    control line may count: every row, each different row once, each receipt line once. The last
+    takes long.
     """
-    found = []
-    for once in (
+    for counted in (
+        "",
+        " WHERE again = 0",
         " WHERE file_line IN (SELECT min(file_line) FROM staged GROUP BY source_system, receipt_no,"
         " line_no, CASE WHEN receipt_no IS NULL OR line_no IS NULL OR source_system IS NULL"
         " THEN file_line END)",
-        " WHERE again = 0",
-        "",
     ):
         for sums in db.execute(
             "SELECT coalesce(sum(tender_key), 0), coalesce(sum(change_key), 0),"
-            f" coalesce(sum(allocation_key), 0) FROM staged{once}"
-        ):
+            f" coalesce(sum(allocation_key), 0) FROM staged{counted}"
+        ).fetchall():
             tender, change, allocation = map(int, sums)
-            found.append((tender, change, allocation))
-    return found
+            yield tender, change, allocation
 
 
 def unread_amounts(db: Db) -> tuple[int, int, int]:

@@ -18,9 +18,10 @@ def row(receipt="R1", line=1, amount=5000, change=0, allocation=None, **other):
     return [values[name] for name in COLUMNS]
 
 
-def control(rows):
-    distinct = {tuple(cells) for cells in rows}
-    sums = [sum(int(cells[COLUMNS.index(name)]) for cells in distinct) for name in postings.AMOUNTS]
+def control(rows, every=False):
+    """Each different row once, or every row."""
+    counted = rows if every else {tuple(cells) for cells in rows}
+    sums = [sum(int(cells[COLUMNS.index(name)]) for cells in counted) for name in postings.AMOUNTS]
     return "#control,rows={},tender_cents={},change_cents={},allocation_cents={}".format(
         len(rows), *sums
     )
@@ -35,11 +36,6 @@ def text_of(rows, last=None, end="\n"):
             "",
         ]
     )
-
-
-def without_control(rows, delimiter=","):
-    """Header and rows alone."""
-    return "".join(delimiter.join(cells) + "\n" for cells in [list(COLUMNS), *rows])
 
 
 def changed(cells, **values):

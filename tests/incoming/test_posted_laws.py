@@ -15,7 +15,7 @@ from gateway.incoming.posted_row import parse_row
 from gateway.store.postings import changes, postings_between, statements, unsettled
 from gateway.store.read_only import empty_ledger
 from gateway.store.verify import verify
-from tests.incoming.bench import row, text_of
+from tests.incoming.bench import control, row, text_of
 from tests.incoming.conftest import NOW_MS
 
 DAY, WINDOWS = "2026-11-20", ("w1", "w2")
@@ -98,7 +98,7 @@ def test_what_is_refused_and_corrected_later_leaves_nothing_and_loses_nothing(de
 
     with closing(empty_ledger()) as db, TemporaryDirectory() as folder:
         path = Path(folder, "first.csv")
-        path.write_text(text_of(first) + "\n\n\n\n\n\n")
+        path.write_text(text_of(first, last=control(first, every=True)) + "\n" * 9)
         import_posted(db, path, NOW_MS)
 
         assert spoilt.isdisjoint({posting.receipt_no for posting in standing(db).values()})

@@ -167,6 +167,26 @@ def test_with_the_setting_all_of_them_are_posted(ledger, post, case, together) -
     )
 
 
+def test_the_very_file_is_posted_when_the_setting_that_was_named_is_set(ledger, post) -> None:
+    content = text_of([row("R1"), AT_W2, row("R2", service="steam")])
+    rules = Rules(receipt_scope="window")
+    assert (0, 3) == (
+        (first := post(content, rules=Rules(services=("water",)))).added,
+        first.refused,
+    )
+
+    again = post(content, rules=Rules(services=("water",)))
+    scoped = post(content, rules=Rules("window", services=("water",)))
+    whole, after = post(content, rules=rules), post(content, rules=rules)
+
+    assert (0, 3) == (again.added, again.refused)
+    assert (2, 0, 1) == (scoped.added, scoped.known, scoped.refused)
+    assert (1, 2, 0) == (whole.added, whole.known, whole.refused)
+    assert "already" == after.state
+    assert [] == unsettled(ledger.db, DAY, 0, 1 << 60)
+    assert [] == ledger.verify()
+
+
 def test_a_changed_setting_posts_nothing_a_second_time(ledger, post) -> None:
     rows = [row("R1"), row("R2")]
     post(text_of(rows))

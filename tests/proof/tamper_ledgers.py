@@ -119,6 +119,9 @@ def _others(office: Office) -> list[Callable[[random.Random], None]]:
         path = office.folder / "posted.csv"
         path.write_text(_posted(rng, rng.randrange(2, 6)), "utf-8")
         assert import_posted(ledger.db, path, clock.now_ms).added
+        corrected = path.with_name("corrected.csv")
+        corrected.write_text(path.read_text("utf-8").replace(",lost,", ",void,"), "utf-8")
+        assert import_posted(ledger.db, corrected, clock.now_ms).added
 
     def checkpoint(_: random.Random) -> None:
         day = len(ledger.db.execute("SELECT 1 FROM checkpoint").fetchall())
