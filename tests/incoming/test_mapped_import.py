@@ -7,9 +7,10 @@ import pytest
 from gateway.errors import DataError
 from gateway.incoming.column_map_file import load_map, map_from_text
 from gateway.incoming.column_map_read import NO_TOTAL
-from gateway.incoming.posted_file import import_mapped
+from gateway.incoming.posted_file import import_mapped, import_posted
 from gateway.store.ledger import Ledger
 from gateway.store.postings import postings_between
+from tests.incoming.bench import row, text_of
 from tests.incoming.mapping import OFFICE, PLAIN, PLAIN_FILE, sample
 from tests.incoming.test_column_map_kinds import PROOF_LIST, PROOF_LIST_FILE
 
@@ -136,3 +137,12 @@ def test_every_shipped_sample_can_be_posted(post, name):
     assert "posted" == result.state
     assert (1 if name == "loyverse" else 0) == result.refused
     assert 0 < result.added
+
+
+def test_a_posted_csv_that_was_first_tried_with_a_map_is_posted_without_one(ledger, post, tmp_path):
+    content = text_of([row("R1")])
+    with pytest.raises(DataError):
+        post(content, name="posted.csv")
+
+    assert "posted" == import_posted(ledger.db, tmp_path / "posted.csv", NOW_MS).state
+    assert [("R1", 1, "cash", 5000, "posted")] == posted(ledger)
