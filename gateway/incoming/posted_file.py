@@ -79,6 +79,7 @@ class _Reading:
     fault: str = ""  # first reason for which the whole file stays unposted
     services: dict[str, int] = field(default_factory=dict)  # {beyond the utilities: line}
     new_sources: dict[str, int] = field(default_factory=dict)
+    versions: set[int] = field(default_factory=set)  # lines that say a known row otherwise
 
     @property
     def notes(self) -> list[str]:
@@ -95,7 +96,15 @@ class _Reading:
             for service, line in self.services.items()
             if not self.rules.services
         ]
-        found += [] if self.is_vouched else [NO_TOTAL]
+        found = ([] if self.is_vouched else [NO_TOTAL]) + found
+        if self.versions:
+            found.insert(
+                0,
+                (
+                    f"line {min(self.versions)}: {len(self.versions)} rows say otherwise what an"
+                    " earlier file said of them; both are kept, and what is known stands"
+                ),
+            )
         return found[:NOTES_MAX]
 
 
@@ -333,7 +342,7 @@ def _post(db: Db, name: str, reading: _Reading, now_ms: int) -> ImportResult:
     fault = reading.fault or _fault(db, reading)
     with transaction(db):
         if not fault:
-            staging.refuse(db, list(_collisions(db)))
+            staging.refuse(db, list(_collisions(db, reading)))
             refuse_lost_zeros(db)
         staging.refuse_rest_of_receipts(db)
         known = _known_file(db, name, reading, fault)
@@ -351,13 +360,20 @@ def _contradictions(db: Db) -> Iterator[tuple[str, str, int]]:
                 yield code, reason, row[4]
 
 
-def _collisions(db: Db) -> Iterator[tuple[str, str, int]]:
-    """(code, reason, line) against rows that have the number of another receipt of the ledger."""
+def _collisions(db: Db, reading: _Reading) -> Iterator[tuple[str, str, int]]:
+    """(code, reason, line) against rows that have the number of another receipt of the ledger; the
+    others are versions.
+    """
+    others: set[int] = set()
     for line, receipt, line_no, ours, theirs in staging.said_before(db):
         one, other = Said(*ours), Said(*theirs)
         if is_other_receipt(one, other):
             where = f"in the ledger, of {other.business_date} at {other.window_id}"
+            others.add(line)
             yield "collision", collision(receipt, line_no, where, (one, other)), line
+        else:
+            reading.versions.add(line)
+    reading.versions -= others
 
 
 def _fault(db: Db, reading: _Reading) -> str:

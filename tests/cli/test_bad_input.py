@@ -258,7 +258,7 @@ def test_bad_rows_are_told_by_line_and_nothing_is_lost(site: Path) -> None:
     rows = [
         row("N1"),
         row("N2", status="lost"),
-        row("R1", amount=7000),
+        row("R1", amount=7000, window_id="w2"),
         row("N3", tender_amount_cents="1.005"),
         row("N4"),
     ]

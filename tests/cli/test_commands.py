@@ -70,7 +70,7 @@ def test_check_finds_a_missing_key(tmp_path):
 
 def test_import_tells_what_became_of_each_file(site, tmp_path):
     conflict = tmp_path / "conflict.csv"
-    conflict.write_text(text_of([row("R1", amount=7000)]))
+    conflict.write_text(text_of([row("R1", amount=7000, window_id="w2")]))
     cut = tmp_path / "cut.csv"
     cut.write_text(text_of([row("R9")], last=""))
     config = ("--config", site / "till.toml")

@@ -86,6 +86,7 @@ def test_an_amount_corrected_in_place_stands_and_is_listed(ledger, post) -> None
     result = post(text_of([row("R1", amount=5100)]), "second.csv")
 
     assert (1, 0) == (result.added, result.refused)
+    assert ["line 2: 1 rows say otherwise"] == [note[:28] for note in result.notes]
     assert [("R1", "posted", 5100)] == stands(ledger)
     [change] = changes(ledger.db, "w1", DAY)
     assert ("tender_amount_cents", "allocation_cents") == change.differs
