@@ -18,22 +18,43 @@ from gateway.terminal import printable
 
 @app.command("import")
 def import_(
-    posted: Annotated[list[Path], typer.Argument(readable=False, help="posted.csv files.")],
+    posted: Annotated[
+        list[Path] | None,
+        typer.Argument(readable=False, help="posted.csv files, or a vendor's exports with --map."),
+    ] = None,
     config: ConfigOption = CONFIG,
+    map_: Annotated[
+        str | None, typer.Option("--map", help="A column map: its name, or a .toml file.")
+    ] = None,
+    is_dry: Annotated[
+        bool, typer.Option("--dry-run", help="With --map: show how rows are read, write nothing.")
+    ] = False,
+    learn: Annotated[
+        Path | None, typer.Option(readable=False, help="Propose a column map for this export.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read what the cashiering system posted. The same file, or the same row, again changes
-    nothing.
+    nothing. A vendor's own export is read through a column map.
     """
     from gateway import config as configuration
-    from gateway.incoming.posted_file import import_posted
+    from gateway.cli import maps
+    from gateway.incoming.posted_file import import_mapped, import_posted
     from gateway.incoming.posted_row import Rules
 
+    if maps.was_looked_at(posted or [], map_, is_dry, learn, config, as_json):
+        return
     site = configuration.load(config)
     now_ms = clock_from_env().utc_ms()
     rules = Rules(**vars(site.config.posted), now_ms=now_ms)
+    read = maps.map_and_office(map_, config) if map_ else None
     with opened(site) as ledger:
-        results = [import_posted(ledger.db, path, now_ms, rules) for path in posted]
+        results = [
+            import_mapped(ledger.db, path, *read, now_ms, rules)
+            if read
+            else import_posted(ledger.db, path, now_ms, rules)
+            for path in posted or []
+        ]
     if as_json:
         print(json.dumps([vars(result) for result in results], indent=2))
     for result in [] if as_json else results:

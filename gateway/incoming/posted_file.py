@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import BinaryIO
 
 from gateway.errors import DataError, PermissionDenied, TryAgain, UsageError
 from gateway.facts.postings import AMOUNTS, COLUMNS, UTILITIES
+from gateway.incoming.column_map import ColumnMap
+from gateway.incoming.column_map_read import NO_TOTAL, MappedFile, MappedRow, Office, Refusal
 from gateway.incoming.posted_amount import RowError, amount, form_of_refused
 from gateway.incoming.posted_lines import HeaderError, Lines, UnreadableRow
 from gateway.incoming.posted_row import Rules, readable_of, source_shown, values_of, word_of
@@ -63,6 +66,8 @@ class _Reading:
 
     sources: dict[str, str]  # {name in lower case: as it was spelt first}
     rules: Rules
+    is_mapped: bool = False  # a vendor's export: its control is the vendor's total
+    is_vouched: bool = True  # it has a control
     digest: bytes = b""
     size_bytes: int = 0
     rows: int = 0
@@ -91,6 +96,7 @@ class _Reading:
             for service, line in self.services.items()
             if not self.rules.services
         ]
+        found = ([] if self.is_vouched else [NO_TOTAL]) + found
         if self.versions:
             found.insert(
                 0,
@@ -103,22 +109,50 @@ class _Reading:
 
 
 def import_posted(db: Db, path: Path, now_ms: int, rules: Rules | None = None) -> ImportResult:
-    """Post a file. `db` is an open ledger's, outside of a transaction; `rules` are the site's.
+    """Post a posted.csv. `db` is an open ledger's, outside a transaction; `rules` are the site's.
 
     Raises UsageError when there is no such file, PermissionDenied when it cannot be read, DataError
     when it is not a posted.csv at all (too large, another header), TryAgain when the ledger is
     locked or its disk is full.
     """
     rules = rules or Rules()
+    with _busy_told(path), staging.staging(db), _opened(path) as file:
+        try:
+            reading = _stage(db, file, rules)
+        except HeaderError as error:
+            if error.is_like_ours:
+                _keep_unreadable(db, path, str(error), now_ms)
+            raise DataError(f"{path}:{error.line}: {error}") from error
+        return _post(db, path.name, reading, now_ms)
+
+
+def import_mapped(
+    db: Db,
+    path: Path,
+    column_map: ColumnMap,
+    office: Office,
+    now_ms: int,
+    rules: Rules | None = None,
+) -> ImportResult:
+    """Post a vendor's export, read through its column map; everything else as above. The control is
+    the vendor's own total. The same bytes through another map are another file: a wrong map is
+    corrected by importing again.
+    """
+    rules = rules or Rules()
+    with _busy_told(path), staging.staging(db), _opened(path) as file:
+        mapped = MappedFile(column_map, file, office, path.name)
+        try:
+            reading = _stage_mapped(db, mapped, rules)
+        except DataError as error:
+            _keep_unreadable(db, path, str(error), now_ms)
+            raise
+        return _post(db, path.name, reading, now_ms)
+
+
+@contextmanager
+def _busy_told(path: Path) -> Iterator[None]:
     try:
-        with staging.staging(db), _opened(path) as file:
-            try:
-                reading = _stage(db, file, rules)
-            except HeaderError as error:
-                if error.is_like_ours:
-                    _keep_unreadable(db, path, str(error), now_ms)
-                raise DataError(f"{path}:{error.line}: {error}") from error
-            return _post(db, path.name, reading, now_ms)
+        yield
     except StorageBusy as error:
         if is_other_schema(error):
             raise
@@ -172,6 +206,51 @@ def _stage(db: Db, file: BinaryIO, rules: Rules) -> _Reading:
     return reading
 
 
+def _stage_mapped(db: Db, mapped: MappedFile, rules: Rules) -> _Reading:
+    reading = _Reading({name.casefold(): name for name in postings.sources(db)}, rules, True)
+    batch: list[staging.StagedRow] = []
+    for each in mapped.rows():
+        reading.rows += 1
+        batch.append(_staged_mapped(each, mapped.map.source_system, reading))
+        if len(batch) >= _BATCH_ROWS:
+            staging.stage(db, batch)
+            batch.clear()
+    staging.stage(db, batch)
+    staging.index_staged(db)
+    reading.fault = mapped.fault()
+    reading.is_vouched = mapped.map.has_total
+    reading.digest, reading.size_bytes = mapped.digest, mapped.size_bytes
+    return reading
+
+
+def _staged_mapped(each: MappedRow | Refusal, source: str, reading: _Reading) -> staging.StagedRow:
+    if isinstance(each, Refusal):
+        source = reading.sources.get(source.casefold(), source)
+        readable = readable_of(_cells_of(each, source), reading.rules)
+        told = f"{each.column}: {each.reason}" if each.column else each.reason
+        return staging.refused_row(each.line, (None, None, None), "row", told, readable)
+    cells = (*each.texts, each.kind)
+    amounts = [int(each.texts[index]) for _, index in _AMOUNT_CELLS]
+    try:
+        values = values_of(cells, reading.rules)
+    except RowError as error:
+        readable = readable_of(cells, reading.rules)
+        readable["source_system"] = reading.sources.get(source.casefold(), source)
+        return staging.refused_row(each.line, amounts, "row", str(error), readable)
+    return staging.sound_row(each.line, amounts, _known_names(values, each.line, reading))
+
+
+def _cells_of(refusal: Refusal, source: str) -> list[str]:
+    """What is known of a refused line, in the columns of posted.csv."""
+    known = {
+        "receipt_no": refusal.receipt_no,
+        "window_id": refusal.window_id,
+        "business_date": refusal.business_date,
+        "source_system": source,
+    }
+    return [known.get(name, "") for name in COLUMNS]
+
+
 def _read_control(lines: Lines, line: bytes, number: int, reading: _Reading) -> None:
     try:
         found = lines.control(line)
@@ -202,13 +281,20 @@ def _staged_row(
         if source := str(readable.get("source_system", "")):
             readable["source_system"] = reading.sources.get(source.casefold(), source)
         return staging.refused_row(number, amounts, "row", str(error), readable)
+    return staging.sound_row(number, amounts, _known_names(values, number, reading))
+
+
+def _known_names(
+    values: tuple[str | int, ...], number: int, reading: _Reading
+) -> tuple[str | int, ...]:
+    """The values with the source as it was spelt first; what is new among the names is noted."""
     source, service = str(values[_SOURCE]), str(values[_SERVICE])
     spelt = reading.sources.get(source) or _spelt(source, number, reading)
     if spelt != source:
         values = (*values[:_SOURCE], spelt, *values[_SOURCE + 1 :])
     if service not in UTILITIES and service and len(reading.services) < NOTES_MAX:
         reading.services.setdefault(service, number)
-    return staging.sound_row(number, amounts, values)
+    return values
 
 
 def _spelt(source: str, number: int, reading: _Reading) -> str:
@@ -292,6 +378,8 @@ def _collisions(db: Db, reading: _Reading) -> Iterator[tuple[str, str, int]]:
 
 def _fault(db: Db, reading: _Reading) -> str:
     """Why the whole file stays unposted; empty when nothing speaks against it."""
+    if reading.is_mapped:
+        return _too_many_refused(db)
     if reading.control is None:
         return (
             "no control line at the end: the file was cut short, or the export did not finish;"
@@ -304,10 +392,14 @@ def _fault(db: Db, reading: _Reading) -> str:
             f" {line} {name} with one; a spreadsheet does that; export whole cents, or two places"
             " everywhere"
         )
+    return _too_many_refused(db) or _control_fault(db, reading)
+
+
+def _too_many_refused(db: Db) -> str:
     refused = staging.refused_count(db, "receipt")
-    if refused > REFUSED_ROWS_MAX:
-        return f"{refused} bad rows, limit {REFUSED_ROWS_MAX}; it is no posted.csv: see its columns"
-    return _control_fault(db, reading)
+    if refused <= REFUSED_ROWS_MAX:
+        return ""
+    return f"{refused} bad rows, limit {REFUSED_ROWS_MAX}; it is no posted.csv: see its columns"
 
 
 def _control_fault(db: Db, reading: _Reading) -> str:

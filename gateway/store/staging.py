@@ -44,7 +44,7 @@ def staging(db: Db) -> Iterator[None]:
     db.execute("DROP TABLE IF EXISTS staged")
     typed = ", ".join(f"{name} {_TYPES.get(name, 'TEXT')}" for name in _NAMES)
     db.execute(
-        "CREATE TEMPORARY TABLE staged (file_line BIGINT PRIMARY KEY, tender_key BIGINT,"
+        "CREATE TEMPORARY TABLE staged (file_line BIGINT NOT NULL, tender_key BIGINT,"
         " change_key BIGINT, allocation_key BIGINT, content BYTEA, again BIGINT, code TEXT,"
         f" reason TEXT, {typed})"
     )
@@ -84,7 +84,10 @@ def stage(db: Db, batch: Sequence[StagedRow]) -> None:
 
 
 def index_staged(db: Db) -> None:
-    """All rows are in: the questions below are asked by receipt."""
+    """All rows are in: the questions below are asked by line and by receipt. A line of a vendor's
+    export may give several rows.
+    """
+    db.execute("CREATE INDEX staged_by_line ON staged (file_line)")
     db.execute("CREATE INDEX staged_by_row ON staged (receipt_no, line_no, source_system, scope)")
     db.execute("CREATE INDEX staged_refused ON staged (receipt_no) WHERE reason IS NOT NULL")
 

@@ -23,6 +23,7 @@ def test_wheel_holds_boards_schemas_and_templates(tmp_path):
         "gateway/store/schema/0002.sql",
         "gateway/store/schema/0003.sql",
         "gateway/reports/templates/day.html",
+        "gateway/maps/square.toml",
     } <= set(names)
     assert [
         name for name in names if name.startswith(("tests/", "protocol/vectors/", "docs/"))
