@@ -2,8 +2,8 @@
 processes that serve them.
 
 The folder holds till.toml, data/ (ledger, keys), boards/<window>/ (what is on the board's flash),
-<window>.flash (its journal), posted.csv, report.html, report.csv, report.json, and what the
-processes printed.
+<window>.flash (its journal), posted.csv, earlier.csv (of the days before), report.html, report.csv,
+report.json, and what the processes printed.
 """
 
 import os
@@ -42,6 +42,7 @@ class DemoSite:
         self.boards = self.folder / "boards"
         self.clock_file = self.folder / "clock"
         self.posted_file = self.folder / "posted.csv"
+        self.earlier_file = self.folder / "earlier.csv"
         self.ledger_file = self.data / "ledger.db"
         self._port = free_port()
         self._broker = Broker(port=self._port, listen=HOST)  # its default is 0.0.0.0
@@ -124,6 +125,9 @@ class DemoSite:
         """Import what the cashiering system posted, and report."""
         day.posted_csv(self.posted_file)
         date = ("--date", day.business_date.isoformat())
+        if day.earlier:
+            self.earlier_file.write_text(day.earlier_text())
+            self._till("import", str(self.earlier_file), *self._with_config(), ok=(0, 1))
         self._till("import", str(self.posted_file), *self._with_config(), ok=(0, 1))
         for form in ("html", "csv", "json"):
             self._till(

@@ -49,25 +49,26 @@ def demo(
 
 @sim_app.command("office")
 def sim_office(
-    out: Annotated[
-        Path, typer.Option(readable=False, help="Folder for posted.csv, plan.json and truth.json.")
-    ],
+    out: Annotated[Path, typer.Option(readable=False, help="Folder for what it writes.")],
     seed: Annotated[int, typer.Option(help="Which day.")] = 1,
     windows: Annotated[int, typer.Option(min=1, max=500, help="How many windows.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """A synthetic office day: what was posted, what the cashiers do, and what really happened."""
+    """A synthetic office day: what was posted then and before, what the cashiers do, and what
+    really happened.
+    """
     from dataclasses import asdict
 
     day = _simulator("simulators.office.day").generate(seed, windows)
     out.mkdir(parents=True, exist_ok=True)
     day.posted_csv(out / "posted.csv")
+    (out / "earlier.csv").write_text(day.earlier_text(), "utf-8")
     (out / "plan.json").write_text(json.dumps(day.plan, indent=1), "utf-8")
     (out / "truth.json").write_text(json.dumps(asdict(day.truth), indent=1), "utf-8")
     tell(
         as_json,
         {"out": str(out), "seed": seed, "windows": windows},
-        f"wrote posted.csv, plan.json and truth.json to {out}",
+        f"wrote earlier.csv, posted.csv, plan.json and truth.json to {out}",
     )
 
 

@@ -7,6 +7,9 @@ look like bills.
 
 import random
 from dataclasses import dataclass
+from typing import TypeVar
+
+Key = TypeVar("Key", str, tuple[str, str])
 
 FUNDS = {
     "electric": "501-electric",
@@ -16,6 +19,7 @@ FUNDS = {
     "solid_waste": "505-solid-waste",
     "irrigation": "506-irrigation",
 }
+OTHER_FUNDS = {"permit": "601-permits", "bus_pass": "602-transit", "licence": "603-licences"}
 
 
 @dataclass(frozen=True)
@@ -78,9 +82,14 @@ def bill(rng: random.Random) -> dict[str, int]:
     return lines
 
 
-def spread(lines: dict[str, int], paid_cents: int) -> dict[str, int]:
+def fund_of(service: str) -> str:
+    """The fund that a service's money belongs to."""
+    return FUNDS.get(service) or OTHER_FUNDS[service]
+
+
+def spread(lines: dict[Key, int], paid_cents: int) -> dict[Key, int]:
     """{service: cents} of a payment over a bill, in proportion; odd cents to the largest
-    remainders; services at 0 left out.
+    remainders; services at 0 left out. A key may be anything that has an order.
     """
     total = sum(lines.values())
     parts = {name: divmod(cents * paid_cents, total) for name, cents in lines.items()}

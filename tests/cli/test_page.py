@@ -238,7 +238,7 @@ def test_a_synthetic_day_is_imported_whole(site: Path, tmp_path: Path) -> None:
     done = till("import", tmp_path / "day" / "posted.csv", "--config", site)
 
     assert (0, True) == (done.returncode, " 0 known, 0 refused" in done.stdout)
-    assert {"posted.csv", "plan.json", "truth.json"} == {
+    assert {"earlier.csv", "posted.csv", "plan.json", "truth.json"} == {
         path.name for path in (tmp_path / "day").iterdir()
     }
 

@@ -16,6 +16,7 @@ PROOFS = (
     "reader",
     "workers",
     "backlog",
+    "books",
 )
 
 

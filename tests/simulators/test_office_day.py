@@ -8,10 +8,14 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from simulators.office.counting import MARK_NAMES, RECOUNT
 from simulators.office.day import generate
+from simulators.office.mix import EVERYTHING, PLAIN, Mix
 from simulators.office.shift import ERROR_KINDS
+from simulators.office.truth import AFTER_CLOSE, DRAWER, RETURNED
 
-SEEDS = range(200)
+SEEDS = range(120)
+DAY = datetime.date(2026, 11, 20)  # a Friday
 NOTES = (10_000, 5_000, 2_000, 1_000, 500, 100)
 CARD_TOTAL, SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE = (
     0,
@@ -27,16 +31,24 @@ CARD_TOTAL, SIGN_ON, OPENING_FLOAT, DROP, CHECKS_TAPE, CLOSE, CHECKPOINT, DONE =
 
 @pytest.fixture(scope="module")
 def days():
-    return [generate(seed) for seed in SEEDS]
+    return [generate(seed, mix=PLAIN) for seed in SEEDS]
+
+
+@pytest.fixture(scope="module")
+def full_days():
+    """Days with some of everything, and errors of any amount."""
+    return [
+        generate(seed, 1 + seed % 8, 24, DAY, seed % 2 == 0, EVERYTHING, None) for seed in range(40)
+    ]
 
 
 @pytest.fixture(scope="module")
 def balanced_days():
-    return [generate(seed, error=False) for seed in range(60)]
+    return [generate(seed, error=False, mix=PLAIN) for seed in range(60)]
 
 
 def windows_of(days):
-    return [(day, truth) for day in days for truth in day.truth.windows.values()]
+    return [(day, truth) for day in days for truth in day.truth.sessions]
 
 
 def counted_groups(actions):
@@ -76,8 +88,8 @@ def test_every_piece_of_cash_is_accounted_for(days):
         assert cents(truth.from_safe) == cents(truth.to_safe)
 
 
-def test_counts_of_the_plan_are_what_lies_in_the_drawer(days):
-    for day, truth in windows_of(days):
+def test_counts_of_the_plan_are_what_lies_in_the_drawer(balanced_days):
+    for day, truth in windows_of(balanced_days):
         groups = counted_groups(day.actions_of(truth.window))
         drops = Counter()
         for code, value, pieces in groups:
@@ -93,7 +105,7 @@ def test_counts_of_the_plan_are_what_lies_in_the_drawer(days):
 
 
 def test_counted_rows_are_highest_first_and_fit_the_hopper(days):
-    days = [*days[:20], generate(5, windows=1, payments_per_window=250)]
+    days = [*days[:20], generate(5, windows=1, payments_per_window=250, mix=PLAIN)]
     for action in itertools.chain.from_iterable(day.plan for day in days):
         if action["action"] in ("count_bills", "count_coins"):
             rows = action["rows"]
@@ -117,30 +129,45 @@ def test_a_day_without_error_balances_everywhere(balanced_days):
         assert [0, 0] == [interval.over_short_cents for interval in truth.intervals]
 
 
-def test_the_error_shows_in_its_window_tender_and_interval_only(days):
-    for day, truth in windows_of(days):
-        (error,) = day.truth.errors
-        here = error.amount_cents if error.window == truth.window else 0
-        lines = {name: line.over_short_cents for name, line in truth.tenders.items()}
+def effects_on(day, truth):
+    """{(tender, interval): cents} that the day's error has on a session."""
+    return {
+        (tender, interval): cents
+        for error in day.truth.errors
+        for tender, interval, cents in error.effects
+        if (error.window, error.session, day.truth.business_date)
+        == (truth.window, truth.number, truth.business_date)
+    }
 
-        assert {"cash": here, "check": 0, "card": 0, "money_order": 0} == lines
-        assert {
-            name: here if name == error.interval else 0
-            for name in ("before_checkpoint", "after_checkpoint")
-        } == {interval.name: interval.over_short_cents for interval in truth.intervals}
+
+def test_an_error_shows_in_its_session_tender_and_interval_only(days, full_days):
+    for day, truth in windows_of([*days, *full_days]):
+        effects = effects_on(day, truth)
+        lines = {name: line.over_short_cents for name, line in truth.tenders.items()}
+        wanted = dict.fromkeys(lines, 0)
+        for (tender, _), cents in effects.items():
+            wanted[tender] += cents
+
+        assert wanted == lines
+        assert [effects.get(("cash", i.number), 0) for i in truth.intervals] == [
+            interval.over_short_cents for interval in truth.intervals
+        ]
+
+
+def test_the_error_of_a_plain_day_is_20_dollars(days):
+    for day in days:
+        (error,) = day.truth.errors
+
         assert 2_000 == abs(error.amount_cents)
 
 
 def test_the_error_lies_inside_its_interval(days):
     for day in days:
         (error,) = day.truth.errors
-        (interval,) = [
-            each
-            for each in day.truth.windows[error.window].intervals
-            if each.name == error.interval
-        ]
+        if error.interval:
+            interval = day.truth.windows[error.window].intervals[error.interval - 1]
 
-        assert interval.from_ms < error.at_ms < interval.to_ms
+            assert interval.from_ms < error.at_ms <= interval.to_ms
 
 
 def test_every_kind_of_error_and_every_window_occurs(days):
@@ -148,23 +175,39 @@ def test_every_kind_of_error_and_every_window_occurs(days):
 
     assert set(ERROR_KINDS) == {error.kind for error in errors}
     assert {"w1", "w2", "w3"} == {error.window for error in errors}
-    assert {"before_checkpoint", "after_checkpoint"} == {error.interval for error in errors}
+    assert {0, 1, 2} == {error.interval for error in errors}
 
 
 @pytest.mark.parametrize(
-    ("kind", "over_short", "receipts"),
-    [("not_posted", 2_000, 0), ("wrong_change", -2_000, 1), ("posted_twice", -2_000, 2)],
+    ("kind", "effects", "receipts"),
+    [
+        ("not_posted", {"cash": 2_000}, 0),
+        ("wrong_change", {"cash": -2_000}, 1),
+        ("posted_twice", {"cash": -2_000}, 2),
+        ("wrong_tender", {"cash": -2_000, "check": 2_000}, 1),
+        ("missing_check", {"check": -2_000}, 1),
+        ("drop_differs", {"cash": -2_000}, 0),
+    ],
 )
-def test_a_kind_of_error_can_be_chosen(kind, over_short, receipts):
-    for seed in range(30):
-        (error,) = generate(seed, windows=2, error=kind).truth.errors
+def test_a_kind_of_error_can_be_chosen(kind, effects, receipts):
+    for seed in range(20):
+        (error,) = generate(seed, windows=2, error=kind, mix=PLAIN).truth.errors
 
-        assert (kind, over_short, receipts) == (error.kind, error.amount_cents, len(error.receipts))
+        found = {tender: cents for tender, _, cents in error.effects}
+        assert (kind, effects, receipts) == (error.kind, found, len(error.receipts))
+
+
+def test_a_miscount_in_mid_shift_comes_back_with_the_next_count():
+    found = [generate(seed, error="miscount", mix=PLAIN).truth.errors[0] for seed in range(20)]
+
+    assert {(("cash", 2, -2_000),), (("cash", 1, -2_000), ("cash", 2, 2_000))} == {
+        error.effects for error in found
+    }
 
 
 def test_cash_taken_and_not_posted_leaves_an_opening_without_a_receipt():
     for seed in range(20):
-        day = generate(seed, error="not_posted")
+        day = generate(seed, error="not_posted", mix=PLAIN)
         (error,) = day.truth.errors
         near = [
             action["action"]
@@ -177,7 +220,7 @@ def test_cash_taken_and_not_posted_leaves_an_opening_without_a_receipt():
 
 def test_a_payment_posted_twice_has_its_twin_on_the_same_account():
     for seed in range(20):
-        day = generate(seed, error="posted_twice")
+        day = generate(seed, error="posted_twice", mix=PLAIN)
         first, second = (
             [row for row in day.posted if row.receipt_no == each]
             for each in day.truth.errors[0].receipts
@@ -246,14 +289,14 @@ def test_a_card_payment_leaves_the_drawer_shut(balanced_days):
 
 
 def test_a_long_day_ends_before_the_cut_off():
-    day = generate(3, windows=2, payments_per_window=250)
+    day = generate(3, windows=2, payments_per_window=250, mix=PLAIN)
 
     assert max(row.posted_at for row in day.posted) < "2026-03-02T16:00:00"
 
 
 def test_money_orders_come_when_asked_for():
     truth = generate(
-        1, windows=1, payments_per_window=200, money_order_percent=1, error=False
+        1, windows=1, payments_per_window=200, mix=Mix(money_order=1), error=False
     ).truth.windows["w1"]
 
     assert (
@@ -280,3 +323,118 @@ def test_fund_totals_are_those_of_the_tenders(days):
                 posted[name] += line.posted_net_cents
 
         assert sum(day.truth.deposit_by_fund.values()) == sum(posted.values())
+
+
+# --- some of everything ---------------------------------------------------------------------------
+
+
+def legs_of(days, place):
+    return [leg for day in days for leg in day.truth.legs if leg.place == place]
+
+
+def test_every_piece_of_cash_of_a_full_day_is_accounted_for(full_days):
+    test_every_piece_of_cash_is_accounted_for(full_days)
+
+
+def test_full_days_hold_everything_that_an_office_meets(full_days):
+    rows = [row for day in full_days for row in day.posted]
+    marks = Counter(
+        MARK_NAMES[each["code"]]
+        for day in full_days
+        for each in day.plan
+        if each["action"] == "mark"
+    )
+    sessions = [truth for _, truth in windows_of(full_days)]
+    tender_types = defaultdict(set)
+    accounts = defaultdict(set)
+    for row in rows:
+        tender_types[row.receipt_no].add(row.tender_type)
+        accounts[row.receipt_no, row.tender_id].add(row.account_no)
+
+    assert {"cash", "check", "card", "money_order", "other"} == {row.tender_type for row in rows}
+    assert {"cash", "check"} in tender_types.values()
+    assert max(map(len, accounts.values())) > 1
+    assert {"posted", "void", "reversed"} == {row.status for row in rows}
+    assert marks["money_order"] and marks["other"] and marks["recount"] and marks["checkpoint"]
+    assert {0, 1, 2, 3} == {len(truth.intervals) - 1 for truth in sessions}
+    assert {1, 2, 3} == {truth.number for truth in sessions}
+    assert any(truth.issued_cents != truth.opening_float_cents for truth in sessions)
+    assert legs_of(full_days, AFTER_CLOSE) and legs_of(full_days, RETURNED)
+    deposits = [day.truth.deposits[day.truth.business_date] for day in full_days]
+    assert any(each.held_over_cents for each in deposits)
+    assert any(each.held_in_cents for each in deposits)
+
+
+def test_a_session_over_midnight_ends_on_another_date(full_days):
+    nights = [truth for _, truth in windows_of(full_days) if truth.cashier > 300]
+
+    assert nights
+    for truth in nights:
+        hours = (truth.intervals[-1].to_ms - truth.intervals[0].from_ms) / 3_600_000
+        assert 6 < hours < 7
+
+
+def test_what_is_held_over_arrives_on_the_next_business_day(full_days):
+    for day in full_days:
+        before, today, after = (day.truth.deposits[date] for date in sorted(day.truth.deposits))
+
+        assert (before.held_over_cents, today.held_over_cents) == (
+            today.held_in_cents,
+            after.held_in_cents,
+        )
+
+
+def test_a_late_receipt_comes_after_the_closing_count_and_no_drawer_has_it(full_days):
+    for day in full_days:
+        closes = {
+            (truth.business_date, truth.window, truth.number): truth.intervals[-1].to_ms
+            for truth in day.truth.sessions
+        }
+        for leg in legs_of([day], AFTER_CLOSE):
+            assert leg.at_ms - closes[leg.session] >= 14 * 60_000
+
+
+def test_in_a_drawer_after_the_close_returned_or_nowhere_is_every_receipt(full_days):
+    for day in full_days:
+        cents = defaultdict(int)
+        for leg in day.truth.legs:
+            cents[leg.place] += leg.net_cents
+        exported = Counter()
+        for row in (*day.earlier, *day.posted):
+            sign = -1 if row.void_of else 1
+            exported[row.receipt_no] += sign * abs(row.allocation_cents)
+        nowhere = {leg.receipt_no for leg in day.truth.legs if leg.place == "nowhere"}
+
+        assert sum(cents.values()) == sum(
+            total for receipt_no, total in exported.items() if receipt_no not in nowhere
+        )
+        assert cents["nowhere"] == 0
+        assert cents[DRAWER] > 0
+
+
+def test_the_number_series_of_a_window_has_no_gap_on_a_full_day(full_days):
+    for day in full_days:
+        for window in day.windows:
+            numbers = {
+                int(row.receipt_no[3:])
+                for row in (*day.earlier, *day.posted)
+                if row.window_id == window
+            }
+
+            assert max(numbers) - min(numbers) + 1 == len(numbers)
+
+
+def test_a_recount_follows_the_count_that_was_wrong(full_days):
+    for day in full_days:
+        for window in day.windows:
+            codes = [e["code"] for e in day.actions_of(window) if e["action"] == "mark"]
+            for before, code in itertools.pairwise(codes):
+                assert code != RECOUNT or before in (DONE, CHECKS_TAPE)
+
+
+def test_shares_of_nothing_leave_everything_out(days):
+    for day in days:
+        (before, _, after) = (day.truth.deposits[date] for date in sorted(day.truth.deposits))
+
+        assert ([], {}, {}) == (day.earlier, before.funds_cents, after.funds_cents)
+        assert [] == legs_of([day], AFTER_CLOSE) + legs_of([day], RETURNED)

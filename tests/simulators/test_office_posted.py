@@ -11,6 +11,7 @@ from collections import defaultdict
 import pytest
 
 from simulators.office.day import generate
+from simulators.office.mix import PLAIN
 from simulators.office.tariff import TARIFFS, bill, charge_cents, round_half_up, spread
 
 HEADER = (
@@ -21,7 +22,7 @@ HEADER = (
 
 @pytest.fixture(scope="module")
 def days():
-    return [generate(seed, error=False) for seed in range(60)]
+    return [generate(seed, error=False, mix=PLAIN) for seed in range(60)]
 
 
 def receipts_of(days):
@@ -99,7 +100,7 @@ def test_times_are_office_hours_in_the_office_zone():
         (datetime.date(2026, 3, 2), "-06:00"),
         (datetime.date(2026, 7, 1), "-05:00"),
     ):
-        for row in generate(4, business_date=date).posted:
+        for row in generate(4, business_date=date, mix=PLAIN).posted:
             at = datetime.datetime.fromisoformat(row.posted_at)
 
             assert row.posted_at.endswith(offset)

@@ -1,0 +1,370 @@
+"""./run proof books: generated office days, whose truth is known, against the books, to the cent.
+
+    --days N        how many (default 100)     --seed S   the first one     --jobs J   processes
+    --planted       plant the known bugs in the office's rules instead, and say on which day each
+                    was found
+    --json          machine-readable
+
+Every tenth day goes through a real ledger: sealed messages, posted.csv, the day's proof as the
+command makes it. The others are given to the same functions directly.
+"""
+
+import argparse
+import datetime
+import importlib
+import json
+import sys
+import tempfile
+import time
+import zoneinfo
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gateway.business_day import local_date
+from simulators.office.day import OfficeDay, generate
+from simulators.office.mix import EVERYTHING
+from simulators.office.shift import ERROR_KINDS
+from simulators.office.truth import NOWHERE, DepositTruth, SessionTruth, some
+from tests.day import bench
+from tests.day.simulated import posting_of, records_of
+from tests.house.planting import planted
+from tests.office.rows import Seen
+from tests.proof.planted_books import BUGS
+
+ZONE = zoneinfo.ZoneInfo("America/Chicago")
+FIRST_DATE = datetime.date(2026, 11, 16)  # a Monday; days are of its week
+WINDOWS_MAX = 8
+PAYMENTS = (16, 24, 36, 50)
+BALANCED_PERCENT = 60  # of the days: no error
+LEDGER_EVERY = 10
+# Days on which the posting system's clock is off: busy drawers, for quiet ones do not show it.
+CLOCK_OFF_EVERY = 12
+CLOCK_OFF = {"clock_off": 100, "hand_over": 0, "twice": 0, "over_midnight": 0, "held_in": 0}
+PLANTED_WITHIN = 200  # a bug that these days do not find counts as not found
+ROOM = "gateway.office"
+RULES = ("sessions", "tenders", "custody", "intervals", "reconcile", "deposit")
+
+
+@dataclass
+class Outcome:
+    """What one day showed."""
+
+    seed: int
+    sessions: int = 0
+    receipts: int = 0
+    by_ledger: bool = False
+    error: str = ""
+    differences: list[str] = field(default_factory=list)
+
+
+def the_day(seed: int) -> OfficeDay:
+    """The day of a seed: one to eight drawers, an error on some."""
+    of_error = (seed * 7919) % 100
+    error = ERROR_KINDS[of_error % len(ERROR_KINDS)] if of_error >= BALANCED_PERCENT else None
+    date = FIRST_DATE + datetime.timedelta(days=seed % 5)
+    windows, payments = 1 + seed % WINDOWS_MAX, PAYMENTS[seed // WINDOWS_MAX % len(PAYMENTS)]
+    # posted.csv knows six services; the rules have no such list
+    mix = EVERYTHING if is_by_ledger(seed) else replace(EVERYTHING, other_service=5)
+    if seed % CLOCK_OFF_EVERY == CLOCK_OFF_EVERY - 1:
+        windows, payments, mix = 1 + seed % 3, PAYMENTS[-1], replace(mix, **CLOCK_OFF)
+    return generate(seed, windows, payments, date, error, mix, error_cents=None)
+
+
+def is_by_ledger(seed: int) -> bool:
+    """Whether the day of a seed goes through a ledger."""
+    return seed % LEDGER_EVERY == 0
+
+
+def judged(seed: int, rules: "Rules | None" = None) -> Outcome:
+    """One day against its truth; with other rules, never through the ledger."""
+    day = the_day(seed)
+    by_ledger = rules is None and is_by_ledger(seed)
+    errors = day.truth.errors
+    outcome = Outcome(
+        seed, len(day.truth.sessions), len({leg.receipt_no for leg in day.truth.legs}), by_ledger,
+        errors[0].kind if errors else "",
+    )  # fmt: skip
+    dates = list(day.truth.deposits)
+    books = ledger_books(day, dates) if by_ledger else direct_books(day, dates, rules or Rules())
+    for date in dates:
+        proofs, deposit = books[date]
+        outcome.differences += sessions_differ(day.truth.sessions_on(date), proofs)
+        outcome.differences += identity_differs(day, date, proofs)
+        outcome.differences += deposit_differs(date, day.truth.deposits[date], deposit)
+    return outcome
+
+
+# --- the books ------------------------------------------------------------------------------------
+
+Books = dict[str, tuple[list[Any], Any]]  # {business date: (reconciliations, deposit)}
+
+
+class Rules:
+    """The office's functions; a module of theirs may be replaced by one with a planted bug."""
+
+    def __init__(self, module: str = "", old: str = "", new: str = "") -> None:
+        ours = {name: each for name, each in sys.modules.items() if name.startswith(f"{ROOM}.")}
+        try:
+            if module:
+                for name in ours:
+                    del sys.modules[name]
+                _plant(f"{ROOM}.{module}", old, new)
+            for name in RULES:
+                setattr(self, name, importlib.import_module(f"{ROOM}.{name}"))
+        finally:
+            if module:
+                for name in [name for name in sys.modules if name.startswith(f"{ROOM}.")]:
+                    del sys.modules[name]
+                sys.modules.update(ours)
+
+    sessions: Any
+    tenders: Any
+    custody: Any
+    reconcile: Any
+    deposit: Any
+
+
+def _plant(name: str, old: str, new: str) -> None:
+    path = Path(importlib.import_module(ROOM).__path__[0]) / f"{name.rpartition('.')[2]}.py"
+    source = planted(path.read_text(), old, new, str(path))
+    changed = ModuleType(name)
+    sys.modules[name] = changed
+    exec(compile(source, str(path), "exec"), changed.__dict__)
+
+
+def direct_books(day: OfficeDay, dates: Sequence[str], rules: Rules) -> Books:
+    """By the pure functions: every window's sessions and postings at once."""
+    books: dict[str, tuple[list[Any], list[Any]]] = {date: ([], []) for date in dates}
+    rows = [posting_of(row) for row in (*day.earlier, *day.posted)]
+    before = {
+        (row.source_system, row.receipt_no): row.business_date
+        for row in rows
+        if row.business_date < dates[0]
+    }
+    for window in day.windows:
+        sessions = rules.sessions.drawer_sessions(records_of(day, window), date_of=date_of)
+        ours = [r for r in rows if r.window_id == window and r.business_date >= dates[0]]
+        custody = rules.custody.custody_of(
+            sessions, rules.tenders.tenders_of(ours, before), date_of
+        )
+        for session, held in zip(sessions, custody.held, strict=True):
+            date = date_of(session.started_ms)
+            claimed = frozenset(custody.moved & {tender.receipt for tender in held})
+            books[date][0].append(rules.reconcile.reconcile(session, held, date, claimed))
+            for tender in held:
+                if tender.business_date != date and not tender.outside:
+                    books[tender.business_date][1].append(tender)
+    late = {
+        id(tender) for proofs, _ in books.values() for each in proofs for tender in each.after_close
+    }
+    return {
+        date: (proofs, rules.deposit.deposit_of(proofs, [t for t in held if id(t) not in late]))
+        for date, (proofs, held) in books.items()
+    }
+
+
+def date_of(at_ms: int) -> str:
+    """The office's calendar date."""
+    return local_date(at_ms, ZONE)
+
+
+@dataclass
+class _Tape:
+    device: str
+    rows: list[Seen]
+
+
+def ledger_books(day: OfficeDay, dates: Sequence[str]) -> Books:
+    """Through messages, files and the ledger."""
+    with tempfile.TemporaryDirectory() as folder:
+        tapes = [_Tape(window, records_of(day, window)) for window in day.windows]
+        office = bench.OfficeDay(Path(folder), *tapes)  # type: ignore[arg-type]
+        for name, text in (("earlier.csv", day.earlier_text()), ("posted.csv", day.posted_text())):
+            if text:
+                result = office.post(text, name)
+                assert ("posted", 0) == (result.state, result.refused), (result.reason, name)
+        found = {}
+        for date in dates:
+            proved = office.day(date)
+            found[date] = ([each.reconciliation for each in proved.proofs], proved.deposit)
+        office.office.ledger.close()
+    return found
+
+
+# --- against the truth ----------------------------------------------------------------------------
+
+
+def sessions_differ(truths: Sequence[SessionTruth], proofs: Sequence[Any]) -> list[str]:
+    """Each session's tenders and intervals."""
+    wrong = []
+    found: dict[str, list[Any]] = {}
+    for proof in proofs:
+        found.setdefault(proof.session.device, []).append(proof)
+    if Counter(truth.window for truth in truths) != Counter(p.session.device for p in proofs):
+        return [f"sessions: truth {len(truths)}, books {len(proofs)}"]
+    for truth in truths:
+        proof = found[truth.window][truth.number - 1]
+        pairs: dict[str, tuple[Any, Any]] = {
+            "cashier": (truth.cashier, proof.session.cashier),
+            "issued": (truth.issued_cents, proof.issued_cents),
+            "opening": (truth.opening_float_cents, proof.opening_cents),
+            "drops": (truth.drops_cents, proof.drops_cents),
+            "intervals": (
+                [each.over_short_cents for each in truth.intervals],
+                [each.over_short_cents for each in proof.intervals],
+            ),
+            "after close": (
+                truth.after_close_cents, sum(tender.net_cents for tender in proof.after_close)
+            ),
+        }  # fmt: skip
+        pairs["cash is"] = (_status(truth), proof.line("cash").status)
+        for name, tender in truth.tenders.items():
+            line = proof.line(name)
+            pairs[name] = (
+                (
+                    tender.posted_net_cents, tender.held_over_cents, tender.expected_cents,
+                    tender.counted_cents, tender.over_short_cents,
+                ),
+                (
+                    line.posted_cents, line.held_over_cents, line.expected_cents,
+                    line.counted_cents, line.over_short_cents,
+                ),
+            )  # fmt: skip
+        where = f"{truth.business_date} {truth.window} session {truth.number}"
+        wrong += [
+            f"{where} {name}: truth {true}, books {book}"
+            for name, (true, book) in pairs.items()
+            if true != book
+        ]
+    return wrong
+
+
+def _status(truth: SessionTruth) -> str:
+    """Of the cash: nothing is netted over a count."""
+    signs = {each.over_short_cents > 0 for each in truth.intervals if each.over_short_cents}
+    if len(signs) > 1:
+        return "over and short"
+    return "balanced" if not signs else "over" if True in signs else "short"
+
+
+def identity_differs(day: OfficeDay, date: str, proofs: Sequence[Any]) -> list[str]:
+    """In the drawer + held over + after the close + returned = receipts; each receipt once."""
+    true = Counter(
+        (leg.receipt_no, leg.tender)
+        for leg in day.truth.legs
+        if leg.session[0] == date and leg.session[2] and leg.place != NOWHERE
+    )
+    places = [t for p in proofs for t in (*p.tenders, *p.held_over, *p.after_close, *p.returned)]
+    nothing = [t for t in places if t.status == "void" and not t.net_cents and not t.outside]
+    book = Counter((tender.receipt_no, tender.tender_type) for tender in places)
+    book -= Counter((tender.receipt_no, tender.tender_type) for tender in nothing)
+    true_cents = sum(
+        leg.net_cents for leg in day.truth.legs if leg.session[0] == date and leg.session[2]
+    )
+    book_cents = sum(tender.net_cents for tender in places)
+    if (true, true_cents) == (book, book_cents):
+        return []
+    odd = sorted({key[0] for key in (true - book) | (book - true)})
+    return [f"{date} receipts: truth {true_cents}, books {book_cents}; {', '.join(odd[:5])}"]
+
+
+def deposit_differs(date: str, truth: DepositTruth, deposit: Any) -> list[str]:
+    """The deposit of a date."""
+    by_tender = {name: cents or 0 for name, cents in deposit.by_tender_cents.items()}
+    pairs = {
+        "funds": (truth.funds_cents, some(deposit.funds_cents)),
+        "tenders": (truth.tenders_cents, some(deposit.tenders_cents)),
+        "by tender": (truth.deposit_cents, some(by_tender)),
+        "held over": (truth.held_over_cents, deposit.held_over_cents),
+        "held in": (truth.held_in_cents, deposit.held_in_cents),
+        "returned": (truth.returned_cents, some(deposit.returned_cents)),
+        "after close": (truth.after_close_cents, deposit.after_close_cents),
+    }
+    return [
+        f"{date} deposit, {name}: truth {true}, books {book}"
+        for name, (true, book) in pairs.items()
+        if true != book
+    ]
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def found_on(module: str, old: str, new: str, within: int = PLANTED_WITHIN, first: int = 1) -> int:
+    """The first day that goes wrong with a planted bug and not without; 0 when none does."""
+    rules = Rules(module, old, new)
+    for seed in range(first, first + within):
+        try:
+            differs = bool(judged(seed, rules).differences)
+        except Exception:  # rules that raise are found too
+            differs = True
+        if differs and not judged(seed, Rules()).differences:
+            return seed
+    return 0
+
+
+def prove(days: int, seed: int, jobs: int = 1) -> list[Outcome]:
+    """The outcomes of so many days."""
+    seeds = range(seed, seed + days)
+    if jobs == 1:
+        return [judged(each) for each in seeds]
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(judged, seeds, chunksize=4))
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="./run proof books", description=__doc__.partition("\n\n")[0]
+    )
+    parser.add_argument("--days", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    for flag in ("--planted", "--json"):
+        parser.add_argument(flag, action="store_true")
+    options = parser.parse_args(arguments)
+    result = _planted(options) if options.planted else _proved(options)
+    if options.json:
+        print(json.dumps(result, indent=1))
+    return int(bool(result["failed"]))
+
+
+def _proved(options: argparse.Namespace) -> dict[str, Any]:
+    started = time.perf_counter()
+    outcomes = prove(options.days, options.seed, options.jobs)
+    wrong = [outcome for outcome in outcomes if outcome.differences]
+    result: dict[str, Any] = {
+        "days": len(outcomes),
+        "sessions": sum(each.sessions for each in outcomes),
+        "receipts": sum(each.receipts for each in outcomes),
+        "by_ledger": sum(each.by_ledger for each in outcomes),
+        "errors": dict(Counter(each.error or "none" for each in outcomes)),
+        "differences": sum(len(each.differences) for each in outcomes),
+        "seconds": round(time.perf_counter() - started),
+        "failed": len(wrong),
+    }
+    if not options.json:
+        print(
+            "{days} days, {by_ledger} of them through a ledger, {sessions} sessions, {receipts}"
+            " receipts, differences {differences}, {seconds} s".format(**result)
+        )
+        print("  errors: " + " ".join(f"{k} {n}" for k, n in sorted(result["errors"].items())))
+        for outcome in wrong[:10]:
+            print(f"  day {outcome.seed}: ./run proof books --days 1 --seed {outcome.seed}")
+            for text in outcome.differences[:6]:
+                print(f"    {text}")
+    return result
+
+
+def _planted(options: argparse.Namespace) -> dict[str, Any]:
+    found = {}
+    for title, module, old, new in BUGS:
+        found[title] = found_on(module, old, new, first=options.seed)
+        at = f"found on day {found[title]}" if found[title] else "NOT FOUND"
+        if not options.json:
+            print(f"{title}: {at}", flush=True)
+    return {"planted": found, "failed": sum(not seed for seed in found.values())}
