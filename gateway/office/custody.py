@@ -53,10 +53,11 @@ def custody_of(
     starts = list(accumulate((span.started_ms for span in spans), max))
     by_time = {id(tender): _by_time(spans, starts, tender, date_of) for tender in every}
     named = _session_ids(every, by_time)
+    told_apart = set(named.values())
     for tender in every:
         at = by_time[id(tender)]
         index = named.get((tender.source_system, tender.session_id))
-        if index is None or _is_theirs(sessions, tender, at):
+        if index is None or (at not in told_apart and _is_theirs(sessions, tender, at)):
             index = _by_cashier(sessions, tender, at, date_of)
         if index is None:
             found.loose.append(tender)

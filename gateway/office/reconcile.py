@@ -215,8 +215,8 @@ def _lines(
         declared["check"] = sum(checks)
     for name in TENDERS[1:]:
         counted, expected = declared.get(name), posted[name] + held[name]
-        if counted is None and not expected and not posted[name]:
-            counted = 0  # nothing posted and nothing declared: there is nothing to prove
+        if counted is None and not expected:
+            counted = 0  # nothing lies there and nothing was declared: there is nothing to prove
         lines.append(_line(name, posted[name], held[name], expected, counted))
     return lines
 

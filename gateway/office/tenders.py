@@ -18,6 +18,10 @@ from gateway.facts.postings import Posting
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
 RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
 
+# A receipt that is taken back so soon was taken at this window on the same day, whatever its
+# business date is: the cut-off lay between.
+SAME_DAY_MS = 12 * 3_600_000
+
 Receipt = tuple[str, str, str]  # (source_system, scope, receipt_no)
 
 
@@ -123,7 +127,7 @@ def tenders_of(
         legs.setdefault((_receipt(row), row.tender_id), []).append(row)
     books = _Books(
         {_receipt(row) for row in rows.values() if not _is_void(row)},
-        {_receipt(row): row.business_date for row in rows.values()},
+        {_receipt(row): (row.business_date, row.posted_ms) for row in rows.values()},
         earlier,
     )
     found = sorted((_tender(leg, books) for leg in legs.values()), key=_in_order)
@@ -132,12 +136,12 @@ def tenders_of(
 
 @dataclass(frozen=True)
 class _Books:
-    """What is known of receipts: those that stand, the business dates of those that these rows
-    name, and of those of before.
+    """What is known of receipts: those that stand, business date and time of those that these rows
+    name, and the business dates of those of before.
     """
 
     standing: set[Receipt]
-    named: Mapping[Receipt, str]
+    named: Mapping[Receipt, tuple[str, int]]
     earlier: Mapping[Receipt, str] | None
 
 
@@ -207,10 +211,10 @@ def _effect(row: Posting, books: _Books) -> tuple[int, str]:
     target = _target(row)
     if target in books.named and target not in books.standing:
         return 0, ""
-    posted = books.named.get(target) or (books.earlier or {}).get(target)
-    if posted is None:
+    date, posted_ms = books.named.get(target, ((books.earlier or {}).get(target), 0))
+    if date is None:
         return (-1, "") if books.earlier is None else (0, NEVER_POSTED)
-    is_earlier = posted < row.business_date
+    is_earlier = date < row.business_date and row.posted_ms - posted_ms >= SAME_DAY_MS
     return -1, RETURNED if is_earlier and row.tender_type in RETURNABLE else ""
 
 

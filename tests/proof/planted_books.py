@@ -4,7 +4,7 @@ BUGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "change is forgotten",
         "intervals",
-        "change = sum(tender.change_cents for tender in cash)",
+        "change = sum(tender.change_cents for tender in inside)",
         "change = 0",
     ),
     (
@@ -94,8 +94,8 @@ BUGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "what is held in is missing from the deposit",
         "deposit",
-        "for tender in (*own, *held_in):",
-        "for tender in own:",
+        "posted = totals_by_type((*own, *held_in))",
+        "posted = totals_by_type(own)",
     ),
     (
         "what is held over is deposited today",
