@@ -56,7 +56,7 @@ EVERYTHING = Mix(
     checkpoints_max=3, recount=20, tape_again=10, two_batches=15, float_differs=8,
     bag_misdeclared=10, drop_uncounted=10, sale_at_count=10, hand_over=20, twice=15,
     over_midnight=8, next_day=30, held_in=15, late=25, returned=20, voided_twice=10, clock_off=15,
-    one_session_id=30, no_minus=20, shuffled=30,
+    one_session_id=30, no_minus=20, shuffled=30, past_cut_off=30, late_in_next=50,
 )  # fmt: skip
 
 
