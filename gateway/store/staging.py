@@ -24,6 +24,7 @@ _TYPES = dict.fromkeys(
     ("line_no", "posted_ms", "tender_amount_cents", "change_cents", "allocation_cents"), "BIGINT"
 )
 _SAME = " AND ".join(f"posting.{name} = staged.{name}" for name in IDENTITY)
+_SAME_KNOWN = " AND ".join(f"known.{name} = staged.{name}" for name in IDENTITY)
 _OTHER_NAMES = [name for name in _NAMES if name not in (*IDENTITY, "source_ref", "batch_id")]
 # The same row under another receipt_scope: the setting was changed since.
 _OTHER_SCOPE = (
@@ -134,7 +135,7 @@ def said_before(db: Db) -> Iterator[tuple[Any, ...]]:
         f"SELECT staged.file_line, staged.receipt_no, staged.line_no, {ours}, {theirs}"
         f" FROM staged JOIN posting ON {_SAME} WHERE staged.reason IS NULL AND staged.again = 0"
         " AND posting.content <> staged.content AND NOT EXISTS (SELECT 1 FROM posting AS known"
-        f" WHERE {_SAME.replace('posting.', 'known.')} AND known.content = staged.content)"
+        f" WHERE {_SAME_KNOWN} AND known.content = staged.content)"
         " ORDER BY staged.file_line, posting.id"
     ):
         yield line, receipt, line_no, said[: len(names)], said[len(names) :]

@@ -105,6 +105,7 @@ def test_every_key_of_till_toml_is_on_the_page_with_its_default() -> None:
     told = {key: default for keys, default in rows for key in re.findall(r"[a-z_.]+", keys)}
     tables = {
         "": config.Config, "broker.": config.Broker, "ledger.": config.LedgerTable,
+        "posted.": config.Posted,
     }  # fmt: skip
     real = {
         prefix + name: is_required

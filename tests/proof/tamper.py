@@ -248,7 +248,8 @@ def edited_chain(
     for n, content in enumerate(contents, state.tree.size + 1):
         head = next_head(head, content)
         tail.append((n, content, head))
-    if tail == rows[state.tree.size :]:  # there was nothing of this kind to edit
+    signed = rows[state.tree.size :]
+    if tail[: len(signed)] == signed:  # nothing of this kind to edit, or appended after all of it
         return edited_chain(rows, states, rng)
     return kind, state.tree.size + at + 1, tail, state
 
