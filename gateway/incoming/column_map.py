@@ -21,6 +21,7 @@ from gateway.toml_tables import (
     Check,
     boolean,
     integer,
+    one_of,
     read_table,
     string,
     table,
@@ -38,18 +39,6 @@ Source = tuple[str, ...]  # the vendor's fields that make one of our columns
 
 
 # --- what values may be ---------------------------------------------------------------------------
-
-
-def one_of(*known: str) -> Check:
-    """One of these words."""
-
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or value not in known:
-            near = did_you_mean(value, known) if isinstance(value, str) else ""
-            raise ValueError(f"not one of {', '.join(known)}{near}")
-        return value
-
-    return check
 
 
 def texts(most: int = 100) -> Check:

@@ -12,12 +12,12 @@ from gateway.office.rules_drawer import step_of
 from gateway.office.tenders import Tender
 from gateway.policy_tables import Policy
 
-REPORTED = ("R11", "R15")  # the others have their remarks elsewhere, or none yet
+REPORTED = ("R04", "R11", "R15")  # the others have their remarks elsewhere, or none yet
 
 
 def against_policy(proved: Reconciliation, config: Config) -> list[Remark]:
-    """What the rules of the office find in a session: drawer openings (R11), receipts dated against
-    the cut-off and the calendar (R15).
+    """What the rules of the office find in a session: too many counts (R04), drawer openings (R11),
+    receipts dated against the cut-off and the calendar (R15).
     """
     session = session_facts(proved)
     day = facts.DayFacts(

@@ -144,7 +144,11 @@ def r04(day: DayFacts, under: Under) -> Iterator[Found]:
     """A blind close."""
     most = under.policy.R04.counts
     for session in day.sessions:
-        closes = [count for count in session.counts if count.kind == "close"]
+        closes = [
+            count
+            for count in session.counts
+            if count.kind == "close" and count.counted_cents is not None
+        ]
         facts = tuple(Fact("count", count.ref) for count in closes)
         if len(closes) > most:
             text = f"{len(closes)} closing counts, at most {most} are blind"

@@ -5,9 +5,7 @@ whether tapes are finished. Pure.
 from __future__ import annotations
 
 from gateway.money import format_cents
-from gateway.office.drawer import BY_HAND, GROUP_MARKS, CheckTape, CountGroup, DrawerSession
-
-COUNTS_MAX = 3  # rule R04: a drawer is counted blind so often
+from gateway.office.drawer import GROUP_MARKS, CheckTape, CountGroup, DrawerSession
 
 
 def check_session(session: DrawerSession) -> None:
@@ -53,9 +51,6 @@ def _check_count(session: DrawerSession, group: CountGroup) -> None:
         told = ", ".join(format_cents(each.counted_cents or 0) for each in counted)
         text = f"{name} counted {len(counted)} times: {told}; the last one is used"
         session.note("counted_again", group.started_ms, text)
-    if len(counted) > COUNTS_MAX and group.kind in BY_HAND:
-        text = f"{name}: {len(counted)} counts, limit {COUNTS_MAX}"
-        session.note("too_many_counts", group.started_ms, text)
 
 
 def _check_tapes(session: DrawerSession) -> None:
