@@ -52,11 +52,11 @@ def _of_session(proof: Reconciliation) -> Iterator[OpenPoint]:
         yield point("closed_again", "closed twice: a supervisor says which count stands")
     if proof.unknown:
         cents = sum(tender.face_cents for tender in proof.unknown)
-        text = f"{len(proof.unknown)} receipts of unknown status, {format_cents(cents)}"
+        text = f"{_receipts(len(proof.unknown))} of unknown status, {format_cents(cents)}"
         yield point("unknown_posting", text)
     late = [tender for tender in proof.after_close if tender.net_cents or tender.is_void]
     if late:
-        yield point("after_close", f"{len(late)} receipts posted after its closing count")
+        yield point("after_close", f"{_receipts(len(late))} posted after its closing count")
     differ = [
         f"{line.tender_type} {line.status}"
         for line in proof.lines
@@ -64,3 +64,7 @@ def _of_session(proof: Reconciliation) -> Iterator[OpenPoint]:
     ]
     if differ:
         yield point("differs", ", ".join(differ))
+
+
+def _receipts(count: int) -> str:
+    return f"{count} receipt{'s' * (count != 1)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.money import format_cents
 from gateway.office.drawer import DrawerSession, Remark
-from gateway.office.tenders import NEVER_POSTED, VOID_AGAIN, Receipt, Tender
+from gateway.office.tenders import NEVER_POSTED, RETURNED, VOID_AGAIN, Receipt, Tender
 
 
 def void_remarks(session: DrawerSession, tenders: Sequence[Tender]) -> list[Remark]:
@@ -47,7 +47,7 @@ def _of(
             yield remark("void_too_much", f"which was {amount}")
         if void.window_id not in {tender.window_id for tender in target}:
             yield remark("void_other_window", f"at window {void.window_id}")
-    if not void.void_by:
+    if not void.void_by and void.outside != RETURNED:  # the bank asks no supervisor
         yield remark("void_without_supervisor", "and names nobody who allowed it")
     closed_ms = session.closed_ms
     if closed_ms is not None and void.posted_ms >= closed_ms:

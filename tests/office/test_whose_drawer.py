@@ -370,12 +370,13 @@ def void(receipt, minute, cents, of, tender="cash", **more):
 def test_a_returned_check_of_an_earlier_day_is_no_drawer_event():
     rows = [
         posting("C9", 600, 10000, "check"),
-        void("X1", 700, 5000, "C1", "check"),
+        void("X1", 700, 5000, "C1", "check", void_by=""),
     ]
     proof = only(closed(20000, 10000), rows, {("cis", "", "C1"): "2026-11-16"})
 
     assert (proof.line("check").expected_cents, proof.status) == (10000, "balanced")
     assert [("X1", -5000)] == [(t.receipt_no, t.net_cents) for t in proof.returned]
+    assert kinds(proof) == ["returned_item"]  # the bank asks no supervisor
 
 
 def test_cash_handed_back_for_an_earlier_day_leaves_todays_drawer():
