@@ -162,5 +162,8 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
             f"nothing was counted or posted today, {today}: this is {business_date}, the last day"
             " of work; --date names another one"
         )
-        day = prove_day(ledger, site.config.windows, business_date, site.zone, site.config.currency)
+        day = prove_day(
+            ledger, site.config.windows, business_date, site.zone, site.config.currency,
+            site.config.policy.rounding.cash,
+        )  # fmt: skip
         return day_report(day, site.config), "" if date or business_date == today else note

@@ -114,8 +114,10 @@ def prove_day(
     business_date: str,
     zone: zoneinfo.ZoneInfo,
     currency: str = "USD",
+    cash: str = "none",
 ) -> Day:
-    """The proofs of all drawer sessions of a business day. Raises UsageError for a date that is
+    """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
+    says. Raises UsageError for a date that is
     none.
     """
     from_ms, until_ms = day_bounds(business_date, zone)
@@ -128,7 +130,9 @@ def prove_day(
     held_in: list[Tender] = []
     idle: list[str] = []
     for window in [*declared, *unassigned]:
-        found, held = _prove_window(_Window(ledger, window, zone, currency), business_date, missing)
+        found, held = _prove_window(
+            _Window(ledger, window, zone, currency, cash), business_date, missing
+        )
         proofs += found
         held_in += held
         if not found and not held:
@@ -196,7 +200,9 @@ def _prove_window(
         claimed = frozenset(custody.moved & {tender.receipt for tender in held})
         before = float_of(sessions[index - 1]) if index else None
         proofs.append(
-            around.proved(reconcile(session, held, business_date, claimed, before), unsettled)
+            around.proved(
+                reconcile(session, held, business_date, claimed, before, around.cash), unsettled
+            )
         )
     in_earlier, loose = around.held_before(business_date, custody.loose)
     loose = [tender for tender in loose if tender.business_date == business_date]
@@ -204,7 +210,9 @@ def _prove_window(
         session = DrawerSession(around.window, len(proofs) + 1, max(from_ms, loose[0].posted_ms))
         text = f"payments were posted at {around.window} and nothing was counted there"
         session.note("no_session", session.started_ms, text)
-        proofs.append(around.proved(reconcile(session, loose, business_date), unsettled))
+        proofs.append(
+            around.proved(reconcile(session, loose, business_date, cash=around.cash), unsettled)
+        )
     held_in = [each for each in elsewhere + in_earlier if _is_held_in(each, business_date)]
     return proofs, held_in
 
@@ -212,9 +220,11 @@ def _prove_window(
 class _Window:
     """The drawer sessions of one window, as they are needed."""
 
-    def __init__(self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str) -> None:
+    def __init__(
+        self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str, cash: str
+    ) -> None:
         self.window, self.zone = window, zone
-        self._ledger, self._currency = ledger, currency
+        self._ledger, self._currency, self.cash = ledger, currency, cash
         self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
 
     def date_of(self, at_ms: int) -> str:

@@ -36,6 +36,9 @@ class Deposit:
     held_in_cents: int
     returned_cents: dict[str, int]
     after_close_cents: int
+    rounding_cents: (
+        int  # of cash in nickels: in the deposit, in no fund, a line and account of its own
+    )
 
     @property
     def total_funds_cents(self) -> int:
@@ -84,6 +87,7 @@ def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ())
         held_in_cents=sum(tender.net_cents for tender in held_in),
         returned_cents=fund_totals(returned),
         after_close_cents=sum(tender.net_cents for tender in late),
+        rounding_cents=sum(proof.rounding_cents for proof in proofs),
     )
 
 

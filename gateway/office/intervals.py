@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from statistics import median_low
 
 from gateway.office.drawer import WHOLE_DRAWER, CountGroup, DrawerSession, Remark
+from gateway.office.rounding import rounding_of
 from gateway.office.tenders import Receipt, Tender
 
 # As near to the start of a count a receipt may be and yet belong to the other side: the sale was
@@ -43,6 +44,7 @@ class Interval:
     tendered_cents: int
     change_cents: int
     drops_cents: int
+    rounding_cents: int  # what cash in nickels brought more than was posted
     expected_cents: int
     counted_cents: int
     tenders: tuple[Tender, ...]  # of every type, by posted_at
@@ -105,17 +107,18 @@ def place(
     tenders: Sequence[Tender],
     offset_ms: int = 0,
     claimed: frozenset[Receipt] = frozenset(),
+    cash: str = "none",
 ) -> Placed:
     """`offset_ms`: how far the posting system's clock is ahead. `claimed`: receipts that are of
-    this session by more than their time.
+    this session by more than their time. `cash`: how it is rounded, see office/rounding.py.
     """
     bounds = boundaries_of(session)
     if len(bounds) < 2:
         return Placed([], [], list(tenders), [])
     stands = next((n for n, (group, _) in enumerate(bounds) if group is session.close), None)
     shares = _shares(bounds, tenders, offset_ms)
-    moved = _moves(session, bounds, shares, offset_ms, claimed)
-    made = [_interval(session, bounds, n, shares[n - 1]) for n in range(1, len(bounds))]
+    moved = _moves(session, bounds, shares, offset_ms, claimed, cash)
+    made = [_interval(session, bounds, n, shares[n - 1], cash) for n in range(1, len(bounds))]
     cut = len(made) if stands is None else stands
     return Placed(made[:cut], made[cut:], shares[-1], moved)
 
@@ -139,15 +142,17 @@ def _interval(
     bounds: Sequence[tuple[CountGroup, int]],
     number: int,
     inside: Sequence[Tender],
+    cash: str,
 ) -> Interval:
     (start, start_cents), (end, end_cents) = bounds[number - 1], bounds[number]
     tendered = sum(tender.tendered_cents for tender in inside if tender.tender_type == "cash")
     change = sum(tender.change_cents for tender in inside)
     drops = sum(drop_cents(group) for group in drops_between(session, start, end))
-    expected = expected_cash_cents(start_cents, tendered, change, drops)
+    rounding = rounding_of(inside, cash)
+    expected = expected_cash_cents(start_cents, tendered, change, drops) + rounding
     return Interval(
         number, start.kind, end.kind, start.started_ms, end.started_ms, start_cents, tendered,
-        change, drops, expected, end_cents, tuple(inside),
+        change, drops, rounding, expected, end_cents, tuple(inside),
     )  # fmt: skip
 
 
@@ -173,6 +178,7 @@ def _moves(
     shares: list[list[Tender]],
     offset_ms: int,
     claimed: frozenset[Receipt],
+    cash: str,
 ) -> list[Remark]:
     """Move receipts over the count that they are next to, where exactly one of them explains what
     both sides lack; in `shares`, and what is to be said of it. Behind the last count no money shows
@@ -182,8 +188,10 @@ def _moves(
     for n in range(1, len(bounds)):
         count, _ = bounds[n]
         is_last = n == len(bounds) - 1
-        before = _interval(session, bounds, n, shares[n - 1]).over_short_cents
-        behind = 0 if is_last else _interval(session, bounds, n + 1, shares[n]).over_short_cents
+        before = _interval(session, bounds, n, shares[n - 1], cash).over_short_cents
+        behind = (
+            0 if is_last else _interval(session, bounds, n + 1, shares[n], cash).over_short_cents
+        )
         if not before or (before < 0 if is_last else before + behind):
             continue
         # over before the count: a receipt after it was in the drawer already; short: not yet

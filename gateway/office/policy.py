@@ -64,7 +64,7 @@ def session_facts(proved: Reconciliation) -> facts.Session:
             facts.Interval(
                 each.number, each.to_ms, _ref(device, each.to_ms), each.start_cents,
                 each.tendered_cents, each.change_cents, each.drops_cents, each.expected_cents,
-                each.counted_cents,
+                each.counted_cents, rounding_cents=each.rounding_cents,
             )
             for each in proved.intervals
         ],

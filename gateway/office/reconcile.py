@@ -1,7 +1,7 @@
 """One drawer session against what was posted in its custody. Pure; docs/reconciliation.md tells it
 with figures.
 
-expected cash = opening float as counted + cash tendered - change - drops
+expected cash = opening float as counted + cash tendered - change - drops + rounding of cash
 over_short = counted - expected; + is over
 
 Every tender stands alone and so does every interval between two counts of the whole drawer: nothing
@@ -26,6 +26,7 @@ from gateway.office.intervals import (
     opening_cents,
     place,
 )
+from gateway.office.rounding import rounding_of
 from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals, totals_by_type
 from gateway.office.voids import void_remarks
 
@@ -78,6 +79,7 @@ class Reconciliation:
     after_close: list[Tender]  # posted after the closing count: in no expected sum
     outside: list[Tender]  # in no drawer: returned items, voids without effect
     unknown: list[Tender]  # nobody knows whether the posting system took them: in no sum
+    rounding_cents: int = 0  # what cash in nickels brought more than was posted: no over
     clock_offset_ms: int = 0  # how far the posting system's clock is ahead of the window's
     remarks: list[Remark] = field(default_factory=list)
 
@@ -132,19 +134,20 @@ def reconcile(
     business_date: str,
     claimed: frozenset[Receipt] = frozenset(),
     float_before_cents: int | None = None,
+    cash: str = "none",
 ) -> Reconciliation:
     """The proof of a session.
 
     `tenders`: those in its custody (gateway/office/custody.py), of any business date. `claimed`:
     receipts of them that are its by more than their time. `float_before_cents`: the float of the
-    session before at this window.
+    session before at this window. `cash`: how it is rounded, see gateway/office/rounding.py.
     """
     mine = list(tenders)
     unknown = [tender for tender in mine if tender.status == "unknown"]
     outside = [tender for tender in mine if tender.outside]
     inside = [tender for tender in mine if tender.status != "unknown" and not tender.outside]
     offset_ms, matched, receipts = clock_offset_ms(session, inside)
-    placed = place(session, inside, offset_ms, claimed)
+    placed = place(session, inside, offset_ms, claimed, cash)
     closed = session.close is not None
     late = [t for interval in placed.later for t in interval.tenders]
     late += placed.uncounted if closed else []
@@ -152,13 +155,16 @@ def reconcile(
     expected = [tender for tender in inside if id(tender) not in late_ids]
     opening = session.opening
     drops_cents = sum(drop_cents(group) for group in _drops(session))
+    rounding_cents = rounding_of(expected, cash)
     proof = Reconciliation(
         session=session,
         business_date=business_date,
         opening_cents=opening_cents(opening),
         issued_cents=opening.declared_cents if opening else None,
         drops_cents=drops_cents,
-        lines=_lines(session, placed.intervals, expected, drops_cents, business_date),
+        lines=_lines(
+            session, placed.intervals, expected, drops_cents - rounding_cents, business_date
+        ),
         intervals=placed.intervals,
         later_intervals=placed.later,
         tenders=[tender for tender in expected if tender.business_date == business_date],
@@ -166,6 +172,7 @@ def reconcile(
         after_close=sorted(late, key=lambda tender: tender.posted_ms),
         outside=outside,
         unknown=unknown,
+        rounding_cents=rounding_cents,
         clock_offset_ms=offset_ms,
     )
     found = [*session.remarks, *placed.remarks, *_remarks(proof, opening, float_before_cents)]
@@ -193,16 +200,17 @@ def _lines(
     session: DrawerSession,
     intervals: Sequence[Interval],
     tenders: Sequence[Tender],
-    drops_cents: int,
+    left_cents: int,
     business_date: str,
 ) -> list[TenderLine]:
+    """`left_cents`: cash that left the drawer by drops, less what roundings brought."""
     posted = totals_by_type(each for each in tenders if each.business_date == business_date)
     held = totals_by_type(each for each in tenders if each.business_date != business_date)
     bounds = boundaries_of(session)
     expected_cash = None
     if bounds:
         taken = posted["cash"] + held["cash"]
-        expected_cash = expected_cash_cents(bounds[0][1], taken, 0, drops_cents)
+        expected_cash = expected_cash_cents(bounds[0][1], taken, 0, left_cents)
     is_closed = bool(intervals) and intervals[-1].to_kind == "close"
     counted_cash = intervals[-1].counted_cents if is_closed else None
     parts = tuple(interval.over_short_cents for interval in intervals)

@@ -87,6 +87,7 @@ def _deposit(deposit: Deposit) -> Json:
         "held_over_cents": deposit.held_over_cents,
         "held_in_cents": deposit.held_in_cents,
         "after_close_cents": deposit.after_close_cents,
+        "rounding_cents": deposit.rounding_cents,
         "funds_agree": deposit.funds_agree,
     }
 
@@ -131,6 +132,7 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
         "issued_cents": proved.issued_cents,
         "opening_over_short_cents": proved.opening_over_short_cents,
         "drops_cents": proved.drops_cents,
+        "rounding_cents": proved.rounding_cents,
         "tenders": [
             {
                 "tender": line.tender_type,
@@ -187,6 +189,7 @@ def _interval(interval: Interval) -> Json:
         "tendered_cents": interval.tendered_cents,
         "change_cents": interval.change_cents,
         "drops_cents": interval.drops_cents,
+        "rounding_cents": interval.rounding_cents,
         "expected_cents": interval.expected_cents,
         "counted_cents": interval.counted_cents,
         "over_short_cents": interval.over_short_cents,

@@ -62,5 +62,6 @@ def final_line(report: Json) -> str:
 _APART = {
     "held_over_cents": "held over for a later deposit",
     "held_in_cents": "held in from an earlier day",
+    "rounding_cents": "cash rounded to nickels",
     "after_close_cents": "posted after a closing count, in no sum",
 }

@@ -60,8 +60,8 @@ class OfficeDay:
         path.write_text(rows if isinstance(rows, str) else posted_csv(rows))
         return import_posted(self.office.ledger.db, path, Clock().utc_ms())
 
-    def day(self, business_date: str = DAY) -> Day:
-        return prove_day(self.office.ledger, self.windows, business_date, ZONE)
+    def day(self, business_date: str = DAY, cash: str = "none") -> Day:
+        return prove_day(self.office.ledger, self.windows, business_date, ZONE, cash=cash)
 
 
 def messages_before(said: list[bytes], first: int) -> bytes:

@@ -166,3 +166,19 @@ def test_a_final_day_has_no_open_point(tmp_path, status):
 
     expected = {"unknown": ["unknown_posting"], "posted": ["proof_missing"]}[status]
     assert expected == kinds(office.day())
+
+
+def test_cash_without_pennies_is_no_over(tmp_path):
+    """Six exact amounts, paid in nickels: the drawer has three cents more than was posted."""
+    amounts = (5004, 5257, 5263, 5319, 5241, 5468)
+    tape = Tape().count(481, "opening_float", 20000).count(720, "checkpoint", 35525)
+    office = OfficeDay(tmp_path, tape.count(1002, "close", 51555))
+    office.post([posting(f"R{n}", 500 + 80 * n, cents) for n, cents in enumerate(amounts)])
+    nickels, pennies = office.day(cash="nickel"), office.day()
+
+    assert [(0, "balanced")] == cash(nickels)
+    assert (3, 31555) == (nickels.deposit.rounding_cents, nickels.deposit.deposit_cents)
+    assert [1, 2] == [
+        interval.rounding_cents for interval in nickels.proofs[0].reconciliation.intervals
+    ]
+    assert [(3, "over")] == cash(pennies)
