@@ -139,7 +139,7 @@ class TooLong(Situation):
     needs_mending = True
 
     def open(self) -> None:
-        self.broker.lines = ("message_size_limit 250",)
+        self.broker.lines = ("message_size_limit 150",)
         super().open()
 
     def mend(self) -> None:
