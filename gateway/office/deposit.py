@@ -9,14 +9,13 @@ against a second count of the same money, which nobody made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.facts.postings import TENDERS
+from gateway.chart_file import DEPOSITED
+from gateway.facts.postings import LOAN, TENDERS
 from gateway.office.reconcile import Reconciliation
 from gateway.office.tenders import Tender, fund_totals, totals_by_type
-
-TO_THE_BANK = ("cash", "check", "money_order", "other")  # a card's money comes by its processor
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Deposit:
     rounding_cents: (
         int  # of cash in nickels: in the deposit, in no fund, a line and account of its own
     )
+    loans_cents: int = 0  # lent by the safe and not given back: it goes there, not to the bank
 
     @property
     def total_funds_cents(self) -> int:
@@ -58,7 +58,7 @@ class Deposit:
     @property
     def deposit_cents(self) -> int | None:
         """What goes to the bank: cash, checks and what lies with them."""
-        return _sum(self.by_tender_cents.get(name, 0) for name in TO_THE_BANK)
+        return _sum(self.by_tender_cents.get(name, 0) for name in DEPOSITED)
 
     @property
     def funds_agree(self) -> bool:
@@ -71,7 +71,7 @@ def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ())
     line of its own. `held_in`: receipts of this business date that lay in an earlier day's drawer.
     """
     own = [tender for proof in proofs for tender in proof.tenders]
-    posted = totals_by_type((*own, *held_in))
+    posted = totals_by_type(each for each in (*own, *held_in) if each.kind != LOAN)
     returned = [tender for proof in proofs for tender in proof.returned]
     late = [
         t for proof in proofs for t in proof.after_close if t.business_date == proof.business_date
@@ -88,22 +88,28 @@ def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ())
         returned_cents=fund_totals(returned),
         after_close_cents=sum(tender.net_cents for tender in late),
         rounding_cents=sum(proof.rounding_cents for proof in proofs),
+        loans_cents=sum(_loans(proof.tenders)["cash"] for proof in proofs),
     )
 
 
 def _counted(proofs: Sequence[Reconciliation], held_in: Sequence[Tender], name: str) -> int | None:
-    """What was counted of a tender: cash without the float and with the drops, without what is
-    held over and with what was.
+    """What was counted of a tender: cash without the float, without what the safe lent and with
+    the drops, without what is held over and with what was.
     """
     parts: list[int | None] = [totals_by_type(held_in)[name]]
     for proof in proofs:
         line = proof.line(name)
         parts.append(line.counted_cents)
         parts.append(-line.held_over_cents)
+        parts.append(-_loans(proof.tenders)[name])
         if name == "cash":
             opening = proof.opening_cents
             parts.append(None if opening is None else proof.drops_cents - opening)
     return _sum(parts)
+
+
+def _loans(tenders: Iterable[Tender]) -> Mapping[str, int]:
+    return totals_by_type(tender for tender in tenders if tender.kind == LOAN)
 
 
 def _sum(parts: Iterable[int | None]) -> int | None:

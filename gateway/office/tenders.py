@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.facts.postings import Posting
+from gateway.facts.postings import LOAN, PAYMENT, Posting
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
@@ -50,6 +50,7 @@ class Tender(NamedTuple):
     accounts: tuple[tuple[str, int], ...]  # (account_no, allocation as written)
     rows_agree: bool = True  # its rows repeat the same tender
     outside: str = ""  # why it is in no drawer; empty: it is in one
+    kind: str = PAYMENT  # facts/postings.py: KINDS
 
     @property
     def net_cents(self) -> int:
@@ -87,9 +88,11 @@ class Tender(NamedTuple):
 
 
 def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
-    """{fund: sum of its allocations}, by name."""
+    """{fund: sum of its allocations}, by name. A loan of the safe to a drawer is no fund's."""
     totals: dict[str, int] = {}
     for tender in tenders:
+        if tender.kind == LOAN:
+            continue
         for fund, cents in tender.funds:
             totals[fund] = totals.get(fund, 0) + cents
     return dict(sorted(totals.items()))
@@ -199,6 +202,7 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
         accounts=tuple((row.account_no, written * row.allocation_cents) for row in leg),
         rows_agree=len(said) == 1,
         outside=outside,
+        kind=first.kind,
     )
 
 

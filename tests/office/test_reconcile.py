@@ -89,6 +89,23 @@ def test_drops_leave_the_drawer_and_stay_in_the_deposit():
     assert deposit.deposit_cents == 50000
 
 
+def test_a_loan_of_the_safe_is_in_the_drawer_and_in_no_deposit():
+    rows = [
+        posting("L1", 5, 10000, kind="loan", fund="", account_no="", service=""),
+        posting("R1", 10, 5000),
+    ]
+    proof = proof_of(counted(35000), rows)
+    deposit = deposit_of([proof])
+
+    assert (0, 5000, {"503-water": 5000}, 10000) == (
+        proof.line("cash").over_short_cents,
+        deposit.deposit_cents,
+        deposit.funds_cents,
+        deposit.loans_cents,
+    )
+    assert deposit.funds_agree
+
+
 def test_each_interval_has_its_own_difference():
     tape = (
         Tape()

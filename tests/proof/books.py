@@ -26,6 +26,16 @@ from types import ModuleType
 from typing import Any
 
 from gateway.business_day import local_date
+from gateway.chart_file import (
+    DEPOSITED,
+    ELSEWHERE,
+    OF_ALL_FUNDS,
+    BankAccount,
+    Chart,
+    FundAccounts,
+    OverShort,
+)
+from gateway.office.journal import journal_of, unbalanced
 from simulators.office.day import OfficeDay, generate
 from simulators.office.mix import EVERYTHING
 from simulators.office.shift import ERROR_KINDS
@@ -38,6 +48,14 @@ from tests.proof.planted_books import BUGS
 
 ZONE = zoneinfo.ZoneInfo("America/Chicago")
 FIRST_DATE = datetime.date(2026, 11, 16)  # a Monday; days are of its week
+CHART = Chart(
+    pool="pool",
+    bank={"operating": BankAccount("bank", DEPOSITED)},
+    tender=dict.fromkeys(ELSEWHERE, "elsewhere"),
+    fund={OF_ALL_FUNDS: FundAccounts("receipts", "returned", "due from", "due to")},
+    over_short=OverShort("general", "over and short"),
+    float="float",
+)
 WINDOWS_MAX = 8
 PAYMENTS = (16, 24, 36, 50)
 BALANCED_PERCENT = 60  # of the days: no error
@@ -96,6 +114,7 @@ def judged(seed: int, rules: "Rules | None" = None) -> Outcome:
         outcome.differences += sessions_differ(day.truth.sessions_on(date), proofs)
         outcome.differences += identity_differs(day, date, proofs)
         outcome.differences += deposit_differs(date, day.truth.deposits[date], deposit)
+        outcome.differences += journal_differs(date, day.truth.deposits[date], proofs, deposit)
     return outcome
 
 
@@ -287,6 +306,35 @@ def deposit_differs(date: str, truth: DepositTruth, deposit: Any) -> list[str]:
     }
     return [
         f"{date} deposit, {name}: truth {true}, books {book}"
+        for name, (true, book) in pairs.items()
+        if true != book
+    ]
+
+
+def journal_differs(
+    date: str, truth: DepositTruth, proofs: Sequence[Any], deposit: Any
+) -> list[str]:
+    """The general ledger's journal of a date, where everything is declared: each fund balances,
+    the bank gets what was counted less what came back, a fund what was paid to it.
+    """
+    if deposit.deposit_cents is None:
+        return []
+    floats = sum(proof.opening_over_short_cents or 0 for proof in proofs)
+    lines = journal_of(deposit, CHART, floats, "4815")
+    booked: Counter[str] = Counter()
+    for line in lines:
+        booked[line.account] += line.debit_cents - line.credit_cents
+        if line.account == "receipts":
+            booked[line.fund] -= line.debit_cents - line.credit_cents
+    bank = sum(truth.deposit_cents.get(name, 0) for name in DEPOSITED)
+    pairs = {
+        "balance": ({}, unbalanced(lines)),
+        "bank": (bank + sum(truth.returned_cents.values()), booked["bank"]),
+        "receipts": (truth.funds_cents, some({f: booked[f] for f in truth.funds_cents})),
+        "floats": (floats, booked["float"]),
+    }
+    return [
+        f"{date} journal, {name}: truth {true}, books {book}"
         for name, (true, book) in pairs.items()
         if true != book
     ]
