@@ -27,6 +27,7 @@ from gateway.office.intervals import (
     place,
 )
 from gateway.office.rounding import rounding_of
+from gateway.office.suspended import suspended_remarks
 from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals, totals_by_type
 from gateway.office.voids import void_remarks
 
@@ -221,6 +222,8 @@ def _lines(
     declared = {**session.declared_cents}
     if checks is not None:
         declared["check"] = sum(checks)
+    if "check" in session.by_hand:
+        declared["check"] = session.by_hand["check"].cents
     for name in TENDERS[1:]:
         counted, expected = declared.get(name), posted[name] + held[name]
         if counted is None and not expected:
@@ -274,6 +277,7 @@ def _remarks(
         )
         remarks.append(Remark("returned_item", tender.posted_ms, text))
     remarks += void_remarks(proof.session, [*everything, *proof.outside])
+    remarks += suspended_remarks(proof.session, everything, proof.clock_offset_ms)
     return remarks + _cashier_remarks(proof, everything)
 
 
@@ -326,7 +330,9 @@ def _cashier_remarks(proof: Reconciliation, tenders: Sequence[Tender]) -> list[R
         return []
     others: dict[str, list[Tender]] = {}
     for tender in tenders:
-        if tender.cashier_id and cashier_number(tender) != signed_on:
+        if tender.cashier_id and cashier_number(tender) != proof.session.holder_at(
+            tender.posted_ms
+        ):
             others.setdefault(tender.cashier_id, []).append(tender)
     return [
         Remark(

@@ -82,6 +82,8 @@ def test_a_login_name_is_short_and_plain(name):
     assert LOGIN.fullmatch(name)
 
 
-@pytest.mark.parametrize("name", ["", "Kim", "7kim", "kim lee", "kim\n", "a" * 33, "k\u00efm", ".k"])
+@pytest.mark.parametrize(
+    "name", ["", "Kim", "7kim", "kim lee", "kim\n", "a" * 33, "k\u00efm", ".k"]
+)
 def test_free_text_is_no_login_name(name):
     assert not LOGIN.fullmatch(name)
