@@ -17,6 +17,7 @@ from typing import Any
 
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
+from gateway.day.decided import decisions_around, unplaced
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.facts.postings import Unsettled as Refused
@@ -149,9 +150,10 @@ def prove_day(
         quarantined=[
             {"file": each.file, "line": each.file_line, "reason": each.reason} for each in refused
         ],
-        open_points=open_points(
-            [proof.reconciliation for proof in proofs], bool(posted), len(refused)
-        ),
+        open_points=[
+            *open_points([proof.reconciliation for proof in proofs], bool(posted), len(refused)),
+            *unplaced(ledger.db, business_date, [p.reconciliation.session for p in proofs]),
+        ],
         gaps=ledger.gaps(from_ms),
         incidents=ledger.incidents(from_ms),
         ledger_n=n,
@@ -159,6 +161,19 @@ def prove_day(
         unassigned=unassigned,
         checkpoint=_checkpoint(ledger, business_date),
     )
+
+
+def prove_window(
+    ledger: Ledger,
+    window: str,
+    business_date: str,
+    zone: zoneinfo.ZoneInfo,
+    currency: str = "USD",
+    cash: str = "none",
+) -> list[ProvedSession]:
+    """The proofs of one window's drawer sessions of a business day, as `prove_day` has them."""
+    around = _Window(ledger, window, zone, currency, cash)
+    return _prove_window(around, business_date, Unsettled())[0]
 
 
 def _told(refused: Refused) -> str:
@@ -235,7 +250,8 @@ class _Window:
         """Those of the date, whole, and of what else lies in its reach."""
         from_ms, until_ms = day_bounds(business_date, self.zone)
         records = self._ledger.records(from_ms - REACH_MS, until_ms + REACH_MS, self.window)
-        return drawer_sessions(records, self._currency, self._epochs, self.date_of)
+        decided = decisions_around(self._ledger.db, business_date, self.window)
+        return drawer_sessions(records, self._currency, self._epochs, self.date_of, decided)
 
     def tenders(self, business_date: str) -> list[Tender]:
         """Those of the date, and those that were posted in its reach."""

@@ -9,11 +9,9 @@ on the whole office an empty window too.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-LOGIN = re.compile(r"[a-z][a-z0-9._-]{0,31}", re.ASCII)
 REFUSED = "refused"  # kind of what somebody wanted and did not get; content: asked, state, why
 
 
@@ -22,7 +20,7 @@ class Decision(NamedTuple):
 
     id: int
     at_ms: int
-    who: str  # a login name, see LOGIN
+    who: str  # a login name, see gateway/config.py
     role: str  # of that person when it was decided; empty where nobody said
     kind: str  # an event of gateway/office/states.py, `refused`, or a kind without a state
     business_date: str

@@ -66,9 +66,9 @@ class Waiting:
             yield self._due.pop(0)[1]
 
 
-def take_effect(session: DrawerSession, decision: Decision) -> CountGroup | None:
+def take_effect(session: DrawerSession, decision: Decision, was: str) -> CountGroup | None:
     """What a decision does that the state machine has taken; the count that it opens for the
-    machines, if it does.
+    machines, if it does. `was`: the state before it.
     """
     told = decision.told
     if decision.kind == SURPRISE:
@@ -77,6 +77,8 @@ def take_effect(session: DrawerSession, decision: Decision) -> CountGroup | None
         return None if "cents" in told else group
     if decision.kind == "recount":
         before = _whole_drawer(session)
+        if was == REOPENED:
+            set_aside(session)
         if before is not None:
             again = CountGroup(before.kind, decision.at_ms, before.declared_cents, is_recount=True)
             again.replaces = before
@@ -97,9 +99,12 @@ def _counted(decision: Decision, group: CountGroup) -> CountGroup:
 
 
 def _whole_drawer(session: DrawerSession) -> CountGroup | None:
-    """The last count of the whole drawer that nobody has set aside."""
-    found = (g for g in reversed(session.groups) if g.kind in WHOLE_DRAWER and not g.replaced)
-    return next(found, None)
+    """The last closing count that nobody has set aside; in mid-shift the last count of the whole
+    drawer.
+    """
+    standing = [g for g in session.groups if g.kind in WHOLE_DRAWER and not g.replaced]
+    closing = [group for group in standing if group.kind == "close"]
+    return next(reversed(closing or standing), None)
 
 
 def _declare(session: DrawerSession, decision: Decision) -> None:
@@ -138,7 +143,7 @@ def begin_count(session: DrawerSession, group: CountGroup) -> None:
         group.replaced = True
         text = f"{name} after the session was closed or given for review: listed, in no sum"
         session.note("count_after_review", group.started_ms, text)
-    elif session.state == REOPENED and group.kind == "close" and not group.is_recount:
+    elif session.state == REOPENED and group.kind == "close":
         set_aside(session)
     if session.is_suspended_at(group.started_ms):
         text = f"{name} while the session was suspended"

@@ -35,7 +35,8 @@ def against_policy(proved: Reconciliation, config: Config) -> list[Remark]:
 
 def session_facts(proved: Reconciliation) -> facts.Session:
     """A proved session as the rules look at it. A drawer session names its counts and openings by
-    window and time, "w1@1795215600000": it keeps no record numbers. Not known here: bags, loose batches, who approved the close, and when the expected amount was shown.
+    window and time, "w1@1795215600000": it keeps no record numbers. Not known here: bags, loose
+    batches, who approved the close, and when the expected amount was shown.
     """
     session = proved.session
     device, name = session.device, f"{session.device}/{session.number}"

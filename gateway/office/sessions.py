@@ -126,7 +126,8 @@ class _Reader:
             step(record)
         if record.kind in ("mark", "tally", "tape", "drawer"):
             self._moved_ms = record.occurred_ms
-        self._waiting.found(record.epoch, record.seq)
+        if self._sessions:
+            self._waiting.found(record.epoch, record.seq)
 
     def finish(self) -> list[DrawerSession]:
         """The sessions, with what only the end of the records shows."""
@@ -175,7 +176,7 @@ class _Reader:
                 continue
             if kind in COUNTING:
                 self._end_group()
-            self._group = take_effect(session, decision) or self._group
+            self._group = take_effect(session, decision, was) or self._group
 
     # --- marks ------------------------------------------------------------------------------------
 
@@ -220,10 +221,10 @@ class _Reader:
         return is_new_day and (begins or session.close is not None)
 
     def _start_group(self, record: SeenRecord, kind: str, declared_cents: int | None) -> None:
-        if kind == "checkpoint" and self._group is not None and self._group.kind == SURPRISE:
-            if not self._group.tallies:  # the pad has no mark for a surprise count: this is it
-                self._group.declared_cents = declared_cents
-                return
+        group = self._group
+        if group is not None and (kind, group.kind, group.tallies) == ("checkpoint", SURPRISE, []):
+            group.declared_cents = declared_cents  # the pad has no mark for a surprise count
+            return
         self._end_group()
         session = self.session(record)
         if kind == "opening_float" and (session.opening is not None or session.close is not None):

@@ -352,3 +352,17 @@ def test_a_session_is_opened_again_the_next_day_when_another_one_has_begun():
 
     assert ("counted", 25000) == (first.state, first.close.counted_cents)
     assert "opening_counted" == second.state
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_recount_of_a_session_that_was_closed_twice_and_opened_again_stands_alone(by_hand):
+    decided = Decided().closed(1050).add(1060, "reopen")
+    tape = closed_twice()
+    if by_hand:
+        decided.add(1100, "recount", cents=25000)
+    else:
+        tape.count(1100, "recount", 25000)
+    session = only(tape, decided)
+
+    assert [25000] == [group.counted_cents for group in session.counts("close")]
+    assert [25000, 24970, 25000] == [g.counted_cents for g in session.groups if g.kind == "close"]

@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from gateway.config import LedgerServer
-from gateway.facts.decisions import LOGIN, Decision, canonical
+from gateway.config import LOGIN, LedgerServer
+from gateway.facts.decisions import Decision, canonical
 from gateway.store.decisions import add_decision, decisions
 from gateway.store.engine import ServerError
 from gateway.store.ledger import Ledger
