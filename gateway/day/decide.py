@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.config import Person, Site
-from gateway.day.prove import prove_window
+from gateway.day.prove import prove_day, prove_window
 from gateway.errors import GatewayError, PermissionDenied, UsageError
 from gateway.facts.decisions import REFUSED, Decision, canonical
 from gateway.office.custody import cashier_number
@@ -59,7 +59,11 @@ def decide(ledger: Ledger, site: Site, wanted: Wanted, now_ms: int) -> Decided:
     then nothing is on record.
     """
     with ledger.transaction() as db:
-        proof = session_of(ledger, site, wanted.window, wanted.business_date, wanted.number)
+        # the figures that a reopening keeps are those of the day's report
+        is_whole = wanted.kind == "reopen"
+        proof = session_of(
+            ledger, site, wanted.window, wanted.business_date, wanted.number, is_whole
+        )
         session, people = proof.session, site.config.people
         refused = _refused(proof, people, wanted)
         content = {**wanted.content, **_content(proof, people, wanted)}
@@ -79,16 +83,27 @@ def decide(ledger: Ledger, site: Site, wanted: Wanted, now_ms: int) -> Decided:
 
 
 def session_of(
-    ledger: Ledger, site: Site, window: str, business_date: str, number: int
+    ledger: Ledger,
+    site: Site,
+    window: str,
+    business_date: str,
+    number: int,
+    is_whole: bool = False,
 ) -> Reconciliation:
-    """The proof of a session by its number within the day; 0: the last one. Raises UsageError."""
+    """The proof of a session by its number within the day; 0: the last one. `is_whole`: with what
+    other windows show of the posting system's clock. Raises UsageError.
+    """
     config = site.config
+    how = (business_date, site.zone, config.currency, config.policy.rounding.cash)
+    if is_whole:
+        proofs = prove_day(ledger, config.windows, *how).proofs
+    else:
+        proofs = prove_window(ledger, window, *how)
     found = [
         proved.reconciliation
-        for proved in prove_window(
-            ledger, window, business_date, site.zone, config.currency, config.policy.rounding.cash
-        )
-        if proved.reconciliation.session.key != (0, 0)  # payments alone make no session
+        for proved in proofs
+        if proved.reconciliation.session.device == window
+        and proved.reconciliation.session.key != (0, 0)  # payments alone make no session
     ]
     if not found:
         raise UsageError(

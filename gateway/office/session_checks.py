@@ -86,5 +86,5 @@ def _apply_recounts(session: DrawerSession) -> None:
                 "recount without a machine count; the count before it stands",
             )
             continue
-        for before in group.chain()[:-1]:
-            before.replaced = True
+        for earlier in group.chain()[:-1]:
+            earlier.replaced = True
