@@ -6,6 +6,8 @@ mark means:
 
 sign_on                                  who works from here on
 opening_float, drop, checkpoint, close   start a group of that kind
+surprise                                 the same; a second person counts
+suspend, resume, end                     steps of gateway/office/states.py, without a count
 recount                                  replaces the group before it
 done                                     ends the group
 void_last_batch                          the last tally not yet void is void
@@ -197,6 +199,10 @@ class _Reader:
             return
         elif mark in DECLARED:
             self._declare(record, DECLARED[mark], value)
+        elif mark == SURPRISE:
+            self._surprise(record, value)
+        elif mark in ("suspend", "resume", "end"):
+            self._step(self.session(record), mark, record)
         self._tape = self._ended_tape = None
 
     def _sign_on(self, record: SeenRecord, cashier: int | None) -> None:
@@ -222,14 +228,26 @@ class _Reader:
 
     def _start_group(self, record: SeenRecord, kind: str, declared_cents: int | None) -> None:
         group = self._group
-        if group is not None and (kind, group.kind, group.tallies) == ("checkpoint", SURPRISE, []):
-            group.declared_cents = declared_cents  # the pad has no mark for a surprise count
+        is_begun = group is not None and group.kind == SURPRISE and not group.tallies
+        if group is not None and is_begun and kind in ("checkpoint", SURPRISE):
+            group.declared_cents = declared_cents  # somebody decided it, and it is keyed too
             return
         self._end_group()
         session = self.session(record)
         if kind == "opening_float" and (session.opening is not None or session.close is not None):
             session = self._start(record)
         self._begin(session, CountGroup(kind, record.occurred_ms, declared_cents), record)
+
+    def _surprise(self, record: SeenRecord, who: int | None) -> None:
+        """Whoever has the drawer cannot surprise it: that is a checkpoint."""
+        session = self.session(record)
+        if who is None or who == session.holder_at(record.occurred_ms):
+            text = "a surprise count by who had the drawer is a checkpoint"
+            session.note("surprise_by_its_cashier", record.occurred_ms, text)
+            self._start_group(record, "checkpoint", None)
+            return
+        self._start_group(record, SURPRISE, None)
+        session.groups[-1].by = session.groups[-1].by or f"cashier {who}"
 
     def _begin(self, session: DrawerSession, group: CountGroup, record: SeenRecord) -> None:
         """A count at the pad."""

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from gateway.office.custody import custody_of
+from gateway.office.decided_facts import reopening_facts, surprise_counts
 from gateway.office.final import open_points
 from gateway.office.policy import session_facts
 from gateway.office.reconcile import reconcile
@@ -366,3 +367,57 @@ def test_a_recount_of_a_session_that_was_closed_twice_and_opened_again_stands_al
 
     assert [25000] == [group.counted_cents for group in session.counts("close")]
     assert [25000, 24970, 25000] == [g.counted_cents for g in session.groups if g.kind == "close"]
+
+
+# --- the same by marks of the pad -----------------------------------------------------------------
+
+
+def test_the_marks_of_the_pad_suspend_resume_and_end_a_session():
+    tape = day().mark(600, "suspend").mark(700, "resume").mark(990, "end")
+    at_end = only(tape)
+    session = only(tape.count(1000, "close", 20000))
+
+    assert ("ended", "counted", []) == (at_end.state, session.state, session.remarks)
+    assert [(600, 700)] == [
+        ((each.from_ms - DAY_MS) // MINUTE_MS, (each.until_ms - DAY_MS) // MINUTE_MS)
+        for each in session.suspended
+    ]
+
+
+def test_a_mark_in_a_wrong_state_is_refused_with_its_reason():
+    session = only(day().mark(600, "resume").count(1000, "close", 20000).mark(1010, "suspend"))
+
+    assert ["resume_refused", "suspend_after_close"] == kinds(session)
+    assert [] == session.suspended
+
+
+def test_a_surprise_count_on_the_pad_says_who_counted():
+    tape = day().count(700, "surprise", 20000, value=12).count(1000, "close", 20000)
+    session = only(tape)
+
+    assert [("surprise", 20000, "cashier 12")] == [
+        (group.kind, group.counted_cents, group.by) for group in session.counts("surprise")
+    ]
+    assert (1, []) == (surprise_counts(session), session.remarks)
+
+
+def test_nobody_surprises_the_own_drawer():
+    session = only(day().count(700, "surprise", 20000, value=7).count(1000, "close", 20000))
+
+    assert (0, ["surprise_by_its_cashier"]) == (surprise_counts(session), kinds(session))
+    assert ["opening_float", "checkpoint", "close"] == [group.kind for group in session.groups]
+
+
+def test_a_surprise_count_that_is_decided_and_keyed_is_one_count():
+    tape = day().count(700, "surprise", 20000, value=12).count(1000, "close", 20000)
+    session = only(tape, Decided().add(699, "surprise", who="jo"))
+
+    assert ["jo"] == [group.by for group in session.counts("surprise")]
+    assert [] == session.remarks
+
+
+def test_the_facts_of_a_reopening_name_both_people():
+    decided = Decided().closed(1050).add(1060, "reopen", second="jo")
+    (facts,) = reopening_facts(only(day().count(1000, "close", 20000), decided), "w1/1")
+
+    assert ("decision/5", "w1/1", ["kim", "jo"]) == (facts.ref, facts.session, facts.by)
