@@ -67,6 +67,8 @@ def decide(ledger: Ledger, site: Site, wanted: Wanted, now_ms: int) -> Decided:
         session, people = proof.session, site.config.people
         refused = _refused(proof, people, wanted)
         content = {**wanted.content, **_content(proof, people, wanted)}
+        if session.last_ms > now_ms:  # the board's clock is ahead of ours
+            content = {**content, "after_ms": session.last_ms}
         kind, state = wanted.kind, next_state(session.state, wanted.kind) or session.state
         if refused is not None:
             content = {**content, "asked": kind, "state": session.state, "why": str(refused)}

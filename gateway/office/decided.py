@@ -1,9 +1,10 @@
 """Decisions of people among the records of a drawer session: when each takes effect, and what it
 does. Pure.
 
-Records have an order of their own (epoch, seq); a decision has a time. It stands before the first
-record of its session that is later, and after those that are not; among decisions the order is that
-in which they were made. A decision that the state machine does not take there is told, and changes
+Records have an order of their own (epoch, seq); a decision has a time, and never one before the
+records that were on the table when it was made. It stands before the first record of its session
+that is later, and after those that are not; among decisions the order is that in which they were
+made. A decision that the state machine does not take there is told, and changes
 nothing.
 
 suspend, resume    from then on nothing is expected to happen at the drawer; and again something
@@ -57,7 +58,9 @@ class Waiting:
         """The session that runs now holds this record: the decisions that name it are its."""
         if self._by_key:
             theirs = self._by_key.pop((epoch, seq), [])
-            times = accumulate((each.at_ms for each in theirs), max)  # a clock may have been set
+            # a clock may have been set; a board's may be ahead of who decided after its records
+            seen = (max(each.at_ms, each.told.get("after_ms", 0)) for each in theirs)
+            times = accumulate(seen, max)
             self._due += zip(times, theirs, strict=True)
 
     def pop_before(self, at_ms: int | None) -> Iterator[Decision]:

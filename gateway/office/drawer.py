@@ -192,6 +192,7 @@ class DrawerSession:
     remarks: list[Remark] = field(default_factory=list)
     instruments: dict[str, str] = field(default_factory=dict)  # name: evidence level of its driver
     key: tuple[int, int] = (0, 0)  # epoch and seq of its first record: what decisions name it by
+    last_ms: int = 0  # the latest time that a record of it states
     by_hand: dict[str, Declared] = field(default_factory=dict)  # by tender: what a decision says
     declarations: list[Declared] = field(default_factory=list)  # all of them, in order
     hand_overs: list[HandOver] = field(default_factory=list)

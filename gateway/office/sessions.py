@@ -129,6 +129,8 @@ class _Reader:
         if record.kind in ("mark", "tally", "tape", "drawer"):
             self._moved_ms = record.occurred_ms
         if self._sessions:
+            session = self._sessions[-1]
+            session.last_ms = max(session.last_ms, record.occurred_ms)
             self._waiting.found(record.epoch, record.seq)
 
     def finish(self) -> list[DrawerSession]:
