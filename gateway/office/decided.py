@@ -89,7 +89,11 @@ def take_effect(session: DrawerSession, decision: Decision, was: str) -> CountGr
     elif decision.kind == "declare":
         _declare(session, decision)
     elif decision.kind == "stands":
-        set_aside(session, stands=told["count"])
+        if any(g.kind == "close" and g.ref == told["count"] for g in session.groups):
+            set_aside(session, stands=told["count"])
+        else:
+            text = f"decided by {decision.who}: {told['count']} stands, which is no closing count"
+            session.note("decision_refused", decision.at_ms, text)
     elif decision.kind == "reopen":
         session.reopenings.append(decision)
     return None
@@ -160,7 +164,7 @@ def begin_count(session: DrawerSession, group: CountGroup) -> None:
 
 def hand_over(session: DrawerSession, at_ms: int, ref: str, to: int) -> None:
     """Somebody else signed on in an open session."""
-    holder = session.hand_overs[-1].to_cashier if session.hand_overs else session.cashier
+    holder = session.last_holder
     assert holder is not None
     last = session.groups[-1]
     gave = last if _is_hand_over_count(last, at_ms - last.started_ms) else None

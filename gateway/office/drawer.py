@@ -238,6 +238,11 @@ class DrawerSession:
             return None
         return [cents for tape in self.tapes if not tape.replaced for cents in tape.lines_cents]
 
+    @property
+    def last_holder(self) -> int | None:
+        """Who signed on last, with or without counts."""
+        return self.hand_overs[-1].to_cashier if self.hand_overs else self.cashier
+
     def holder_at(self, at_ms: int) -> int | None:
         """Whose drawer it was then: a hand-over with both counts changes that."""
         holder = self.cashier

@@ -212,8 +212,10 @@ class _Reader:
         if session.close is not None:
             self._end_group()
             session = self._start(record)
-        elif session.cashier is not None and session.cashier != cashier and session.groups:
+        elif session.groups and session.last_holder not in (None, cashier):
             hand_over(session, record.occurred_ms, _ref(record), cashier or 0)
+            return
+        elif session.hand_overs:
             return
         self._cashier = session.cashier = cashier
 

@@ -421,3 +421,32 @@ def test_the_facts_of_a_reopening_name_both_people():
     (facts,) = reopening_facts(only(day().count(1000, "close", 20000), decided), "w1/1")
 
     assert ("decision/5", "w1/1", ["kim", "jo"]) == (facts.ref, facts.session, facts.by)
+
+
+def test_a_drawer_that_was_handed_back_is_the_first_cashiers_again():
+    tape = day()
+    for minute, cashier in ((700, 8), (800, 7)):
+        tape.count(minute, "checkpoint", 20000).mark(minute + 2, "sign_on", cashier)
+        tape.count(minute + 3, "checkpoint", 20000)
+    session = only(tape.count(1000, "close", 20000))
+
+    assert [(7, 8, True), (8, 7, True)] == [
+        (each.from_cashier, each.to_cashier, each.is_counted) for each in session.hand_overs
+    ]
+    assert [7, 8, 7] == [session.holder_at(DAY_MS + at * MINUTE_MS) for at in (600, 750, 900)]
+    assert (7, []) == (session.cashier, session.remarks)
+
+
+def test_who_signs_on_again_hands_nothing_over():
+    tape = day().count(700, "checkpoint", 20000).mark(702, "sign_on", 8)
+    tape.count(703, "checkpoint", 20000).mark(720, "sign_on", 8).count(1000, "close", 20000)
+
+    assert (1, []) == (len(only(tape).hand_overs), only(tape).remarks)
+
+
+def test_a_decision_for_a_count_that_is_no_closing_count_changes_nothing():
+    ref = only(closed_twice()).opening.ref
+    session = only(closed_twice(), Decided().add(1100, "stands", count=ref))
+
+    assert [25000, 24970] == [group.counted_cents for group in session.counts("close")]
+    assert "decision_refused" in kinds(session)
