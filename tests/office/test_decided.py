@@ -198,6 +198,8 @@ def test_a_hand_over_without_both_counts_is_a_finding(gives, takes):
 
     assert ["handover_without_count"] == kinds(session)
     assert (gives, takes) == (bool(facts.closing_ref), bool(facts.opening_ref))
+    by_another = posting("R2", 800, 1000, cashier_id="8")
+    assert "other_cashier" in [remark.kind for remark in proved(session, by_another).remarks]
 
 
 def test_a_count_of_hours_before_is_no_hand_over_count():
