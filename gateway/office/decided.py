@@ -31,7 +31,7 @@ from gateway.office.drawer import (
     DrawerSession,
     HandOver,
 )
-from gateway.office.states import REOPENED, SETTLED
+from gateway.office.states import SETTLED
 
 # What a person decides, and the steps after a count that the close will make of decisions.
 COUNTING = (SURPRISE, "recount")
@@ -69,9 +69,9 @@ class Waiting:
             yield self._due.pop(0)[1]
 
 
-def take_effect(session: DrawerSession, decision: Decision, was: str) -> CountGroup | None:
+def take_effect(session: DrawerSession, decision: Decision) -> CountGroup | None:
     """What a decision does that the state machine has taken; the count that it opens for the
-    machines, if it does. `was`: the state before it.
+    machines, if it does.
     """
     told = decision.told
     if decision.kind == SURPRISE:
@@ -80,8 +80,7 @@ def take_effect(session: DrawerSession, decision: Decision, was: str) -> CountGr
         return None if "cents" in told else group
     if decision.kind == "recount":
         before = _whole_drawer(session)
-        if was == REOPENED:
-            set_aside(session)
+        _set_aside_reopened(session)
         if before is not None:
             again = CountGroup(before.kind, decision.at_ms, before.declared_cents, is_recount=True)
             again.replaces = before
@@ -96,6 +95,7 @@ def take_effect(session: DrawerSession, decision: Decision, was: str) -> CountGr
             session.note("decision_refused", decision.at_ms, text)
     elif decision.kind == "reopen":
         session.reopenings.append(decision)
+        session.to_be_counted = True
     return None
 
 
@@ -143,6 +143,13 @@ def set_aside(session: DrawerSession, stands: str = "") -> None:
             group.replaced = True
 
 
+def _set_aside_reopened(session: DrawerSession) -> None:
+    """The first count after a reopening stands alone, whatever was declared in between."""
+    if session.to_be_counted:
+        set_aside(session)
+        session.to_be_counted = False
+
+
 def begin_count(session: DrawerSession, group: CountGroup) -> None:
     """What a count at the pad means after decisions. Before its step in the state machine."""
     name = group.kind.replace("_", " ")
@@ -150,8 +157,8 @@ def begin_count(session: DrawerSession, group: CountGroup) -> None:
         group.replaced = True
         text = f"{name} after the session was closed or given for review: listed, in no sum"
         session.note("count_after_review", group.started_ms, text)
-    elif session.state == REOPENED and group.kind == "close":
-        set_aside(session)
+    elif group.kind == "close":
+        _set_aside_reopened(session)
     if session.is_suspended_at(group.started_ms):
         text = f"{name} while the session was suspended"
         session.note("count_while_suspended", group.started_ms, text)

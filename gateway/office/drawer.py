@@ -199,6 +199,7 @@ class DrawerSession:
     suspended: list[Suspended] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)  # about it, the refused ones too
     reopenings: list[Decision] = field(default_factory=list)  # those of them that opened it again
+    to_be_counted: bool = False  # opened again, and no closing count since
 
     def counts(self, *kinds: str) -> list[CountGroup]:
         """Groups of these kinds that stand (not replaced by a recount), in order."""

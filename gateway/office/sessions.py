@@ -180,7 +180,7 @@ class _Reader:
                 continue
             if kind in COUNTING:
                 self._end_group()
-            self._group = take_effect(session, decision, was) or self._group
+            self._group = take_effect(session, decision) or self._group
 
     # --- marks ------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from gateway.business_day import local_time
+from gateway.business_day import local_date, local_time
 from gateway.facts.decisions import REFUSED, Decision
 from gateway.money import format_cents, format_signed
 from gateway.office.drawer import CountGroup, DrawerSession
@@ -113,10 +113,14 @@ def record_lines(record: Json, zone: zoneinfo.ZoneInfo) -> Iterator[str]:
 
 
 def record_rows(record: Json, zone: zoneinfo.ZoneInfo) -> Iterator[Row]:
-    """The same as rows, each kind by itself."""
+    """The same as rows, each kind by itself. A time of another day than that on which the session
+    began has its date. `record`: with started_ms, as reports and `session_summary` have it.
+    """
+    began = local_date(record["started_ms"], zone)
 
     def at(at_ms: int) -> str:
-        return local_time(at_ms, zone)
+        date = local_date(at_ms, zone)
+        return local_time(at_ms, zone) if date == began else f"{date} {local_time(at_ms, zone)}"
 
     for each in record["counts"]:
         name = each["kind"].replace("_", " ") + (" recount" if each["recount"] else "")

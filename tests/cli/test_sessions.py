@@ -199,7 +199,7 @@ def test_a_reopening_keeps_the_figures_from_before_on_every_form_of_the_report(c
         assert "cash expected 255.00, counted 250.00, \N{MINUS SIGN}5.00" in form
         assert "close 250.00 machine, does not stand" in form
         assert "close recount 255.00 by hand by lee" in form
-        assert "reopen, by kim and jo (bag found)" in form
+        assert "2026-11-21 06:00:00 reopen, by kim and jo (bag found)" in form
 
 
 @pytest.mark.parametrize("kind", ["surprise", "stands"])

@@ -357,9 +357,12 @@ def test_a_session_is_opened_again_the_next_day_when_another_one_has_begun():
     assert "opening_counted" == second.state
 
 
+@pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_a_recount_of_a_session_that_was_closed_twice_and_opened_again_stands_alone(by_hand):
+def test_the_recount_of_a_session_closed_twice_and_opened_again_stands_alone(by_hand, declared):
     decided = Decided().closed(1050).add(1060, "reopen")
+    if declared:
+        decided.add(1070, "declare", tender="card", cents=1)
     tape = closed_twice()
     if by_hand:
         decided.add(1100, "recount", cents=25000)
