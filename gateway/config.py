@@ -21,14 +21,18 @@ from gateway.policy_tables import Policy
 from gateway.toml_file import Placed, text_of, told, values_of
 from gateway.toml_problems import did_you_mean, locate, pointed
 from gateway.toml_tables import (
+    Fault,
     TableError,
     boolean,
     fields_of,
     integer,
+    one_of,
     read_table,
     string,
     table,
+    tables,
     time_of_day,
+    toml_key,
     toml_value,
 )
 from protocol import topics
@@ -37,6 +41,8 @@ from protocol.compat import ProtocolError
 FILE_BYTES_MAX = 1_000_000
 WINDOWS_MAX = 500
 WORKERS_MAX = 32
+ROLES = ("cashier", "supervisor", "auditor")
+LOGIN = re.compile(r"[a-z][a-z0-9._-]{0,31}", re.ASCII)
 RECEIPT_SCOPES = ("source", "window", "day", "window-day")
 SERVICES_MAX = 200
 TLS_PORT = 8883  # registered with IANA for MQTT over TLS
@@ -90,6 +96,15 @@ class Posted:
 
 
 @dataclass(frozen=True)
+class Person:
+    """Somebody who decides, under a login name. (Nobody proves yet who they are.)"""
+
+    role: Annotated[str, one_of(*ROLES)]
+    # the number that this person keys on the pad and that the cashiering system knows; 0: none
+    cashier: Annotated[int, integer(0, 1_099_511_627_775)] = 0
+
+
+@dataclass(frozen=True)
 class LedgerTable:
     """Where the ledger is. Passwords are libpq's business: ~/.pgpass, or passfile= in the url."""
 
@@ -128,6 +143,7 @@ class Config:
     broker: Annotated[Broker, table(Broker)] = Broker()
     policy: Policy = field(default_factory=shipped_policy)  # of policy.toml, not of this file
     posted: Annotated[Posted, table(Posted)] = Posted()
+    people: Annotated[dict[str, Person], _logins, tables(Person)] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -232,7 +248,7 @@ def show(site: Site) -> str:
         lines += [
             "",
             f"[{name}]",
-            *(f"{key} = {toml_value(value)}" for key, value in inner.items()),
+            *(f"{toml_key(key)} = {toml_value(value)}" for key, value in inner.items()),
         ]
     return "\n".join(lines) + "\n"
 
@@ -301,6 +317,17 @@ def _services(value: Any) -> tuple[str, ...]:
         raise ValueError(f"not a list of at most {SERVICES_MAX} names")
     is_string = string(1, 40)
     return tuple(is_string(service) for service in value)
+
+
+def _logins(values: Any) -> Any:
+    faults = [
+        Fault((str(name),), "value", "not a login name: a-z first, then a-z, 0-9, '.', '_', '-'")
+        for name in (values if isinstance(values, dict) else ())
+        if not LOGIN.fullmatch(str(name))
+    ]
+    if faults:
+        raise TableError(faults)
+    return values
 
 
 def _currency(value: str) -> str:

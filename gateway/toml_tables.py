@@ -223,6 +223,9 @@ def toml_value(value: object) -> str:
         return f'"{value.isoformat()}"'
     if isinstance(value, tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        inner = ", ".join(f"{toml_key(name)} = {toml_value(each)}" for name, each in value.items())
+        return f"{{ {inner} }}"
     text = "" if value is None else str(value)
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 

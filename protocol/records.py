@@ -55,7 +55,7 @@ FIELDS = (
     "33:symbol:text:4\n"  # + - <> (subtotal) * (total) # (non-add) GT E C
     # what the cashier keyed:
     "40:mark:choice:sign_on,opening_float,drop,checks_tape,close,recount,void_last_batch,checkpoint,done,card_total,"
-    "money_order,other\n"
+    "money_order,other,suspend,resume,surprise,end\n"
     # what was keyed with the mark: cashier number or declared minor units
     "41:value:uint:1099511627775\n"
     # of the instrument:

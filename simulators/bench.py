@@ -7,8 +7,8 @@ recognises.
     key 12.34+             press keys: an amount, total, subtotal, 396#
     key keys MARK 5 C      press these keys, wrong ones too
     mark close             key a mark: opening_float drop checks_tape close
-                             recount void_last_batch checkpoint done
-    mark drop 1500         key a mark with its value: card_total, money_order, other
+                             recount void_last_batch checkpoint done suspend resume end
+    mark drop 1500         key a mark with its value: card_total, money_order, other, surprise
                              and sign_on need one, opening_float and drop may have one
     break bills jam        the next batch of a machine goes wrong
     power off | on         cut the board's power, give it back

@@ -25,12 +25,13 @@ VALUE_MAX = limit_of("value")
 _KEYED_CHARS_MAX = const(24)  # of a value, wrong keys and noughts in front included
 _IDLE_MS = const(60000)  # a mark begun and left lying would swallow the next keys
 
-# the marks of the keys 1 to 9, 0, 00 and 000 are numbers 1 to 12 of limit_of("mark"), looked up at
-# each key: kept, their names are 700 bytes of heap
-_PAGES = const(6)  # of the display: two marks each
-# sign_on, opening_float, drop, card_total, money_order, other
-_MAY_HAVE_VALUE = const((1, 2, 3, 10, 11, 12))
-_MUST_HAVE_VALUE = const((1, 10, 11, 12))
+# the marks of the keys 1 to 9, 0, 00, 000 and _MORE are numbers 1 to 16 of limit_of("mark"), looked
+# up at each key: kept, their names are 700 bytes of heap
+_MORE = const(".+#-")
+_PAGES = const(8)  # of the display: two marks each
+# opening_float, drop; and sign_on, card_total, money_order, other, surprise
+_MAY_HAVE_VALUE = const((2, 3))
+_MUST_HAVE_VALUE = const((1, 10, 11, 12, 15))
 
 
 class TenKey:
@@ -105,8 +106,8 @@ class TenKey:
 
 
 def _key_of(number: int) -> str:
-    """The key of a mark: 1 to 9, then 0, 00 and 000."""
-    return "0" * (number - 9) or str(number)
+    """The key of a mark: 1 to 9, then 0, 00 and 000, then those of _MORE."""
+    return _MORE[number - 13] if number > 12 else "0" * (number - 9) or str(number)
 
 
 def tape_text(line: dict) -> str:
@@ -147,9 +148,12 @@ class Marks:
                 return self.refuse("no mark")
             if key == "<>":
                 return self._ask("", -self._number % _PAGES)
-            if not key.isdigit():
+            if key.isdigit():
+                self._number = int(key) or 9 + len(key)
+            elif key in _MORE:
+                self._number = 13 + _MORE.find(key)
+            else:
                 return self._ask("error", -1 - self._number)
-            self._number = int(key) or 9 + len(key)
         elif key == "BS":
             if not self._value:
                 return self._ask("", 0)
@@ -187,10 +191,10 @@ class Marks:
 
     def _judge(self, is_whole: bool) -> str:
         """What is wrong with the value, "" for nothing."""
-        value = self._value
+        value, must = self._value, self._number in _MUST_HAVE_VALUE
         if not value:
-            return " needs a value" if is_whole and self._number in _MUST_HAVE_VALUE else ""
-        if self._number not in _MAY_HAVE_VALUE:
+            return " needs a value" if is_whole and must else ""
+        if not must and self._number not in _MAY_HAVE_VALUE:
             return " takes no value"
         if not value.isdigit():
             return " takes digits only"

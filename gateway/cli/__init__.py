@@ -17,8 +17,8 @@ from gateway.store.engine import StorageBusy, is_other_schema
 
 # in the order of till --help
 AREAS = (
-    "setup", "devices", "serving", "office", "policy", "keeping", "ledger", "incidents", "audit",
-    "fleet", "commands", "instruments", "learn", "simulated",
+    "setup", "devices", "serving", "office", "sessions", "policy", "keeping", "ledger", "incidents",
+    "audit", "fleet", "commands", "instruments", "learn", "simulated",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ boards_app = typer.Typer(help="What hardware is declared.", no_args_is_help=True
 broker_app = typer.Typer(help="The installed broker.", no_args_is_help=True)
 device_app = typer.Typer(help="The devices and their keys.", no_args_is_help=True)
 ledger_app = typer.Typer(help="Where the ledger is.", no_args_is_help=True)
+session_app = typer.Typer(help="Drawer sessions and decisions.", no_args_is_help=True)
 sim_app = typer.Typer(help="Simulated parts, for tests and training.", no_args_is_help=True)
 instrument_app = typer.Typer(help="What is known of the machines that count.", no_args_is_help=True)
 app.add_typer(boards_app, name="boards")
@@ -33,6 +34,7 @@ app.add_typer(broker_app, name="broker")
 app.add_typer(device_app, name="device")
 app.add_typer(instrument_app, name="instrument")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(session_app, name="session")
 app.add_typer(sim_app, name="sim")
 
 # readable=False on every path: our own message says which access is missing and how to give it.

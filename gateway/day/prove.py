@@ -10,13 +10,14 @@ neighbouring days keep what is in their custody.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
+from gateway.day.decided import decisions_around, unplaced
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.facts.postings import Unsettled as Refused
@@ -26,6 +27,7 @@ from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
 from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
+from gateway.office.posting_clock import Offset, office_clock
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import IDLE_MS, drawer_sessions
 from gateway.office.tenders import Tender, tenders_of, void_targets
@@ -129,10 +131,12 @@ def prove_day(
     proofs: list[ProvedSession] = []
     held_in: list[Tender] = []
     idle: list[str] = []
-    for window in [*declared, *unassigned]:
-        found, held = _prove_window(
-            _Window(ledger, window, zone, currency, cash), business_date, missing
-        )
+    proved = _prove_windows(
+        [_Window(ledger, window, zone, currency, cash) for window in [*declared, *unassigned]],
+        business_date,
+        missing,
+    )
+    for window, (found, held) in proved.items():
         proofs += found
         held_in += held
         if not found and not held:
@@ -149,9 +153,10 @@ def prove_day(
         quarantined=[
             {"file": each.file, "line": each.file_line, "reason": each.reason} for each in refused
         ],
-        open_points=open_points(
-            [proof.reconciliation for proof in proofs], bool(posted), len(refused)
-        ),
+        open_points=[
+            *open_points([proof.reconciliation for proof in proofs], bool(posted), len(refused)),
+            *unplaced(ledger.db, business_date, [p.reconciliation.session for p in proofs]),
+        ],
         gaps=ledger.gaps(from_ms),
         incidents=ledger.incidents(from_ms),
         ledger_n=n,
@@ -159,6 +164,19 @@ def prove_day(
         unassigned=unassigned,
         checkpoint=_checkpoint(ledger, business_date),
     )
+
+
+def prove_window(
+    ledger: Ledger,
+    window: str,
+    business_date: str,
+    zone: zoneinfo.ZoneInfo,
+    currency: str = "USD",
+    cash: str = "none",
+) -> list[ProvedSession]:
+    """The proofs of one window's drawer sessions of a business day, as `prove_day` has them."""
+    around = _Window(ledger, window, zone, currency, cash)
+    return _prove_window(around, business_date, Unsettled())[0]
 
 
 def _told(refused: Refused) -> str:
@@ -182,6 +200,23 @@ def _checkpoint(ledger: Ledger, business_date: str) -> dict[str, Any] | None:
     return None
 
 
+def _prove_windows(
+    windows: Sequence[_Window], business_date: str, unsettled: Unsettled
+) -> dict[str, tuple[list[ProvedSession], list[Tender]]]:
+    """{window: what `_prove_window` says of it}. A window whose drawers show nothing of the posting
+    system's clock is proved again by what the others show.
+    """
+    found = {each.window: _prove_window(each, business_date, unsettled) for each in windows}
+    every = [proof.reconciliation for proofs, _ in found.values() for proof in proofs]
+    clock = office_clock((each.session, each.in_drawer) for each in every)
+    for around in windows if clock else ():
+        proofs, _ = found[around.window]
+        if not all(proof.reconciliation.clock_offset_ms for proof in proofs):
+            around.clock = clock
+            found[around.window] = _prove_window(around, business_date, unsettled)
+    return found
+
+
 def _prove_window(
     around: _Window, business_date: str, unsettled: Unsettled
 ) -> tuple[list[ProvedSession], list[Tender]]:
@@ -201,7 +236,8 @@ def _prove_window(
         before = float_of(sessions[index - 1]) if index else None
         proofs.append(
             around.proved(
-                reconcile(session, held, business_date, claimed, before, around.cash), unsettled
+                reconcile(session, held, business_date, claimed, before, around.cash, around.clock),
+                unsettled,
             )
         )
     in_earlier, loose = around.held_before(business_date, custody.loose)
@@ -225,6 +261,7 @@ class _Window:
     ) -> None:
         self.window, self.zone = window, zone
         self._ledger, self._currency, self.cash = ledger, currency, cash
+        self.clock: dict[str, Offset] = {}  # of the posting systems, as the day shows them
         self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
 
     def date_of(self, at_ms: int) -> str:
@@ -235,7 +272,8 @@ class _Window:
         """Those of the date, whole, and of what else lies in its reach."""
         from_ms, until_ms = day_bounds(business_date, self.zone)
         records = self._ledger.records(from_ms - REACH_MS, until_ms + REACH_MS, self.window)
-        return drawer_sessions(records, self._currency, self._epochs, self.date_of)
+        decided = decisions_around(self._ledger.db, business_date, self.window)
+        return drawer_sessions(records, self._currency, self._epochs, self.date_of, decided)
 
     def tenders(self, business_date: str) -> list[Tender]:
         """Those of the date, and those that were posted in its reach."""

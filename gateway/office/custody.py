@@ -102,7 +102,11 @@ def _by_time(
 def _is_theirs(sessions: Sequence[DrawerSession], tender: Tender, at: int | None) -> bool:
     """Whether the session that ran is that of the cashier who posted it."""
     number = cashier_number(tender)
-    return at is not None and number is not None and sessions[at].cashier == number
+    return (
+        at is not None
+        and number is not None
+        and number in (sessions[at].cashier, sessions[at].holder_at(tender.posted_ms))
+    )
 
 
 def _session_ids(
@@ -136,7 +140,9 @@ def _by_cashier(
     one that ran.
     """
     number = cashier_number(tender)
-    if number is None or (at is not None and sessions[at].cashier in (None, number)):
+    if number is None or _is_theirs(sessions, tender, at):
+        return at
+    if at is not None and sessions[at].cashier is None:
         return at
     today = date_of(tender.posted_ms)
     theirs = [

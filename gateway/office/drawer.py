@@ -6,19 +6,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.office.states import ISSUED
+from gateway.facts.decisions import Decision
+from gateway.office.states import ISSUED, SUSPENDED, next_state
 
 GROUP_MARKS = ("opening_float", "drop", "checkpoint", "close")
+SURPRISE = "surprise"  # a count of the whole drawer by a second person, who says so by a command
+COUNTS = (*GROUP_MARKS, SURPRISE)
 
 
 WHOLE_DRAWER = (
     "opening_float",
     "checkpoint",
     "close",
+    SURPRISE,
 )  # counts of everything in the drawer: they bound the intervals
 
 
-BY_HAND = ("checkpoint", "close")  # where an amount keyed with the mark is a count
+BY_HAND = ("checkpoint", "close", SURPRISE)  # where an amount keyed with the mark is a count
 
 
 Rows = tuple[tuple[int, int], ...]  # (denomination in cents, pieces)
@@ -51,12 +55,25 @@ class Tally:
 class CountGroup:
     """The tallies between a mark and the next one."""
 
-    kind: str  # one of GROUP_MARKS; a recount has the kind of what it replaces
+    kind: str  # one of COUNTS; a recount has the kind of what it replaces
     started_ms: int
     declared_cents: int | None
     is_recount: bool = False
     replaced: bool = False
     tallies: list[Tally] = field(default_factory=list)
+    ref: str = ""  # what states it: the record "w1/9/41", or "decision/3"
+    by: str = ""  # who counted, where a decision says so; else whoever was at the pad
+    hand_cents: int | None = None  # what that person counted by hand
+    replaces: CountGroup | None = None  # what a recount was made in place of
+
+    def chain(self) -> list[CountGroup]:
+        """Every count that was made in place of this one, and itself last: the first one is never
+        erased.
+        """
+        found = [self]
+        while (before := found[0].replaces) is not None:
+            found.insert(0, before)
+        return found
 
     @property
     def machine_cents(self) -> int | None:
@@ -67,8 +84,11 @@ class CountGroup:
     @property
     def counted_cents(self) -> int | None:
         """As the machines counted; as keyed where none did, but for a float, whose keyed amount is
-        what was issued, and for a drop, whose keyed amount is what its bag declares.
+        what was issued, and for a drop, whose keyed amount is what its bag declares. What a
+        decision says that somebody counted by hand is a count of any kind.
         """
+        if self.machine_cents is None and self.hand_cents is not None:
+            return self.hand_cents
         if self.machine_cents is None and self.kind in BY_HAND:
             return self.declared_cents
         return self.machine_cents
@@ -120,6 +140,42 @@ class DrawerOpening:
 
 
 @dataclass
+class Declared:
+    """The total of a tender as somebody said it, on the pad or by a decision."""
+
+    tender: str
+    at_ms: int
+    cents: int
+    by: str = ""  # who decided it by hand; empty: keyed on the pad
+    reason: str = ""
+
+
+@dataclass
+class HandOver:
+    """One cashier gave an open drawer to another. The counts: None where nobody made one."""
+
+    at_ms: int
+    ref: str  # the record of the sign-on
+    from_cashier: int
+    to_cashier: int
+    gave: CountGroup | None = None
+    took: CountGroup | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether who gave and who took both counted the drawer."""
+        return None not in (self.gave, self.took)
+
+
+@dataclass
+class Suspended:
+    """A stretch in which nothing is expected to happen at the drawer. None: it still lasts."""
+
+    from_ms: int
+    until_ms: int | None = None
+
+
+@dataclass
 class DrawerSession:
     """One cashier, one drawer, open to close."""
 
@@ -135,6 +191,15 @@ class DrawerSession:
     openings: list[DrawerOpening] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     instruments: dict[str, str] = field(default_factory=dict)  # name: evidence level of its driver
+    key: tuple[int, int] = (0, 0)  # epoch and seq of its first record: what decisions name it by
+    last_ms: int = 0  # the latest time that a record of it states
+    by_hand: dict[str, Declared] = field(default_factory=dict)  # by tender: what a decision says
+    declarations: list[Declared] = field(default_factory=list)  # all of them, in order
+    hand_overs: list[HandOver] = field(default_factory=list)
+    suspended: list[Suspended] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)  # about it, the refused ones too
+    reopenings: list[Decision] = field(default_factory=list)  # those of them that opened it again
+    to_be_counted: bool = False  # opened again, and no closing count since
 
     def counts(self, *kinds: str) -> list[CountGroup]:
         """Groups of these kinds that stand (not replaced by a recount), in order."""
@@ -149,7 +214,7 @@ class DrawerSession:
     @property
     def close(self) -> CountGroup | None:
         """The closing count, the first one where the drawer was closed again: which one stands
-        instead is for a supervisor to say.
+        instead is for a supervisor to say. (Then the others no longer stand.)
         """
         groups = self.counts("close")
         return groups[0] if groups else None
@@ -160,15 +225,8 @@ class DrawerSession:
         return max([self.started_ms, *(group.started_ms for group in self.groups)])
 
     def attempts(self, count: CountGroup) -> list[CountGroup]:
-        """Every count that was made in place of this one, and itself, in order: the first one is
-        never erased.
-        """
-        found: list[CountGroup] = []
-        for group in self.groups:
-            found = [*found, group] if group.is_recount else [group]
-            if group is count:
-                break
-        return found
+        """See CountGroup.chain."""
+        return count.chain()
 
     @property
     def closed_ms(self) -> int | None:
@@ -180,6 +238,38 @@ class DrawerSession:
         if not self.tapes:
             return None
         return [cents for tape in self.tapes if not tape.replaced for cents in tape.lines_cents]
+
+    @property
+    def last_holder(self) -> int | None:
+        """Who signed on last, with or without counts."""
+        return self.hand_overs[-1].to_cashier if self.hand_overs else self.cashier
+
+    def holder_at(self, at_ms: int) -> int | None:
+        """Whose drawer it was then: a hand-over with both counts changes that."""
+        holder = self.cashier
+        for each in self.hand_overs:
+            if each.is_counted and at_ms >= each.at_ms:
+                holder = each.to_cashier
+        return holder
+
+    def is_suspended_at(self, at_ms: int) -> bool:
+        """Whether nothing was expected to happen at the drawer then."""
+        return any(
+            each.from_ms <= at_ms and (each.until_ms is None or at_ms < each.until_ms)
+            for each in self.suspended
+        )
+
+    def move(self, event: str, at_ms: int) -> bool:
+        """The next state of the table; False where the event is refused."""
+        after = next_state(self.state, event)
+        if after is None:
+            return False
+        if event == "suspend":
+            self.suspended.append(Suspended(at_ms))
+        elif self.state == SUSPENDED and after != SUSPENDED:
+            self.suspended[-1].until_ms = at_ms
+        self.state = after
+        return True
 
     def note(self, kind: str, at_ms: int, text: str) -> None:
         """Add a remark."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.money import format_cents
 from gateway.office.reconcile import BALANCED, POSTED_ONLY, PROOF_MISSING, Reconciliation
+from gateway.office.states import REOPENED
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def _of_session(proof: Reconciliation) -> Iterator[OpenPoint]:
         yield point("not_closed", "its drawer was not closed")
     elif not session.groups:
         yield point("not_counted", "payments were posted and no drawer was counted")
+    if session.state == REOPENED:
+        yield point("reopened", "opened again: count or declare what was wrong")
     missing = [line.tender_type for line in proof.lines if line.status == PROOF_MISSING]
     if missing and session.close is not None:
         yield point("proof_missing", f"nobody declared: {', '.join(missing)}")

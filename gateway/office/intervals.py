@@ -9,11 +9,9 @@ two hands do not agree to the second.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median_low
+from typing import NamedTuple
 
 from gateway.office.drawer import WHOLE_DRAWER, CountGroup, DrawerSession, Remark
 from gateway.office.rounding import rounding_of
@@ -22,13 +20,6 @@ from gateway.office.tenders import Receipt, Tender
 # As near to the start of a count a receipt may be and yet belong to the other side: the sale was
 # rung up while the drawer was being counted.
 NEAR_COUNT_MS = 120_000
-# The clock of the posting system: so many receipts at least, of so many percent, and no nearer to
-# no offset at all than half of them.
-OFFSET_MATCHES_MIN = 6
-OFFSET_PERCENT_MIN = 60
-OFFSET_MIN_MS = 45_000
-OFFSET_MAX_MS = 900_000
-_OFFSET_WIDTH_MS = 20_000  # so far apart two receipts of one offset may be
 
 
 @dataclass(frozen=True)
@@ -172,6 +163,23 @@ def drops_between(session: DrawerSession, start: CountGroup, end: CountGroup) ->
 # --- over a count ---------------------------------------------------------------------------------
 
 
+class _By(NamedTuple):
+    """What a receipt is looked at by: see `place`."""
+
+    offset_ms: int
+    claimed: frozenset[Receipt]
+    cash: str
+
+
+class _Move(NamedTuple):
+    """A receipt that goes over the count that ends interval `end`."""
+
+    tender: Tender
+    end: int
+    source: int  # in which share it is
+    target: int
+
+
 def _moves(
     session: DrawerSession,
     bounds: Sequence[tuple[CountGroup, int]],
@@ -181,99 +189,82 @@ def _moves(
     cash: str,
 ) -> list[Remark]:
     """Move receipts over the count that they are next to, where exactly one of them explains what
-    both sides lack; in `shares`, and what is to be said of it. Behind the last count no money shows
-    that a receipt belongs there: what is short stays short.
+    both sides lack; in `shares`, and what is to be said of it. Several counts in a row may each
+    have one: all of them move or none, and nothing is left over. Behind the last count no money
+    shows that a receipt belongs there: what is short stays short.
     """
-    said = []
+    lacks = [
+        _interval(session, bounds, n, shares[n - 1], cash).over_short_cents
+        for n in range(1, len(bounds))
+    ]
+    said: list[Remark] = []
+    by = _By(offset_ms, claimed, cash)
     for n in range(1, len(bounds)):
-        count, _ = bounds[n]
-        is_last = n == len(bounds) - 1
-        before = _interval(session, bounds, n, shares[n - 1], cash).over_short_cents
-        behind = (
-            0 if is_last else _interval(session, bounds, n + 1, shares[n], cash).over_short_cents
-        )
-        if not before or (before < 0 if is_last else before + behind):
-            continue
-        # over before the count: a receipt after it was in the drawer already; short: not yet
-        source, target = (n, n - 1) if before > 0 else (n - 1, n)
-        fitting = [
-            tender
-            for tender in shares[source]
-            if tender.tender_type == "cash"
-            and tender.net_cents == abs(before)
-            and (
-                abs(tender.posted_ms - offset_ms - count.started_ms) <= NEAR_COUNT_MS
-                or (is_last and tender.receipt in claimed)
-            )
-        ]
-        if len(fitting) != 1:
-            continue
-        (tender,) = fitting
-        shares[source].remove(tender)
-        shares[target].append(tender)
-        shares[target].sort(key=lambda each: each.posted_ms)
-        side = "before" if before > 0 else "after"
-        name = count.kind.replace("_", " ")
-        text = (
-            f"receipt {tender.receipt_no} was posted close to the {name} and is counted {side} it:"
-            " its amount is exactly what both sides differ by"
-        )
-        said.append(Remark("moved_over_count", tender.posted_ms, text))
+        for move in _run_of_moves(bounds, shares, lacks, n, by):
+            shares[move.source].remove(move.tender)
+            shares[move.target].append(move.tender)
+            shares[move.target].sort(key=lambda each: each.posted_ms)
+            for at in (move.source, move.target):
+                if at < len(lacks):
+                    made = _interval(session, bounds, at + 1, shares[at], cash)
+                    lacks[at] = made.over_short_cents
+            said.append(_moved(move, bounds[move.end][0]))
     return said
 
 
-# --- the clock of the posting system --------------------------------------------------------------
-
-
-def clock_offset_ms(session: DrawerSession, tenders: Iterable[Tender]) -> tuple[int, int, int]:
-    """(how far the posting system's clock is ahead, by how many receipts, of how many): cash
-    receipts against drawer openings. 0 where they do not say that clearly.
+def _run_of_moves(
+    bounds: Sequence[tuple[CountGroup, int]],
+    shares: Sequence[Sequence[Tender]],
+    lacks: Sequence[int],
+    first: int,
+    by: _By,
+) -> list[_Move]:
+    """From this count on, one receipt over each, until no side lacks anything; none where that
+    does not come out.
     """
-    times = [t.posted_ms for t in tenders if t.tender_type == "cash" and not t.is_void]
-    opened = sorted(opening.opened_ms for opening in session.openings)
-    if min(len(times), len(opened)) < OFFSET_MATCHES_MIN:
-        return 0, 0, len(times)
-    at_nought = sum(_is_open_near(opened, at_ms) for at_ms in times)
-    if at_nought * 100 > len(times) * OFFSET_PERCENT_MIN:
-        return 0, at_nought, len(times)
-    # of each receipt, how far it is from each opening in reach
-    apart = [
-        [
-            at_ms - opened_ms
-            for opened_ms in opened[
-                bisect_left(opened, at_ms - OFFSET_MAX_MS) : bisect_right(
-                    opened, at_ms + OFFSET_MAX_MS
-                )
-            ]
+    found: list[_Move] = []
+    over = lacks[first - 1]
+    for n in range(first, len(bounds)):
+        is_last = n == len(bounds) - 1
+        if not over or (is_last and over < 0):
+            return []
+        # over before the count: a receipt after it was in the drawer already; short: not yet
+        source, target = (n, n - 1) if over > 0 else (n - 1, n)
+        taken = {id(move.tender) for move in found}
+        fitting = [
+            tender
+            for tender in shares[source]
+            if id(tender) not in taken and _fits(tender, bounds[n][0], abs(over), is_last, by)
         ]
-        for at_ms in times
-    ]
-    votes = Counter(step for each in apart for step in {ms // _OFFSET_WIDTH_MS for ms in each})
-    if not votes:
-        return 0, 0, len(times)
-    step = max(votes, key=lambda at: (votes[at] + votes[at + 1], -abs(at)))
-    middle_ms = (step + 1) * _OFFSET_WIDTH_MS
-    offset_ms = int(median_low(_around(apart, middle_ms)))
-    matched = _matching(apart, offset_ms)
-    is_clear = (
-        matched >= OFFSET_MATCHES_MIN
-        and matched * 100 >= len(times) * OFFSET_PERCENT_MIN
-        and at_nought * 2 <= matched
-        and abs(offset_ms) >= OFFSET_MIN_MS
+        if len(fitting) != 1:
+            return []
+        found.append(_Move(fitting[0], n, source, target))
+        over = 0 if is_last else lacks[n] + over
+        if not over:
+            return found
+    return []
+
+
+def _fits(
+    tender: Tender,
+    count: CountGroup,
+    cents: int,
+    is_last: bool,
+    by: _By,
+) -> bool:
+    near = abs(tender.posted_ms - by.offset_ms - count.started_ms) <= NEAR_COUNT_MS
+    return (
+        tender.tender_type == "cash"
+        and tender.net_cents + rounding_of((tender,), by.cash) == cents
+        and (near or (is_last and tender.receipt in by.claimed))
     )
-    return (offset_ms if is_clear else 0), matched, len(times)
 
 
-def _is_open_near(opened: Sequence[int], at_ms: int) -> bool:
-    place = bisect_left(opened, at_ms - _OFFSET_WIDTH_MS)
-    return place < len(opened) and opened[place] <= at_ms + _OFFSET_WIDTH_MS
-
-
-def _around(apart: Sequence[Sequence[int]], middle_ms: int) -> list[int]:
-    """The distances that lie near one."""
-    return [ms for each in apart for ms in each if abs(ms - middle_ms) <= _OFFSET_WIDTH_MS]
-
-
-def _matching(apart: Sequence[Sequence[int]], offset_ms: int) -> int:
-    """How many receipts have an opening that far away."""
-    return sum(any(abs(ms - offset_ms) <= _OFFSET_WIDTH_MS for ms in each) for each in apart)
+def _moved(move: _Move, count: CountGroup) -> Remark:
+    side = "before" if move.target < move.source else "after"
+    name = count.kind.replace("_", " ")
+    text = (
+        f"receipt {move.tender.receipt_no} was posted close to the {name} and is counted {side} it:"
+        " its amount is exactly what both sides differ by"
+    )
+    return Remark("moved_over_count", move.tender.posted_ms, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.config import Config
 from gateway.office import rule_facts as facts
+from gateway.office.decided_facts import hand_over_facts
 from gateway.office.drawer import Remark
 from gateway.office.reconcile import BALANCED, Reconciliation
 from gateway.office.rule_finding import under
@@ -34,8 +35,8 @@ def against_policy(proved: Reconciliation, config: Config) -> list[Remark]:
 
 def session_facts(proved: Reconciliation) -> facts.Session:
     """A proved session as the rules look at it. A drawer session names its counts and openings by
-    window and time, "w1@1795215600000": it keeps no record numbers. Not known here: hand-overs,
-    bags, loose batches, who approved the close, and when the expected amount was shown.
+    window and time, "w1@1795215600000": it keeps no record numbers. Not known here: bags, loose
+    batches, who approved the close, and when the expected amount was shown.
     """
     session = proved.session
     device, name = session.device, f"{session.device}/{session.number}"
@@ -82,6 +83,7 @@ def session_facts(proved: Reconciliation) -> facts.Session:
             )
             for group in drops
         ],
+        hand_overs=hand_over_facts(session),
         receipts=[
             *(_receipt(tender, name, True) for tender in (*proved.tenders, *proved.held_over)),
             *(_receipt(tender, name, False) for tender in (*proved.after_close, *proved.unknown)),

@@ -10,7 +10,7 @@ is netted. A receipt that was posted after the closing count is in no expected s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.facts.postings import TENDERS
@@ -20,19 +20,21 @@ from gateway.office.drawer import CountGroup, DrawerSession, Remark
 from gateway.office.intervals import (
     Interval,
     boundaries_of,
-    clock_offset_ms,
     drop_cents,
     expected_cash_cents,
     opening_cents,
     place,
 )
+from gateway.office.posting_clock import Offset, clock_of
 from gateway.office.rounding import rounding_of
+from gateway.office.suspended import suspended_remarks
 from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals, totals_by_type
 from gateway.office.voids import void_remarks
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
 POSTED_ONLY = "posted only"  # nothing lies in a drawer that could be counted
 NOT_IN_A_DRAWER = ("ach", "gift_card", "credit")
+NO_CLOCK: Mapping[str, Offset] = {}  # nothing is known of any posting system's clock
 BOTH = "over and short"  # over in one interval and short in another: nothing is netted
 
 
@@ -88,6 +90,11 @@ class Reconciliation:
         return next(line for line in self.lines if line.tender_type == tender_type)
 
     @property
+    def in_drawer(self) -> list[Tender]:
+        """What lies in the drawer, or came into it after its closing count."""
+        return [*self.tenders, *self.held_over, *self.after_close]
+
+    @property
     def returned(self) -> list[Tender]:
         """Items that the bank brought back."""
         return [tender for tender in self.outside if tender.outside == RETURNED]
@@ -135,19 +142,21 @@ def reconcile(
     claimed: frozenset[Receipt] = frozenset(),
     float_before_cents: int | None = None,
     cash: str = "none",
+    clock: Mapping[str, Offset] = NO_CLOCK,
 ) -> Reconciliation:
     """The proof of a session.
 
     `tenders`: those in its custody (gateway/office/custody.py), of any business date. `claimed`:
     receipts of them that are its by more than their time. `float_before_cents`: the float of the
     session before at this window. `cash`: how it is rounded, see gateway/office/rounding.py.
+    `clock`: what the day shows of the posting systems' clocks, see gateway/office/posting_clock.py.
     """
     mine = list(tenders)
     unknown = [tender for tender in mine if tender.status == "unknown"]
     outside = [tender for tender in mine if tender.outside]
     inside = [tender for tender in mine if tender.status != "unknown" and not tender.outside]
-    offset_ms, matched, receipts = clock_offset_ms(session, inside)
-    placed = place(session, inside, offset_ms, claimed, cash)
+    offset = clock_of(session, inside, clock)
+    placed = place(session, inside, offset.ms, claimed, cash)
     closed = session.close is not None
     late = [t for interval in placed.later for t in interval.tenders]
     late += placed.uncounted if closed else []
@@ -173,11 +182,11 @@ def reconcile(
         outside=outside,
         unknown=unknown,
         rounding_cents=rounding_cents,
-        clock_offset_ms=offset_ms,
+        clock_offset_ms=offset.ms,
     )
     found = [*session.remarks, *placed.remarks, *_remarks(proof, opening, float_before_cents)]
-    if offset_ms:
-        found.append(_clock_remark(session, offset_ms, matched, receipts))
+    if offset.ms:
+        found.append(_clock_remark(session, offset))
     proof.remarks = sorted(found, key=lambda remark: remark.at_ms)
     return proof
 
@@ -221,6 +230,8 @@ def _lines(
     declared = {**session.declared_cents}
     if checks is not None:
         declared["check"] = sum(checks)
+    if "check" in session.by_hand:
+        declared["check"] = session.by_hand["check"].cents
     for name in TENDERS[1:]:
         counted, expected = declared.get(name), posted[name] + held[name]
         if counted is None and not expected:
@@ -274,6 +285,7 @@ def _remarks(
         )
         remarks.append(Remark("returned_item", tender.posted_ms, text))
     remarks += void_remarks(proof.session, [*everything, *proof.outside])
+    remarks += suspended_remarks(proof.session, everything, proof.clock_offset_ms)
     return remarks + _cashier_remarks(proof, everything)
 
 
@@ -326,7 +338,9 @@ def _cashier_remarks(proof: Reconciliation, tenders: Sequence[Tender]) -> list[R
         return []
     others: dict[str, list[Tender]] = {}
     for tender in tenders:
-        if tender.cashier_id and cashier_number(tender) != signed_on:
+        if tender.cashier_id and cashier_number(tender) != proof.session.holder_at(
+            tender.posted_ms
+        ):
             others.setdefault(tender.cashier_id, []).append(tender)
     return [
         Remark(
@@ -339,13 +353,14 @@ def _cashier_remarks(proof: Reconciliation, tenders: Sequence[Tender]) -> list[R
     ]
 
 
-def _clock_remark(session: DrawerSession, offset_ms: int, matched: int, of: int) -> Remark:
-    way = "ahead of" if offset_ms > 0 else "behind"
-    seconds = abs(offset_ms) // 1000
+def _clock_remark(session: DrawerSession, offset: Offset) -> Remark:
+    way = "ahead of" if offset.ms > 0 else "behind"
+    seconds = abs(offset.ms) // 1000
+    whose = "of all drawers of the day " if offset.of_the_day else ""
     text = (
         f"the posting system's clock is about {seconds // 60}:{seconds % 60:02d} minutes {way} the"
-        f" window's: {matched} of {of} cash receipts follow a drawer opening by that much; counts"
-        " and receipts are compared with it taken away"
+        f" window's: {offset.matched} of {offset.receipts} cash receipts {whose}follow a drawer"
+        " opening by that much; counts and receipts are compared with it taken away"
     )
     return Remark("clock_offset", session.started_ms, text)
 

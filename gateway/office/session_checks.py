@@ -5,13 +5,15 @@ whether tapes are finished. Pure.
 from __future__ import annotations
 
 from gateway.money import format_cents
-from gateway.office.drawer import GROUP_MARKS, CheckTape, CountGroup, DrawerSession
+from gateway.office.decided import check_decided
+from gateway.office.drawer import COUNTS, CheckTape, CountGroup, DrawerSession
 
 
 def check_session(session: DrawerSession) -> None:
     """Note what a person should look at, and which counts and tapes are replaced."""
     _apply_recounts(session)
     _check_tapes(session)
+    check_decided(session)
     opening, close = session.opening, session.close
     if session.groups and opening is None:
         session.note(
@@ -19,7 +21,7 @@ def check_session(session: DrawerSession) -> None:
         )
     if session.groups and close is None:
         session.note("never_closed", session.groups[-1].started_ms, "no closing count")
-    for group in session.counts(*GROUP_MARKS):
+    for group in session.counts(*COUNTS):
         _check_count(session, group)
     again = session.counts("close")[1:]
     for group in again:
@@ -35,7 +37,8 @@ def _check_count(session: DrawerSession, group: CountGroup) -> None:
         text = f"{name} without a machine count"
         session.note(f"{group.kind}_without_count", group.started_ms, text)
     elif group.source == "by hand":
-        text = f"{name} of {format_cents(group.counted_cents)} counted by hand, by no machine"
+        who = f" by {group.by}" if group.by else ""
+        text = f"{name} of {format_cents(group.counted_cents)} counted by hand{who}, by no machine"
         session.note(f"{group.kind}_by_hand", group.started_ms, text)
     elif group.declared_cents not in (None, machine_cents) and group.kind != "opening_float":
         said = "declared" if group.kind == "drop" else "keyed"
@@ -72,9 +75,10 @@ def _check_tapes(session: DrawerSession) -> None:
 
 def _apply_recounts(session: DrawerSession) -> None:
     """A recount with a count in it replaces the group before it; an empty one replaces nothing."""
-    standing: CountGroup | None = None
     for group in session.groups:
-        if group.is_recount and group.counted_cents is None:
+        if not group.is_recount or group.replaced:
+            continue
+        if group.counted_cents is None:
             group.replaced = True
             session.note(
                 "recount_without_count",
@@ -82,6 +86,5 @@ def _apply_recounts(session: DrawerSession) -> None:
                 "recount without a machine count; the count before it stands",
             )
             continue
-        if group.is_recount and standing is not None:
-            standing.replaced = True
-        standing = group
+        for earlier in group.chain()[:-1]:
+            earlier.replaced = True

@@ -6,6 +6,8 @@ mark means:
 
 sign_on                                  who works from here on
 opening_float, drop, checkpoint, close   start a group of that kind
+surprise                                 the same; a second person counts
+suspend, resume, end                     steps of gateway/office/states.py, without a count
 recount                                  replaces the group before it
 done                                     ends the group
 void_last_batch                          the last tally not yet void is void
@@ -21,19 +23,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from gateway.facts.decisions import Decision
 from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
+from gateway.office.decided import (
+    COUNTING,
+    DECIDED,
+    Waiting,
+    begin_count,
+    hand_over,
+    take_effect,
+)
 from gateway.office.drawer import (
     GROUP_MARKS,
+    SURPRISE,
     CheckTape,
     CountGroup,
+    Declared,
     DrawerOpening,
     DrawerSession,
     Rows,
     Tally,
 )
 from gateway.office.session_checks import check_session
-from gateway.office.states import next_state, refusal
+from gateway.office.states import SETTLED, refusal
+from gateway.office.tallies import add_tally, settle_sub_batches, without
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
 
 # {mark: the tender whose total it declares}
@@ -47,6 +61,7 @@ def drawer_sessions(
     currency: str = "USD",
     epochs: Sequence[int] = (),
     date_of: Callable[[int], str] | None = None,
+    decisions: Iterable[Decision] = (),
 ) -> list[DrawerSession]:
     """The drawer sessions in the records of one device, in order; also of several days, when
     `date_of` tells the office's calendar date of a time: a drawer that nobody closed is not
@@ -54,6 +69,7 @@ def drawer_sessions(
 
     `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without
     it by number. Duplicates of a record are taken once and the order of the input is irrelevant.
+    `decisions`: those on its sessions, each on the one that holds the record it names.
     Raises ValueError when the records are of more than one device.
     """
     rank = {epoch: index for index, epoch in enumerate(epochs)}
@@ -63,7 +79,7 @@ def drawer_sessions(
     ordered = [unique[key] for key in sorted(unique)]
     if len({record.device for record in ordered}) > 1:
         raise ValueError("records of more than one device")
-    reader = _Reader(currency, date_of)
+    reader = _Reader(currency, date_of, Waiting(decisions))
     last: tuple[int, int] | None = None
     for record in ordered:
         if last is not None and last[0] == record.epoch and record.seq > last[1] + 1:
@@ -77,8 +93,11 @@ def drawer_sessions(
 class _Reader:
     """Walks the records and builds the sessions. One instance for a device's records."""
 
-    def __init__(self, currency: str, date_of: Callable[[int], str] | None) -> None:
+    def __init__(
+        self, currency: str, date_of: Callable[[int], str] | None, waiting: Waiting
+    ) -> None:
         self._currency = currency
+        self._waiting = waiting
         self._date_of = date_of
         self._sessions: list[DrawerSession] = []
         self._group: CountGroup | None = None  # the open one
@@ -98,7 +117,8 @@ class _Reader:
         return self._start(record)
 
     def take(self, record: SeenRecord) -> None:
-        """One record, in order."""
+        """One record, in order, after the decisions that were made before it."""
+        self._decide(record.occurred_ms)
         step = getattr(self, "_take_" + record.kind, None)
         if step is None:
             self.session(record).note(
@@ -108,22 +128,34 @@ class _Reader:
             step(record)
         if record.kind in ("mark", "tally", "tape", "drawer"):
             self._moved_ms = record.occurred_ms
+        if self._sessions:
+            session = self._sessions[-1]
+            session.last_ms = max(session.last_ms, record.occurred_ms)
+            self._waiting.found(record.epoch, record.seq)
 
     def finish(self) -> list[DrawerSession]:
         """The sessions, with what only the end of the records shows."""
+        self._decide(None)
         self._end_group()
         for session in self._sessions:
             check_session(session)
         return [
             session
             for session in self._sessions
-            if session.groups or session.remarks or session.tapes or session.openings
+            if session.groups
+            or session.remarks
+            or session.tapes
+            or session.openings
+            or session.decisions
         ]
 
     def _start(self, record: SeenRecord) -> DrawerSession:
+        self._decide(None)
+        self._end_group()
         session = DrawerSession(
             record.device, len(self._sessions) + 1, record.occurred_ms, self._cashier
         )
+        session.key = (record.epoch, record.seq)
         session.instruments = self._instruments
         self._sessions.append(session)
         self._tape = None
@@ -131,8 +163,24 @@ class _Reader:
 
     def _end_group(self) -> None:
         if self._group is not None:
-            _settle_sub_batches(self._group, self._sessions[-1])
+            settle_sub_batches(self._group, self._sessions[-1])
         self._group = None
+
+    def _decide(self, before_ms: int | None) -> None:
+        """The decisions on this session that take effect before a record, or before its end."""
+        for decision in self._waiting.pop_before(before_ms):
+            session, kind = self._sessions[-1], decision.kind
+            session.decisions.append(decision)
+            if kind not in DECIDED:
+                continue
+            was = session.state
+            if not session.move(kind, decision.at_ms):
+                text = f"decided by {decision.who} and without effect: {refusal(was, kind)}"
+                session.note("decision_refused", decision.at_ms, text)
+                continue
+            if kind in COUNTING:
+                self._end_group()
+            self._group = take_effect(session, decision) or self._group
 
     # --- marks ------------------------------------------------------------------------------------
 
@@ -153,6 +201,10 @@ class _Reader:
             return
         elif mark in DECLARED:
             self._declare(record, DECLARED[mark], value)
+        elif mark == SURPRISE:
+            self._surprise(record, value)
+        elif mark in ("suspend", "resume", "end"):
+            self._step(self.session(record), mark, record)
         self._tape = self._ended_tape = None
 
     def _sign_on(self, record: SeenRecord, cashier: int | None) -> None:
@@ -160,12 +212,10 @@ class _Reader:
         if session.close is not None:
             self._end_group()
             session = self._start(record)
-        elif session.cashier is not None and session.cashier != cashier and session.groups:
-            text = (
-                f"cashier {cashier} signed on in the session of cashier {session.cashier} without a"
-                " closing count"
-            )
-            session.note("handover_without_count", record.occurred_ms, text)
+        elif session.groups and session.last_holder not in (None, cashier):
+            hand_over(session, record.occurred_ms, _ref(record), cashier or 0)
+            return
+        elif session.hand_overs:
             return
         self._cashier = session.cashier = cashier
 
@@ -181,22 +231,43 @@ class _Reader:
         return is_new_day and (begins or session.close is not None)
 
     def _start_group(self, record: SeenRecord, kind: str, declared_cents: int | None) -> None:
+        group = self._group
+        is_begun = group is not None and group.kind == SURPRISE and not group.tallies
+        if group is not None and is_begun and kind in ("checkpoint", SURPRISE):
+            group.declared_cents = declared_cents  # somebody decided it, and it is keyed too
+            return
         self._end_group()
         session = self.session(record)
         if kind == "opening_float" and (session.opening is not None or session.close is not None):
             session = self._start(record)
-        self._step(session, kind, record)
-        self._group = CountGroup(kind, record.occurred_ms, declared_cents)
-        session.groups.append(self._group)
+        self._begin(session, CountGroup(kind, record.occurred_ms, declared_cents), record)
+
+    def _surprise(self, record: SeenRecord, who: int | None) -> None:
+        """Whoever has the drawer cannot surprise it: that is a checkpoint."""
+        session = self.session(record)
+        if who is None or who == session.holder_at(record.occurred_ms):
+            text = "a surprise count by who had the drawer is a checkpoint"
+            session.note("surprise_by_its_cashier", record.occurred_ms, text)
+            self._start_group(record, "checkpoint", None)
+            return
+        self._start_group(record, SURPRISE, None)
+        session.groups[-1].by = session.groups[-1].by or f"cashier {who}"
+
+    def _begin(self, session: DrawerSession, group: CountGroup, record: SeenRecord) -> None:
+        """A count at the pad."""
+        group.ref = _ref(record)
+        begin_count(session, group)
+        self._step(session, "recount" if group.is_recount else group.kind, record)
+        session.groups.append(group)
+        self._group = group
 
     def _step(self, session: DrawerSession, event: str, record: SeenRecord) -> None:
         """The next state. A step that is refused is told; what was counted stays on record."""
-        after = next_state(session.state, event)
-        if after is not None:
-            session.state = after
-        elif event != "close":  # closed again: session_checks.py tells it with what stands
+        was = session.state
+        if not session.move(event, record.occurred_ms) and event != "close":
+            # closed again: session_checks.py tells it with what stands
             told = f"{event}_after_close" if session.close else f"{event}_refused"
-            session.note(told, record.occurred_ms, refusal(session.state, event))
+            session.note(told, record.occurred_ms, refusal(was, event))
 
     def _recount(self, record: SeenRecord, declared_cents: int | None) -> None:
         self._end_group()
@@ -206,15 +277,18 @@ class _Reader:
                 "recount_of_nothing", record.occurred_ms, "recount was keyed before any count"
             )
             return
-        self._step(session, "recount", record)
-        before = session.groups[-1]
+        standing = (group for group in reversed(session.groups) if not group.replaced)
+        before = next(standing, session.groups[-1])
         if declared_cents is None:
             declared_cents = before.declared_cents
-        self._group = CountGroup(before.kind, record.occurred_ms, declared_cents, is_recount=True)
-        session.groups.append(self._group)
+        again = CountGroup(before.kind, record.occurred_ms, declared_cents, is_recount=True)
+        again.replaces = before
+        self._begin(session, again, record)
 
     def _void_last_batch(self, record: SeenRecord) -> None:
         for session in reversed(self._sessions):
+            if session.state in SETTLED:
+                break
             for group in reversed(session.groups):
                 for tally in reversed(group.tallies):
                     if not tally.out:
@@ -240,6 +314,12 @@ class _Reader:
         self._end_group()
         self._tape, self._ended_tape = CheckTape(record.occurred_ms), None
         session.tapes.append(self._tape)
+        if session.move("declare", record.occurred_ms):
+            session.by_hand.pop("check", None)  # the tape is newer
+        else:
+            self._tape.replaced = True
+            text = f"a check tape, in no sum: {refusal(session.state, 'declare')}"
+            session.note("check_tape_refused", record.occurred_ms, text)
 
     def _declare(self, record: SeenRecord, tender: str, value: int | None) -> None:
         session, mark = self.session(record), record.fields["mark"]
@@ -247,6 +327,11 @@ class _Reader:
             text = f"{mark} was keyed without an amount"
             session.note(f"{mark}_without_amount", record.occurred_ms, text)
             return
+        if not session.move("declare", record.occurred_ms):
+            text = f"{mark} {format_cents(value)}: {refusal(session.state, 'declare')}"
+            session.note(f"{mark}_refused", record.occurred_ms, text)
+            return
+        session.declarations.append(Declared(tender, record.occurred_ms, value))
         before = session.declared_cents.get(tender)
         if before is None:
             session.declared_cents[tender] = value
@@ -312,14 +397,14 @@ class _Reader:
                 record.occurred_ms,
                 f"{what}: the machine says that it left cash out; recount",
             )
-        _add_tally(self._group, tally)
+        add_tally(self._group, tally)
 
     def _grown(self, tally: Tally) -> None:
         """A machine that accumulates prints its running sum: the batch is what that grew by since
         its last report.
         """
         printed = tally.rows
-        grown = _without(printed, self._running.get(tally.instrument, ()))
+        grown = without(printed, self._running.get(tally.instrument, ()))
         if grown is not None and tally.flags & FLAG_ACCUMULATE:
             tally.rows = grown
             tally.total_cents = sum(denomination * pieces for denomination, pieces in grown)
@@ -404,62 +489,6 @@ class _Reader:
             )
 
 
-# --- within one count group -----------------------------------------------------------------------
-
-
-def _add_tally(group: CountGroup, tally: Tally) -> None:
-    """Append the tally; mark what must not be summed twice."""
-    for earlier in group.tallies:
-        same = (
-            tally.batch_id
-            and tally.digest
-            and (earlier.instrument, earlier.batch_id) == (tally.instrument, tally.batch_id)
-        )
-        if same and earlier.digest == tally.digest:
-            tally.out = "reprint"
-    if tally.flags & FLAG_REPRINT:
-        tally.out = "reprint"
-    group.tallies.append(tally)
-
-
-def _without(rows: Rows, earlier: Rows) -> Rows | None:
-    """What a running sum grew by; None when it does not hold what it held before: somebody cleared
-    it.
-    """
-    pieces = dict(rows)
-    for denomination, count in earlier:
-        pieces[denomination] = pieces.get(denomination, 0) - count
-    if min(pieces.values(), default=0) < 0:
-        return None
-    return tuple((denomination, count) for denomination, count in pieces.items() if count)
-
-
-def _settle_sub_batches(group: CountGroup, session: DrawerSession) -> None:
-    """Sub-batches that their batch's own report follows are out of the sum; those that it never
-    followed stay in it.
-    """
-    open_subs: dict[str, list[Tally]] = {}
-    for tally in group.tallies:
-        if tally.out not in ("", "void"):
-            continue
-        if tally.flags & FLAG_SUB_BATCH:
-            if tally.out:
-                continue
-            open_subs.setdefault(tally.instrument, []).append(tally)
-            continue
-        subs = open_subs.pop(tally.instrument, [])
-        subs_cents = sum(sub.total_cents for sub in subs)
-        for sub in subs:
-            sub.out = tally.out or "sub-batch"
-        if subs and subs_cents != tally.total_cents:
-            text = (
-                f"{tally.instrument} batch {tally.batch_id}: {format_cents(tally.total_cents)}, its"
-                " sub-batches sum "
-            )
-            session.note("sub_batch_sum", tally.at_ms, text + format_cents(subs_cents))
-    for instrument, subs in open_subs.items():
-        text = (
-            f"{instrument}: {len(subs)} sub-batches without the report of their batch; counted as"
-            " they are"
-        )
-        session.note("sub_batch_alone", subs[-1].at_ms, text)
+def _ref(record: SeenRecord) -> str:
+    """How a record is named: device, epoch, seq."""
+    return f"{record.device}/{record.epoch}/{record.seq}"

@@ -1,5 +1,5 @@
-"""The life of a drawer session, as a table. Marks of the pad drive the first line, decisions of
-people the rest. Pure.
+"""The life of a drawer session, as a table. Marks of the pad and decisions of people drive the same
+steps; the drawing in docs/reconciliation.md is made of it (`drawing`). Pure.
 
     issued -> opening_counted -> open <-> suspended
                                   |
@@ -14,34 +14,55 @@ the pad has no mark for that. A step that the table does not have is refused, wi
 from __future__ import annotations
 
 ISSUED = "issued"  # somebody signed on, or something happened at the window; no float counted yet
+OPEN = "open"
+SUSPENDED = "suspended"
 COUNTED = "counted"
+REOPENED = "reopened"
 CLOSED = "closed"
 
 # {state: {event: the state after it}}
 TRANSITIONS: dict[str, dict[str, str]] = {
-    ISSUED: {"sign_on": ISSUED, "opening_float": "opening_counted", "close": COUNTED},
+    ISSUED: {
+        "sign_on": ISSUED, "opening_float": "opening_counted", "close": COUNTED, "declare": ISSUED,
+    },
     "opening_counted": {
-        "recount": "opening_counted", "drop": "open", "checkpoint": "open", "suspend": "suspended",
-        "end": "ended", "close": COUNTED,
+        "recount": "opening_counted", "drop": OPEN, "checkpoint": OPEN, "surprise": OPEN,
+        "suspend": SUSPENDED, "end": "ended", "close": COUNTED, "declare": "opening_counted",
     },
-    "open": {
-        "drop": "open", "checkpoint": "open", "recount": "open", "suspend": "suspended",
-        "end": "ended", "close": COUNTED,
+    OPEN: {
+        "drop": OPEN, "checkpoint": OPEN, "surprise": OPEN, "recount": OPEN, "suspend": SUSPENDED,
+        "end": "ended", "close": COUNTED, "declare": OPEN,
     },
-    "suspended": {"resume": "open", "checkpoint": "suspended", "end": "ended", "close": COUNTED},
-    "ended": {"checkpoint": "ended", "close": COUNTED},
-    COUNTED: {"recount": COUNTED, "balance": "balanced", "differ": "out_of_balance"},
-    "balanced": {"recount": COUNTED, "review": "under_review"},
-    "out_of_balance": {"recount": COUNTED, "review": "under_review"},
+    SUSPENDED: {
+        "resume": OPEN, "checkpoint": SUSPENDED, "surprise": SUSPENDED, "recount": SUSPENDED,
+        "end": "ended", "close": COUNTED, "declare": SUSPENDED,
+    },
+    "ended": {
+        "checkpoint": "ended", "surprise": "ended", "recount": "ended", "close": COUNTED,
+        "declare": "ended",
+    },
+    COUNTED: {
+        "recount": COUNTED, "declare": COUNTED, "stands": COUNTED,
+        "balance": "balanced", "differ": "out_of_balance",
+    },
+    "balanced": {
+        "recount": COUNTED, "declare": COUNTED, "stands": COUNTED, "review": "under_review",
+    },
+    "out_of_balance": {
+        "recount": COUNTED, "declare": COUNTED, "stands": COUNTED, "review": "under_review",
+    },
     "under_review": {"approve": "approved", "reject": "rejected"},
-    "rejected": {"recount": COUNTED},
+    "rejected": {"recount": COUNTED, "declare": COUNTED, "stands": COUNTED},
     "approved": {"finish": CLOSED},
-    CLOSED: {"deposit": "deposited", "reopen": "reopened"},
-    "reopened": {"recount": COUNTED, "close": COUNTED},
+    CLOSED: {"deposit": "deposited", "reopen": REOPENED},
+    REOPENED: {"recount": COUNTED, "close": COUNTED, "declare": COUNTED, "stands": COUNTED},
     "deposited": {"credit": "credited"},
     "credited": {},
 }  # fmt: skip
 EVENTS = tuple(sorted({event for steps in TRANSITIONS.values() for event in steps}))
+# From here to CLOSED and after it no count and no total changes the figures: a person looks at them
+# or has signed them. What the pad states then is on record, and in no sum.
+SETTLED = ("under_review", "approved", CLOSED, "deposited", "credited")
 
 
 def next_state(state: str, event: str) -> str | None:
@@ -57,3 +78,20 @@ def refusal(state: str, event: str) -> str:
         f"{event.replace('_', ' ')} is refused: the session is {state.replace('_', ' ')}; it would"
         f" be right in: {told}"
     )
+
+
+def drawing() -> str:
+    """The table as the text of a Mermaid state diagram, steps that lead back to their state left
+    out; then one line for each state with the events that it takes and stays in.
+    """
+    lines = ["stateDiagram-v2", f"    [*] --> {ISSUED}"]
+    stays = []
+    for state, steps in TRANSITIONS.items():
+        after: dict[str, list[str]] = {}
+        for event, target in steps.items():
+            after.setdefault(target, []).append(event)
+        own = after.pop(state, [])
+        if own:
+            stays.append(f"    {state} : {state} ({', '.join(own)})")
+        lines += [f"    {state} --> {target}: {', '.join(by)}" for target, by in after.items()]
+    return "\n".join([*lines, *stays, ""])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import zoneinfo
 from collections.abc import Iterator
 
 from gateway.reports.day_report import Json
+from gateway.reports.session_record import record_rows
 
 CSV_COLUMNS = (
     "section", "window", "session", "item", "posted_cents", "expected_cents", "counted_cents",
@@ -30,12 +32,13 @@ def to_csv(report: Json) -> str:
 
 
 def _csv_rows(report: Json) -> list[Json]:
+    zone = zoneinfo.ZoneInfo(report["zone"])
     rows: list[Json] = [
         {"section": "open point", "window": point["window"], "item": point["kind"],
          "text": point["text"]}
         for point in report["open_points"]
     ]  # fmt: skip
-    rows += [row for session in report["sessions"] for row in _session_rows(session)]
+    rows += [row for session in report["sessions"] for row in _session_rows(session, zone)]
     rows += _deposit_rows(report["deposit"])
     for line in report["quarantined_rows"]:
         item = f"{line['file']}:{line['line']}"
@@ -51,7 +54,7 @@ def _csv_rows(report: Json) -> list[Json]:
     return rows
 
 
-def _session_rows(session: Json) -> Iterator[Json]:
+def _session_rows(session: Json, zone: zoneinfo.ZoneInfo) -> Iterator[Json]:
     """Tenders, intervals, causes and exceptions of one session."""
     who = {"window": session["window"], "session": session["session"]}
     for line in session["tenders"]:
@@ -69,11 +72,9 @@ def _session_rows(session: Json) -> Iterator[Json]:
             text = "; ".join([cause["title"], *cause["evidence"]])
             told = {"item": cause["kind"], "status": cause["strength"], "text": text}
             yield {"section": "cause", **who, **told, "over_short_cents": cents}
-    for count in session["counts"]:
-        told = {"item": count["kind"], "status": "stands" if count["stands"] else "replaced"}
-        text = f"{count['at_ms']} {count['source']}" + (" recount" if count["recount"] else "")
-        yield {"section": "count", **who, **told, "counted_cents": count["counted_cents"],
-               "text": text}  # fmt: skip
+    for row in record_rows(session, zone):
+        told = {"section": row.section, "item": row.item, "status": row.status}
+        yield {**who, **told, "counted_cents": row.cents, "text": row.text}
     for remark in session["exceptions"]:
         told = {"item": remark["kind"], "status": remark["at"], "text": remark["text"]}
         yield {"section": "exception", **who, **told}

@@ -6,6 +6,7 @@ import zoneinfo
 
 from gateway.business_day import local_time
 from gateway.reports.day_report import Json
+from gateway.reports.session_record import record_lines
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 
 
@@ -31,6 +32,7 @@ def to_html(report: Json) -> str:
         final_line=final_line,
         words=lambda text: text.replace("_", " "),
         clock=lambda at_ms: local_time(at_ms, zone),
+        record_lines=lambda session: record_lines(session, zone),
     )
     return environment.get_template("day.html").render(
         report=report, date=long_date(report["business_date"])

@@ -16,11 +16,11 @@ from gateway.config import Config
 from gateway.day.prove import Day, ProvedSession
 from gateway.explain.causes import Variance
 from gateway.office.deposit import Deposit
-from gateway.office.drawer import CountGroup
 from gateway.office.intervals import Interval
 from gateway.office.policy import against_policy, wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
+from gateway.reports.session_record import session_record
 
 VERSION = 1
 Json = dict[str, Any]
@@ -104,18 +104,6 @@ def _tender(tender: Tender) -> Json:
     }
 
 
-def _count(group: CountGroup) -> Json:
-    return {
-        "kind": group.kind,
-        "at_ms": group.started_ms,
-        "counted_cents": group.counted_cents,
-        "keyed_cents": group.declared_cents,
-        "source": group.source,
-        "recount": group.is_recount,
-        "stands": not group.replaced,
-    }
-
-
 def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
     proved, session = proof.reconciliation, proof.reconciliation.session
     policy = config.policy
@@ -152,7 +140,7 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
         ],
         "intervals": [_interval(interval) for interval in proved.intervals],
         "later_intervals": [_interval(interval) for interval in proved.later_intervals],
-        "counts": [_count(group) for group in session.groups],
+        **session_record(session),
         "held_over": [_tender(tender) for tender in proved.held_over],
         "after_close": [_tender(tender) for tender in proved.after_close],
         "returned": [_tender(tender) for tender in proved.returned],

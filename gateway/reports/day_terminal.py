@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from typing import TYPE_CHECKING
 
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
+from gateway.reports.session_record import record_lines
 from gateway.reports.whole_table import print_whole
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 from gateway.terminal import printable
@@ -18,6 +20,7 @@ def print_day(report: Json, console: Console) -> None:
     """The report on a terminal."""
     report = {**printable(report), "checkpoint": report.get("checkpoint")}  # its note has lines
     note = printable(report["checkpoint"]["note"], keep="\n") if report["checkpoint"] else ""
+    zone = zoneinfo.ZoneInfo(report["zone"])
     console.print(
         f"[bold]{report['site']}, {long_date(report['business_date'])}[/bold]",
         highlight=False,
@@ -25,7 +28,7 @@ def print_day(report: Json, console: Console) -> None:
     )
     console.print(final_line(report), markup=False, highlight=False, soft_wrap=True)
     for session in report["sessions"]:
-        _print_session(session, console)
+        _print_session(session, zone, console)
     for window in report["windows_without_session"]:
         console.print(
             f"{window}: no session, nothing posted", markup=False, highlight=False, soft_wrap=True
@@ -54,7 +57,7 @@ def print_day(report: Json, console: Console) -> None:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _print_session(session: Json, console: Console) -> None:
+def _print_session(session: Json, zone: zoneinfo.ZoneInfo, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -102,6 +105,8 @@ def _print_session(session: Json, console: Console) -> None:
             )
         if not variance["causes"]:
             console.print("    unexplained", highlight=False, soft_wrap=True)
+    for line in record_lines(session, zone):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     for remark in session["exceptions"]:
         console.print(
             f"  {remark['at']} {remark['text']}", markup=False, highlight=False, soft_wrap=True

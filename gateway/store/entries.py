@@ -37,6 +37,10 @@ COVERED = {
     "command": (
         "id", "device", "epoch", "counter", "nonce", "verb", "argument", "asked_ms", "who",
     ),
+    "decision": (
+        "id", "at_ms", "who", "role", "kind", "business_date", "window_id", "epoch", "first_seq",
+        "content", "reason",
+    ),
     "device_event": (
         "id", "at_ms", "device", "event", "key_number", "certificate", "who", "text",
     ),

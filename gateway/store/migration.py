@@ -21,7 +21,7 @@ SEGMENTS_AT_ONCE = 10_000
 _COVERED_THEN = {
     table: columns[: len(columns) - len(ADDED_LATER.get(table, ()))]
     for table, columns in COVERED.items()
-    if table != "posting_settled"
+    if table not in ("decision", "posting_settled")
 }
 
 

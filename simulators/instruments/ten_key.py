@@ -5,7 +5,7 @@ A scan drives one row and reads the columns. Without a diode per key, current fl
 through pressed keys: three corners of a rectangle show the fourth, a key that nobody pressed
 (`Pad.rows`). Postfix entry, add mode with two implied decimals, `*` the total that clears: see the
 manuals of Sharp CS-2194H, EL-2607R, QS-2760H, Canon MP37-MG, Victor 1297. A mark is keyed as MARK,
-one digit, value digits, MARK.
+one key, value digits, MARK.
 """
 
 import random
@@ -25,9 +25,9 @@ PLACES = {
 MARKS = {
     "card_total": "0", "sign_on": "1", "opening_float": "2", "drop": "3", "checks_tape": "4",
     "close": "5", "recount": "6", "void_last_batch": "7", "checkpoint": "8", "done": "9",
-    "money_order": "00", "other": "000",
+    "money_order": "00", "other": "000", "suspend": ".", "resume": "+", "surprise": "#", "end": "-",
 }  # fmt: skip
-MUST_HAVE_VALUE = ("card_total", "sign_on", "money_order", "other")
+MUST_HAVE_VALUE = ("card_total", "sign_on", "money_order", "other", "surprise")
 MAY_HAVE_VALUE = ("opening_float", "drop")  # every other mark takes none
 MARK_VALUE_MAX = 1_099_511_627_775  # docs/pad.md: 10,995,116,277.75 in cents
 SYMBOLS = {

@@ -29,7 +29,7 @@ from tests.drivers.pad import MANUAL, Pad, tape
         ("MARK MARK", []),
         ("MARK 1 MARK", []),
         ("MARK 0 MARK", []),
-        ("MARK + ", []),
+        ("MARK GT ", []),
         ("MARK 3 . ", []),
         ("MARK 5 1", []),
         ("MARK 5 1 5 00 MARK", []),
@@ -38,7 +38,10 @@ from tests.drivers.pad import MANUAL, Pad, tape
         ("MARK 1 7 BS MARK", []),
         ("MARK 3 BS 5 MARK", [("close", None)]),
         ("MARK 5 1 5 C MARK 9 MARK", [("done", None)]),
-        ("MARK + 5 MARK", [("close", None)]),
+        ("MARK GT 5 MARK", [("close", None)]),
+        ("MARK . MARK MARK + MARK", [("suspend", None), ("resume", None)]),
+        ("MARK # 1 2 MARK MARK - MARK", [("surprise", 12), ("end", None)]),
+        ("MARK # MARK MARK . 5 MARK", []),
         ("MARK 00 MARK", []),
         ("MARK 00 5 00 MARK", [("money_order", 500)]),
         ("MARK 000 7 MARK", [("other", 7)]),
@@ -95,7 +98,8 @@ def test_every_mark_takes_a_value_as_the_manual_says():
         ("MARK 3 " + "9 " * 13 + "MARK", f"mark 3 drop {'9' * 13} is too high: key it again"),
         ("MARK MARK", "no mark: key it again"),
         ("MARK 00 MARK", "mark 00 money_order needs a value: key it again"),
-        ("MARK . MARK", "no mark: key it again"),
+        ("MARK GT MARK", "no mark: key it again"),
+        ("MARK # MARK", "mark # surprise needs a value: key it again"),
     ],
 )
 def test_a_refused_mark_beeps_says_why_and_changes_nothing_else(keys, told):
@@ -142,9 +146,9 @@ def taken(keys: list[str]) -> tuple | None:
             value = value[:-1]
         elif digit:
             value += key if key.isdigit() else key[0]
-        elif key.isdigit():
+        elif key.isdigit() or key in ".+#-":
             digit = key
-    needs = digit in ("0", "1", "00", "000")
+    needs = digit in ("0", "1", "00", "000", "#")
     if not digit or (needs and not value) or (value and not needs and digit not in "23"):
         return None
     if value and (not value.isdigit() or int(value) > VALUE_MAX):
@@ -163,7 +167,7 @@ def test_whatever_is_keyed_between_two_marks_the_second_ends_it(keys):
     pad = Pad()
     events = pad.keys("7 MARK " + " ".join(keys) + " MARK")
     beep, text = pad.told()[-1]
-    names = [*"1234567890", "00", "000"]
+    names = [*"1234567890", "00", "000", *".+#-"]
     digits = dict(zip(limit_of("mark"), names, strict=True))
 
     expected = taken(keys)
@@ -177,7 +181,7 @@ def test_whatever_is_keyed_between_two_marks_the_second_ends_it(keys):
 
 def test_the_pages_show_every_mark_and_come_round():
     pad = Pad()
-    pad.keys("MARK <> <> <> <> <> <>")
+    pad.keys("MARK <> <> <> <> <> <> <> <>")
     pages = [text for _, text in pad.told()]
 
     assert pages == [
@@ -187,6 +191,8 @@ def test_the_pages_show_every_mark_and_come_round():
         "7 void_last_batch 8 checkpoint <>",
         "9 done 0 card_total <>",
         "00 money_order 000 other <>",
+        ". suspend + resume <>",
+        "# surprise - end <>",
         "1 sign_on 2 opening_float <>",
     ]
     words = {word for page in pages for word in page.split() if len(word) > 2}
@@ -196,7 +202,7 @@ def test_the_pages_show_every_mark_and_come_round():
 
 def test_a_key_that_no_mark_has_shows_the_page_again_with_a_beep():
     pad = Pad()
-    pad.keys("MARK <> . + 5 BS")
+    pad.keys("MARK <> GT ADD 5 BS")
 
     assert pad.told()[1:] == [
         ("", "3 drop 4 checks_tape <>"),

@@ -155,3 +155,32 @@ def test_a_missing_or_foreign_file_says_what_to_do(tmp_path):
     assert "till init" in fails(path)
     path.write_bytes(b"\xff\xfe")
     assert "UTF-8" in fails(path)
+
+
+def test_people_have_a_role_and_perhaps_a_cashier_number(write):
+    text = (
+        GOOD
+        + '[people]\n"kim.lee" = { role = "supervisor" }\npat = { role = "cashier", cashier = 7 }\n'
+    )
+    site = config.load(write(text))
+
+    assert ({"kim.lee", "pat"}, 7) == (set(site.config.people), site.config.people["pat"].cashier)
+    assert site.config.people == config.load(write(config.show(site))).config.people
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('Kim = { role = "cashier" }', "not a login name"),
+        ('kim = { role = "boss" }', "boss"),
+        ("kim = { cashier = 7 }", "missing"),
+        ('kim = { role = "cashier", cashier = -1 }', "kim"),
+        ('kim = { role = "cashier", number = 1 }', "number"),
+    ],
+)
+def test_people_that_are_none_are_refused_with_their_place(write, line, why):
+    with pytest.raises(ConfigError) as refused:
+        config.load(write(f"{GOOD}[people]\n{line}\n"))
+
+    assert why in str(refused.value)
+    assert ":5:" in str(refused.value) or ":6:" in str(refused.value)

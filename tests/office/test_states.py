@@ -2,11 +2,13 @@
 follow it.
 """
 
+from pathlib import Path
+
 import pytest
 
 from gateway.office import states
 from gateway.office.sessions import drawer_sessions
-from gateway.office.states import EVENTS, TRANSITIONS, next_state, refusal
+from gateway.office.states import EVENTS, TRANSITIONS, drawing, next_state, refusal
 from tests.office.rows import Tape
 
 
@@ -33,6 +35,19 @@ def test_every_state_is_reached_and_in_the_drawing():
 
     assert set(TRANSITIONS) == reached
     assert set(TRANSITIONS) == {state for state in TRANSITIONS if state in states.__doc__}
+
+
+def test_the_drawing_in_the_documentation_is_made_of_the_table():
+    page = (Path(__file__).parents[2] / "docs" / "reconciliation.md").read_text()
+
+    assert f"```mermaid\n{drawing()}```\n" in page
+
+
+@pytest.mark.parametrize("state", TRANSITIONS)
+def test_every_step_of_a_state_is_in_the_drawing(state):
+    for event, after in TRANSITIONS[state].items():
+        at = f"{state} : " if after == state else f"{state} --> {after}: "
+        assert any(at in line and event in line for line in drawing().splitlines())
 
 
 @pytest.mark.parametrize(

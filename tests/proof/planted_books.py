@@ -64,7 +64,7 @@ BUGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "the first count of a recount is used",
         "session_checks",
-        "standing.replaced = True",
+        "earlier.replaced = True",
         "group.replaced = True",
     ),
     (

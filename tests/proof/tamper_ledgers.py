@@ -10,8 +10,10 @@ from typing import Any
 
 from gateway.audit.tree_head import make
 from gateway.devices import commands
+from gateway.facts.decisions import Decision, canonical
 from gateway.facts.postings import COLUMNS
 from gateway.incoming.posted_file import import_posted
+from gateway.store.decisions import add_decision
 from gateway.store.device_events import add_device_events
 from gateway.store.engine import ConstraintBroken, Db, SqliteDb
 from gateway.store.entries import COVERED
@@ -129,7 +131,19 @@ def _others(office: Office) -> list[Callable[[random.Random], None]]:
             ledger, office.folder, SITE, f"2026-{1 + day // 28:02}-{1 + day % 28:02}", clock.now_ms
         )
 
-    return [quarantine, incident, command, device_event, posted, checkpoint]
+    def decision(rng: random.Random) -> None:
+        content = canonical({"tender": "card", "cents": rng.randrange(10_000)})
+        for _ in range(rng.randrange(1, 3)):
+            with ledger.transaction() as db:
+                add_decision(
+                    db,
+                    Decision(
+                        0, clock.now_ms, "kim", "supervisor", "declare", "2026-11-20", "w1", 11, 1,
+                        content, "no slip",
+                    ),
+                )  # fmt: skip
+
+    return [quarantine, incident, command, device_event, posted, checkpoint, decision]
 
 
 def _posted(rng: random.Random, count: int) -> str:

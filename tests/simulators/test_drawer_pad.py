@@ -147,7 +147,7 @@ def test_other_actions_are_single_keys_and_nonsense_is_refused() -> None:
         keys_for(text) for text in ("total", "subtotal", "grand", "clear", "396#")
     ]
     assert ["MARK", "5", "C"] == keys_for("keys MARK 5 C")
-    marks = ("mark 12", "mark drop -5", "mark drop 15.00", "mark drop x", "mark +", "mark")
+    marks = ("mark 12", "mark drop -5", "mark drop 15.00", "mark drop x", "mark GT", "mark")
     for text in ("1.234+", "x+", "+", *marks, "keys Q", "", "hello"):
         with pytest.raises(ValueError):
             keys_for(text)
