@@ -29,6 +29,8 @@ from gateway.office.drawer import (
     CountGroup,
     DrawerOpening,
     DrawerSession,
+    HandOver,
+    LooseBatch,
     Rows,
     Tally,
 )
@@ -117,7 +119,11 @@ class _Reader:
         return [
             session
             for session in self._sessions
-            if session.groups or session.remarks or session.tapes or session.openings
+            if session.groups
+            or session.remarks
+            or session.tapes
+            or session.openings
+            or session.loose
         ]
 
     def _start(self, record: SeenRecord) -> DrawerSession:
@@ -161,11 +167,7 @@ class _Reader:
             self._end_group()
             session = self._start(record)
         elif session.cashier is not None and session.cashier != cashier and session.groups:
-            text = (
-                f"cashier {cashier} signed on in the session of cashier {session.cashier} without a"
-                " closing count"
-            )
-            session.note("handover_without_count", record.occurred_ms, text)
+            session.hand_overs.append(HandOver(record.occurred_ms, session.cashier, cashier))
             return
         self._cashier = session.cashier = cashier
 
@@ -280,6 +282,7 @@ class _Reader:
             total_cents=fields["total_minor"],
             flags=fields.get("flags", 0),
             digest=fields.get("digest", b""),
+            rejects=tuple((row[0], row[1]) for row in fields.get("rejects", ())),
         )
         what = f"{tally.instrument} batch {tally.batch_id} of {format_cents(tally.total_cents)}"
         if fields["currency"] != self._currency:
@@ -300,10 +303,10 @@ class _Reader:
             self._grown(tally)
         if self._group is None:
             if not tally.flags & FLAG_REPRINT:
-                session.note(
-                    "tally_outside_count",
-                    record.occurred_ms,
-                    f"{what} outside a count, not counted",
+                session.loose.append(
+                    LooseBatch(
+                        tally.at_ms, tally.instrument, tally.total_cents, f"{what} outside a count"
+                    )
                 )
             return
         if tally.flags & FLAG_DISCREPANCY:
@@ -389,6 +392,10 @@ class _Reader:
         ]
         detail = "; ".join(part for part in said if part)
         text = f"{name}: {condition.replace('_', ' ')}" + (f" ({detail})" if detail else "")
+        if condition == "missing_report":
+            loose = LooseBatch(record.occurred_ms, name, None, text)
+            self.session(record).loose.append(loose)
+            return
         self.session(record).note("instrument_" + condition, record.occurred_ms, text)
 
     def _take_boot(self, record: SeenRecord) -> None:
