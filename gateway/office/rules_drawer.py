@@ -76,7 +76,8 @@ def _two_custodians(day: DayFacts, under: Under) -> Iterator[Found]:
     ordered = sorted(day.sessions, key=lambda session: (session.device, session.opened_ms))
     for earlier, later in zip(ordered, ordered[1:], strict=False):
         is_open = earlier.closed_ms is None or earlier.closed_ms > later.opened_ms
-        if earlier.device == later.device and is_open:
+        is_said = any(hand.at_ms <= later.opened_ms for hand in earlier.hand_overs)
+        if earlier.device == later.device and is_open and not is_said:
             text = (
                 f"session {later.name} began at {under.clock(later.opened_ms)} while"
                 f" {earlier.name} was open"

@@ -168,6 +168,7 @@ class _Reader:
             session = self._start(record)
         elif session.cashier is not None and session.cashier != cashier and session.groups:
             session.hand_overs.append(HandOver(record.occurred_ms, session.cashier, cashier))
+            self._cashier = cashier  # of a session that begins with a float of their own
             return
         self._cashier = session.cashier = cashier
 
