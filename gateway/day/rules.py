@@ -31,7 +31,9 @@ def judged(db: Db, day: Day, under: Under, now_ms: int | None = None) -> Day:
     return replace(
         day,
         findings=found,
-        open_points=[*day.open_points, *blocking(found)],
+        open_points=sorted(
+            (*day.open_points, *blocking(found)), key=lambda point: bool(point.window)
+        ),  # those of the day first
         deadline=deadline_of(facts, under),
         changes=changes(db, day.business_date),
     )

@@ -33,7 +33,9 @@ def policy_report(site: Site, today: datetime.date) -> Json:
         "cut_off": f"{site.config.cut_off:%H:%M}",
         "rules": [
             {
-                "rule": rule, "title": title, **_plain(asdict(getattr(policy, rule))),
+                "rule": rule,
+                "title": title,
+                **_plain(asdict(getattr(policy, rule))),
                 "looked_at": LOOKED_AT[rule],
             }
             for rule, title in TITLES.items()

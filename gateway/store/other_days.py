@@ -5,7 +5,7 @@ what waits in suspense.
 from collections.abc import Iterable
 
 from gateway.facts.postings import PAYMENT, SUSPENSE, Posting
-from gateway.store.engine import Db
+from gateway.store.engine import Db, value
 from gateway.store.postings import POSTING_COLUMNS, STANDS
 
 Receipt = tuple[str, str, str]  # (source_system, scope, receipt_no)
@@ -35,17 +35,19 @@ def in_suspense(db: Db, until_date: str) -> list[tuple[str, str, int]]:
         " ORDER BY business_date, source_system, scope, receipt_no",
         (until_date,),
     ).fetchall()
-    if not found:
-        return []
-    gone = set(
-        db.execute(
-            "SELECT source_system, scope, void_of FROM posting WHERE business_date >= ? AND void_of"
-            f" <> '' AND status IN ('void', 'reversed') AND {STANDS}",
-            (found[0][3],),
-        )
-    )
     return [
         (str(receipt), str(date), int(cents))
         for source, scope, receipt, date, cents in found
-        if (source, scope, receipt) not in gone
+        if not _is_taken_back(db, source, scope, receipt)
     ]
+
+
+def _is_taken_back(db: Db, source: str, scope: str, receipt: str) -> bool:
+    found = value(
+        db,
+        "SELECT 1 FROM posting WHERE source_system = ? AND void_of = ? AND void_of <> '' AND"
+        f" receipt_no <> void_of AND scope = ? AND status IN ('void', 'reversed') AND {STANDS}"
+        " LIMIT 1",
+        (source, receipt, scope),
+    )
+    return found is not None

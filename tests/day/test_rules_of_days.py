@@ -56,7 +56,8 @@ BROKEN = [
     ("R01", "hand_over_uncounted", "from cashier 7 to 8: no count by who gave and by who took",
         opened().opening(600).mark(700, "sign_on", 8).count(900, "close", 25000), [SALE]),
     ("R01", "two_custodians", "session w1/2 began at 10:00:00 while w1/1 was open",
-        opened().opening(599).count(600, "opening_float", 20000).count(900, "close", 25000), [SALE]),
+        opened().opening(599).count(600, "opening_float", 20000).count(900, "close", 25000),
+        [SALE]),
     ("R01", "hand_over_uncounted", "from cashier 7 to 8: no count by who gave",
         opened().opening(590).mark(600, "sign_on", 8).count(601, "opening_float", 20000)
         .count(900, "close", 25000), [posting("R-0101", 590, 5000)]),
