@@ -149,7 +149,7 @@ def _counts(session: DrawerSession) -> list[facts.Count]:
         found.append(
             facts.Count(
                 _ref(session, group.started_ms), group.kind, group.started_ms, group.counted_cents,
-                recorded if pieces else group.counted_cents, bool(pieces),
+                recorded if pieces else group.counted_cents, bool(pieces), not group.replaced,
             )
         )  # fmt: skip
     return found
@@ -164,6 +164,7 @@ def _gross_cents(proved: Reconciliation, tender_type: str) -> int:
 def _receipts_of(proved: Reconciliation) -> Iterator[facts.Receipt]:
     """Each part of each tender in its custody: change of a check is cash."""
     session, offset_ms = proved.session, proved.clock_offset_ms
+    interval_of = {id(tender): each.number for each in proved.intervals for tender in each.tenders}
     for tenders, is_expected in (
         ((*proved.tenders, *proved.held_over), True),
         ((*proved.after_close, *proved.unknown), False),
@@ -182,6 +183,7 @@ def _receipts_of(proved: Reconciliation) -> Iterator[facts.Receipt]:
                     status=tender.status,
                     session=name_of(session),
                     in_expected=is_expected,
+                    interval=interval_of.get(id(tender), 0),
                     scope=tender.scope,
                 )
 

@@ -23,6 +23,7 @@ class Count(NamedTuple):
     counted_cents: int | None  # as the books have it; None: nothing was counted
     recorded_cents: int | None  # as the records of its machines say it
     by_denomination: bool = True  # a machine's pieces; False: one amount, keyed by hand
+    stands: bool = True  # no recount replaced it
 
 
 class Opening(NamedTuple):
@@ -113,6 +114,7 @@ class Receipt(NamedTuple):
     status: str = "posted"
     session: str = ""  # whose drawer it went to
     in_expected: bool = True  # in the expected amount of an interval of its session
+    interval: int = 0  # of its session, whatever its time says; 0: of none
     scope: str = ""  # where its number is unique, as in gateway/facts/postings.py
     is_held_in: bool = False  # it lay in an earlier day's drawer
 

@@ -360,10 +360,13 @@ def r12(day: DayFacts, under: Under) -> Iterator[Found]:
 
 
 def _peak(session: Session) -> tuple[int, int, Fact]:
-    """(most cash at a time, when, what brought it) by counts, cash receipts and drops."""
+    """(most cash at a time, when, what brought it) by counts, cash receipts and drops. A receipt is
+    in its interval: one that was rung up while the drawer was counted is in that count.
+    """
+    ends_ms = {interval.number: interval.end_ms for interval in session.intervals}
     steps: list[tuple[int, int, int, Fact]] = []  # at_ms, order, cents, what; order 0 sets
     for count in session.counts:
-        if count.counted_cents is not None:
+        if count.counted_cents is not None and count.stands:
             steps.append((count.at_ms, 0, count.counted_cents, Fact("count", count.ref)))
     for drop in session.drops:
         cents = drop.declared_cents if drop.counted_cents is None else drop.counted_cents
@@ -371,7 +374,11 @@ def _peak(session: Session) -> tuple[int, int, Fact]:
     for receipt in session.receipts:
         if receipt.tender_type == "cash" and receipt.in_expected:
             fact = Fact("receipt", receipt.number)
-            steps.append((receipt.at_ms, 2, receipt.net_cents, fact))
+            at_ms = receipt.at_ms
+            if receipt.interval:
+                first_ms = ends_ms.get(receipt.interval - 1, at_ms)
+                at_ms = min(max(at_ms, first_ms), ends_ms[receipt.interval] - 1)
+            steps.append((at_ms, 2, receipt.net_cents, fact))
     held, best = 0, (0, session.opened_ms, Fact("session", session.name))
     for at_ms, order, cents, what in sorted(steps):
         held = cents if order == 0 else held + cents

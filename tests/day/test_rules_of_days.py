@@ -172,6 +172,10 @@ KEPT = [
     ("R11", opened().opening(500).opening(520).opening(540).opening(600, dwell_ms=120_000)
         .count(900, "close", 25000), [SALE]),
     ("R12", closed(149999), [posting("R-0101", 600, 129999)]),
+    ("R12", opened().opening(600).count(900, "close", 155000).count(903, "recount", 149000),
+        [posting("R-0101", 600, 129000)]),  # what was miscounted never lay there
+    ("R12", opened().opening(600).count(700, "checkpoint", 120000).count(900, "close", 120000),
+        [posting("R-0101", 600, 60000), posting("R-0102", 700.1, 40000)]),  # in the checkpoint
     ("R12", closed(149999), [  # what was posted after the count lay in no drawer
         posting("R-0101", 600, 129999), posting("R-0102", 930, 5000)]),
     ("R13", opened().opening(600).count(700, "drop", 5000, value=5000).count(900, "close", 20000),
