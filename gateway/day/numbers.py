@@ -13,6 +13,7 @@ from gateway.office.rule_finding import Under
 from gateway.office.rules_receipts import (
     NumberRow,
     is_declared,
+    is_scattered,
     missing_ranges,
     number_digits,
     number_rows,
@@ -35,6 +36,8 @@ def with_numbers(db: Db, facts: DayFacts, under: Under) -> DayFacts:
     rows, _ = number_rows(facts, under)
     last, others, refused = [], [], {}
     for row, found in rows.items():
+        if is_scattered(found):
+            continue
         asked = _Asked(db, row, found, under, facts.business_date)
         before = asked.before()
         if before is not None:

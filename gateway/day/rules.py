@@ -56,7 +56,8 @@ def facts_of(db: Db, day: Day, under: Under) -> DayFacts:
 
 def _earlier(db: Db, proofs: list[Reconciliation]) -> Legs:
     """The receipts of other days, or windows, that something of this day takes back."""
-    wanted = taken_back(proofs) - legs_of(proofs).keys()
+    named = taken_back(proofs)
+    wanted = named - legs_of(proofs, named).keys()
     found: dict[Receipt, list[Tender]] = {}
     for tender in tenders_of(rows_of(db, wanted)):
         if not tender.is_void:

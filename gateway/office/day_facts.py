@@ -7,7 +7,7 @@ the expected amount, and what only the ledger knows of other days.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from gateway.office import rule_facts as facts
 from gateway.office.deposit import TO_THE_BANK, Deposit
@@ -39,22 +39,17 @@ def day_facts(
     receipts of before that something of this day takes back. What concerns the day as a whole is
     dated `until_ms`, its end.
     """
-    legs = legs_of(proofs)
-    every = {**(earlier or {}), **legs}
+    standing = {**(earlier or {}), **legs_of(proofs, taken_back(proofs))}
     worked = [proof for proof in proofs if _was_worked_at(proof.session)]
     return facts.DayFacts(
         business_date=business_date,
         now_ms=until_ms,
         sessions=[session_facts(proof) for proof in worked],
         receipts=[
-            *(
-                _receipt(legs_there, name_of(proof.session), False)
-                for proof in proofs
-                for legs_there in _by_receipt(_posted(proof)).values()
-            ),
-            *(_receipt(each, "", True) for each in _by_receipt(held_in).values()),
+            *(_receipt(tender, proof) for proof in proofs for tender in _posted(proof)),
+            *(_receipt(tender) for tender in held_in),
         ],
-        voids=[void for proof in proofs for void in _voids(proof, every)],
+        voids=[void for proof in proofs for void in _voids(proof, standing)],
         deposits=_deposits(business_date, proofs, deposit, held_in),
         funds=_funds(proofs, deposit, held_in),
         suspects=[each for proof in worked for each in _suspects(proof.session)],
@@ -163,7 +158,7 @@ def _gross_cents(proved: Reconciliation, tender_type: str) -> int:
 
 def _receipts_of(proved: Reconciliation) -> Iterator[facts.Receipt]:
     """Each part of each tender in its custody: change of a check is cash."""
-    session, offset_ms = proved.session, proved.clock_offset_ms
+    name, offset_ms = name_of(proved.session), proved.clock_offset_ms
     interval_of = {id(tender): each.number for each in proved.intervals for tender in each.tenders}
     for tenders, is_expected in (
         ((*proved.tenders, *proved.held_over), True),
@@ -171,21 +166,11 @@ def _receipts_of(proved: Reconciliation) -> Iterator[facts.Receipt]:
     ):
         for tender in tenders:
             for tender_type, cents in tender.parts:
-                yield facts.Receipt(
-                    source=tender.source_system,
-                    number=tender.receipt_no,
-                    window=tender.window_id,
-                    cashier=tender.cashier_id,
-                    at_ms=tender.posted_ms - offset_ms,
-                    business_date=tender.business_date,
-                    tender_type=tender_type,
-                    net_cents=cents,
-                    status=tender.status,
-                    session=name_of(session),
-                    in_expected=is_expected,
-                    interval=interval_of.get(id(tender), 0),
-                    scope=tender.scope,
-                )
+                yield facts.Receipt(  # by place: a day has many
+                    tender.source_system, tender.receipt_no, tender.window_id, tender.cashier_id,
+                    tender.posted_ms - offset_ms, tender.business_date, tender_type, cents,
+                    tender.status, name, is_expected, interval_of.get(id(tender), 0), tender.scope,
+                )  # fmt: skip
 
 
 def _suspects(session: DrawerSession) -> Iterator[facts.Suspect]:
@@ -208,37 +193,23 @@ def _posted(proof: Reconciliation) -> Iterator[Tender]:
         yield from tenders
 
 
-def _by_receipt(tenders: Iterable[Tender]) -> dict[Receipt, list[Tender]]:
-    found: dict[Receipt, list[Tender]] = {}
-    for tender in tenders:
-        found.setdefault(tender.receipt, []).append(tender)
-    return found
-
-
-def _receipt(legs: Sequence[Tender], session: str, is_held_in: bool) -> facts.Receipt:
-    """A receipt as a whole, by the clock of the cashiering system."""
-    first = legs[0]
+def _receipt(tender: Tender, proof: Reconciliation | None = None) -> facts.Receipt:
+    """By the clock of the cashiering system; without a proof it is held in."""
     return facts.Receipt(
-        source=first.source_system,
-        number=first.receipt_no,
-        window=first.window_id,
-        cashier=first.cashier_id,
-        at_ms=first.posted_ms,
-        business_date=first.business_date,
-        tender_type=first.tender_type,
-        net_cents=sum(leg.net_cents for leg in legs),
-        status=first.status,
-        session=session,
-        scope=first.scope,
-        is_held_in=is_held_in,
-    )
+        tender.source_system, tender.receipt_no, tender.window_id, tender.cashier_id,
+        tender.posted_ms, tender.business_date, tender.tender_type, tender.net_cents, tender.status,
+        name_of(proof.session) if proof else "", True, 0, tender.scope, proof is None,
+    )  # fmt: skip
 
 
-def legs_of(proofs: Iterable[Reconciliation]) -> Legs:
-    """{receipt: its tenders} of those that brought something."""
-    return _by_receipt(
-        tender for proof in proofs for tender in _posted(proof) if not tender.is_void
-    )
+def legs_of(proofs: Iterable[Reconciliation], wanted: Collection[Receipt]) -> Legs:
+    """{receipt: its tenders} of those that are wanted and brought something."""
+    found: dict[Receipt, list[Tender]] = {}
+    for proof in proofs if wanted else ():
+        for tender in _posted(proof):
+            if not tender.is_void and tender.receipt in wanted:
+                found.setdefault(tender.receipt, []).append(tender)
+    return found
 
 
 def taken_back(proofs: Iterable[Reconciliation]) -> set[Receipt]:

@@ -327,7 +327,7 @@ class DayFacts(NamedTuple):
     business_date: str
     now_ms: int
     sessions: Sequence[Session] = ()
-    receipts: Sequence[Receipt] = ()  # void ones too; each once, however it was paid
+    receipts: Sequence[Receipt] = ()  # void ones too; one for each tender
     voids: Sequence[Void] = ()
     reopenings: Sequence[Reopening] = ()
     corrections: Sequence[Correction] = ()

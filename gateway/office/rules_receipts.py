@@ -13,6 +13,9 @@ from gateway.policy_tables import Numbering
 from gateway.toml_tables import toml_key
 
 RANGES_SHOWN_MAX = 5
+# A row with more gaps than this, and more than half as many as numbers, does not run: an office
+# that sees some receipts of many, or numbers that are none.
+GAPS_MAX = 20
 DIGITS_MAX = 18  # more are an identifier and no number
 
 
@@ -176,11 +179,11 @@ def number_rows(
             continue
         prefix, number = parted
         own = "" if declared[source] else receipt.scope
-        row = NumberRow(source, receipt.window if "window" in form.scope else own, prefix)
-        if row in rows:
+        row = (source, receipt.window if "window" in form.scope else own, prefix)
+        if row in rows:  # a named tuple is found by a plain one
             rows[row].setdefault(number, receipt)
         else:
-            rows[row] = {number: receipt}
+            rows[NumberRow(*row)] = {number: receipt}
     return rows, malformed
 
 
@@ -202,6 +205,9 @@ def r14(day: DayFacts, under: Under) -> Iterator[Found]:
     refused = _by_row(day.refused_numbers)
     for row, found in sorted(rows.items()):
         form = numbering_of(under, row.source)
+        if is_scattered(found):
+            yield _scattered(row, found, _hint(under, row.source))
+            continue
         known = {*found, *others.get(row, ()), *refused.get(row, ())}
         missing = list(missing_ranges(known, number_before(row, form, before)))
         digits = form.digits or min(len(number_digits(each.number)) for each in found.values())
@@ -212,6 +218,23 @@ def r14(day: DayFacts, under: Under) -> Iterator[Found]:
         }
         if at:
             yield _refused(row, found, at, digits)
+
+
+def is_scattered(found: Iterable[int]) -> bool:
+    """Whether the numbers of a day do not run at all."""
+    numbers = list(found)
+    gaps = sum(1 for _ in missing_ranges(numbers, None))
+    return gaps > GAPS_MAX and gaps * 2 > len(numbers)
+
+
+def _scattered(row: NumberRow, found: dict[int, Receipt], hint: str) -> Found:
+    first, last = found[min(found)], found[max(found)]
+    text = (
+        f"{_where(row)}: {len(found)} receipt numbers from {first.number} to {last.number} do not"
+        f" run: nobody can say which are missing{hint}"
+    )
+    facts = (Fact("receipt", first.number), Fact("receipt", last.number))
+    return Found("numbers_scattered", first.at_ms, "", text, facts)
 
 
 def _by_row(numbers: Iterable[tuple[str, str, str, int]]) -> dict[NumberRow, set[int]]:
@@ -332,7 +355,8 @@ def _ranges(missing: list[tuple[int, int]], prefix: str, digits: int) -> str:
 def r15(day: DayFacts, under: Under) -> Iterator[Found]:
     """Each receipt has the business date of its time: from the cut-off on the next business day."""
     cut_off = f"{under.calendar.cut_off:%H:%M}"
-    early, ahead = [], []
+    early: dict[tuple[str, str, str], tuple[Receipt, str]] = {}  # each receipt once
+    ahead: dict[tuple[str, str, str], tuple[Receipt, str]] = {}
     spans = {date: under.calendar.span_of(date) for date in {r.business_date for r in day.receipts}}
     for receipt in day.receipts:
         if receipt.is_held_in:
@@ -342,16 +366,16 @@ def r15(day: DayFacts, under: Under) -> Iterator[Found]:
             continue  # asking the calendar for each receipt would take most of a day's proof
         right = under.calendar.business_date_of(receipt.at_ms)
         if right > receipt.business_date:
-            early.append((receipt, right))
+            early.setdefault((receipt.source, receipt.scope, receipt.number), (receipt, right))
         elif right < receipt.business_date:
-            ahead.append((receipt, right))
+            ahead.setdefault((receipt.source, receipt.scope, receipt.number), (receipt, right))
     for kind, found, words in (
         (
             "after_cut_off",
-            early,
+            list(early.values()),
             f"taken past the cut-off {cut_off} or on a closed day",
         ),
-        ("dated_ahead", ahead, f"taken before the cut-off {cut_off}"),
+        ("dated_ahead", list(ahead.values()), f"taken before the cut-off {cut_off}"),
     ):
         if found:
             first, right = min(found, key=lambda each: each[0].at_ms)

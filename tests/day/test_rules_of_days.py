@@ -459,6 +459,27 @@ def test_a_row_that_begins_again_each_day_misses_its_first_numbers(tmp_path):
     assert [] == numbers_told(office, scope="none")
 
 
+def test_numbers_that_do_not_run_are_said_so_once(tmp_path):
+    """An office that sees a part of its source's receipts."""
+    office = OfficeDay(tmp_path, closed(20000))
+    office.post(numbers(*(f"{n * 37:05d}" for n in range(1, 41))))
+
+    assert [
+        "cis: 40 receipt numbers from 00037 to 01480 do not run: nobody can say which are missing"
+    ] == numbers_told(office)
+    assert [] == numbers_told(office, scope="none")
+
+
+def test_the_receipt_that_an_audit_found_missing(tmp_path):
+    """Missouri State Auditor, Camden County 2017: the numerical sequence was not accounted for."""
+    office = OfficeDay(tmp_path, closed(31000))
+    office.post([posting("R-1001", 600, 5000), posting("R-1003", 610, 6000)])
+    day = office.day()
+
+    assert ["cis: 1 receipt number missing: R-1002"] == numbers_told(office)
+    assert (True, ["numbers_missing"]) == (day.is_balanced, [p.kind for p in day.open_points])
+
+
 @pytest.mark.parametrize("has_zeros", [True, False])
 def test_numbers_with_and_without_leading_zeros_are_found_in_other_days(has_zeros, tmp_path):
     def name(number):
