@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from gateway.office import rule_facts as facts
 from gateway.office.deposit import TO_THE_BANK, Deposit
 from gateway.office.drawer import DrawerSession
-from gateway.office.reconcile import BALANCED, Reconciliation
+from gateway.office.reconcile import BALANCED, POSTED_ONLY, Reconciliation
 from gateway.office.tenders import (
     NEVER_POSTED,
     RETURNED,
@@ -107,6 +107,7 @@ def session_facts(proved: Reconciliation) -> facts.Session:
                 line.over_short_cents,
             )
             for line in proved.lines
+            if line.status != POSTED_ONLY  # nobody can declare what lies in no drawer
         ],
         drops=[
             facts.Drop(

@@ -87,8 +87,11 @@ def r10(day: DayFacts, under: Under) -> Iterator[Found]:
             Fact("receipt", number) for number in dict.fromkeys((void.number, void.of)) if number
         )
         wrong = list(_wrong_with(void))
-        if _wants_opening(void) and not any(
-            is_near(each, void.at_ms, within_s * 1000) for each in openings.get(void.window, ())
+        opened = openings.get(void.window, ())  # none all day: nothing tells them there
+        if (
+            opened
+            and _wants_opening(void)
+            and not any(is_near(each, void.at_ms, within_s * 1000) for each in opened)
         ):
             text = f"no drawer opening at {void.window} within {within_s} s"
             wrong.append(("void_without_opening", text))

@@ -154,6 +154,9 @@ KEPT = [
     ("R04", closed(24000).count(902, "recount", 24100).count(904, "recount", 25000), [SALE]),
     ("R06", closed().mark(890, "money_order", 4000), [
         SALE, posting("R-0102", 610, 4000, "money_order")]),
+    ("R06", closed(), [SALE, posting("R-0102", 610, 4000, "ach")]),  # lies in no drawer
+    ("R10", opened().count(900, "close", 20000), [  # nothing tells when this drawer opens
+        SALE, void("R-0102", 700, 5000, "R-0101")]),
     ("R09", closed(20000).opening(899), [SALE, void("R-0102", 899, 5000, "R-0101")]),
     ("R09", closed().mark(910, "sign_on", 7).count(911, "opening_float", 20000).opening(920)
         .count(950, "close", 15000), [SALE, void("R-0102", 920, 5000, "R-0101")]),
@@ -287,7 +290,7 @@ def test_many_findings_of_one_rule_in_a_session_are_one_open_point(tmp_path):
 def test_one_matter_stands_in_one_place(tmp_path):
     """No remark says what a rule finds."""
     rows = [posting("R-0101", 470, 5000, cashier_id="9"), void("R-0102", 920, 5000, "R-0101")]
-    tape = opened().tally(700, 7000).count(710, "drop", 5000, value=6000)
+    tape = opened().opening(490).tally(700, 7000).count(710, "drop", 5000, value=6000)
     office = OfficeDay(tmp_path, tape.count(900, "close", 20000))
     office.post(rows)
     day = office.day()

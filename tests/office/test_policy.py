@@ -1,5 +1,8 @@
 """Proved sessions before the rules of the office: what comes from records and postings."""
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gateway.office.day_facts import session_facts
 from gateway.office.reconcile import reconcile
 from gateway.office.rule_finding import under
@@ -103,4 +106,48 @@ def test_the_report_tells_openings_and_receipts_against_the_calendar():
         (each.kind, each.text)
         for each in broken(proved(tape, SALE, late))
         if each.rule in ("R11", "R15")
+    ]
+
+
+CENTS = st.integers(0, 3_000)
+TENDERS = ("cash", "check", "card", "ach", "money_order")
+
+
+@st.composite
+def days(draw):
+    """Any counts, any receipts of any tender with change, void in place or taken back, at any
+    time.
+    """
+    tape = Tape().mark(540, "sign_on", 7)
+    for minute in sorted(draw(st.sets(st.integers(541, 1_000), max_size=6))):
+        kind = draw(st.sampled_from(("opening_float", "checkpoint", "drop", "close", "recount")))
+        tape.count(minute, kind, *draw(st.lists(CENTS, max_size=2)), value=draw(CENTS))
+    rows = []
+    for number in range(draw(st.integers(0, 8))):
+        tender = draw(st.sampled_from(TENDERS))
+        more = draw(
+            st.sampled_from(
+                ({}, {"status": "void"}, {"status": "unknown"}, {"void_of": "R0", "status": "void"})
+            )
+        )
+        change = 0 if tender == "ach" else draw(CENTS)
+        rows.append(
+            posting(
+                f"R{number}", draw(st.integers(530, 1_020)), draw(CENTS) + 1, tender, change, **more
+            )
+        )
+    return tape, rows
+
+
+@settings(max_examples=150, deadline=None)
+@given(days(), st.sampled_from(("none", "nickel")))
+def test_no_day_breaks_what_the_program_itself_keeps(day, cash):
+    tape, rows = day
+    proofs = [
+        reconcile(session, tenders_of(rows, {}) if not n else [], DAY, cash=cash)
+        for n, session in enumerate(drawer_sessions(tape.rows))
+    ]
+    assert [] == [
+        each.text
+        for each in findings(facts_of(*proofs), under(CONFIG), ("R03", "R05", "R07", "R21"))
     ]
