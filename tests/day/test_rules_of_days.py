@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.incoming.posted_file import import_posted
+from gateway.incoming.posted_row import Rules
 from gateway.office.policy import LOOKED_AT, REPORTED, rules_broken
 from gateway.policy_file import shipped_policy
 from gateway.policy_tables import TITLES, Numbering
-from tests.day.bench import OfficeDay
+from tests.day.bench import OfficeDay, posted_csv
 from tests.office.rows import Tape, posting
 from tests.office.sound_day import UNDER, at
 
@@ -418,8 +420,6 @@ def test_a_gap_that_a_refused_row_fills_is_named_as_that(tmp_path):
 
 
 def test_a_file_that_was_refused_as_a_whole_fills_its_numbers_too(tmp_path):
-    from tests.day.bench import posted_csv
-
     office = OfficeDay(tmp_path, closed(20000))
     office.post(numbers("R-0101", "R-0103"))
     office.post(posted_csv(numbers("R-0102")).replace("rows=1", "rows=2"), "cut.csv")
@@ -481,6 +481,31 @@ def test_the_receipt_that_an_audit_found_missing(tmp_path):
 
     assert ["cis: 1 receipt number missing: R-1002"] == numbers_told(office)
     assert (True, ["numbers_missing"]) == (day.is_balanced, [p.kind for p in day.open_points])
+
+
+def test_windows_whose_numbers_are_unique_by_window_have_a_row_each(tmp_path):
+    """By receipt_scope of till.toml, without a word in policy.toml."""
+    w2 = opened(device="w2", cashier=8).count(900, "close", 20000)
+    office = OfficeDay(tmp_path, closed(20000), w2)
+    path = tmp_path / "posted.csv"
+    path.write_text(
+        posted_csv([*numbers("1", "3"), *numbers("2", "4", window_id="w2", cashier_id="8")])
+    )
+    import_posted(office.office.ledger.db, path, at("18:00"), Rules(receipt_scope="window"))
+
+    assert ["cis at w1: 1 receipt number missing: 2", "cis at w2: 1 receipt number missing: 3"] == (
+        numbers_told(office)
+    )
+
+
+def test_a_receipt_that_is_dated_wrongly_is_told_on_the_day_that_took_it(tmp_path):
+    office = OfficeDay(tmp_path, closed())
+    office.post([posting("R-0101", 600, 5000, business_date=MONDAY)])
+
+    assert (["dated_ahead"], []) == tuple(
+        [each.kind for each in office.day(date).findings if each.rule == "R15"]
+        for date in (TODAY, MONDAY)
+    )
 
 
 @pytest.mark.parametrize("has_zeros", [True, False])
