@@ -18,8 +18,10 @@ from typing import Any
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
 from gateway.day.decided import decisions_around, unplaced
+from gateway.day.rules import judged
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
+from gateway.facts.postings import Change
 from gateway.facts.postings import Unsettled as Refused
 from gateway.money import format_cents
 from gateway.office.custody import custody_of
@@ -29,6 +31,9 @@ from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.posting_clock import Offset, office_clock
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
+from gateway.office.rule_finding import Under
+from gateway.office.rules import Finding
+from gateway.office.rules_deposit import Countdown
 from gateway.office.sessions import IDLE_MS, drawer_sessions
 from gateway.office.tenders import Tender, tenders_of, void_targets
 from gateway.store.ledger import Ledger
@@ -80,6 +85,9 @@ class Day:
     checkpoint: dict[str, Any] | None = (
         None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
+    findings: list[Finding] = field(default_factory=list)  # of the rules of the office
+    deadline: Countdown | None = None  # of its deposit; None: nothing goes to the bank
+    changes: list[Change] = field(default_factory=list)  # what was said of its receipts otherwise
 
     @property
     def is_balanced(self) -> bool:
@@ -117,10 +125,12 @@ def prove_day(
     zone: zoneinfo.ZoneInfo,
     currency: str = "USD",
     cash: str = "none",
+    under: Under | None = None,
+    now_ms: int | None = None,
 ) -> Day:
     """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
-    says. Raises UsageError for a date that is
-    none.
+    says. `under`: the rules that it is judged by; None: by none. `now_ms`: what time it is, for a
+    deposit that waits. Raises UsageError for a date that is none.
     """
     from_ms, until_ms = day_bounds(business_date, zone)
     declared = list(windows)
@@ -142,7 +152,7 @@ def prove_day(
         if not found and not held:
             idle.append(window)
     n, head = ledger.head()
-    return Day(
+    day = Day(
         business_date=business_date,
         from_ms=from_ms,
         until_ms=until_ms,
@@ -164,6 +174,7 @@ def prove_day(
         unassigned=unassigned,
         checkpoint=_checkpoint(ledger, business_date),
     )
+    return day if under is None else judged(ledger.db, day, under, now_ms)
 
 
 def prove_window(

@@ -184,16 +184,7 @@ def _is_hand_over_count(group: CountGroup, apart_ms: int) -> bool:
 
 
 def check_decided(session: DrawerSession) -> None:
-    """Note what only the end shows: hand-overs without both counts, a drawer that was open while
-    nothing was expected to happen.
-    """
-    for each in session.hand_overs:
-        if not each.is_counted:
-            text = (
-                f"cashier {each.to_cashier} signed on in the session of cashier"
-                f" {each.from_cashier} without a closing count"
-            )
-            session.note("handover_without_count", each.at_ms, text)
+    """Note what only the end shows: a drawer that was open while nothing was expected to happen."""
     opened = [each for each in session.openings if session.is_suspended_at(each.opened_ms)]
     if opened:
         count = f"{len(opened)} drawer opening{'s' * (len(opened) != 1)}"

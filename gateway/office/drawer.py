@@ -37,6 +37,18 @@ class Remark:
     text: str
 
 
+@dataclass(frozen=True)
+class LooseBatch:
+    """A machine counted something that belongs to no count; `cents` None: its numbers show that a
+    batch left no record. In no sum; rule R13 finds it.
+    """
+
+    at_ms: int
+    instrument: str
+    cents: int | None
+    text: str
+
+
 @dataclass
 class Tally:
     """One count batch of one instrument."""
@@ -49,6 +61,7 @@ class Tally:
     flags: int
     digest: bytes
     out: str = ""  # why it is in no sum: reprint, void, sub-batch; empty while it counts
+    rejects: Rows = ()  # (quality as in docs/records.md, pieces) of what the machine gave back
 
 
 @dataclass(eq=False)  # two counts are never the same count
@@ -190,6 +203,7 @@ class DrawerSession:
     last_declared: dict[str, int] = field(default_factory=dict)  # by tender: the last one of them
     openings: list[DrawerOpening] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    loose: list[LooseBatch] = field(default_factory=list)  # counted by a machine, in no count
     instruments: dict[str, str] = field(default_factory=dict)  # name: evidence level of its driver
     key: tuple[int, int] = (0, 0)  # epoch and seq of its first record: what decisions name it by
     last_ms: int = 0  # the latest time that a record of it states

@@ -42,6 +42,7 @@ from gateway.office.drawer import (
     Declared,
     DrawerOpening,
     DrawerSession,
+    LooseBatch,
     Rows,
     Tally,
 )
@@ -147,6 +148,7 @@ class _Reader:
             or session.tapes
             or session.openings
             or session.decisions
+            or session.loose
         ]
 
     def _start(self, record: SeenRecord) -> DrawerSession:
@@ -365,6 +367,7 @@ class _Reader:
             total_cents=fields["total_minor"],
             flags=fields.get("flags", 0),
             digest=fields.get("digest", b""),
+            rejects=tuple((row[0], row[1]) for row in fields.get("rejects", ())),
         )
         what = f"{tally.instrument} batch {tally.batch_id} of {format_cents(tally.total_cents)}"
         if fields["currency"] != self._currency:
@@ -385,10 +388,10 @@ class _Reader:
             self._grown(tally)
         if self._group is None:
             if not tally.flags & FLAG_REPRINT:
-                session.note(
-                    "tally_outside_count",
-                    record.occurred_ms,
-                    f"{what} outside a count, not counted",
+                session.loose.append(
+                    LooseBatch(
+                        tally.at_ms, tally.instrument, tally.total_cents, f"{what} outside a count"
+                    )
                 )
             return
         if tally.flags & FLAG_DISCREPANCY:
@@ -474,6 +477,10 @@ class _Reader:
         ]
         detail = "; ".join(part for part in said if part)
         text = f"{name}: {condition.replace('_', ' ')}" + (f" ({detail})" if detail else "")
+        if condition == "missing_report":
+            loose = LooseBatch(record.occurred_ms, name, None, text)
+            self.session(record).loose.append(loose)
+            return
         self.session(record).note("instrument_" + condition, record.occurred_ms, text)
 
     def _take_boot(self, record: SeenRecord) -> None:

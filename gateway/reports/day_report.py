@@ -17,9 +17,10 @@ from gateway.day.prove import Day, ProvedSession
 from gateway.explain.causes import Variance
 from gateway.office.deposit import Deposit
 from gateway.office.intervals import Interval
-from gateway.office.policy import against_policy, wanted
+from gateway.office.policy import wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
+from gateway.reports.rules_part import changes_of, deadline_of, findings_of
 from gateway.reports.session_record import session_record
 
 VERSION = 1
@@ -45,12 +46,18 @@ def day_report(day: Day, config: Config) -> Json:
             {"kind": point.kind, "window": point.window, "text": point.text}
             for point in day.open_points
         ],
-        "sessions": [_session(proof, config, zone) for proof in day.proofs],
+        "findings": findings_of(day, None, zone),
+        "sessions": [
+            _session(proof, config, zone)
+            | {"findings": findings_of(day, proof.reconciliation.session, zone)}
+            for proof in day.proofs
+        ],
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,
-        "deposit": _deposit(deposit),
+        "deposit": _deposit(deposit) | {"deadline": deadline_of(day, config, zone)},
         "held_in": [_tender(tender) for tender in day.held_in],
         "quarantined_rows": day.quarantined,
+        "changes": changes_of(day.changes, zone),
         "gaps": [
             {name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")}
             for gap in day.gaps
@@ -107,7 +114,6 @@ def _tender(tender: Tender) -> Json:
 def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
     proved, session = proof.reconciliation, proof.reconciliation.session
     policy = config.policy
-    remarks = [*proved.remarks, *against_policy(proved, config)]
     return {
         "window": session.device,
         "session": session.number,
@@ -154,7 +160,7 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
                 "at": local_time(remark.at_ms, zone),
                 "text": remark.text,
             }
-            for remark in remarks
+            for remark in proved.remarks
         ],
         "instruments": dict(sorted(session.instruments.items())),
     }

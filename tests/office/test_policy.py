@@ -1,16 +1,16 @@
 """Proved sessions before the rules of the office: what comes from records and postings."""
 
-from gateway.config import Config
-from gateway.office.policy import against_policy, session_facts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.office.day_facts import session_facts
 from gateway.office.reconcile import reconcile
-from gateway.office.rule_facts import DayFacts
 from gateway.office.rule_finding import under
 from gateway.office.rules import findings
 from gateway.office.sessions import drawer_sessions
 from gateway.office.tenders import tenders_of
-from tests.office.rows import DAY, DAY_MS, MINUTE_MS, Tape, posting
-
-CONFIG = Config(site="city-hall", zone="America/Chicago", windows=("w1",))
+from tests.office.judging import CONFIG, broken, facts_of
+from tests.office.rows import DAY, Tape, posting
 
 
 def proved(tape, *postings):
@@ -18,13 +18,10 @@ def proved(tape, *postings):
     return reconcile(session, tenders_of(postings), DAY)
 
 
-def found(*sessions):
+def found(*proofs):
     """{rule: [kinds]} of all rules."""
-    each = [session_facts(session) for session in sessions]
-    receipts = [receipt for session in each for receipt in session.receipts]
-    day = DayFacts(DAY, DAY_MS + 1_020 * MINUTE_MS, sessions=each, receipts=receipts)
     kinds = {}
-    for finding in findings(day, under(CONFIG)):
+    for finding in findings(facts_of(*proofs), under(CONFIG)):
         kinds.setdefault(finding.rule, []).append(finding.kind)
     return kinds
 
@@ -105,4 +102,52 @@ def test_the_report_tells_openings_and_receipts_against_the_calendar():
             "1 receipt taken past the cut-off 16:00 or on a closed day: R2 of 16:01:00 is dated"
             " 2026-11-20 and belongs to 2026-11-23",
         ),
-    ] == [(each.kind, each.text) for each in against_policy(proved(tape, SALE, late), CONFIG)]
+    ] == [
+        (each.kind, each.text)
+        for each in broken(proved(tape, SALE, late))
+        if each.rule in ("R11", "R15")
+    ]
+
+
+CENTS = st.integers(0, 3_000)
+TENDERS = ("cash", "check", "card", "ach", "money_order")
+
+
+@st.composite
+def days(draw):
+    """Any counts, any receipts of any tender with change, void in place or taken back, at any
+    time.
+    """
+    tape = Tape().mark(540, "sign_on", 7)
+    for minute in sorted(draw(st.sets(st.integers(541, 1_000), max_size=6))):
+        kind = draw(st.sampled_from(("opening_float", "checkpoint", "drop", "close", "recount")))
+        tape.count(minute, kind, *draw(st.lists(CENTS, max_size=2)), value=draw(CENTS))
+    rows = []
+    for number in range(draw(st.integers(0, 8))):
+        tender = draw(st.sampled_from(TENDERS))
+        more = draw(
+            st.sampled_from(
+                ({}, {"status": "void"}, {"status": "unknown"}, {"void_of": "R0", "status": "void"})
+            )
+        )
+        change = 0 if tender == "ach" else draw(CENTS)
+        rows.append(
+            posting(
+                f"R{number}", draw(st.integers(530, 1_020)), draw(CENTS) + 1, tender, change, **more
+            )
+        )
+    return tape, rows
+
+
+@settings(max_examples=150, deadline=None)
+@given(days(), st.sampled_from(("none", "nickel")))
+def test_no_day_breaks_what_the_program_itself_keeps(day, cash):
+    tape, rows = day
+    proofs = [
+        reconcile(session, tenders_of(rows, {}) if not n else [], DAY, cash=cash)
+        for n, session in enumerate(drawer_sessions(tape.rows))
+    ]
+    assert [] == [
+        each.text
+        for each in findings(facts_of(*proofs), under(CONFIG), ("R03", "R05", "R07", "R21"))
+    ]

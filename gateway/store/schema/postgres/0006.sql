@@ -22,3 +22,6 @@ CREATE POLICY own_site ON decision USING (site = current_setting('till.site'))
     WITH CHECK (site = current_setting('till.site'));
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON decision FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON decision EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX posting_in_suspense ON posting (site, business_date) WHERE fund IN ('', 'suspense');
+CREATE INDEX posting_taking_back ON posting (site, source_system, void_of) WHERE void_of <> '';
