@@ -215,6 +215,13 @@ class DrawerSession:
     reopenings: list[Decision] = field(default_factory=list)  # those of them that opened it again
     to_be_counted: bool = False  # opened again, and no closing count since
 
+    @property
+    def has_content(self) -> bool:
+        """Whether anything in it is worth a report."""
+        return any(
+            (self.groups, self.remarks, self.tapes, self.openings, self.decisions, self.loose)
+        )
+
     def counts(self, *kinds: str) -> list[CountGroup]:
         """Groups of these kinds that stand (not replaced by a recount), in order."""
         return [group for group in self.groups if group.kind in kinds and not group.replaced]

@@ -140,16 +140,7 @@ class _Reader:
         self._end_group()
         for session in self._sessions:
             check_session(session)
-        return [
-            session
-            for session in self._sessions
-            if session.groups
-            or session.remarks
-            or session.tapes
-            or session.openings
-            or session.decisions
-            or session.loose
-        ]
+        return [session for session in self._sessions if session.has_content]
 
     def _start(self, record: SeenRecord) -> DrawerSession:
         self._decide(None)

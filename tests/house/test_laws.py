@@ -27,6 +27,7 @@ GROUND = {
     "toml_tables": {"toml_problems"},
     "toml_file": {"errors", "toml_problems", "toml_tables"},
     "policy_tables": {"toml_problems", "toml_tables"},
+    "chart_file": {"toml_file", "toml_problems", "toml_tables"},
     "policy_file": {"errors", "policy_tables", "toml_file", "toml_tables"},
     "config": {"policy_file", "policy_tables", "toml_file", "toml_problems", "toml_tables"},
 }

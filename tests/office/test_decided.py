@@ -7,9 +7,9 @@ import random
 import pytest
 
 from gateway.office.custody import custody_of
+from gateway.office.day_facts import session_facts
 from gateway.office.decided_facts import reopening_facts, surprise_counts
 from gateway.office.final import open_points
-from gateway.office.policy import session_facts
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
 from gateway.office.tenders import tenders_of
@@ -198,8 +198,6 @@ def test_a_hand_over_without_both_counts_is_a_finding(gives, takes):
 
     assert [False] == [each.is_counted for each in session.hand_overs]
     assert (gives, takes) == (bool(facts.closing_ref), bool(facts.opening_ref))
-    by_another = posting("R2", 800, 1000, cashier_id="8")
-    assert "other_cashier" in [remark.kind for remark in proved(session, by_another).remarks]
 
 
 def test_a_count_of_hours_before_is_no_hand_over_count():
