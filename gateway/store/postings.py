@@ -7,7 +7,6 @@ order of the imports: facts/postings.py: RANK. How a file gets here: store/stagi
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -122,7 +121,7 @@ def postings_between(
         " ORDER BY posted_ms, source_system, scope, receipt_no, line_no",
         (business_date, window, window, since_ms, until_ms),
     )
-    return [Posting(*row) for row in found]
+    return list(map(Posting._make, found))
 
 
 def receipts_posted(
@@ -147,9 +146,10 @@ def receipts_posted(
 def windows_posted(db: Db, business_date: str) -> list[str]:
     """The windows with postings for a business date, by name."""
     found = db.execute(
-        f"SELECT DISTINCT window_id FROM posting WHERE business_date = ? AND {_STANDS}"
-        " ORDER BY window_id",
-        (business_date,),
+        "SELECT window_id FROM (SELECT DISTINCT window_id FROM posting WHERE business_date = ?) AS"
+        " named WHERE EXISTS (SELECT 1 FROM posting WHERE business_date = ? AND window_id ="
+        f" named.window_id AND {_STANDS}) ORDER BY window_id",
+        (business_date, business_date),
     )
     return [str(window) for (window,) in found]
 
@@ -219,7 +219,7 @@ def _changes_of(versions: list[Statement]) -> Iterator[Change]:
         stands = later.posting.rank >= stood.posting.rank
         before, after = stood.posting, later.posting
         differs = tuple(
-            name for name in Posting.__dataclass_fields__
+            name for name in Posting._fields
             if getattr(before, name) != getattr(after, name)
         )  # fmt: skip
         yield Change(stood, later, differs, stands)
@@ -409,6 +409,6 @@ def statements_by_key(db: Db, file_id: int | None = None) -> dict[tuple[str, str
     for _, *row in paged(db, query, FIRST, values):
         posting = Posting(*row)
         source = posting.source_system.casefold()
-        bare = replace(posting, source_system=source, scope="")
+        bare = posting._replace(source_system=source, scope="")
         said.setdefault((source, posting.receipt_no, posting.line_no), set()).add(bare.content())
     return said
