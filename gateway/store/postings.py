@@ -108,19 +108,35 @@ def refused_receipts(db: Db, file_id: int) -> set[str]:
 # --- what stands ----------------------------------------------------------------------------------
 
 
+# Of what was posted farther away, the rows of the sessions and receipts that are near, what those
+# take back, and what takes the same back.
+_NEAR = (
+    "WITH near AS (SELECT id, session_id, receipt_no, void_of FROM posting WHERE business_date = ?"
+    " AND window_id = ? UNION SELECT id, session_id, receipt_no, void_of FROM posting WHERE"
+    " window_id = ? AND posted_ms >= ? AND posted_ms < ?)"
+)
+_OF_NEAR = (
+    "SELECT id FROM near UNION SELECT id FROM posting WHERE window_id = ? AND posted_ms >= ? AND"
+    " posted_ms < ? AND (session_id IN (SELECT session_id FROM near WHERE session_id <> '') OR"
+    " receipt_no IN (SELECT receipt_no FROM near UNION SELECT void_of FROM near) OR void_of IN"
+    " (SELECT void_of FROM near WHERE void_of <> ''))"
+)
+
+
 def postings_between(
-    db: Db, window: str, business_date: str, since_ms: int, until_ms: int
+    db: Db, window: str, business_date: str, since_ms: int, until_ms: int, reach_ms: int = 0
 ) -> list[Posting]:
     """Postings of a window that stand, of those that belong to a business day or were posted in a
-    span of time, in the order of posting.
+    span of time, in the order of posting. Of those that were posted up to `reach_ms` before or
+    after it, the ones that have to do with them: rows of the same session_id or receipt, what is
+    taken back, and what takes that back too.
     """
     found = db.execute(
-        f"SELECT {POSTING_COLUMNS} FROM posting WHERE id IN (SELECT id FROM posting WHERE"
-        " business_date = ? AND window_id = ? UNION SELECT id FROM posting WHERE window_id = ?"
-        f" AND posted_ms >= ? AND posted_ms < ?) AND {_STANDS}"
+        f"{_NEAR} SELECT {POSTING_COLUMNS} FROM posting WHERE id IN ({_OF_NEAR}) AND {_STANDS}"
         " ORDER BY posted_ms, source_system, scope, receipt_no, line_no",
-        (business_date, window, window, since_ms, until_ms),
-    )
+        (business_date, window, window, since_ms, until_ms,
+         window, since_ms - reach_ms, until_ms + reach_ms),
+    )  # fmt: skip
     return list(map(Posting._make, found))
 
 
