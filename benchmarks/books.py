@@ -48,9 +48,11 @@ COLUMNS = {
     "cpu": ("processor s", ",.2f"),
     "each_us": ("us of it a posting", ",.1f"),
     "peak_mib": ("peak MiB", ",.0f"),
+    "to_csv": ("ratio to csv.reader", ",.1f"),
     "to_pandas": ("to pandas", ",.1f"),
     "to_duckdb": ("to DuckDB", ",.1f"),
 }
+PEERS = {"to_csv": "csv.reader", "to_pandas": "pandas", "to_duckdb": "duckdb"}
 
 
 def main() -> None:
@@ -125,9 +127,9 @@ def rows_of(size: Size, found: dict[str, list[tuple[Spent, float]]]) -> list[Row
             "each_us": cpu[name] * 1e6 / count,
             "peak_mib": median(peak_mib for _, peak_mib in each),
         }
-        for peer in ("pandas", "duckdb"):
+        for column, peer in PEERS.items():
             is_of_all = name != "report" and cpu.get(peer)
-            row[f"to_{peer}"] = cpu[name] / cpu[peer] if is_of_all else None
+            row[column] = cpu[name] / cpu[peer] if is_of_all else None
         rows.append(row)
     return rows
 

@@ -3,8 +3,8 @@ every drawer session.
 
 This is the one step between the ledger and the pure functions (sessions, custody, reconcile,
 explain). A session belongs to the business date of its opening and is read whole, also over
-midnight: records and postings of REACH_MS around the calendar day are read too, as far as they can matter,
-and sessions of the neighbouring days keep what is in their custody.
+midnight: records and postings of REACH_MS around the calendar day are read too, as far as they can
+matter, and sessions of the neighbouring days keep what is in their custody.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def fields_of(raw: bytes) -> dict[str, Any]:
     """{field name: value} of a record that the decoder or a pattern has taken."""
     found = cbor2.loads(raw)
     names, choices, pairs = _shape_of(tuple(found))
-    fields = dict(zip(names, found.values(), strict=True))
+    fields: dict[str, Any] = dict(zip(names, found.values(), strict=True))
     for name, names_of in choices:
         fields[name] = names_of[fields[name]]
     for name in pairs:

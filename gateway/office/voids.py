@@ -11,15 +11,13 @@ from gateway.office.tenders import NEVER_POSTED, RETURNED, VOID_AGAIN, Receipt, 
 
 def void_remarks(session: DrawerSession, tenders: Sequence[Tender]) -> list[Remark]:
     """One remark for each thing that is wrong with a void of this session."""
+    voids = [t for t in tenders if t.is_void and t.void_of not in ("", t.receipt_no)]
+    targets = {void.target for void in voids}
     standing: dict[Receipt, list[Tender]] = {}
-    for tender in tenders:
-        if not tender.is_void:
+    for tender in tenders if voids else ():
+        if not tender.is_void and tender.receipt in targets:
             standing.setdefault(tender.receipt, []).append(tender)
-    found = []
-    for void in tenders:
-        if void.is_void and void.void_of not in ("", void.receipt_no):
-            found += list(_of(void, standing, session))
-    return found
+    return [remark for void in voids for remark in _of(void, standing, session)]
 
 
 def _of(
