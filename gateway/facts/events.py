@@ -312,11 +312,11 @@ def seen_records(
 ) -> Iterator[SeenRecord]:
     """The records with these seqs of a message that is in entry `entry_n`."""
     epoch, boot, sent_ms, first_seq, _, raws, unreadable, _, _ = events
+    fields: dict[str, Any]
     for seq in seqs:
         index = seq - first_seq
-        if index in unreadable:
-            kind, at_ms, fields = UNDECODABLE, received_ms, {"raw": raws[index]}
-        else:
+        kind, at_ms, fields = UNDECODABLE, received_ms, {"raw": raws[index]}
+        if index not in unreadable:
             fields = fields_of(raws[index])
             kind, at_ms = fields["kind"], occurred_ms(fields, boot, sent_ms, received_ms)
         yield _made(SeenRecord, (device, epoch, seq, kind, at_ms, received_ms, fields, entry_n))
