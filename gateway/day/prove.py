@@ -3,8 +3,8 @@ every drawer session.
 
 This is the one step between the ledger and the pure functions (sessions, custody, reconcile,
 explain). A session belongs to the business date of its opening and is read whole, also over
-midnight: records and postings of REACH_MS around the calendar day are read too, and sessions of the
-neighbouring days keep what is in their custody.
+midnight: records and postings of REACH_MS around the calendar day are read too, as far as they can
+matter, and sessions of the neighbouring days keep what is in their custody.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from gateway.store.postings import (
     unsettled,
     windows_posted,
 )
-from gateway.store.segments import last_counted_ms
+from gateway.store.segments import is_recorded_between, last_counted_ms
 from gateway.store.tree_heads import tree_heads
 
 REACH_MS = 16 * 3_600_000  # a session is no longer; see also sessions.IDLE_MS
@@ -234,7 +234,7 @@ def _prove_window(
     """(the sessions of the day, receipts of the day that lay in an earlier day's drawer)."""
     from_ms, _ = day_bounds(business_date, around.zone)
     tenders = around.tenders(business_date)
-    sessions = around.sessions(business_date)
+    sessions = around.sessions(business_date, max((t.posted_ms for t in tenders), default=0))
     custody = custody_of(sessions, tenders, around.date_of)
     proofs: list[ProvedSession] = []
     elsewhere: list[Tender] = []
@@ -279,18 +279,33 @@ class _Window:
         """The office's calendar date."""
         return local_date(at_ms, self.zone)
 
-    def sessions(self, business_date: str) -> list[DrawerSession]:
-        """Those of the date, whole, and of what else lies in its reach."""
+    def sessions(self, business_date: str, last_ms: int | None = None) -> list[DrawerSession]:
+        """Those of the date, whole, and of what else lies in its reach. `last_ms`: when the last
+        receipt was posted that they are asked for; None: whenever.
+
+        The day after is read only where it can matter: a receipt was posted on it, or the date's
+        last session may go on into it.
+        """
         from_ms, until_ms = day_bounds(business_date, self.zone)
-        records = self._ledger.records(from_ms - REACH_MS, until_ms + REACH_MS, self.window)
+        if last_ms is not None and last_ms < until_ms:
+            night = (self.window, until_ms, until_ms + IDLE_MS)
+            found = self._sessions(from_ms - REACH_MS, until_ms, business_date)
+            is_over = not found or found[-1].close is not None
+            if is_over and not is_recorded_between(self._ledger.db, *night):
+                return found
+        return self._sessions(from_ms - REACH_MS, until_ms + REACH_MS, business_date)
+
+    def _sessions(self, since_ms: int, until_ms: int, business_date: str) -> list[DrawerSession]:
+        records = self._ledger.records(since_ms, until_ms, self.window)
         decided = decisions_around(self._ledger.db, business_date, self.window)
         return drawer_sessions(records, self._currency, self._epochs, self.date_of, decided)
 
     def tenders(self, business_date: str) -> list[Tender]:
-        """Those of the date, and those that were posted in its reach."""
-        from_ms, until_ms = day_bounds(business_date, self.zone)
-        db, since_ms = self._ledger.db, from_ms - REACH_MS
-        rows = postings_between(db, self.window, business_date, since_ms, until_ms + REACH_MS)
+        """Those of the date, those that were posted on it, and what has to do with them in its
+        reach.
+        """
+        db, (since_ms, until_ms) = self._ledger.db, day_bounds(business_date, self.zone)
+        rows = postings_between(db, self.window, business_date, since_ms, until_ms, REACH_MS)
         return tenders_of(rows, receipts_posted(db, void_targets(rows)))
 
     def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:

@@ -20,7 +20,7 @@ from protocol.compat import ProtocolError
 
 _NOTHING: Mapping[int, str] = {}
 _int = int.from_bytes
-_events = tuple.__new__  # Events(...) costs as much as half a record
+_made = tuple.__new__  # Events(...) costs as much as half a record
 # To make a pattern costs as much as to decode so many records. A process that reads fewer should
 # not make one, and nobody who sends all shapes there are may make us busy with patterns.
 _MAKE_AFTER = 512
@@ -127,7 +127,7 @@ class Reader:
             or first_seq + len(records) - 1 > _SEQ_MAX
         ):
             return self._strictly(payload, received_ms)
-        return _events(
+        return _made(
             Events, (
                 _int(epoch) - _INITIAL[len(epoch)], _int(boot) - _INITIAL[len(boot)],
                 _int(sent) - _INITIAL[len(sent)], first_seq, payload[end + 1 :], records, _NOTHING,
@@ -140,7 +140,7 @@ class Reader:
         told = self.packed.read(packed, received_ms)
         if told is not None:
             epoch, boot, sent, first_seq, before, records, from_ms, until_ms = told
-            return _events(
+            return _made(
                 Events,
                 (epoch, boot, sent, first_seq, before, records, _NOTHING, from_ms, until_ms),
             )
@@ -311,16 +311,15 @@ def seen_records(
     device: str, events: Events, seqs: Iterable[int], received_ms: int, entry_n: int
 ) -> Iterator[SeenRecord]:
     """The records with these seqs of a message that is in entry `entry_n`."""
+    epoch, boot, sent_ms, first_seq, _, raws, unreadable, _, _ = events
+    fields: dict[str, Any]
     for seq in seqs:
-        index = seq - events.first_seq
-        raw = events.records[index]
-        fields: dict[str, Any] = {"raw": raw}
-        kind, at_ms = UNDECODABLE, received_ms
-        if index not in events.unreadable:
-            fields = fields_of(raw)
-            kind = fields["kind"]
-            at_ms = occurred_ms(fields, events.boot, events.sent_uptime_ms, received_ms)
-        yield SeenRecord(device, events.epoch, seq, kind, at_ms, received_ms, fields, entry_n)
+        index = seq - first_seq
+        kind, at_ms, fields = UNDECODABLE, received_ms, {"raw": raws[index]}
+        if index not in unreadable:
+            fields = fields_of(raws[index])
+            kind, at_ms = fields["kind"], occurred_ms(fields, boot, sent_ms, received_ms)
+        yield _made(SeenRecord, (device, epoch, seq, kind, at_ms, received_ms, fields, entry_n))
 
 
 _READER = Reader()

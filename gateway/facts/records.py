@@ -1,15 +1,14 @@
 """Records of devices as the ledger holds them: plain values, no behaviour."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 UNDECODABLE = (
     "undecodable"  # kind of a record whose seal was right and whose bytes break the wire dictionary
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SeenRecord:
+class SeenRecord(NamedTuple):
     """One record of the ledger. Times are Unix milliseconds UTC; `fields` has the names of
     protocol.records.
 

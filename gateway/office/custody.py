@@ -51,11 +51,10 @@ def custody_of(
     ]
     # in the order of the records; a board without the time yet may say an earlier one
     starts = list(accumulate((span.started_ms for span in spans), max))
-    by_time = {id(tender): _by_time(spans, starts, tender, date_of) for tender in every}
+    by_time = [_by_time(spans, starts, tender, date_of) for tender in every]
     named = _session_ids(every, by_time)
     told_apart = set(named.values())
-    for tender in every:
-        at = by_time[id(tender)]
+    for tender, at in zip(every, by_time, strict=True):
         index = named.get((tender.source_system, tender.session_id))
         if index is None or (at not in told_apart and _is_theirs(sessions, tender, at)):
             index = _by_cashier(sessions, tender, at, date_of)
@@ -110,18 +109,21 @@ def _is_theirs(sessions: Sequence[DrawerSession], tender: Tender, at: int | None
 
 
 def _session_ids(
-    tenders: Sequence[Tender], by_time: dict[int, int | None]
+    tenders: Sequence[Tender], by_time: Sequence[int | None]
 ) -> dict[tuple[str, str], int]:
-    """{(source_system, session_id): session} of the ids that mean one drawer session."""
+    """{(source_system, session_id): session} of the ids that mean one drawer session. `by_time`:
+    of each tender, the session that its time alone says.
+    """
+    seen = Counter(
+        (tender.source_system, tender.session_id, tender.cashier_id, at)
+        for tender, at in zip(tenders, by_time, strict=True)
+    )
     votes: dict[tuple[str, str], Counter[int]] = {}
     cashiers: dict[tuple[str, str], set[str]] = {}
-    for tender in tenders:
-        index = by_time[id(tender)]
-        if not tender.session_id or index is None:
-            continue
-        key = (tender.source_system, tender.session_id)
-        votes.setdefault(key, Counter())[index] += 1
-        cashiers.setdefault(key, set()).add(tender.cashier_id)
+    for (source, session_id, cashier, at), count in seen.items():
+        if session_id and at is not None:
+            votes.setdefault((source, session_id), Counter())[at] += count
+            cashiers.setdefault((source, session_id), set()).add(cashier)
     found = {}
     for key, counter in votes.items():
         (index, most), *_ = counter.most_common(1)

@@ -121,10 +121,9 @@ def _shares(
     the opening count is in the first interval.
     """
     shares: list[list[Tender]] = [[] for _ in bounds]
+    starts = sorted(group.started_ms for group, _ in bounds[1:])
     for tender in tenders:
-        at_ms = tender.posted_ms - offset_ms
-        index = sum(1 for group, _ in bounds[1:] if at_ms >= group.started_ms)
-        shares[index].append(tender)
+        shares[bisect_right(starts, tender.posted_ms - offset_ms)].append(tender)
     return shares
 
 
@@ -136,8 +135,8 @@ def _interval(
     cash: str,
 ) -> Interval:
     (start, start_cents), (end, end_cents) = bounds[number - 1], bounds[number]
-    tendered = sum(tender.tendered_cents for tender in inside if tender.tender_type == "cash")
-    change = sum(tender.change_cents for tender in inside)
+    tendered = sum([tender.tendered_cents for tender in inside if tender.tender_type == "cash"])
+    change = sum([tender.change_cents for tender in inside])
     drops = sum(drop_cents(group) for group in drops_between(session, start, end))
     rounding = rounding_of(inside, cash)
     expected = expected_cash_cents(start_cents, tendered, change, drops) + rounding

@@ -8,11 +8,12 @@ day is a returned item: the bank brought it, no cashier did, and no drawer is sh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
-from gateway.facts.postings import LOAN, PAYMENT, Posting
+from gateway.facts.postings import LOAN, PAYMENT, Posting, identity_of, of_posting
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
@@ -58,15 +59,6 @@ class Tender(NamedTuple):
         return self.tendered_cents - self.change_cents
 
     @property
-    def parts(self) -> tuple[tuple[str, int], ...]:
-        """(tender type, cents) of what lies in the drawer by it. Change is cash, whatever was
-        tendered: a check of 100.00 for a bill of 80.00 brings a check and takes 20.00 in cash.
-        """
-        if self.tender_type == "cash" or not self.change_cents:
-            return ((self.tender_type, self.net_cents),)
-        return ((self.tender_type, self.tendered_cents), ("cash", -self.change_cents))
-
-    @property
     def allocated_cents(self) -> int:
         """What its allocations sum to; equal to net_cents in a sound export."""
         return sum(cents for _, cents in self.funds)
@@ -99,11 +91,14 @@ def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
 
 
 def totals_by_type(tenders: Iterable[Tender]) -> Counter[str]:
-    """{tender type: what lies in the drawer by them}."""
+    """{tender type: what lies in the drawer by them}. Change is cash, whatever was tendered: a
+    check of 100.00 for a bill of 80.00 brings a check and takes 20.00 in cash.
+    """
     totals: Counter[str] = Counter()
     for tender in tenders:
-        for name, cents in tender.parts:
-            totals[name] += cents
+        totals[tender.tender_type] += tender.tendered_cents
+        if tender.change_cents:
+            totals["cash"] -= tender.change_cents
     return totals
 
 
@@ -112,7 +107,8 @@ def void_targets(postings: Iterable[Posting]) -> set[Receipt]:
     can tell a returned check from a void of nothing.
     """
     rows = list(postings)
-    return {_target(row) for row in rows if _takes_back(row)} - {_receipt(row) for row in rows}
+    targets = {_target(row) for row in rows if _takes_back(row)}
+    return targets.difference(map(_receipt_of_row, rows)) if targets else targets
 
 
 def tenders_of(
@@ -123,24 +119,25 @@ def tenders_of(
     `earlier`: {receipt: business date} of those among `void_targets` that were posted before;
     None: nobody looked, and what is not among the rows counts as posted.
     """
-    rows = {row.identity: row for row in postings}
-    legs: dict[tuple[Receipt, str], list[Posting]] = {}
+    rows = {identity_of(row): row for row in postings}
+    legs: dict[tuple[str | int, ...], list[Posting]] = {}
     for key in sorted(rows):
         row = rows[key]
-        legs.setdefault((_receipt(row), row.tender_id), []).append(row)
+        legs.setdefault(_leg_of_row(row), []).append(row)
+    targets = {_target(row) for row in rows.values() if _takes_back(row)}
+    about = [row for row in rows.values() if _receipt_of_row(row) in targets] if targets else []
     books = _Books(
-        {_receipt(row) for row in rows.values() if not _is_void(row)},
-        {_receipt(row): (row.business_date, row.posted_ms) for row in rows.values()},
+        {_receipt_of_row(row) for row in about if not _is_void(row)},
+        {_receipt_of_row(row): (row.business_date, row.posted_ms) for row in about},
         earlier,
     )
-    found = sorted((_tender(leg, books) for leg in legs.values()), key=_in_order)
-    return list(_once(found))
+    return _once(sorted([_tender(leg, books) for leg in legs.values()], key=_in_order))
 
 
 @dataclass(frozen=True)
 class _Books:
-    """What is known of receipts: those that stand, business date and time of those that these rows
-    name, and the business dates of those of before.
+    """What is known of receipts that are taken back: those that stand, business date and time of
+    those that these rows name, and the business dates of those of before.
     """
 
     standing: set[Receipt]
@@ -148,12 +145,9 @@ class _Books:
     earlier: Mapping[Receipt, str] | None
 
 
-def _in_order(tender: Tender) -> tuple[int, Receipt, str]:
-    return tender.posted_ms, tender.receipt, tender.tender_id
-
-
-def _receipt(row: Posting) -> Receipt:
-    return row.source_system, row.scope, row.receipt_no
+_in_order = attrgetter("posted_ms", "source_system", "scope", "receipt_no", "tender_id")
+_receipt_of_row: Callable[[Posting], Receipt] = of_posting("source_system", "scope", "receipt_no")
+_leg_of_row = of_posting("source_system", "scope", "receipt_no", "tender_id")
 
 
 def _target(row: Posting) -> Receipt:
@@ -175,41 +169,37 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
     With void_of: it takes the named receipt back, effect minus; 0 when the export already shows the
     named receipt as void, or when it was never posted.
     """
-    first = leg[0]
-    sign, outside = _effect(first, books)
-    # exports write what is taken back with a minus or without
-    written = -1 if _is_void(first) and sum(row.allocation_cents for row in leg) < 0 else 1
-    amount, change = written * first.tender_amount_cents, written * first.change_cents
-    said = {(row.tender_amount_cents, row.change_cents, row.tender_type, row.status) for row in leg}
+    (
+        receipt_no, _, posted_ms, business_date, window_id, session_id, cashier_id, tender_id,
+        tender_type, amount, change, _, _, _, _, status, void_of, void_by, _, _, source, _, kind,
+        scope,
+    ) = leg[0]  # fmt: skip
+    funds = [(row.fund_name, row.allocation_cents) for row in leg]
+    accounts = [(row.account_no, row.allocation_cents) for row in leg]
+    sign, outside = 1, ""
+    face = amount - change
+    if _is_void(leg[0]):
+        sign, outside = _effect(leg[0], books)
+        if sum(cents for _, cents in funds) < 0:
+            # exports write what is taken back with a minus or without
+            amount, change, face = -amount, -change, -face
+            funds = [(fund, -cents) for fund, cents in funds]
+            accounts = [(account, -cents) for account, cents in accounts]
+        amount, change = sign * amount, sign * change
+        funds = [(fund, sign * cents) for fund, cents in funds]
     return Tender(
-        receipt_no=first.receipt_no,
-        source_system=first.source_system,
-        scope=first.scope,
-        tender_id=first.tender_id,
-        tender_type=first.tender_type,
-        posted_ms=first.posted_ms,
-        business_date=first.business_date,
-        window_id=first.window_id,
-        session_id=first.session_id,
-        cashier_id=first.cashier_id,
-        status=first.status,
-        tendered_cents=sign * amount,
-        change_cents=sign * change,
-        face_cents=amount - change,
-        void_of=first.void_of,
-        void_by=first.void_by,
-        funds=tuple((row.fund_name, sign * written * row.allocation_cents) for row in leg),
-        accounts=tuple((row.account_no, written * row.allocation_cents) for row in leg),
-        rows_agree=len(said) == 1,
-        outside=outside,
-        kind=first.kind,
-    )
+        receipt_no, source, scope, tender_id, tender_type, posted_ms, business_date, window_id,
+        session_id, cashier_id, status, amount, change, face, void_of, void_by, tuple(funds),
+        tuple(accounts), len(leg) == 1 or len(set(map(_said_of_tender, leg))) == 1, outside,
+        kind,
+    )  # fmt: skip
+
+
+_said_of_tender = of_posting("tender_amount_cents", "change_cents", "tender_type", "status")
 
 
 def _effect(row: Posting, books: _Books) -> tuple[int, str]:
-    """(sign, why it is in no drawer)."""
-    if not _is_void(row):
-        return 1, ""
+    """(sign, why it is in no drawer) of a row that takes something back."""
     if not _takes_back(row):
         return 0, ""
     target = _target(row)
@@ -222,28 +212,29 @@ def _effect(row: Posting, books: _Books) -> tuple[int, str]:
     return -1, RETURNED if is_earlier and row.tender_type in RETURNABLE else ""
 
 
-def _once(tenders: Sequence[Tender]) -> Iterable[Tender]:
+def _once(tenders: Sequence[Tender]) -> list[Tender]:
     """What a receipt brought in is taken back once: a void after that has no effect. Of a receipt
     of before nobody here knows the amount: one receipt takes it back.
     """
+    targets = {tender.target for tender in tenders if tender.is_void and tender.net_cents < 0}
     left: dict[Receipt, int] = {}
-    for tender in tenders:
-        if not tender.is_void:
+    for tender in tenders if targets else ():
+        if not tender.is_void and tender.receipt in targets:
             left[tender.receipt] = left.get(tender.receipt, 0) + tender.net_cents
     by: dict[Receipt, str] = {}
+    found = []
     for tender in tenders:
-        target = tender.target
-        if not tender.is_void or tender.net_cents >= 0:
-            yield tender
-        elif _is_taken_back(tender, target, left, by):
-            nothing = tuple((fund, 0) for fund, _ in tender.funds)
-            yield tender._replace(
-                tendered_cents=0, change_cents=0, funds=nothing, outside=VOID_AGAIN
-            )
-        else:
-            if target in left:
+        if tender.is_void and tender.net_cents < 0:
+            target = tender.target
+            if _is_taken_back(tender, target, left, by):
+                nothing = tuple((fund, 0) for fund, _ in tender.funds)
+                tender = tender._replace(
+                    tendered_cents=0, change_cents=0, funds=nothing, outside=VOID_AGAIN
+                )
+            elif target in left:
                 left[target] += tender.net_cents
-            yield tender
+        found.append(tender)
+    return found
 
 
 def _is_taken_back(

@@ -7,7 +7,6 @@ order of the imports: facts/postings.py: RANK. How a file gets here: store/stagi
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -109,20 +108,36 @@ def refused_receipts(db: Db, file_id: int) -> set[str]:
 # --- what stands ----------------------------------------------------------------------------------
 
 
+# Of what was posted farther away, the rows of the sessions and receipts that are near, what those
+# take back, and what takes the same back.
+_NEAR = (
+    "WITH near AS (SELECT id, session_id, receipt_no, void_of FROM posting WHERE business_date = ?"
+    " AND window_id = ? UNION SELECT id, session_id, receipt_no, void_of FROM posting WHERE"
+    " window_id = ? AND posted_ms >= ? AND posted_ms < ?)"
+)
+_OF_NEAR = (
+    "SELECT id FROM near UNION SELECT id FROM posting WHERE window_id = ? AND posted_ms >= ? AND"
+    " posted_ms < ? AND (session_id IN (SELECT session_id FROM near WHERE session_id <> '') OR"
+    " receipt_no IN (SELECT receipt_no FROM near UNION SELECT void_of FROM near) OR void_of IN"
+    " (SELECT void_of FROM near WHERE void_of <> ''))"
+)
+
+
 def postings_between(
-    db: Db, window: str, business_date: str, since_ms: int, until_ms: int
+    db: Db, window: str, business_date: str, since_ms: int, until_ms: int, reach_ms: int = 0
 ) -> list[Posting]:
     """Postings of a window that stand, of those that belong to a business day or were posted in a
-    span of time, in the order of posting.
+    span of time, in the order of posting. Of those that were posted up to `reach_ms` before or
+    after it, the ones that have to do with them: rows of the same session_id or receipt, what is
+    taken back, and what takes that back too.
     """
     found = db.execute(
-        f"SELECT {POSTING_COLUMNS} FROM posting WHERE id IN (SELECT id FROM posting WHERE"
-        " business_date = ? AND window_id = ? UNION SELECT id FROM posting WHERE window_id = ?"
-        f" AND posted_ms >= ? AND posted_ms < ?) AND {STANDS}"
+        f"{_NEAR} SELECT {POSTING_COLUMNS} FROM posting WHERE id IN ({_OF_NEAR}) AND {STANDS}"
         " ORDER BY posted_ms, source_system, scope, receipt_no, line_no",
-        (business_date, window, window, since_ms, until_ms),
-    )
-    return [Posting(*row) for row in found]
+        (business_date, window, window, since_ms, until_ms,
+         window, since_ms - reach_ms, until_ms + reach_ms),
+    )  # fmt: skip
+    return list(map(Posting._make, found))
 
 
 def receipts_posted(
@@ -147,9 +162,10 @@ def receipts_posted(
 def windows_posted(db: Db, business_date: str) -> list[str]:
     """The windows with postings for a business date, by name."""
     found = db.execute(
-        f"SELECT DISTINCT window_id FROM posting WHERE business_date = ? AND {STANDS}"
-        " ORDER BY window_id",
-        (business_date,),
+        "SELECT window_id FROM (SELECT DISTINCT window_id FROM posting WHERE business_date = ?) AS"
+        " named WHERE EXISTS (SELECT 1 FROM posting WHERE business_date = ? AND window_id ="
+        f" named.window_id AND {STANDS}) ORDER BY window_id",
+        (business_date, business_date),
     )
     return [str(window) for (window,) in found]
 
@@ -218,7 +234,7 @@ def _changes_of(versions: list[Statement]) -> Iterator[Change]:
         stands = later.posting.rank >= stood.posting.rank
         before, after = stood.posting, later.posting
         differs = tuple(
-            name for name in Posting.__dataclass_fields__
+            name for name in Posting._fields
             if getattr(before, name) != getattr(after, name)
         )  # fmt: skip
         yield Change(stood, later, differs, stands)
@@ -408,6 +424,6 @@ def statements_by_key(db: Db, file_id: int | None = None) -> dict[tuple[str, str
     for _, *row in paged(db, query, FIRST, values):
         posting = Posting(*row)
         source = posting.source_system.casefold()
-        bare = replace(posting, source_system=source, scope="")
+        bare = posting._replace(source_system=source, scope="")
         said.setdefault((source, posting.receipt_no, posting.line_no), set()).add(bare.content())
     return said

@@ -175,6 +175,14 @@ def by_time(since_ms: int, until_ms: int, device: str | None) -> tuple[str, tupl
     )
 
 
+def is_recorded_between(db: Db, device: str, since_ms: int, until_ms: int) -> bool:
+    """Whether the index has anything of a device in a span of time; True also for a segment that
+    only reaches over it.
+    """
+    query, values = by_time(since_ms, until_ms, device)
+    return db.execute(query, values).fetchone() is not None
+
+
 def _records(
     device: str, epoch: int, first: int, last: int, n: int, at: int, frames: bytes
 ) -> Iterator[SeenRecord]:

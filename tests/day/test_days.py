@@ -181,3 +181,51 @@ def test_cash_without_pennies_is_no_over(tmp_path):
         interval.rounding_cents for interval in nickels.proofs[0].reconciliation.intervals
     ]
     assert [(3, "over")] == cash(pennies)
+
+
+@pytest.fixture
+def two_days(tmp_path, monkeypatch):
+    """Makes two days of one drawer with one receipt each; `second`: session_id of the later day."""
+    monkeypatch.setattr("tests.day.bench.EVENING_MS", EVENING_MS + 24 * 3_600_000)
+    tape = Tape().mark(480, "sign_on", 7).count(481, "opening_float", 20000)
+    tape.count(1000, "close", 25000).mark(1920, "sign_on", 8).count(1921, "opening_float", 20000)
+    office = OfficeDay(tmp_path, tape.count(2440, "close", 23000))
+    later = {"business_date": NEXT, "cashier_id": "8"}
+    return lambda second="s2": (
+        office,
+        [posting("R1", 600, 5000), posting("R2", 2040, 3000, session_id=second, **later)],
+    )
+
+
+def test_a_receipt_of_yesterdays_session_that_is_posted_today_lies_in_yesterdays_drawer(two_days):
+    office, rows = two_days()
+    late = {"session_id": "s1", "business_date": NEXT}
+    rows += [posting(f"E{n}", 610 + n, 0, allocation_cents=0) for n in range(4)]
+    office.post([*rows, posting("R3", 2000, 700, **late)])
+    first, second = office.day(), office.day(NEXT)
+
+    assert ["R3"] == [t.receipt_no for t in first.proofs[0].reconciliation.after_close]
+    assert [(0, "balanced")] == cash(first)
+    assert ["R2"] == [t.receipt_no for t in second.proofs[0].reconciliation.tenders]
+    assert [(0, "balanced")] == cash(second)
+
+
+def test_one_session_id_for_all_days_means_no_session(two_days):
+    office, rows = two_days(second="s1")
+    office.post(rows)
+
+    assert [(0, "balanced")] == cash(office.day())
+    assert [(0, "balanced")] == cash(office.day(NEXT))
+
+
+def test_a_receipt_of_yesterday_is_taken_back_once_also_when_each_day_has_a_void_of_it(two_days):
+    office, rows = two_days()
+    void = {"status": "reversed", "void_of": "R1", "void_by": "9"}
+    today = {"session_id": "s2", "business_date": NEXT, "cashier_id": "8"}
+    office.post(
+        [*rows, posting("V1", 990, 5000, **void), posting("V2", 2100, 5000, **void, **today)]
+    )
+    second = office.day(NEXT).proofs[0].reconciliation
+
+    assert [(0, "balanced")] == cash(office.day(NEXT))
+    assert ["voided before"] == [tender.outside for tender in second.outside]

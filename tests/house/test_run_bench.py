@@ -13,6 +13,7 @@ from tests.store import server as postgres
 
 ROOT = Path(__file__).parents[2]
 SHORT = {
+    "books": ["--sessions", "2", "--windows", "2", "--postings", "10"],
     "ingest": [
         "--messages", "48", "--devices", "2", "--per-message", "12", "--rounds", "1",
         "--brokers", "iotcore", "--modes", "drain",
@@ -56,5 +57,5 @@ def test_an_unknown_benchmark_names_the_known_ones() -> None:
     done = bench("speed")
 
     assert (1, "") == (done.returncode, done.stdout)
-    known = "ingest latency mqtt_client postgres reader scale serving"
+    known = "books ingest latency mqtt_client postgres reader scale serving"
     assert f"no benchmark 'speed'; there are: {known}" in done.stderr
