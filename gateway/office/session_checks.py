@@ -35,8 +35,8 @@ def _check_count(session: DrawerSession, group: CountGroup) -> None:
         session.note(f"{group.kind}_without_count", group.started_ms, text)
     elif group.source == "by hand":
         who = f" by {group.by}" if group.by else ""
-        counted = format_cents(group.counted_cents or 0)
-        text = f"{name} of {counted} counted by hand{who}, by no machine"
+        cents = format_cents(group.counted_cents or 0)
+        text = f"{name} of {cents} counted by hand{who}, by no machine"
         session.note(f"{group.kind}_by_hand", group.started_ms, text)
     elif group.declared_cents not in (None, machine_cents) and group.kind in BY_HAND:
         text = (

@@ -59,6 +59,15 @@ class Tender(NamedTuple):
         return self.tendered_cents - self.change_cents
 
     @property
+    def parts(self) -> tuple[tuple[str, int], ...]:
+        """(tender type, cents) of what lies in the drawer by it. Change is cash, whatever was
+        tendered: a check of 100.00 for a bill of 80.00 brings a check and takes 20.00 in cash.
+        """
+        if self.tender_type == "cash" or not self.change_cents:
+            return ((self.tender_type, self.net_cents),)
+        return ((self.tender_type, self.tendered_cents), ("cash", -self.change_cents))
+
+    @property
     def allocated_cents(self) -> int:
         """What its allocations sum to; equal to net_cents in a sound export."""
         return sum(cents for _, cents in self.funds)
@@ -91,9 +100,7 @@ def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
 
 
 def totals_by_type(tenders: Iterable[Tender]) -> Counter[str]:
-    """{tender type: what lies in the drawer by them}. Change is cash, whatever was tendered: a
-    check of 100.00 for a bill of 80.00 brings a check and takes 20.00 in cash.
-    """
+    """{tender type: what lies in the drawer by them}: the sums of their `parts`."""
     totals: Counter[str] = Counter()
     for tender in tenders:
         totals[tender.tender_type] += tender.tendered_cents

@@ -75,7 +75,7 @@ def test_a_number_that_is_dated_the_next_day_is_no_gap_on_either(tmp_path):
 def test_a_gap_that_a_refused_row_fills_is_named_as_that(tmp_path):
     office = OfficeDay(tmp_path, closed(20000))
     good = numbers("R-0101", "R-0103")
-    bad = replace(numbers("R-0102", minute=603)[0], window_id="", tender_amount_cents=0)
+    bad = numbers("R-0102", minute=603)[0]._replace(window_id="", tender_amount_cents=0)
     office.post([*good, bad])
     day = office.day()
 
