@@ -21,7 +21,7 @@ from gateway.store.verify import verify
 from tests.cli.bench import init, till
 from tests.store.bench import insider, without_triggers
 
-KEPT = Path(__file__).parent / "fixtures" / "ledger-schema5.db"
+KEPT = Path(__file__).parent / "fixtures" / "ledger-schema6.db"
 STRANGER = SignerKey.new("till/city").verifier  # nobody kept the key of that ledger's tree heads
 # {table: the kind of a finding in it}. Each row follows from the entries, or has its hash in one.
 FACTS = {
@@ -89,6 +89,8 @@ def changed_round(table: str) -> list[str]:
 # What has to differ from a row that is there: its unique columns.
 UNIQUE = {
     "incident": {"text": "'another'"},
+    "money_line": {"identity": "'another'"},
+    "money_settled": {"refusal_id": "refusal_id + 90"},
     "posted_file": {"sha256": "randomblob(32)"},
     "posting": {"receipt_no": "'R-999'"},
     "posting_settled": {"quarantine_id": "quarantine_id + 90"},
