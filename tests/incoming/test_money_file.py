@@ -26,7 +26,9 @@ from tests.incoming.conftest import NOW_MS
 DAY, NEXT = "2026-11-20", "2026-11-23"
 DAY_MS = NOW_MS - NOW_MS % 86_400_000
 SALES = [Settled("B77", number, "sale", f"OK{number}", 1_000 * number, DAY) for number in (1, 2, 3)]
-MOVED = [Booked(301, 50_000, "BAG00123"), Booked(301, 50_000), Booked(301, 50_000), Booked(555, -5_000)]  # fmt: skip
+MOVED = [
+    Booked(301, 50_000, "BAG00123"), Booked(301, 50_000), Booked(301, 50_000), Booked(555, -5_000),
+]  # fmt: skip
 ITEMS = [Returned(1, 5_000, "R01", "A-1", "2026-11-16"), Returned(2, 700, "R09", "A-2", DAY)]
 TEXTS = {
     SETTLEMENT: settlement_csv(SALES), BANK: bai2(DAY, MOVED),
@@ -228,13 +230,14 @@ def test_the_order_of_two_good_files_changes_nothing(place, tmp_path, monkeypatc
     ("text", "kind", "form"),
     [
         (TEXTS[SETTLEMENT], SETTLEMENT, "settlement.csv"),
-        ("\ufeff" + TEXTS[SETTLEMENT].replace("processor", '"processor"', 1), SETTLEMENT, "settlement.csv"),
+        ("\ufeff" + TEXTS[SETTLEMENT], SETTLEMENT, "settlement.csv"),
+        ('"' + TEXTS[SETTLEMENT].replace(",", '",', 1), SETTLEMENT, "settlement.csv"),
         (TEXTS[BANK], BANK, "BAI2"),
         (camt053(DAY, MOVED), BANK, "camt.053"),
         (TEXTS[RETURNED_ITEMS], RETURNED_ITEMS, "NACHA"),
         (TEXTS[RETURNED_ITEMS].replace("\n", ""), RETURNED_ITEMS, "NACHA"),
         ("receipt_no,line_no,posted_at,business_date,window_id,session_id,cashier_id,tender_id,"
-         "tender_type,tender_amount_cents,change_cents,account_no,service\n", "posted", "posted.csv"),
+         "tender_type,tender_amount_cents,change_cents,account_no\n", "posted", "posted.csv"),
         ("Receipt;Amount\n", "posted", "posted.csv"),
     ],
 )  # fmt: skip
