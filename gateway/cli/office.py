@@ -131,6 +131,7 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
     from gateway import config as configuration
     from gateway.business_day import local_date
     from gateway.day.prove import default_business_date, prove_day
+    from gateway.office.rule_finding import under
     from gateway.reports.day_report import day_report
 
     site = configuration.load(config)
@@ -144,6 +145,6 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
         )
         day = prove_day(
             ledger, site.config.windows, business_date, site.zone, site.config.currency,
-            site.config.policy.rounding.cash,
+            site.config.policy.rounding.cash, under(site.config), today,
         )  # fmt: skip
         return day_report(day, site.config), "" if date or business_date == today else note

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.business_day import day_bounds, local_date, local_time
-from gateway.config import Site
+from gateway.config import Config, Site
+from gateway.day.money import CardSide, Money, card_side, money_of
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.facts.postings import Unsettled as Refused
@@ -27,6 +28,7 @@ from gateway.office.drawer import DrawerSession
 from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
+from gateway.office.rule_finding import Under, under
 from gateway.office.sessions import IDLE_MS, drawer_sessions
 from gateway.office.tenders import Tender, tenders_of, void_targets
 from gateway.store.ledger import Ledger
@@ -72,6 +74,7 @@ class Day:
         default_factory=list
     )  # windows with postings that the configuration does not name
     open_points: list[OpenPoint] = field(default_factory=list)  # why it is not final
+    money: Money = Money()  # what the card processor and the bank say
     held_in: list[Tender] = field(
         default_factory=list
     )  # receipts of this business date that lay in an earlier day's drawer
@@ -115,13 +118,48 @@ def prove_day(
     zone: zoneinfo.ZoneInfo,
     currency: str = "USD",
     cash: str = "none",
+    judged_by: Under | None = None,
+    today: str = "",
 ) -> Day:
     """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
-    says. Raises UsageError for a date that is
-    none.
+    says. `judged_by`: the site's policy and calendar; None: those that ship. `today`: what ages are
+    counted to. Raises UsageError for a date that is none.
     """
+    rules = judged_by or under(Config("", zone.key, ()))
+    cards = card_side(ledger.db, business_date, rules, today=today)
+    found = Proving(ledger, list(windows), zone, currency, cash, cards).day(business_date)
+
+    def deposit_on(date: str) -> int | None:
+        if date == business_date:
+            return found.deposit.deposit_cents
+        other = Proving(ledger, list(windows), zone, currency, cash, None)
+        return other.day(date).deposit.deposit_cents
+
+    bounds = found.from_ms, found.until_ms
+    money = money_of(ledger.db, business_date, bounds, rules, cards, deposit_on)
+    return replace(found, money=money, open_points=[*found.open_points, *money.open_points])
+
+
+@dataclass(frozen=True)
+class Proving:
+    """What days of an office are proved with."""
+
+    ledger: Ledger
+    windows: list[str]
+    zone: zoneinfo.ZoneInfo
+    currency: str
+    cash: str
+    cards: CardSide | None
+
+    def day(self, business_date: str) -> Day:
+        """A day by what was counted and posted; the processor decides the card tender alone."""
+        return _day(self, business_date)
+
+
+def _day(by: Proving, business_date: str) -> Day:
+    ledger, zone = by.ledger, by.zone
     from_ms, until_ms = day_bounds(business_date, zone)
-    declared = list(windows)
+    declared = by.windows
     posted = windows_posted(ledger.db, business_date)
     refused = unsettled(ledger.db, business_date, from_ms, until_ms)
     missing = Unsettled(not posted, tuple(map(_told, refused)))
@@ -131,7 +169,7 @@ def prove_day(
     idle: list[str] = []
     for window in [*declared, *unassigned]:
         found, held = _prove_window(
-            _Window(ledger, window, zone, currency, cash), business_date, missing
+            _Window(ledger, window, zone, by.currency, by.cash, by.cards), business_date, missing
         )
         proofs += found
         held_in += held
@@ -221,10 +259,11 @@ class _Window:
     """The drawer sessions of one window, as they are needed."""
 
     def __init__(
-        self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str, cash: str
-    ) -> None:
+        self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str, cash: str,
+        cards: CardSide | None,
+    ) -> None:  # fmt: skip
         self.window, self.zone = window, zone
-        self._ledger, self._currency, self.cash = ledger, currency, cash
+        self._ledger, self._currency, self.cash, self._cards = ledger, currency, cash, cards
         self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
 
     def date_of(self, at_ms: int) -> str:
@@ -246,6 +285,7 @@ class _Window:
 
     def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:
         """With what may explain its differences."""
+        proof = self._cards.decided(proof) if self._cards else proof
         causes = explain(proof, lambda at_ms: local_time(at_ms, self.zone), unsettled)
         return ProvedSession(proof, causes)
 

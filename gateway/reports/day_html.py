@@ -6,6 +6,7 @@ import zoneinfo
 
 from gateway.business_day import local_time
 from gateway.reports.day_report import Json
+from gateway.reports.money_report import money_words
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 
 
@@ -29,6 +30,7 @@ def to_html(report: Json) -> str:
         marked=marked,
         deposit_line=deposit_line,
         final_line=final_line,
+        money_words=money_words,
         words=lambda text: text.replace("_", " "),
         clock=lambda at_ms: local_time(at_ms, zone),
     )

@@ -21,6 +21,7 @@ from gateway.office.intervals import Interval
 from gateway.office.policy import against_policy, wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
+from gateway.reports.money_report import money_report
 
 VERSION = 1
 Json = dict[str, Any]
@@ -50,6 +51,7 @@ def day_report(day: Day, config: Config) -> Json:
         "windows_not_configured": day.unassigned,
         "deposit": _deposit(deposit),
         "held_in": [_tender(tender) for tender in day.held_in],
+        "money": money_report(day.money),
         "quarantined_rows": day.quarantined,
         "gaps": [
             {name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")}
@@ -140,6 +142,7 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
                 "held_over_cents": line.held_over_cents,
                 "expected_cents": line.expected_cents,
                 "counted_cents": line.counted_cents,
+                "declared_cents": line.declared_cents,
                 "over_short_cents": line.over_short_cents,
                 "status": line.status,
                 "wants": wanted(_largest(line), policy),

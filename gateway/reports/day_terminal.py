@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
+from gateway.reports.money_report import money_words
 from gateway.reports.whole_table import print_whole
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 from gateway.terminal import printable
@@ -31,6 +32,10 @@ def print_day(report: Json, console: Console) -> None:
             f"{window}: no session, nothing posted", markup=False, highlight=False, soft_wrap=True
         )
     _print_deposit(report["deposit"], console)
+    for heading, lines in money_words(report["money"]):
+        for line in lines:
+            text = f"{heading.lower()}: {line}"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     for line in report["quarantined_rows"]:
         console.print(
             f"not posted: {line['file']}:{line['line']}: {line['reason']}",
@@ -77,6 +82,8 @@ def _print_session(session: Json, console: Console) -> None:
             shown(line["counted_cents"]),
         ]
         wants = f", wants: {line['wants']}" if line["wants"] else ""
+        if line["declared_cents"] is not None:
+            wants += f", declared {format_cents(line['declared_cents'])}"
         table.add_row(
             Text(line["tender"]),
             *amounts,

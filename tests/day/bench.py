@@ -9,7 +9,10 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.day.prove import Day, prove_day
 from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
+from gateway.incoming.kinds import kind_of
+from gateway.incoming.money_file import import_money
 from gateway.incoming.posted_file import ImportResult, import_posted
+from gateway.office.rule_finding import Under
 from protocol import records
 from tests.delivery.bench import Office
 from tests.office.rows import DAY, DAY_MS, Tape
@@ -60,8 +63,20 @@ class OfficeDay:
         path.write_text(rows if isinstance(rows, str) else posted_csv(rows))
         return import_posted(self.office.ledger.db, path, Clock().utc_ms())
 
-    def day(self, business_date: str = DAY, cash: str = "none") -> Day:
-        return prove_day(self.office.ledger, self.windows, business_date, ZONE, cash=cash)
+    def bring(self, text: str, name: str) -> ImportResult:
+        """Import a file of the processor or of the bank, as the command does."""
+        path = self.folder / name
+        path.write_text(text)
+        return import_money(self.office.ledger.db, path, kind_of(path), Clock().utc_ms())
+
+    def day(
+        self, business_date: str = DAY, cash: str = "none", judged_by: Under | None = None,
+        today: str = "",
+    ) -> Day:  # fmt: skip
+        return prove_day(
+            self.office.ledger, self.windows, business_date, ZONE, cash=cash, judged_by=judged_by,
+            today=today,
+        )  # fmt: skip
 
 
 def messages_before(said: list[bytes], first: int) -> bytes:
