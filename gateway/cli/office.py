@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,16 +12,22 @@ from gateway.cli.app import CONFIG, FINDING, ConfigOption, DateOption, JsonOptio
 from gateway.cli.shared import opened
 from gateway.clock import clock_from_env
 from gateway.errors import DataError, TryAgain, UsageError
-from gateway.terminal import printable
 
 
 @app.command("import")
 def import_(
-    posted: Annotated[
+    files: Annotated[
         list[Path] | None,
-        typer.Argument(readable=False, help="posted.csv files, or a vendor's exports with --map."),
+        typer.Argument(
+            readable=False,
+            metavar="FILE...",
+            help="What others deliver: posted.csv, settlement.csv, the bank's files; or a folder.",
+        ),
     ] = None,
     config: ConfigOption = CONFIG,
+    as_: Annotated[
+        str, typer.Option("--as", help="What it is: posted, settlement, bank or returned.")
+    ] = "",
     map_: Annotated[
         str | None, typer.Option("--map", help="A column map: its name, or a .toml file.")
     ] = None,
@@ -34,44 +39,19 @@ def import_(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read what the cashiering system posted. The same file, or the same row, again changes
-    nothing. A vendor's own export is read through a column map.
+    """Read what the cashiering system posted, what the card processor settled, and what the bank
+    says. The same file, or the same row, again changes nothing. A vendor's own export is read
+    through a column map.
     """
-    from gateway import config as configuration
-    from gateway.cli import maps
-    from gateway.incoming.posted_file import import_mapped, import_posted
-    from gateway.incoming.posted_row import Rules
+    from gateway.cli import imports, maps
 
-    if maps.was_looked_at(posted or [], map_, is_dry, learn, config, as_json):
+    if map_ and as_ not in ("", "posted"):
+        raise UsageError(f"import: --map reads an export of postings, not --as {as_}")
+    if maps.was_looked_at(files or [], map_, is_dry, learn, config, as_json):
         return
-    site = configuration.load(config)
-    now_ms = clock_from_env().utc_ms()
-    rules = Rules(**vars(site.config.posted), now_ms=now_ms)
-    read = maps.map_and_office(map_, config) if map_ else None
-    with opened(site) as ledger:
-        results = [
-            import_mapped(ledger.db, path, *read, now_ms, rules)
-            if read
-            else import_posted(ledger.db, path, now_ms, rules)
-            for path in posted or []
-        ]
-    if as_json:
-        print(json.dumps([vars(result) for result in results], indent=2))
-    for result in [] if as_json else results:
-        result.name = printable(result.name)
-        if result.state == "unposted":
-            print(f"till: {result.name}: nothing posted: {result.reason}", file=sys.stderr)
-        else:
-            again = "already posted: " if result.state == "already" else ""
-            print(
-                f"{result.name}: {again}{result.added} rows new, {result.known} known,"
-                f" {result.refused} refused"
-            )
-        for note in result.notes:
-            print(printable(f"  {result.name}: {note}"), file=sys.stderr)
-        for line, reason in result.shown:
-            print(printable(f"  {result.name}:{line}: {reason}"), file=sys.stderr)
-    if any(result.state == "unposted" for result in results):
+    results = imports.imported(files or [], config, map_, as_)
+    imports.show(results, as_json)
+    if any(result.state in imports.NOTHING_COUNTS for result in results):
         raise typer.Exit(DataError.exit_code)
     if any(result.refused for result in results):
         raise typer.Exit(FINDING)

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gateway.business_day import day_bounds, local_date, local_time
-from gateway.config import Site
+from gateway.config import Config, Site
 from gateway.day.decided import decisions_around, unplaced
+from gateway.day.money import CardSide, Money, card_side, money_of
 from gateway.day.rules import judged
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.facts.postings import Change
 from gateway.facts.postings import Unsettled as Refused
 from gateway.money import format_cents
+from gateway.office import rule_finding
 from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
@@ -79,6 +81,7 @@ class Day:
         default_factory=list
     )  # windows with postings that the configuration does not name
     open_points: list[OpenPoint] = field(default_factory=list)  # why it is not final
+    money: Money = Money()  # what the card processor and the bank say
     held_in: list[Tender] = field(
         default_factory=list
     )  # receipts of this business date that lay in an earlier day's drawer
@@ -129,11 +132,47 @@ def prove_day(
     now_ms: int | None = None,
 ) -> Day:
     """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
-    says. `under`: the rules that it is judged by; None: by none. `now_ms`: what time it is, for a
-    deposit that waits. Raises UsageError for a date that is none.
+    says. `under`: the rules that it is judged by; None: by none, and the bank's side by those that
+    ship. `now_ms`: what time it is, for a deposit that waits and for ages. Raises UsageError for a
+    date that is none.
     """
+    rules = under or rule_finding.under(Config("", zone.key, ()))
+    today = "" if now_ms is None else local_date(now_ms, zone)
+    cards = card_side(ledger.db, business_date, rules, today=today)
+    found = Proving(ledger, list(windows), zone, currency, cash, cards).day(business_date)
+
+    def deposit_on(date: str) -> int | None:
+        if date == business_date:
+            return found.deposit.deposit_cents
+        other = Proving(ledger, list(windows), zone, currency, cash, None)
+        return other.day(date).deposit.deposit_cents
+
+    bounds = found.from_ms, found.until_ms
+    money = money_of(ledger.db, business_date, bounds, rules, cards, deposit_on)
+    day = replace(found, money=money, open_points=[*found.open_points, *money.open_points])
+    return day if under is None else judged(ledger.db, day, under, now_ms)
+
+
+@dataclass(frozen=True)
+class Proving:
+    """What days of an office are proved with."""
+
+    ledger: Ledger
+    windows: list[str]
+    zone: zoneinfo.ZoneInfo
+    currency: str
+    cash: str
+    cards: CardSide | None
+
+    def day(self, business_date: str) -> Day:
+        """A day by what was counted and posted; the processor decides the card tender alone."""
+        return _day(self, business_date)
+
+
+def _day(by: Proving, business_date: str) -> Day:
+    ledger, zone = by.ledger, by.zone
     from_ms, until_ms = day_bounds(business_date, zone)
-    declared = list(windows)
+    declared = by.windows
     posted = windows_posted(ledger.db, business_date)
     refused = unsettled(ledger.db, business_date, from_ms, until_ms)
     missing = Unsettled(not posted, tuple(map(_told, refused)))
@@ -142,7 +181,10 @@ def prove_day(
     held_in: list[Tender] = []
     idle: list[str] = []
     proved = _prove_windows(
-        [_Window(ledger, window, zone, currency, cash) for window in [*declared, *unassigned]],
+        [
+            _Window(ledger, window, zone, by.currency, by.cash, by.cards)
+            for window in [*declared, *unassigned]
+        ],
         business_date,
         missing,
     )
@@ -152,7 +194,7 @@ def prove_day(
         if not found and not held:
             idle.append(window)
     n, head = ledger.head()
-    day = Day(
+    return Day(
         business_date=business_date,
         from_ms=from_ms,
         until_ms=until_ms,
@@ -174,7 +216,6 @@ def prove_day(
         unassigned=unassigned,
         checkpoint=_checkpoint(ledger, business_date),
     )
-    return day if under is None else judged(ledger.db, day, under, now_ms)
 
 
 def prove_window(
@@ -186,7 +227,7 @@ def prove_window(
     cash: str = "none",
 ) -> list[ProvedSession]:
     """The proofs of one window's drawer sessions of a business day, as `prove_day` has them."""
-    around = _Window(ledger, window, zone, currency, cash)
+    around = _Window(ledger, window, zone, currency, cash, None)
     return _prove_window(around, business_date, Unsettled())[0]
 
 
@@ -268,10 +309,11 @@ class _Window:
     """The drawer sessions of one window, as they are needed."""
 
     def __init__(
-        self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str, cash: str
-    ) -> None:
+        self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str, cash: str,
+        cards: CardSide | None,
+    ) -> None:  # fmt: skip
         self.window, self.zone = window, zone
-        self._ledger, self._currency, self.cash = ledger, currency, cash
+        self._ledger, self._currency, self.cash, self._cards = ledger, currency, cash, cards
         self.clock: dict[str, Offset] = {}  # of the posting systems, as the day shows them
         self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
 
@@ -310,6 +352,7 @@ class _Window:
 
     def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:
         """With what may explain its differences."""
+        proof = self._cards.decided(proof) if self._cards else proof
         causes = explain(proof, lambda at_ms: local_time(at_ms, self.zone), unsettled)
         return ProvedSession(proof, causes)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 COLUMNS = (
     "processor", "settlement_batch", "line_no", "kind", "auth_code", "amount_cents",
@@ -12,6 +15,10 @@ COLUMNS = (
 # What a line of a settlement is -> the sign of its amount: + comes to the office, - leaves it.
 KINDS = {"sale": 1, "refund": -1, "chargeback": -1, "chargeback_reversed": 1, "fee": -1}
 TEXT_CHARS_MAX = 120  # of a bank line's text
+
+# What a file can be: whose word it is.
+SETTLEMENT, BANK, RETURNED_ITEMS = "settlement", "bank", "returned"
+MONEY_KINDS = (SETTLEMENT, BANK, RETURNED_ITEMS)
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,86 @@ class ReturnedItem:
     def content(self) -> bytes:
         """SHA-256 over all values: two items with the same content are the same item."""
         return _content(self.values())
+
+
+Said = SettlementLine | BankLine | ReturnedItem
+
+
+def value_of(kind: str, values: Sequence[str | int]) -> Said:
+    """The line that `values()` of one of that kind gave."""
+    given: list[Any] = list(values)
+    if kind == SETTLEMENT:
+        return SettlementLine(*given)
+    if kind == RETURNED_ITEMS:
+        given[-2] = bool(given[-2])
+        return ReturnedItem(*given)
+    given[-2:] = bool(given[-2]), tuple(int(part) for part in str(given[-1]).split())
+    return BankLine(*given)
+
+
+@dataclass(frozen=True)
+class MoneyFile:
+    """A file of the processor or of the bank that was read: the columns of `money_file`."""
+
+    sha256: bytes
+    name: str
+    size_bytes: int
+    imported_ms: int
+    kind: str  # one of MONEY_KINDS
+    form: str  # settlement.csv, BAI2, camt.053, NACHA
+    state: str  # imported | refused
+    reason: str
+    rows: int
+    added: int
+    known: int
+    refused: int
+    first_date: str
+    last_date: str
+
+    def values(self) -> tuple[str | int | bytes, ...]:
+        """The values in the order of the fields."""
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class MoneyLine:
+    """One line as it is kept. `identity`: what makes it this line and no other; of a bank's line,
+    which has no lasting number, what it says and its place among lines of that day that are alike.
+    """
+
+    file_line: int
+    date: str
+    identity: str
+    value: Said
+
+    @property
+    def said(self) -> str:
+        """Its values as a JSON array."""
+        return json.dumps(self.value.values(), ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class MoneyRefusal:
+    """A line, or a whole file (file_line 0), that counts nowhere, and why. `about`: the line, the
+    batch, the account and day, or the return file; "" where that cannot be read.
+    """
+
+    file_line: int
+    reason: str
+    about: str = ""
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One line as it was kept, and where it came from."""
+
+    line_id: int
+    file: str
+    form: str
+    file_line: int
+    date: str
+    value: Said
 
 
 def normal_auth_code(text: str) -> str:

@@ -18,7 +18,7 @@ from bai2.models import Account, Group, Record, TransactionDetail
 from bai2.parsers import Bai2FileParser
 
 from gateway.facts.settlements import BankLine
-from gateway.incoming.bank_file import BankFileError, capped, check_size, is_bounded
+from gateway.incoming.bank_file import BankFileError, BankReport, capped, check_size, is_bounded
 
 # What may follow a record, continuations apart. "" is the end of the file.
 _FOLLOWS = {
@@ -83,7 +83,14 @@ class _Records:
 def read_bai2(
     content: bytes, name: str, currency: str = "USD", directions: Mapping[str, int] | None = None
 ) -> list[BankLine]:
-    """The movements that a file reports, in its order.
+    """The movements that a file reports, in its order: see `bai2_report`."""
+    return list(bai2_report(content, name, currency, directions).lines)
+
+
+def bai2_report(
+    content: bytes, name: str, currency: str = "USD", directions: Mapping[str, int] | None = None
+) -> BankReport:
+    """The movements and days that a file reports, in its order.
 
     `currency` is the office's: its minor unit is a hundredth. `directions` gives +1 or -1 for type
     codes that say neither credit nor debit. Raises BankFileError for the first thing that is wrong,
@@ -109,7 +116,7 @@ def read_bai2(
             _check_account(account, group, name, currency, seen)
             for detail in account.children:
                 lines.append(_line(detail, account, group, name, directions or {}))
-    return lines
+    return BankReport(tuple(lines), tuple(sorted(seen)))
 
 
 # --- records --------------------------------------------------------------------------------------

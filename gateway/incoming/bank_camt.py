@@ -36,6 +36,7 @@ class Statement:
 
     lines: tuple[BankLine, ...]
     not_booked: tuple[int, ...]  # numbers of the entries that are pending or for information
+    days: tuple[tuple[str, str], ...] = ()  # (account, day) that it reports, each once
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def read_camt053(content: bytes, name: str, currency: str = "USD") -> Statement:
     lines: list[BankLine] = []
     not_booked: list[int] = []
     seen: set[tuple[str, ...]] = set()
+    days: set[tuple[str, str]] = set()
     for reading.statement, node in enumerate(statements, 1):
         reading.entry = 0
         account = _account(node, reading)
@@ -125,9 +127,19 @@ def read_camt053(content: bytes, name: str, currency: str = "USD") -> Statement:
         entries = list(_entries(node, account, reading, first))
         reading.entry = 0
         _check_balances(node, entries, reading)
+        days |= {(account, entry.line.date) for entry in entries if entry.is_booked}
+        days |= {(account, day) for day in _closing_days(node, reading)}
         lines += [entry.line for entry in entries if entry.is_booked]
         not_booked += [entry.line.record_no for entry in entries if not entry.is_booked]
-    return Statement(tuple(lines), tuple(not_booked))
+    return Statement(tuple(lines), tuple(not_booked), tuple(sorted(days)))
+
+
+def _closing_days(node: Node, reading: _Reading) -> Iterator[str]:
+    """The days of its closing balances: also of a day on which nothing moved."""
+    for balance in node.all("Bal"):
+        if balance.first("Tp/CdOrPrtry/Cd") == "CLBD":
+            text = balance.first("Dt/Dt") or balance.first("Dt/DtTm")
+            yield _day(balance, text, "Bal/Dt", reading)
 
 
 def _account(node: Node, reading: _Reading) -> str:
@@ -169,12 +181,16 @@ def _date(entry: Node, reading: _Reading) -> str:
     """The booking day, else the value day."""
     for path in ("BookgDt/Dt", "BookgDt/DtTm", "ValDt/Dt", "ValDt/DtTm"):
         if text := entry.first(path):
-            match = _DATE.fullmatch(text)
-            try:
-                return datetime.date.fromisoformat(match.group(1) if match else "").isoformat()
-            except ValueError:
-                raise reading.wrong(entry, f"{path} is not a date such as 2026-11-20") from None
+            return _day(entry, text, path, reading)
     raise reading.wrong(entry, "neither booked nor valued on any day")
+
+
+def _day(node: Node, text: str, path: str, reading: _Reading) -> str:
+    match = _DATE.fullmatch(text)
+    try:
+        return datetime.date.fromisoformat(match.group(1) if match else "").isoformat()
+    except ValueError:
+        raise reading.wrong(node, f"{path} is not a date such as 2026-11-20") from None
 
 
 def _type_code(entry: Node) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import DataError, PermissionDenied, UsageError
-from gateway.facts.settlements import TEXT_CHARS_MAX
+from gateway.facts.settlements import TEXT_CHARS_MAX, BankLine
 from gateway.incoming.posted_row import holds_card_number
 from gateway.money import CENTS_MAX, format_cents
 
@@ -24,6 +25,17 @@ class BankFileError(DataError):
     def __init__(self, name: str, where: str, reason: str):
         self.name, self.where, self.reason = name, where, reason
         super().__init__(": ".join(part for part in (name, where, reason) if part))
+
+
+@dataclass(frozen=True)
+class BankReport:
+    """What one file reports: its lines, and the (account, day) of which it is the report; a day on
+    which nothing moved is one of them.
+    """
+
+    lines: tuple[BankLine, ...]
+    days: tuple[tuple[str, str], ...]
+    not_booked: tuple[int, ...] = ()  # numbers of the entries that are pending or for information
 
 
 def read_bank_file(path: Path) -> bytes:

@@ -43,6 +43,8 @@ class ReturnFile:
 
     items: tuple[ReturnedItem, ...]
     notices: tuple[Notice, ...]
+    date: str = ""  # on which the bank made it
+    about: str = ""  # bank, day and letter: what makes it this file of its bank's
 
 
 @dataclass
@@ -75,6 +77,8 @@ class _Reading:
     file: _Totals = field(default_factory=_Totals)
     items: list[ReturnedItem] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    date: str = ""
+    about: str = ""
     traces: set[tuple[str, str]] = field(default_factory=set)
 
     def wrong(self, reason: str) -> BankFileError:
@@ -113,7 +117,7 @@ def read_returns(content: bytes, name: str) -> ReturnFile:
     if before != "9":
         raise reading.wrong("the file ends without its control record: it was cut short")
     _check_blocks(reading, records)
-    return ReturnFile(tuple(reading.items), tuple(reading.notices))
+    return ReturnFile(tuple(reading.items), tuple(reading.notices), reading.date, reading.about)
 
 
 def _records(content: bytes, name: str) -> list[str]:
@@ -148,6 +152,15 @@ def _records(content: bytes, name: str) -> list[str]:
 def _file_header(reading: _Reading, record: str) -> None:
     if record[34:39] != "09410":
         raise reading.wrong("columns 35 to 39: not 094 and 10, the sizes of record and block")
+    reading.date = _date(reading, record[23:29], "the day of the file, columns 24 to 29")
+    if not reading.date:
+        raise reading.wrong("columns 24 to 29: the file says no day on which it was made")
+    reading.about = about_of(record)
+
+
+def about_of(header: str) -> str:
+    """What makes a return file this one of its bank's: its origin, its day and its letter."""
+    return " ".join((header[13:23].strip(), header[23:29], header[33].strip()))
 
 
 def _batch_header(reading: _Reading, record: str) -> None:
@@ -210,7 +223,9 @@ def _item(reading: _Reading, entry: str, addenda: str, code: str, cents: int) ->
         amount_cents=cents,
         reason_code=code,
         original_trace=addenda[6:21],
-        original_date=_date(reading, reading.batch_header[69:75]),
+        original_date=_date(
+            reading, reading.batch_header[69:75], "the batch's day, columns 70 to 75 of its header,"
+        ),
         customer_ref=capped(entry[39:54]),
         account_end=payer[-4:] if len(payer) >= 8 else "",  # of a short one it would be too much
         entry_class=reading.batch_header[50:53].strip(),
@@ -219,7 +234,7 @@ def _item(reading: _Reading, entry: str, addenda: str, code: str, cents: int) ->
     )
 
 
-def _date(reading: _Reading, text: str) -> str:
+def _date(reading: _Reading, text: str, what: str) -> str:
     """20YY-MM-DD of YYMMDD; "" when the bank leaves it blank, which some write as 000101."""
     if not text.strip(" 0") or text == "000101":
         return ""
@@ -228,7 +243,7 @@ def _date(reading: _Reading, text: str) -> str:
             return datetime.date(2000 + int(text[:2]), int(text[2:4]), int(text[4:])).isoformat()
     except ValueError:
         pass
-    raise reading.wrong("the batch's day, columns 70 to 75 of its header, is not a date YYMMDD")
+    raise reading.wrong(f"{what} is not a date YYMMDD")
 
 
 def _batch_control(reading: _Reading, record: str) -> None:

@@ -48,7 +48,7 @@ class ImportResult:
     """What became of one file."""
 
     name: str
-    state: str  # posted | unposted | already
+    state: str  # posted | unposted | already; of money files (money_file.py) imported | refused
     reason: str = ""  # why it stays unposted
     rows: int = 0
     added: int = 0
@@ -58,6 +58,8 @@ class ImportResult:
         default_factory=list
     )  # (line of the file, reason), the first REFUSED_SHOWN_MAX
     notes: list[str] = field(default_factory=list)  # what a person should know; nothing is refused
+    kind: str = "posted"  # what it was taken for: gateway/incoming/kinds.py: KINDS
+    why: str = ""  # and why
 
 
 @dataclass

@@ -48,6 +48,9 @@ class Refusal:
 
     line: int
     reason: str
+    about: str = ""  # "acme B77 3", or the batch alone; empty where that cannot be read
+    date: str = ""
+    is_again: bool = False  # this file says the same line before: nothing is lost
 
 
 class SettlementReader:
@@ -159,10 +162,17 @@ class SettlementReader:
                     f"line {number}: line_no: this file says one line of the batch in two ways;"
                     " number the lines of a batch"
                 )
-            raise RowError("line_no: this file says one line of the batch twice")
+            self.refused += 1
+            reason = "line_no: this file says one line of the batch twice"
+            return Refusal(number, reason, is_again=True)
         except RowError as error:
             self.refused += 1
-            return Refusal(number, str(error))
+            return Refusal(number, str(error), *_about(line))
+
+    def read_rest(self) -> None:
+        """So that the digest is that of the whole file."""
+        for _ in self._lines():
+            pass
 
     def _add_to_control(self, cells: Sequence[str]) -> None:
         """A bad row's amount counts too where it can be read, or the control line of a whole file
@@ -244,6 +254,23 @@ def parse_line(cells: Sequence[str]) -> SettlementLine:
         card_brand=row["card_brand"].lower(),
         reference=row["reference"],
     )
+
+
+def _about(line: bytes | None) -> tuple[str, str]:
+    """(the line or batch that a refused row is about, its day), as far as they can be read."""
+    try:
+        row = dict(zip(COLUMNS, _cells(line or b""), strict=True))
+    except (RowError, ValueError):
+        return "", ""
+    try:
+        date = _date("settled_date", row["settled_date"])
+    except RowError:
+        date = ""
+    batch = row["processor"].lower(), row["settlement_batch"]
+    if not all(_ID.fullmatch(each) and not holds_card_number(each) for each in batch):
+        return "", date
+    number = row["line_no"]
+    return " ".join((*batch, str(int(number))) if _NUMBER.fullmatch(number) else batch), date
 
 
 def _fits(row: dict[str, str], name: str, form: re.Pattern[str], wants: str) -> None:

@@ -38,11 +38,15 @@ class CardPayment:
     void_of: str = ""
     settlement_batch: str = ""
     is_effective: bool = True
+    scope: str = ""  # where its receipt number is unique
+    window_id: str = ""
+    posted_ms: int = 0
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[str, ...]:
         """What makes it this payment and no other."""
-        return self.source_system, self.receipt_no, self.tender_id
+        key = self.source_system, self.receipt_no, self.tender_id
+        return (*key, self.scope) if self.scope else key
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,13 @@ class BatchTotal:
 def card_payments(postings: Iterable[Posting]) -> list[CardPayment]:
     """The card tenders in posting rows, each once."""
     rows = list(postings)
-    first: dict[tuple[str, str, str], Posting] = {}
+    first: dict[tuple[str, ...], Posting] = {}
     for row in rows:
-        key = row.source_system, row.receipt_no, row.tender_id
+        key = row.source_system, row.scope, row.receipt_no, row.tender_id
         if key not in first or row.line_no < first[key].line_no:
             first[key] = row
     return [
-        payment_of(tender, first[tender.source_system, tender.receipt_no, tender.tender_id])
+        payment_of(tender, first[(*tender.receipt, tender.tender_id)])
         for tender in tenders_of(rows)
         if tender.tender_type == "card"
     ]
@@ -150,18 +154,22 @@ def card_payments(postings: Iterable[Posting]) -> list[CardPayment]:
 
 def payment_of(tender: Tender, row: Posting) -> CardPayment:
     """The card payment of a tender; `row` is one of its rows and has what a tender has not."""
-    is_effective = tender.net_cents != 0
+    is_effective = tender.tendered_cents != 0
     return CardPayment(
         source_system=tender.source_system,
         receipt_no=tender.receipt_no,
         tender_id=tender.tender_id,
         auth_code=normal_auth_code(row.auth_code),
-        amount_cents=tender.net_cents if is_effective else tender.face_cents,
+        # the card is charged with what was tendered; what of it went back in cash is the drawer's
+        amount_cents=tender.tendered_cents if is_effective else abs(row.tender_amount_cents),
         business_date=tender.business_date,
         status=tender.status,
         void_of=tender.void_of,
         settlement_batch=row.batch_id,
         is_effective=is_effective,
+        scope=tender.scope,
+        window_id=tender.window_id,
+        posted_ms=tender.posted_ms,
     )
 
 

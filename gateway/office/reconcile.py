@@ -53,6 +53,9 @@ class TenderLine:
     counted_cents: int | None
     over_short_cents: int | None
     parts_cents: tuple[int, ...] = ()
+    declared_cents: int | None = (
+        None  # beside what decides: a card's, where its settlement is there
+    )
 
     @property
     def status(self) -> str:

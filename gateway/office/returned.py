@@ -42,7 +42,7 @@ DISPUTED = range(61, 78)
 DAYS_BACK = 190  # a check is stale after six months, so an older receipt is not what came back
 
 Receipt = tuple[str, str]  # (source_system, receipt_no)
-_Leg = tuple[str, str, str]  # a receipt and the tender in it
+_Leg = tuple[str, ...]  # a receipt with its scope, and the tender in it
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class ReturnEvent:
     reason_code: str = ""
     posted_funds: tuple[tuple[str, int], ...] = ()  # what the cashiering system reversed, signed
     is_credit: bool = False
+    scope: str = ""  # of the receipt, see facts/postings.py
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ def posted_return(tender: Tender) -> ReturnEvent:
         amount_cents=abs(tender.tendered_cents),
         receipt=(tender.source_system, tender.void_of),
         posted_funds=tender.funds,
+        scope=tender.scope,
     )
 
 
@@ -268,7 +270,8 @@ class _Books:
     def _original(self, event: ReturnEvent) -> tuple[Tender | None, str, int]:
         """(the leg that came back, how it was found, how many fit)."""
         if event.receipt is not None:
-            legs = self.by_receipt.get(event.receipt, [])
+            every = self.by_receipt.get(event.receipt, [])
+            legs = [leg for leg in every if leg.scope == event.scope] or every
             exact = [leg for leg in legs if event.amount_cents in _amounts(leg, event)]
             is_out = event.kind == REDEPOSIT
             fresh = [leg for leg in exact if (_key(leg) in self.returned) == is_out]
@@ -303,7 +306,7 @@ def _plain(text: str) -> str:
 
 
 def _key(leg: Tender) -> _Leg:
-    return leg.source_system, leg.receipt_no, leg.tender_id
+    return *leg.receipt, leg.tender_id
 
 
 def _date(text: str) -> datetime.date:

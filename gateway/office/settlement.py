@@ -245,13 +245,15 @@ def _voided(matching: _Matching) -> None:
     for payment in list(matching.payments.values()):
         if not payment.is_effective:
             matching.payment_alone(VOIDED, payment)
-    sales: dict[tuple[str, str, int], list[CardPayment]] = defaultdict(list)
+    sales: dict[tuple[str, str, str, int], list[CardPayment]] = defaultdict(list)
     for payment in matching.payments.values():
         if payment.amount_cents > 0:
-            key = payment.source_system, payment.receipt_no, payment.amount_cents
+            key = (
+                payment.source_system, payment.scope, payment.receipt_no, payment.amount_cents
+            )  # fmt: skip
             sales[key].append(payment)
     for payment in list(matching.payments.values()):
-        key = payment.source_system, payment.void_of, -payment.amount_cents
+        key = payment.source_system, payment.scope, payment.void_of, -payment.amount_cents
         if payment.amount_cents < 0 and sales.get(key):
             matching.payment_alone(VOIDED, sales[key].pop(0))
             matching.payment_alone(VOIDED, payment)

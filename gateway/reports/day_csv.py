@@ -8,6 +8,7 @@ import zoneinfo
 from collections.abc import Iterator
 
 from gateway.reports.day_report import Json
+from gateway.reports.money_report import money_rows
 from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.session_record import record_rows
 
@@ -42,6 +43,7 @@ def _csv_rows(report: Json) -> list[Json]:
     rows += [_finding_row(each) for each in report["findings"]]
     rows += [row for session in report["sessions"] for row in _session_rows(session, zone)]
     rows += _deposit_rows(report["deposit"])
+    rows += money_rows(report["money"])
     for line in report["quarantined_rows"]:
         item = f"{line['file']}:{line['line']}"
         rows.append({"section": "quarantined", "item": item, "text": line["reason"]})

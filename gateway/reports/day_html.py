@@ -6,6 +6,7 @@ import zoneinfo
 
 from gateway.business_day import local_time
 from gateway.reports.day_report import Json
+from gateway.reports.money_report import money_words
 from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.session_record import record_lines
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
@@ -34,6 +35,7 @@ def to_html(report: Json) -> str:
         change_line=change_line,
         deadline_line=deadline_line,
         finding_line=finding_line,
+        money_words=money_words,
         words=lambda text: text.replace("_", " "),
         clock=lambda at_ms: local_time(at_ms, zone),
         record_lines=lambda session: record_lines(session, zone),

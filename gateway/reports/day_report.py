@@ -20,6 +20,7 @@ from gateway.office.intervals import Interval
 from gateway.office.policy import wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
+from gateway.reports.money_report import money_report
 from gateway.reports.rules_part import changes_of, deadline_of, findings_of
 from gateway.reports.session_record import session_record
 
@@ -56,6 +57,7 @@ def day_report(day: Day, config: Config) -> Json:
         "windows_not_configured": day.unassigned,
         "deposit": _deposit(deposit) | {"deadline": deadline_of(day, config, zone)},
         "held_in": [_tender(tender) for tender in day.held_in],
+        "money": money_report(day.money),
         "quarantined_rows": day.quarantined,
         "changes": changes_of(day.changes, zone),
         "gaps": [
@@ -134,6 +136,7 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
                 "held_over_cents": line.held_over_cents,
                 "expected_cents": line.expected_cents,
                 "counted_cents": line.counted_cents,
+                "declared_cents": line.declared_cents,
                 "over_short_cents": line.over_short_cents,
                 "status": line.status,
                 "wants": wanted(_largest(line), policy),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
+from gateway.reports.money_report import money_words
 from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.session_record import record_lines
 from gateway.reports.whole_table import print_whole
@@ -37,6 +38,10 @@ def print_day(report: Json, console: Console) -> None:
             f"{window}: no session, nothing posted", markup=False, highlight=False, soft_wrap=True
         )
     _print_deposit(report["deposit"], console)
+    for heading, lines in money_words(report["money"]):
+        for line in lines:
+            text = f"{heading.lower()}: {line}"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     for line in report["quarantined_rows"]:
         console.print(
             f"not posted: {line['file']}:{line['line']}: {line['reason']}",
@@ -85,6 +90,8 @@ def _print_session(session: Json, zone: zoneinfo.ZoneInfo, console: Console) -> 
             shown(line["counted_cents"]),
         ]
         wants = f", wants: {line['wants']}" if line["wants"] else ""
+        if line["declared_cents"] is not None:
+            wants += f", declared {format_cents(line['declared_cents'])}"
         table.add_row(
             Text(line["tender"]),
             *amounts,

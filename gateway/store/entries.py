@@ -45,6 +45,13 @@ COVERED = {
         "id", "at_ms", "device", "event", "key_number", "certificate", "who", "text",
     ),
     "incident": ("id", "at_ms", "kind", "device", "text"),
+    "money_file": (
+        "id", "sha256", "name", "bytes", "imported_ms", "kind", "form", "state", "reason", "rows",
+        "added", "known", "refused", "first_date", "last_date",
+    ),
+    "money_line": ("id", "file_id", "file_line", "kind", "date", "identity", "said"),
+    "money_refusal": ("id", "file_id", "file_line", "reason", "about", "date"),
+    "money_settled": ("id", "refusal_id", "file_id"),
     "posted_file": (
         "id", "sha256", "name", "bytes", "imported_ms", "state", "reason", "rows", "added", "known",
         "refused", "first_date", "last_date",

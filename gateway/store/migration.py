@@ -17,11 +17,19 @@ from gateway.store.schema_version import ONE_LOG, migrations, version_of
 from gateway.store.segments import add_segments, segment_row
 
 SEGMENTS_AT_ONCE = 10_000
+_LATER = {
+    "decision",
+    "posting_settled",
+    "money_file",
+    "money_line",
+    "money_refusal",
+    "money_settled",
+}
 # What the log covers at ONE_LOG: without the tables and columns of later versions.
 _COVERED_THEN = {
     table: columns[: len(columns) - len(ADDED_LATER.get(table, ()))]
     for table, columns in COVERED.items()
-    if table not in ("decision", "posting_settled")
+    if table not in _LATER
 }
 
 

@@ -7,10 +7,13 @@ import zoneinfo
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.business_day import day_bounds
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.day.prove import Day, prove_day
 from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
+from gateway.incoming.kinds import kind_of
+from gateway.incoming.money_file import import_money
 from gateway.incoming.posted_file import ImportResult, import_posted
 from gateway.office.rule_finding import under
 from gateway.policy_tables import Policy
@@ -64,13 +67,24 @@ class OfficeDay:
         path.write_text(rows if isinstance(rows, str) else posted_csv(rows))
         return import_posted(self.office.ledger.db, path, Clock().utc_ms())
 
+    def bring(self, text: str, name: str) -> ImportResult:
+        """Import a file of the processor or of the bank, as the command does."""
+        path = self.folder / name
+        path.write_text(text)
+        return import_money(self.office.ledger.db, path, kind_of(path), Clock().utc_ms())
+
     def day(
-        self, business_date: str = DAY, cash: str = "none", policy: Policy | None = None
-    ) -> Day:
-        """As the command proves it, by the rules that ship or by others."""
+        self, business_date: str = DAY, cash: str = "none", policy: Policy | None = None,
+        today: str = "",
+    ) -> Day:  # fmt: skip
+        """As the command proves it, by the rules that ship or by others; `today`: of its run."""
         config = Config("city-hall", ZONE.key, tuple(self.windows))
         by = under(config if policy is None else replace(config, policy=policy))
-        return prove_day(self.office.ledger, self.windows, business_date, ZONE, cash=cash, under=by)
+        now_ms = day_bounds(today, ZONE)[0] if today else None
+        return prove_day(
+            self.office.ledger, self.windows, business_date, ZONE, cash=cash, under=by,
+            now_ms=now_ms,
+        )  # fmt: skip
 
 
 def messages_before(said: list[bytes], first: int) -> bytes:

@@ -12,14 +12,18 @@ from gateway.audit.tree_head import make
 from gateway.devices import commands
 from gateway.facts.decisions import Decision, canonical
 from gateway.facts.postings import COLUMNS
+from gateway.incoming.kinds import kind_of
+from gateway.incoming.money_file import import_money
 from gateway.incoming.posted_file import import_posted
 from gateway.store.decisions import add_decision
 from gateway.store.device_events import add_device_events
 from gateway.store.engine import ConstraintBroken, Db, SqliteDb
 from gateway.store.entries import COVERED
 from gateway.store.ledger import Ledger
+from simulators.office.bank_files import Settled, settlement_csv
 from tests.delivery.bench import SITE, Device, Message, Office
 
+DAY = "2026-11-20"
 RECORDS_MAX = 3  # of one message
 MESSAGES_MAX = 6  # of one commit
 GAP_ONE_IN = 9
@@ -125,6 +129,17 @@ def _others(office: Office) -> list[Callable[[random.Random], None]]:
         corrected.write_text(path.read_text("utf-8").replace(",lost,", ",void,"), "utf-8")
         assert import_posted(ledger.db, corrected, clock.now_ms).added
 
+    def money(rng: random.Random) -> None:
+        path = office.folder / "settled.csv"
+        text = settlement_csv([
+            Settled(f"B{rng.getrandbits(40)}", number, "sale", f"OK{number}", 100 + number, DAY)
+            for number in range(1, rng.randrange(4, 7))
+        ])  # fmt: skip
+        # two rows are refused at first, and settled by the corrected file
+        for said in (text.replace(",sale,", ",sole,", 2), text):
+            path.write_text(said, "utf-8")
+            assert import_money(ledger.db, path, kind_of(path), clock.now_ms).added
+
     def checkpoint(_: random.Random) -> None:
         day = len(ledger.db.execute("SELECT 1 FROM checkpoint").fetchall())
         make(
@@ -143,7 +158,7 @@ def _others(office: Office) -> list[Callable[[random.Random], None]]:
                     ),
                 )  # fmt: skip
 
-    return [quarantine, incident, command, device_event, posted, checkpoint, decision]
+    return [quarantine, incident, command, device_event, posted, money, checkpoint, decision]
 
 
 def _posted(rng: random.Random, count: int) -> str:

@@ -27,6 +27,7 @@ from tests.store.bench import bodies
 
 KEPT = Path(__file__).parent / "fixtures" / "ledger-schema3.db"
 OF_SCHEMA_4 = KEPT.with_name("ledger-schema4.db")
+OF_SCHEMA_5 = KEPT.with_name("ledger-schema5.db")
 RECORDS = 89
 NEWEST = len(migrations())
 STEPS = 100  # of SQLite's machine, between two looks at whether to cut
@@ -140,7 +141,7 @@ def cut(monkeypatch: pytest.MonkeyPatch, looks: int, then: Callable[[], int]) ->
     return seen
 
 
-@pytest.fixture(params=[KEPT, OF_SCHEMA_4], ids=["schema 3", "schema 4"])
+@pytest.fixture(params=[KEPT, OF_SCHEMA_4, OF_SCHEMA_5], ids=["schema 3", "schema 4", "schema 5"])
 def kept(request: pytest.FixtureRequest) -> Path:
     return request.param
 

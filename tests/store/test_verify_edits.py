@@ -89,6 +89,8 @@ def changed_round(table: str) -> list[str]:
 # What has to differ from a row that is there: its unique columns.
 UNIQUE = {
     "incident": {"text": "'another'"},
+    "money_line": {"identity": "'another'"},
+    "money_settled": {"refusal_id": "refusal_id + 90"},
     "posted_file": {"sha256": "randomblob(32)"},
     "posting": {"receipt_no": "'R-999'"},
     "posting_settled": {"quarantine_id": "quarantine_id + 90"},
