@@ -6,7 +6,8 @@
     --json          machine-readable
 
 Every tenth day goes through a real ledger: sealed messages, posted.csv, the day's proof as the
-command makes it. The others are given to the same functions directly.
+command makes it, then the settlement, the bank's report and its returned items. The others are
+given to the same functions directly.
 """
 
 import argparse
@@ -26,6 +27,9 @@ from types import ModuleType
 from typing import Any
 
 from gateway.business_day import local_date
+from gateway.office.cards import FINAL
+from gateway.office.returned import fund_effect
+from simulators.office.bank_day import BankDay, bank_day
 from simulators.office.day import OfficeDay, generate
 from simulators.office.mix import EVERYTHING
 from simulators.office.shift import ERROR_KINDS
@@ -90,7 +94,13 @@ def judged(seed: int, rules: "Rules | None" = None) -> Outcome:
         errors[0].kind if errors else "",
     )  # fmt: skip
     dates = list(day.truth.deposits)
-    books = ledger_books(day, dates) if by_ledger else direct_books(day, dates, rules or Rules())
+    wrong_money: list[str] = []
+    books = (
+        ledger_books(day, dates, wrong_money)
+        if by_ledger
+        else direct_books(day, dates, rules or Rules())
+    )
+    outcome.differences += wrong_money
     for date in dates:
         proofs, deposit = books[date]
         outcome.differences += sessions_differ(day.truth.sessions_on(date), proofs)
@@ -179,8 +189,10 @@ class _Tape:
     rows: list[Seen]
 
 
-def ledger_books(day: OfficeDay, dates: Sequence[str]) -> Books:
-    """Through messages, files and the ledger."""
+def ledger_books(day: OfficeDay, dates: Sequence[str], wrong_money: list[str]) -> Books:
+    """Through messages, files and the ledger; afterwards with what the processor and the bank say,
+    whose differences from the truth are added to `wrong_money`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tapes = [_Tape(window, records_of(day, window)) for window in day.windows]
         office = bench.OfficeDay(Path(folder), *tapes)  # type: ignore[arg-type]
@@ -192,8 +204,39 @@ def ledger_books(day: OfficeDay, dates: Sequence[str]) -> Books:
         for date in dates:
             proved = office.day(date)
             found[date] = ([each.reconciliation for each in proved.proofs], proved.deposit)
+        wrong_money += money_differs(bank_day(day), office, day.truth.business_date)
         office.office.ledger.close()
     return found
+
+
+def money_differs(truth: BankDay, office: bench.OfficeDay, date: str) -> list[str]:
+    """What the processor and the bank say of the day, imported, against what they were dealt."""
+    files = {"s.csv": truth.settlement, "bank": truth.bank, "returns.ach": truth.returns}
+    for name, text in files.items():
+        if text:
+            result = office.bring(text, name)
+            assert ("imported", 0) == (result.state, result.refused), (name, result.reason)
+    money = office.day(date).money
+    cards = money.cards.findings if money.cards else ()
+    returned = {
+        each.original.receipt_no: fund_effect([each])
+        for each in (money.returned.entries if money.returned else ())
+        if each.has_effect and each.original
+    }
+    credit = next(
+        ((each.kind, each.difference_cents) for each in (money.bank.findings if money.bank else ())
+         if any(sent.deposit_id == date for sent in each.deposits)), ("none", 0),
+    )  # fmt: skip
+    pairs: dict[str, tuple[Any, Any]] = {
+        "cards": (truth.cards, tuple(sorted(e.kind for e in cards if e.kind not in FINAL))),
+        "returned items": (truth.returned, returned),
+        "credit": (truth.credit, credit),
+    }
+    return [
+        f"{date} {name}: truth {true}, books {book}"
+        for name, (true, book) in pairs.items()
+        if true != book
+    ]
 
 
 # --- against the truth ----------------------------------------------------------------------------
