@@ -7,8 +7,9 @@
     --json          machine-readable
 
 Every tenth day goes through a real ledger: sealed messages, posted.csv, the day's proof as the
-command makes it. What the rules of the office find there is compared with what was dealt. The
-other days are given to the same functions directly.
+command makes it, then the settlement, the bank's report and its returned items. What the rules of
+the office find there is compared with what was dealt. The other days are given to the same
+functions directly.
 """
 
 import argparse
@@ -38,8 +39,11 @@ from gateway.chart_file import (
     FundAccounts,
     OverShort,
 )
+from gateway.office.cards import FINAL
 from gateway.office.journal import journal_of, unbalanced
+from gateway.office.returned import fund_effect
 from gateway.office.rules import Finding
+from simulators.office.bank_day import BankDay, bank_day
 from simulators.office.day import OfficeDay, generate
 from simulators.office.mix import EVERYTHING
 from simulators.office.shift import ERROR_KINDS
@@ -115,7 +119,7 @@ def judged(seed: int, rules: "Rules | None" = None, every: int = LEDGER_EVERY) -
     )  # fmt: skip
     dates = list(day.truth.deposits)
     if by_ledger:
-        books = ledger_books(day, dates, outcome.findings)
+        books = ledger_books(day, dates, outcome.findings, outcome.differences)
         outcome.differences += findings_differ(day, dates, outcome.findings)
     else:
         books = direct_books(day, dates, rules or Rules())
@@ -208,8 +212,12 @@ class _Tape:
     rows: list[Seen]
 
 
-def ledger_books(day: OfficeDay, dates: Sequence[str], findings: list[Finding]) -> Books:
-    """Through messages, files and the ledger; adds what the rules find."""
+def ledger_books(
+    day: OfficeDay, dates: Sequence[str], findings: list[Finding], wrong_money: list[str]
+) -> Books:
+    """Through messages, files and the ledger; adds what the rules find, and afterwards what differs
+    from the truth in what the processor and the bank say.
+    """
     with tempfile.TemporaryDirectory() as folder:
         tapes = [_Tape(window, records_of(day, window)) for window in day.windows]
         office = bench.OfficeDay(Path(folder), *tapes)  # type: ignore[arg-type]
@@ -222,8 +230,39 @@ def ledger_books(day: OfficeDay, dates: Sequence[str], findings: list[Finding]) 
             proved = office.day(date)
             findings += proved.findings
             found[date] = ([each.reconciliation for each in proved.proofs], proved.deposit)
+        wrong_money += money_differs(bank_day(day), office, day.truth.business_date)
         office.office.ledger.close()
     return found
+
+
+def money_differs(truth: BankDay, office: bench.OfficeDay, date: str) -> list[str]:
+    """What the processor and the bank say of the day, imported, against what they were dealt."""
+    files = {"s.csv": truth.settlement, "bank": truth.bank, "returns.ach": truth.returns}
+    for name, text in files.items():
+        if text:
+            result = office.bring(text, name)
+            assert ("imported", 0) == (result.state, result.refused), (name, result.reason)
+    money = office.day(date).money
+    cards = money.cards.findings if money.cards else ()
+    returned = {
+        each.original.receipt_no: fund_effect([each])
+        for each in (money.returned.entries if money.returned else ())
+        if each.has_effect and each.original
+    }
+    credit = next(
+        ((each.kind, each.difference_cents) for each in (money.bank.findings if money.bank else ())
+         if any(sent.deposit_id == date for sent in each.deposits)), ("none", 0),
+    )  # fmt: skip
+    pairs: dict[str, tuple[Any, Any]] = {
+        "cards": (truth.cards, tuple(sorted(e.kind for e in cards if e.kind not in FINAL))),
+        "returned items": (truth.returned, returned),
+        "credit": (truth.credit, credit),
+    }
+    return [
+        f"{date} {name}: truth {true}, books {book}"
+        for name, (true, book) in pairs.items()
+        if true != book
+    ]
 
 
 # --- against the truth ----------------------------------------------------------------------------

@@ -48,6 +48,9 @@ def test_csv_is_no_formula(report):
         "quarantined",
         "gap",
         "ledger",
+        "card",
+        "returned item",
+        "bank",
     } == {row["section"] for row in rows}
     assert "'=HYPERLINK(1)" in [row["item"] for row in rows]
 
