@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +246,7 @@ class _Window:
 
     def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:
         """With what may explain its differences."""
+        unsettled = replace(unsettled, nothing_at_window=not proof.every_tender)
         causes = explain(proof, lambda at_ms: local_time(at_ms, self.zone), unsettled)
         return ProvedSession(proof, causes)
 

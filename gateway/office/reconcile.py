@@ -88,6 +88,12 @@ class Reconciliation:
         return next(line for line in self.lines if line.tender_type == tender_type)
 
     @property
+    def every_tender(self) -> list[Tender]:
+        """Each tender of its custody, whatever became of it."""
+        inside = [*self.tenders, *self.held_over, *self.after_close, *self.unknown]
+        return inside + self.outside
+
+    @property
     def returned(self) -> list[Tender]:
         """Items that the bank brought back."""
         return [tender for tender in self.outside if tender.outside == RETURNED]
