@@ -124,10 +124,19 @@ class Config:
     currency: Annotated[str, string(), _currency] = "USD"
     cut_off: Annotated[datetime.time, time_of_day] = datetime.time(16, 0)
     workers: Annotated[int, integer(1, WORKERS_MAX)] = 1  # processes that share the devices
+    # windows of the posted files at which no money is handled: web page, lockbox, kiosk for cards
+    without_drawer: Annotated[tuple[str, ...], _posted_names] = ()
     ledger: Annotated[LedgerTable, table(LedgerTable)] = LedgerTable()
     broker: Annotated[Broker, table(Broker)] = Broker()
     policy: Policy = field(default_factory=shipped_policy)  # of policy.toml, not of this file
     posted: Annotated[Posted, table(Posted)] = Posted()
+
+    def __post_init__(self) -> None:
+        both = sorted(set(self.windows) & set(self.without_drawer))
+        if both:
+            raise ValueError(
+                f"window {both[0]!r} stands under windows, too: a window has a drawer or has none"
+            )
 
 
 @dataclass(frozen=True)
@@ -274,6 +283,18 @@ def _window_names(value: Any) -> tuple[str, ...]:
         raise ValueError(f"not a list of 1 to {WINDOWS_MAX} names")
     is_string = string()
     names = tuple(_name(is_string(window)) for window in value)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"window {twice[0]!r} is named twice")
+    return names
+
+
+def _posted_names(value: Any) -> tuple[str, ...]:
+    """As the cashiering system writes its window_id: any short text."""
+    if not isinstance(value, list) or len(value) > WINDOWS_MAX:
+        raise ValueError(f"not a list of at most {WINDOWS_MAX} names")
+    is_string = string(1, 40)
+    names = tuple(is_string(window) for window in value)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"window {twice[0]!r} is named twice")

@@ -164,6 +164,6 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
         )
         day = prove_day(
             ledger, site.config.windows, business_date, site.zone, site.config.currency,
-            site.config.policy.rounding.cash,
+            site.config.policy.rounding.cash, site.config.without_drawer,
         )  # fmt: skip
         return day_report(day, site.config), "" if date or business_date == today else note

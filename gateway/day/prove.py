@@ -17,6 +17,7 @@ from typing import Any
 
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
+from gateway.day.drawerless import drawerless_windows
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.facts.postings import Unsettled as Refused
@@ -24,6 +25,7 @@ from gateway.money import format_cents
 from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
+from gateway.office.drawerless import DrawerlessWindow, drawerless_points
 from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
@@ -75,6 +77,7 @@ class Day:
     held_in: list[Tender] = field(
         default_factory=list
     )  # receipts of this business date that lay in an earlier day's drawer
+    without_drawer: list[DrawerlessWindow] = field(default_factory=list)  # with postings
     checkpoint: dict[str, Any] | None = (
         None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
@@ -84,8 +87,10 @@ class Day:
         """True when every tender of every session is balanced, and the allocations sum to the
         tenders. It may not be final all the same: see `open_points`.
         """
-        return self.deposit.funds_agree and all(
-            proof.reconciliation.status == BALANCED for proof in self.proofs
+        return (
+            self.deposit.funds_agree
+            and all(proof.reconciliation.status == BALANCED for proof in self.proofs)
+            and all(each.funds_agree for each in self.without_drawer)
         )
 
 
@@ -115,14 +120,15 @@ def prove_day(
     zone: zoneinfo.ZoneInfo,
     currency: str = "USD",
     cash: str = "none",
+    without_drawer: Iterable[str] = (),
 ) -> Day:
     """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
-    says. Raises UsageError for a date that is
-    none.
+    says; `without_drawer`: windows of the posted files that have none. Raises UsageError for a date
+    that is none.
     """
     from_ms, until_ms = day_bounds(business_date, zone)
-    declared = list(windows)
-    posted = windows_posted(ledger.db, business_date)
+    declared, apart = list(windows), list(without_drawer)
+    posted = [each for each in windows_posted(ledger.db, business_date) if each not in apart]
     refused = unsettled(ledger.db, business_date, from_ms, until_ms)
     missing = Unsettled(not posted, tuple(map(_told, refused)))
     unassigned = [window for window in posted if window not in declared]
@@ -138,6 +144,7 @@ def prove_day(
         if not found and not held:
             idle.append(window)
     n, head = ledger.head()
+    drawerless = drawerless_windows(ledger.db, apart, business_date)
     return Day(
         business_date=business_date,
         from_ms=from_ms,
@@ -149,9 +156,11 @@ def prove_day(
         quarantined=[
             {"file": each.file, "line": each.file_line, "reason": each.reason} for each in refused
         ],
-        open_points=open_points(
-            [proof.reconciliation for proof in proofs], bool(posted), len(refused)
-        ),
+        open_points=[
+            *open_points([proof.reconciliation for proof in proofs], bool(posted), len(refused)),
+            *drawerless_points(drawerless),
+        ],
+        without_drawer=drawerless,
         gaps=ledger.gaps(from_ms),
         incidents=ledger.incidents(from_ms),
         ledger_n=n,

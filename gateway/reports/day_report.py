@@ -21,6 +21,7 @@ from gateway.office.intervals import Interval
 from gateway.office.policy import against_policy, wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
+from gateway.reports.drawerless import drawerless_json
 
 VERSION = 1
 Json = dict[str, Any]
@@ -48,6 +49,7 @@ def day_report(day: Day, config: Config) -> Json:
         "sessions": [_session(proof, config, zone) for proof in day.proofs],
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,
+        "without_drawer": [drawerless_json(each, zone) for each in day.without_drawer],
         "deposit": _deposit(deposit),
         "held_in": [_tender(tender) for tender in day.held_in],
         "quarantined_rows": day.quarantined,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
+from gateway.reports.drawerless import drawerless_lines, not_configured
 from gateway.reports.whole_table import print_whole
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 from gateway.terminal import printable
@@ -30,7 +31,11 @@ def print_day(report: Json, console: Console) -> None:
         console.print(
             f"{window}: no session, nothing posted", markup=False, highlight=False, soft_wrap=True
         )
+    for window in report["windows_not_configured"]:
+        console.print(not_configured(window), markup=False, highlight=False, soft_wrap=True)
     _print_deposit(report["deposit"], console)
+    for text in drawerless_lines(report):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     for line in report["quarantined_rows"]:
         console.print(
             f"not posted: {line['file']}:{line['line']}: {line['reason']}",

@@ -4,6 +4,7 @@ the day is proved as the command does it.
 
 import datetime
 import zoneinfo
+from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -60,8 +61,10 @@ class OfficeDay:
         path.write_text(rows if isinstance(rows, str) else posted_csv(rows))
         return import_posted(self.office.ledger.db, path, Clock().utc_ms())
 
-    def day(self, business_date: str = DAY, cash: str = "none") -> Day:
-        return prove_day(self.office.ledger, self.windows, business_date, ZONE, cash=cash)
+    def day(self, business_date: str = DAY, cash: str = "none", apart: Iterable[str] = ()) -> Day:
+        return prove_day(
+            self.office.ledger, self.windows, business_date, ZONE, cash=cash, without_drawer=apart
+        )
 
 
 def messages_before(said: list[bytes], first: int) -> bytes:
