@@ -126,6 +126,8 @@ class Config:
     workers: Annotated[int, integer(1, WORKERS_MAX)] = 1  # processes that share the devices
     # windows of the posted files at which no money is handled: web page, lockbox, kiosk for cards
     without_drawer: Annotated[tuple[str, ...], _posted_names] = ()
+    # account numbers by which the posted files say that nobody knows the account
+    suspense_accounts: Annotated[tuple[str, ...], _posted_names] = ()
     ledger: Annotated[LedgerTable, table(LedgerTable)] = LedgerTable()
     broker: Annotated[Broker, table(Broker)] = Broker()
     policy: Policy = field(default_factory=shipped_policy)  # of policy.toml, not of this file
@@ -290,14 +292,14 @@ def _window_names(value: Any) -> tuple[str, ...]:
 
 
 def _posted_names(value: Any) -> tuple[str, ...]:
-    """As the cashiering system writes its window_id: any short text."""
+    """Windows or accounts as the cashiering system writes them: any short text."""
     if not isinstance(value, list) or len(value) > WINDOWS_MAX:
         raise ValueError(f"not a list of at most {WINDOWS_MAX} names")
     is_string = string(1, 40)
-    names = tuple(is_string(window) for window in value)
+    names = tuple(is_string(name) for name in value)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"window {twice[0]!r} is named twice")
+        raise ValueError(f"{twice[0]!r} is named twice")
     return names
 
 

@@ -10,7 +10,7 @@ neighbouring days keep what is in their custody.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
 from gateway.day.drawerless import drawerless_windows
+from gateway.day.suspense import in_suspense
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.facts.postings import Unsettled as Refused
@@ -30,6 +31,7 @@ from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import IDLE_MS, drawer_sessions
+from gateway.office.suspense import InSuspense
 from gateway.office.tenders import Tender, tenders_of, void_targets
 from gateway.store.ledger import Ledger
 from gateway.store.postings import (
@@ -78,6 +80,7 @@ class Day:
         default_factory=list
     )  # receipts of this business date that lay in an earlier day's drawer
     without_drawer: list[DrawerlessWindow] = field(default_factory=list)  # with postings
+    suspense: list[InSuspense] = field(default_factory=list)  # what waits there, oldest first
     checkpoint: dict[str, Any] | None = (
         None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
@@ -121,10 +124,11 @@ def prove_day(
     currency: str = "USD",
     cash: str = "none",
     without_drawer: Iterable[str] = (),
+    suspense_accounts: Collection[str] = (),
 ) -> Day:
     """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
-    says; `without_drawer`: windows of the posted files that have none. Raises UsageError for a date
-    that is none.
+    says; `without_drawer`: windows of the posted files that have none; `suspense_accounts`: account
+    numbers that mean no account. Raises UsageError for a date that is none.
     """
     from_ms, until_ms = day_bounds(business_date, zone)
     declared, apart = list(windows), list(without_drawer)
@@ -137,14 +141,14 @@ def prove_day(
     idle: list[str] = []
     for window in [*declared, *unassigned]:
         found, held = _prove_window(
-            _Window(ledger, window, zone, currency, cash), business_date, missing
+            _Window(ledger, window, zone, currency, cash, suspense_accounts), business_date, missing
         )
         proofs += found
         held_in += held
         if not found and not held:
             idle.append(window)
     n, head = ledger.head()
-    drawerless = drawerless_windows(ledger.db, apart, business_date)
+    drawerless = drawerless_windows(ledger.db, apart, business_date, suspense_accounts)
     return Day(
         business_date=business_date,
         from_ms=from_ms,
@@ -161,6 +165,7 @@ def prove_day(
             *drawerless_points(drawerless),
         ],
         without_drawer=drawerless,
+        suspense=in_suspense(ledger.db, business_date, suspense_accounts),
         gaps=ledger.gaps(from_ms),
         incidents=ledger.incidents(from_ms),
         ledger_n=n,
@@ -230,9 +235,16 @@ class _Window:
     """The drawer sessions of one window, as they are needed."""
 
     def __init__(
-        self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str, cash: str
+        self,
+        ledger: Ledger,
+        window: str,
+        zone: zoneinfo.ZoneInfo,
+        currency: str,
+        cash: str,
+        suspense_accounts: Collection[str],
     ) -> None:
         self.window, self.zone = window, zone
+        self._suspense_accounts = suspense_accounts
         self._ledger, self._currency, self.cash = ledger, currency, cash
         self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
 
@@ -251,7 +263,8 @@ class _Window:
         from_ms, until_ms = day_bounds(business_date, self.zone)
         db, since_ms = self._ledger.db, from_ms - REACH_MS
         rows = postings_between(db, self.window, business_date, since_ms, until_ms + REACH_MS)
-        return tenders_of(rows, receipts_posted(db, void_targets(rows)))
+        earlier = receipts_posted(db, void_targets(rows))
+        return tenders_of(rows, earlier, self._suspense_accounts)
 
     def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:
         """With what may explain its differences."""

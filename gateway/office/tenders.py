@@ -8,11 +8,11 @@ day is a returned item: the bank brought it, no cashier did, and no drawer is sh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.facts.postings import Posting
+from gateway.facts.postings import SUSPENSE, Posting
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
@@ -113,12 +113,16 @@ def void_targets(postings: Iterable[Posting]) -> set[Receipt]:
 
 
 def tenders_of(
-    postings: Iterable[Posting], earlier: Mapping[Receipt, str] | None = None
+    postings: Iterable[Posting],
+    earlier: Mapping[Receipt, str] | None = None,
+    suspense_accounts: Collection[str] = (),
 ) -> list[Tender]:
     """The tender legs in posting rows, each once, by time; rows that are given twice count once.
 
     `earlier`: {receipt: business date} of those among `void_targets` that were posted before;
-    None: nobody looked, and what is not among the rows counts as posted.
+    None: nobody looked, and what is not among the rows counts as posted. `suspense_accounts`:
+    account numbers that mean no account; what is allocated to one is in suspense, whatever fund
+    the row names.
     """
     rows = {row.identity: row for row in postings}
     legs: dict[tuple[Receipt, str], list[Posting]] = {}
@@ -129,6 +133,7 @@ def tenders_of(
         {_receipt(row) for row in rows.values() if not _is_void(row)},
         {_receipt(row): (row.business_date, row.posted_ms) for row in rows.values()},
         earlier,
+        suspense_accounts,
     )
     found = sorted((_tender(leg, books) for leg in legs.values()), key=_in_order)
     return list(_once(found))
@@ -143,6 +148,11 @@ class _Books:
     standing: set[Receipt]
     named: Mapping[Receipt, tuple[str, int]]
     earlier: Mapping[Receipt, str] | None
+    suspense_accounts: Collection[str]
+
+    def fund_of(self, row: Posting) -> str:
+        """Where its allocation goes."""
+        return SUSPENSE if row.account_no in self.suspense_accounts else row.fund_name
 
 
 def _in_order(tender: Tender) -> tuple[int, Receipt, str]:
@@ -195,7 +205,7 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
         face_cents=amount - change,
         void_of=first.void_of,
         void_by=first.void_by,
-        funds=tuple((row.fund_name, sign * written * row.allocation_cents) for row in leg),
+        funds=tuple((books.fund_of(row), sign * written * row.allocation_cents) for row in leg),
         accounts=tuple((row.account_no, written * row.allocation_cents) for row in leg),
         rows_agree=len(said) == 1,
         outside=outside,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import drawerless_rows
+from gateway.reports.suspense import suspense_rows
 
 CSV_COLUMNS = (
     "section", "window", "session", "item", "posted_cents", "expected_cents", "counted_cents",
@@ -38,7 +39,7 @@ def _csv_rows(report: Json) -> list[Json]:
     ]  # fmt: skip
     rows += [row for session in report["sessions"] for row in _session_rows(session)]
     rows += _deposit_rows(report["deposit"])
-    rows += drawerless_rows(report)
+    rows += [*drawerless_rows(report), *suspense_rows(report)]
     for line in report["quarantined_rows"]:
         item = f"{line['file']}:{line['line']}"
         rows.append({"section": "quarantined", "item": item, "text": line["reason"]})

@@ -7,6 +7,7 @@ import zoneinfo
 from gateway.business_day import local_time
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import not_configured
+from gateway.reports.suspense import waiting
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 
 
@@ -32,6 +33,7 @@ def to_html(report: Json) -> str:
         final_line=final_line,
         words=lambda text: text.replace("_", " "),
         not_configured=not_configured,
+        waiting=waiting,
         clock=lambda at_ms: local_time(at_ms, zone),
     )
     return environment.get_template("day.html").render(

@@ -22,6 +22,7 @@ from gateway.office.policy import against_policy, wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
 from gateway.reports.drawerless import drawerless_json
+from gateway.reports.suspense import suspense_json
 
 VERSION = 1
 Json = dict[str, Any]
@@ -51,6 +52,7 @@ def day_report(day: Day, config: Config) -> Json:
         "windows_not_configured": day.unassigned,
         "without_drawer": [drawerless_json(each, zone) for each in day.without_drawer],
         "deposit": _deposit(deposit),
+        "suspense": suspense_json(day.suspense),
         "held_in": [_tender(tender) for tender in day.held_in],
         "quarantined_rows": day.quarantined,
         "gaps": [

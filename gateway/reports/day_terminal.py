@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.money import format_cents
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import drawerless_lines, not_configured
+from gateway.reports.suspense import waiting
 from gateway.reports.whole_table import print_whole
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 from gateway.terminal import printable
@@ -34,7 +35,7 @@ def print_day(report: Json, console: Console) -> None:
     for window in report["windows_not_configured"]:
         console.print(not_configured(window), markup=False, highlight=False, soft_wrap=True)
     _print_deposit(report["deposit"], console)
-    for text in drawerless_lines(report):
+    for text in (*drawerless_lines(report), *map(waiting, report["suspense"])):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     for line in report["quarantined_rows"]:
         console.print(

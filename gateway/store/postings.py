@@ -30,7 +30,7 @@ def _same(one: str, other: str) -> str:
 
 
 # Of the versions of a row the one of the highest rank, and among these the last.
-_STANDS = (
+STANDS = (
     f"NOT EXISTS (SELECT 1 FROM posting AS over WHERE {_same('over', 'posting')} AND over.id <>"
     f" posting.id AND ({_rank('over')} > {_rank('posting')} OR ({_rank('over')} ="
     f" {_rank('posting')} AND over.id > posting.id)))"
@@ -118,7 +118,7 @@ def postings_between(
     found = db.execute(
         f"SELECT {POSTING_COLUMNS} FROM posting WHERE id IN (SELECT id FROM posting WHERE"
         " business_date = ? AND window_id = ? UNION SELECT id FROM posting WHERE window_id = ?"
-        f" AND posted_ms >= ? AND posted_ms < ?) AND {_STANDS}"
+        f" AND posted_ms >= ? AND posted_ms < ?) AND {STANDS}"
         " ORDER BY posted_ms, source_system, scope, receipt_no, line_no",
         (business_date, window, window, since_ms, until_ms),
     )
@@ -147,7 +147,7 @@ def receipts_posted(
 def windows_posted(db: Db, business_date: str) -> list[str]:
     """The windows with postings for a business date, by name."""
     found = db.execute(
-        f"SELECT DISTINCT window_id FROM posting WHERE business_date = ? AND {_STANDS}"
+        f"SELECT DISTINCT window_id FROM posting WHERE business_date = ? AND {STANDS}"
         " ORDER BY window_id",
         (business_date,),
     )
@@ -171,7 +171,7 @@ def is_posted_on(db: Db, business_date: str, since_ms: int, until_ms: int) -> bo
     found = value(
         db,
         "SELECT 1 FROM posting WHERE business_date = ? AND posted_ms >= ? AND posted_ms < ?"
-        f" AND {_STANDS} LIMIT 1",
+        f" AND {STANDS} LIMIT 1",
         (business_date, since_ms, until_ms),
     )
     return found is not None
@@ -412,7 +412,7 @@ def standing_of(
     found = {}
     asked = [("business_date = ?", (date,)) for date in sorted(dates)]
     for where, values in [*asked, ("posted_ms >= ? AND posted_ms <= ?", (since_ms, until_ms))]:
-        for n, file, line, *row in db.execute(f"{select} {where} AND {_STANDS}", values):
+        for n, file, line, *row in db.execute(f"{select} {where} AND {STANDS}", values):
             found[n] = Posting(*row), str(file), int(line)
     return [found[n] for n in sorted(found)]
 

@@ -141,9 +141,7 @@ def double_void(folder):
     _, report = site.day()
 
     assert (6000, 26000, 0) == money(report)
-    assert [
-        "receipt V2 takes back R1 (50.00) which was taken back before: it has no effect"
-    ] == said(report, "voided_twice")
+    assert 1 == len(said(report, "V2", "R1", "50.00", "taken back before"))
 
 
 @case(
@@ -158,8 +156,8 @@ def void_after_close(folder):
     code, report = site.day()
 
     assert (1, -6000) == (code, line_of(report)["over_short_cents"])
-    (text,) = said(report, "void_after_close")
-    assert "V2 takes back R2 (60.00)" in text and "by cashier 7" in text
+    # told with its receipt, its amount, and who did it
+    assert said(report, "V2", "R2", "60.00", "7", "after")
 
 
 @case(
@@ -173,9 +171,7 @@ def two_cashiers(folder):
     _, report = site.day()
 
     assert (11000, 31000, 0) == money(report)
-    assert ["receipts by cashier 9 in the session of cashier 7: 1, 60.00"] == said(
-        report, "other_cashier"
-    )
+    assert 1 == len(said(report, "cashier 9", "cashier 7", "1", "60.00"))
 
 
 @case(

@@ -83,10 +83,13 @@ def money(report: Report, tender: str = "cash", session: int = 0) -> tuple[Any, 
     return line["posted_cents"], line["expected_cents"], line["over_short_cents"]
 
 
-def said(report: Report, kind: str) -> list[str]:
-    """The texts of one kind that somebody should look at, of all sessions."""
-    found = [each for session in report["sessions"] for each in session["exceptions"]]
-    return [each["text"] for each in found if each["kind"] == kind]
+def said(report: Report, *words: str) -> list[str]:
+    """What somebody should look at, of the day and of all sessions: the texts with these words."""
+    looked = [report, *report["sessions"], *report["without_drawer"]]
+    found = [
+        each for of in looked for name in ("exceptions", "findings") for each in of.get(name, ())
+    ]
+    return [each["text"] for each in found if all(word in each["text"] for word in words)]
 
 
 def causes(report: Report) -> list[tuple[str, str, str]]:

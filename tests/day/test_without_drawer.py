@@ -168,7 +168,7 @@ def test_a_window_in_neither_list_is_told_with_both_settings(tmp_path):
     ("settings", "reason"),
     [
         ('without_drawer = ["w1"]', "window 'w1' stands under windows, too"),
-        ('without_drawer = ["web", "web"]', "window 'web' is named twice"),
+        ('without_drawer = ["web", "web"]', "'web' is named twice"),
         ('without_drawer = "web"', "not a list of at most 500 names"),
         (f'without_drawer = ["{"x" * 41}"]', "not a string of 1 to 40 characters"),
     ],
