@@ -10,7 +10,7 @@ neighbouring days keep what is in their custody.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from typing import Any
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
 from gateway.day.drawerless import drawerless_windows
+from gateway.day.running import running_before
 from gateway.day.suspense import in_suspense
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
 from gateway.facts.postings import Unsettled as Refused
+from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
 from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
@@ -255,8 +257,12 @@ class _Window:
     def sessions(self, business_date: str) -> list[DrawerSession]:
         """Those of the date, whole, and of what else lies in its reach."""
         from_ms, until_ms = day_bounds(business_date, self.zone)
-        records = self._ledger.records(from_ms - REACH_MS, until_ms + REACH_MS, self.window)
-        return drawer_sessions(records, self._currency, self._epochs, self.date_of)
+        records = list(self._records(from_ms - REACH_MS, until_ms + REACH_MS))
+        running = running_before(records, self._records, from_ms - REACH_MS, self._epochs)
+        return drawer_sessions(records, self._currency, self._epochs, self.date_of, running)
+
+    def _records(self, since_ms: int, until_ms: int) -> Iterator[SeenRecord]:
+        return self._ledger.records(since_ms, until_ms, self.window)
 
     def tenders(self, business_date: str) -> list[Tender]:
         """Those of the date, and those that were posted in its reach."""

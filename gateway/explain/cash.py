@@ -10,6 +10,7 @@ edits a posting.
 from __future__ import annotations
 
 from gateway.explain.causes import POSSIBLE, STRONG, Cause, Clock
+from gateway.explain.counting import counting_causes
 from gateway.explain.other_tenders import unmatched_checks
 from gateway.money import format_cents
 from gateway.office.intervals import Interval
@@ -48,6 +49,7 @@ def cash_causes(proof: Reconciliation, interval: Interval, cents: int, clock: Cl
         causes += _posted_twice(proof, interval, cents, clock)
     causes += _wrong_tender(proof, interval, cents)
     causes += _left_out(proof, interval, cents, clock)
+    causes += counting_causes(proof.session, interval, cents, clock)
     causes += _wrong_change(interval, cents)
     return causes
 

@@ -19,7 +19,7 @@ nobody said what it counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
@@ -32,7 +32,7 @@ from gateway.office.drawer import (
     Rows,
     Tally,
 )
-from gateway.office.session_checks import check_session
+from gateway.office.session_checks import check_session, note_running_sum
 from gateway.office.states import next_state, refusal
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
 
@@ -47,13 +47,15 @@ def drawer_sessions(
     currency: str = "USD",
     epochs: Sequence[int] = (),
     date_of: Callable[[int], str] | None = None,
+    running: Mapping[str, Rows] | None = None,
 ) -> list[DrawerSession]:
     """The drawer sessions in the records of one device, in order; also of several days, when
     `date_of` tells the office's calendar date of a time: a drawer that nobody closed is not
     yesterday's for ever.
 
     `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without
-    it by number. Duplicates of a record are taken once and the order of the input is irrelevant.
+    it by number. `running`: what a machine that adds up printed last before these records, by
+    instrument. Duplicates of a record are taken once and the order of the input is irrelevant.
     Raises ValueError when the records are of more than one device.
     """
     rank = {epoch: index for index, epoch in enumerate(epochs)}
@@ -63,7 +65,7 @@ def drawer_sessions(
     ordered = [unique[key] for key in sorted(unique)]
     if len({record.device for record in ordered}) > 1:
         raise ValueError("records of more than one device")
-    reader = _Reader(currency, date_of)
+    reader = _Reader(currency, date_of, running or {})
     last: tuple[int, int] | None = None
     for record in ordered:
         if last is not None and last[0] == record.epoch and record.seq > last[1] + 1:
@@ -77,7 +79,9 @@ def drawer_sessions(
 class _Reader:
     """Walks the records and builds the sessions. One instance for a device's records."""
 
-    def __init__(self, currency: str, date_of: Callable[[int], str] | None) -> None:
+    def __init__(
+        self, currency: str, date_of: Callable[[int], str] | None, running: Mapping[str, Rows]
+    ) -> None:
         self._currency = currency
         self._date_of = date_of
         self._sessions: list[DrawerSession] = []
@@ -86,7 +90,7 @@ class _Reader:
         self._ended_tape: CheckTape | None = None  # the last one, its total printed
         self._moved_ms = 0  # when somebody last did something at this window
         self._instruments: dict[str, str] = {}
-        self._running: dict[str, Rows] = {}  # instrument: what it printed last
+        self._running: dict[str, Rows] = {**running}  # instrument: what it printed last
         self._cashier: int | None = None
 
     def session(self, record: SeenRecord) -> DrawerSession:
@@ -280,6 +284,7 @@ class _Reader:
             total_cents=fields["total_minor"],
             flags=fields.get("flags", 0),
             digest=fields.get("digest", b""),
+            rejects=tuple((row[0], row[1]) for row in fields.get("rejects", ())),
         )
         what = f"{tally.instrument} batch {tally.batch_id} of {format_cents(tally.total_cents)}"
         if fields["currency"] != self._currency:
@@ -297,7 +302,7 @@ class _Reader:
             )
             return
         if not tally.flags & (FLAG_REPRINT | FLAG_SUB_BATCH):
-            self._grown(tally)
+            self._grown(tally, session)
         if self._group is None:
             if not tally.flags & FLAG_REPRINT:
                 session.note(
@@ -314,16 +319,20 @@ class _Reader:
             )
         _add_tally(self._group, tally)
 
-    def _grown(self, tally: Tally) -> None:
+    def _grown(self, tally: Tally, session: DrawerSession) -> None:
         """A machine that accumulates prints its running sum: the batch is what that grew by since
         its last report.
         """
-        printed = tally.rows
-        grown = _without(printed, self._running.get(tally.instrument, ()))
-        if grown is not None and tally.flags & FLAG_ACCUMULATE:
-            tally.rows = grown
-            tally.total_cents = sum(denomination * pieces for denomination, pieces in grown)
+        printed, known = tally.rows, self._running.get(tally.instrument)
         self._running[tally.instrument] = printed
+        if not tally.flags & FLAG_ACCUMULATE:
+            return
+        grown = _without(printed, known or ())
+        tally.rows = printed if grown is None else grown
+        tally.total_cents = sum(denomination * pieces for denomination, pieces in tally.rows)
+        group = self._group
+        if group is not None and all(t.instrument != tally.instrument for t in group.tallies):
+            note_running_sum(session, tally, printed, known)
 
     def _take_tape(self, record: SeenRecord) -> None:
         tape, symbol, cents = self._tape, record.fields["symbol"], record.fields["amount_minor"]
