@@ -35,6 +35,8 @@ from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import IDLE_MS, drawer_sessions
 from gateway.office.suspense import InSuspense
 from gateway.office.tenders import Tender, tenders_of, void_targets
+from gateway.store.arrivals import imported_after
+from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
 from gateway.store.postings import (
     is_posted_on,
@@ -83,6 +85,9 @@ class Day:
     )  # receipts of this business date that lay in an earlier day's drawer
     without_drawer: list[DrawerlessWindow] = field(default_factory=list)  # with postings
     suspense: list[InSuspense] = field(default_factory=list)  # what waits there, oldest first
+    arrived_later: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # files that said something new of the day after it was signed: see store/arrivals.py
     checkpoint: dict[str, Any] | None = (
         None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
@@ -150,8 +155,7 @@ def prove_day(
         if not found and not held:
             idle.append(window)
     n, head = ledger.head()
-    drawerless = drawerless_windows(ledger.db, apart, business_date, suspense_accounts)
-    return Day(
+    day = Day(
         business_date=business_date,
         from_ms=from_ms,
         until_ms=until_ms,
@@ -162,18 +166,31 @@ def prove_day(
         quarantined=[
             {"file": each.file, "line": each.file_line, "reason": each.reason} for each in refused
         ],
-        open_points=[
-            *open_points([proof.reconciliation for proof in proofs], bool(posted), len(refused)),
-            *drawerless_points(drawerless),
-        ],
-        without_drawer=drawerless,
-        suspense=in_suspense(ledger.db, business_date, suspense_accounts),
+        open_points=open_points(
+            [proof.reconciliation for proof in proofs], bool(posted), len(refused)
+        ),
         gaps=ledger.gaps(from_ms),
         incidents=ledger.incidents(from_ms),
         ledger_n=n,
         ledger_head=head,
         unassigned=unassigned,
         checkpoint=_checkpoint(ledger, business_date),
+    )
+    return _beside_the_drawers(ledger.db, day, apart, suspense_accounts)
+
+
+def _beside_the_drawers(
+    db: Db, day: Day, without_drawer: Iterable[str], suspense_accounts: Collection[str]
+) -> Day:
+    """With what is on the page of the day and in no drawer."""
+    signed, date = day.checkpoint, day.business_date
+    drawerless = drawerless_windows(db, without_drawer, date, suspense_accounts)
+    return replace(
+        day,
+        without_drawer=drawerless,
+        open_points=[*day.open_points, *drawerless_points(drawerless)],
+        suspense=in_suspense(db, date, suspense_accounts),
+        arrived_later=imported_after(db, date, signed["made_ms"]) if signed else [],
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from gateway.reports.arrivals import arrival_rows
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import drawerless_rows
 from gateway.reports.suspense import suspense_rows
@@ -39,7 +40,7 @@ def _csv_rows(report: Json) -> list[Json]:
     ]  # fmt: skip
     rows += [row for session in report["sessions"] for row in _session_rows(session)]
     rows += _deposit_rows(report["deposit"])
-    rows += [*drawerless_rows(report), *suspense_rows(report)]
+    rows += [*drawerless_rows(report), *suspense_rows(report), *arrival_rows(report)]
     for line in report["quarantined_rows"]:
         item = f"{line['file']}:{line['line']}"
         rows.append({"section": "quarantined", "item": item, "text": line["reason"]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 
 from gateway.business_day import local_time
+from gateway.reports.arrivals import arrived
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import not_configured
 from gateway.reports.suspense import waiting
@@ -34,6 +35,7 @@ def to_html(report: Json) -> str:
         words=lambda text: text.replace("_", " "),
         not_configured=not_configured,
         waiting=waiting,
+        arrived=arrived,
         clock=lambda at_ms: local_time(at_ms, zone),
     )
     return environment.get_template("day.html").render(

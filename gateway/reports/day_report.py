@@ -21,6 +21,7 @@ from gateway.office.intervals import Interval
 from gateway.office.policy import against_policy, wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
+from gateway.reports.arrivals import arrivals_json
 from gateway.reports.drawerless import drawerless_json
 from gateway.reports.suspense import suspense_json
 
@@ -53,6 +54,7 @@ def day_report(day: Day, config: Config) -> Json:
         "without_drawer": [drawerless_json(each, zone) for each in day.without_drawer],
         "deposit": _deposit(deposit),
         "suspense": suspense_json(day.suspense),
+        "arrived_later": arrivals_json(day.arrived_later, zone),
         "held_in": [_tender(tender) for tender in day.held_in],
         "quarantined_rows": day.quarantined,
         "gaps": [

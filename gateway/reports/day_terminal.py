@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.money import format_cents
+from gateway.reports.arrivals import arrived
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import drawerless_lines, not_configured
 from gateway.reports.suspense import waiting
@@ -35,7 +36,8 @@ def print_day(report: Json, console: Console) -> None:
     for window in report["windows_not_configured"]:
         console.print(not_configured(window), markup=False, highlight=False, soft_wrap=True)
     _print_deposit(report["deposit"], console)
-    for text in (*drawerless_lines(report), *map(waiting, report["suspense"])):
+    rest = [*map(waiting, report["suspense"]), *map(arrived, report["arrived_later"])]
+    for text in (*drawerless_lines(report), *rest):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     for line in report["quarantined_rows"]:
         console.print(
