@@ -30,12 +30,12 @@ STATUSES = ("posted", "void", "reversed", "unknown")
 RANK = {"unknown": 0, "posted": 1, "void": 2, "reversed": 2}
 
 
-PAYMENT = "payment"
+PAYMENT, LOAN = "payment", "loan"
 # {kind: the signs that its amounts may have}. Plus: money comes into the drawer.
 KINDS = {
-    PAYMENT: "+", "refund": "-", "paid_in": "+", "paid_out": "-", "loan": "+-", "correction": "0",
+    PAYMENT: "+", "refund": "-", "paid_in": "+", "paid_out": "-", LOAN: "+-", "correction": "0",
 }  # fmt: skip
-WITHOUT_ACCOUNT = ("paid_in", "paid_out", "loan")  # kinds that pay nobody's bill
+WITHOUT_ACCOUNT = ("paid_in", "paid_out", LOAN)  # kinds that pay nobody's bill
 
 
 UTILITIES = ("electric", "gas", "water", "wastewater", "solid_waste", "irrigation")

@@ -18,12 +18,17 @@ from gateway.office.tenders import (
     NEVER_POSTED,
     RETURNED,
     VOID_AGAIN,
+    VOID_OF_VOID,
     Tender,
     fund_totals,
     totals_by_type,
 )
 
-_NO_EFFECT = {VOID_AGAIN: "was taken back before", NEVER_POSTED: "was never posted"}
+_NO_EFFECT = {
+    VOID_AGAIN: "was taken back before",
+    NEVER_POSTED: "was never posted",
+    VOID_OF_VOID: "takes back another itself",
+}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,14 @@ from gateway.office.intervals import (
     place,
 )
 from gateway.office.rounding import rounding_of
-from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals, totals_by_type
+from gateway.office.tenders import (
+    RETURNED,
+    VOID_OF_VOID,
+    Receipt,
+    Tender,
+    fund_totals,
+    totals_by_type,
+)
 from gateway.office.voids import void_remarks
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
@@ -279,6 +286,13 @@ def _remarks(
             " no drawer"
         )
         remarks.append(Remark("returned_item", tender.posted_ms, text))
+    for tender in proof.outside:
+        if tender.outside == VOID_OF_VOID:
+            text = (
+                f"{_named(tender)} takes back {tender.void_of}, which takes back another itself: it"
+                " has no effect; ask the cashiering system what stands"
+            )
+            remarks.append(Remark("void_of_void", tender.posted_ms, text))
     remarks += void_remarks(proof.session, [*everything, *proof.outside])
     return remarks + _cashier_remarks(proof, everything)
 

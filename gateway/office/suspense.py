@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.facts.postings import WITHOUT_ACCOUNT, Posting
+from gateway.facts.postings import LOAN, Posting
 
 
 class InSuspense(NamedTuple):
@@ -34,7 +34,7 @@ def open_items(rows: Iterable[Posting], business_date: str) -> list[InSuspense]:
     first: dict[tuple[str, str, str], Posting] = {}
     for row in sorted(rows, key=lambda each: (each.business_date, each.posted_ms)):
         is_void = row.status in ("void", "reversed")
-        if row.kind in WITHOUT_ACCOUNT or row.status == "unknown":
+        if row.kind == LOAN or row.status == "unknown":
             continue  # money of the safe, or nobody knows whether it was posted: told elsewhere
         if is_void and row.void_of in ("", row.receipt_no):
             continue

@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.facts.postings import SUSPENSE, Posting
+from gateway.facts.postings import LOAN, PAYMENT, SUSPENSE, Posting
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
+VOID_OF_VOID = "void of a void"  # nobody can tell what it means: it has no effect, and is told
 RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
 
 # A receipt that is taken back so soon was taken at this window on the same day, whatever its
@@ -50,6 +51,7 @@ class Tender(NamedTuple):
     accounts: tuple[tuple[str, int], ...]  # (account_no, allocation as written)
     rows_agree: bool = True  # its rows repeat the same tender
     outside: str = ""  # why it is in no drawer; empty: it is in one
+    kind: str = PAYMENT
 
     @property
     def net_cents(self) -> int:
@@ -81,15 +83,22 @@ class Tender(NamedTuple):
         return self.source_system, self.scope, self.void_of
 
     @property
+    def is_loan(self) -> bool:
+        """Whether it is money of the safe: it lies in the drawer, and belongs to no fund."""
+        return self.kind == LOAN
+
+    @property
     def is_void(self) -> bool:
         """Whether it takes something back, or was taken back itself."""
         return self.status in ("void", "reversed")
 
 
 def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
-    """{fund: sum of its allocations}, by name."""
+    """{fund: sum of its allocations}, by name; without the safe's own money."""
     totals: dict[str, int] = {}
     for tender in tenders:
+        if tender.is_loan:
+            continue
         for fund, cents in tender.funds:
             totals[fund] = totals.get(fund, 0) + cents
     return dict(sorted(totals.items()))
@@ -132,6 +141,7 @@ def tenders_of(
     books = _Books(
         {_receipt(row) for row in rows.values() if not _is_void(row)},
         {_receipt(row): (row.business_date, row.posted_ms) for row in rows.values()},
+        {_receipt(row) for row in rows.values() if _takes_back(row)},
         earlier,
         suspense_accounts,
     )
@@ -147,6 +157,7 @@ class _Books:
 
     standing: set[Receipt]
     named: Mapping[Receipt, tuple[str, int]]
+    voids: set[Receipt]  # those that take others back
     earlier: Mapping[Receipt, str] | None
     suspense_accounts: Collection[str]
 
@@ -209,6 +220,7 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
         accounts=tuple((row.account_no, written * row.allocation_cents) for row in leg),
         rows_agree=len(said) == 1,
         outside=outside,
+        kind=first.kind,
     )
 
 
@@ -220,7 +232,7 @@ def _effect(row: Posting, books: _Books) -> tuple[int, str]:
         return 0, ""
     target = _target(row)
     if target in books.named and target not in books.standing:
-        return 0, ""
+        return 0, VOID_OF_VOID if target in books.voids else ""
     date, posted_ms = books.named.get(target, ((books.earlier or {}).get(target), 0))
     if date is None:
         return (-1, "") if books.earlier is None else (0, NEVER_POSTED)

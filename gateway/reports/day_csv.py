@@ -94,7 +94,8 @@ def _deposit_rows(deposit: Json) -> Iterator[Json]:
         "over_short_cents": deposit["over_short_cents"],
         "status": "funds agree" if deposit["funds_agree"] else "funds do not agree",
     }
-    for name in ("held_over_cents", "held_in_cents", "after_close_cents", "rounding_cents"):
+    apart = ("held_over", "held_in", "after_close", "rounding", "loans")
+    for name in (f"{each}_cents" for each in apart):
         item = name.removesuffix("_cents").replace("_", " ")
         yield {"section": "deposit", "item": item, "posted_cents": deposit[name]}
     for line in deposit["returned"]:

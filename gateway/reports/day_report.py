@@ -94,6 +94,7 @@ def _deposit(deposit: Deposit) -> Json:
         "held_in_cents": deposit.held_in_cents,
         "after_close_cents": deposit.after_close_cents,
         "rounding_cents": deposit.rounding_cents,
+        "loans_cents": deposit.loans_cents,
         "funds_agree": deposit.funds_agree,
     }
 

@@ -63,5 +63,6 @@ _APART = {
     "held_over_cents": "held over for a later deposit",
     "held_in_cents": "held in from an earlier day",
     "rounding_cents": "cash rounded to nickels",
+    "loans_cents": "lent by the safe and not given back",
     "after_close_cents": "posted after a closing count, in no sum",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.day.prove import Day, prove_day
-from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
+from gateway.facts.postings import AMOUNTS, COLUMNS, PAYMENT, Posting
 from gateway.incoming.posted_file import ImportResult, import_posted
 from protocol import records
 from tests.delivery.bench import Office
@@ -20,11 +20,12 @@ EVENING_MS = DAY_MS + 30 * 3_600_000  # all of the day, and of the night after i
 
 
 def posted_csv(rows: list[Posting]) -> str:
-    """A posted.csv with its control line."""
-    lines = [",".join(COLUMNS)]
+    """A posted.csv with its control line; with the column `kind` where a row has one."""
+    columns = [*COLUMNS, *(["kind"] if any(row.kind != PAYMENT for row in rows) else [])]
+    lines = [",".join(columns)]
     for row in rows:
         at = datetime.datetime.fromtimestamp(row.posted_ms / 1000, ZONE)
-        values = dict(zip(COLUMNS, row.values(), strict=False))
+        values = dict(zip(columns, row.values(), strict=False))
         lines.append(",".join(str(v) for v in {**values, "posted_at": at.isoformat()}.values()))
     sums = [sum(getattr(row, name) for row in rows) for name in AMOUNTS]
     names = ("tender_cents", "change_cents", "allocation_cents")
