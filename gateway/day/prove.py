@@ -22,6 +22,7 @@ from gateway.day.running import running_before
 from gateway.day.suspense import in_suspense
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
+from gateway.facts.postings import Posting
 from gateway.facts.postings import Unsettled as Refused
 from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
@@ -34,10 +35,11 @@ from gateway.office.intervals import float_of
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
 from gateway.office.sessions import IDLE_MS, drawer_sessions
 from gateway.office.suspense import InSuspense
-from gateway.office.tenders import Tender, tenders_of, void_targets
+from gateway.office.tenders import PAPER, Tender, tenders_of, void_targets
 from gateway.store.arrivals import imported_after
 from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
+from gateway.store.other_windows import voids_of_other_windows
 from gateway.store.postings import (
     is_posted_on,
     posted_dates,
@@ -146,10 +148,14 @@ def prove_day(
     proofs: list[ProvedSession] = []
     held_in: list[Tender] = []
     idle: list[str] = []
+    strays = [
+        (window, row)
+        for window, row in voids_of_other_windows(ledger.db, business_date, PAPER)
+        if window not in apart
+    ]
     for window in [*declared, *unassigned]:
-        found, held = _prove_window(
-            _Window(ledger, window, zone, currency, cash, suspense_accounts), business_date, missing
-        )
+        around = _Window(ledger, window, zone, currency, cash, suspense_accounts, strays)
+        found, held = _prove_window(around, business_date, missing)
         proofs += found
         held_in += held
         if not found and not held:
@@ -261,7 +267,9 @@ class _Window:
         currency: str,
         cash: str,
         suspense_accounts: Collection[str],
+        strays: Iterable[tuple[str, Posting]],
     ) -> None:
+        self.strays = strays  # (window whose check it takes back, row of another window)
         self.window, self.zone = window, zone
         self._suspense_accounts = suspense_accounts
         self._ledger, self._currency, self.cash = ledger, currency, cash
@@ -286,6 +294,10 @@ class _Window:
         from_ms, until_ms = day_bounds(business_date, self.zone)
         db, since_ms = self._ledger.db, from_ms - REACH_MS
         rows = postings_between(db, self.window, business_date, since_ms, until_ms + REACH_MS)
+        # a check is handed back out of the drawer that has it, wherever that is keyed
+        away = {row.identity for _, row in self.strays if row.window_id == self.window}
+        rows = [row for row in rows if row.identity not in away]
+        rows += [row for window, row in self.strays if window == self.window]
         earlier = receipts_posted(db, void_targets(rows))
         return tenders_of(rows, earlier, self._suspense_accounts)
 

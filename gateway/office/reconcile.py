@@ -28,6 +28,7 @@ from gateway.office.intervals import (
 )
 from gateway.office.rounding import rounding_of
 from gateway.office.tenders import (
+    ELSEWHERE,
     RETURNED,
     VOID_OF_VOID,
     Receipt,
@@ -286,15 +287,23 @@ def _remarks(
             " no drawer"
         )
         remarks.append(Remark("returned_item", tender.posted_ms, text))
-    for tender in proof.outside:
-        if tender.outside == VOID_OF_VOID:
-            text = (
-                f"{_named(tender)} takes back {tender.void_of}, which takes back another itself: it"
-                " has no effect; ask the cashiering system what stands"
-            )
-            remarks.append(Remark("void_of_void", tender.posted_ms, text))
+    remarks += [_without_effect(each) for each in proof.outside if each.outside in _NO_EFFECT]
     remarks += void_remarks(proof.session, [*everything, *proof.outside])
     return remarks + _cashier_remarks(proof, everything)
+
+
+_NO_EFFECT = {
+    VOID_OF_VOID: (
+        "takes back another itself: it has no effect; ask the cashiering system what stands"
+    ),
+    ELSEWHERE: "lies in another drawer: it is in no expected sum here, and goes to no bank",
+}
+
+
+def _without_effect(tender: Tender) -> Remark:
+    kind = "void_of_void" if tender.outside == VOID_OF_VOID else "void_of_other_drawer"
+    text = f"{_named(tender)} takes back {tender.void_of}, which {_NO_EFFECT[tender.outside]}"
+    return Remark(kind, tender.posted_ms, text)
 
 
 def _opening_remarks(

@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.facts.postings import LOAN, PAYMENT, SUSPENSE, Posting
+from gateway.facts.postings import KINDS, LOAN, PAYMENT, SUSPENSE, Posting
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
+ELSEWHERE = "of another drawer"  # takes back what another drawer held
 VOID_OF_VOID = "void of a void"  # nobody can tell what it means: it has no effect, and is told
 RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
+PAPER = ("check", "money_order")  # the very piece lies in one drawer, and in no other
 
 # A receipt that is taken back so soon was taken at this window on the same day, whatever its
 # business date is: the cut-off lay between.
@@ -139,9 +141,11 @@ def tenders_of(
         row = rows[key]
         legs.setdefault((_receipt(row), row.tender_id), []).append(row)
     books = _Books(
-        {_receipt(row) for row in rows.values() if not _is_void(row)},
+        {_receipt(row) for row in rows.values() if row.status == "posted"},
         {_receipt(row): (row.business_date, row.posted_ms) for row in rows.values()},
         {_receipt(row) for row in rows.values() if _takes_back(row)},
+        _taken_back_whole(rows.values()),
+        {_receipt(row) for row in rows.values() if row.tender_amount_cents < row.change_cents},
         earlier,
         suspense_accounts,
     )
@@ -158,6 +162,8 @@ class _Books:
     standing: set[Receipt]
     named: Mapping[Receipt, tuple[str, int]]
     voids: set[Receipt]  # those that take others back
+    targets: set[Receipt]  # those that are taken back whole
+    handed_out: set[Receipt]  # those that gave money: refunds and the like
     earlier: Mapping[Receipt, str] | None
     suspense_accounts: Collection[str]
 
@@ -186,6 +192,18 @@ def _takes_back(row: Posting) -> bool:
     return _is_void(row) and row.void_of not in ("", row.receipt_no)
 
 
+def _taken_back_whole(rows: Iterable[Posting]) -> set[Receipt]:
+    """Receipts of which rows take back as much as they were."""
+    said: Counter[Receipt] = Counter()
+    back: Counter[Receipt] = Counter()
+    for row in rows:
+        if _takes_back(row):
+            back[_target(row)] += abs(row.allocation_cents)
+        else:
+            said[_receipt(row)] += row.allocation_cents
+    return {receipt for receipt, cents in back.items() if cents >= abs(said[receipt])}
+
+
 def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
     """One leg and its effect.
 
@@ -195,6 +213,9 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
     """
     first = leg[0]
     sign, outside = _effect(first, books)
+    status = first.status
+    if status == "unknown" and _receipt(first) in books.targets:
+        sign, status = 0, "void"  # posted or not, it is taken back
     # exports write what is taken back with a minus or without
     written = -1 if _is_void(first) and sum(row.allocation_cents for row in leg) < 0 else 1
     amount, change = written * first.tender_amount_cents, written * first.change_cents
@@ -210,7 +231,7 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
         window_id=first.window_id,
         session_id=first.session_id,
         cashier_id=first.cashier_id,
-        status=first.status,
+        status=status,
         tendered_cents=sign * amount,
         change_cents=sign * change,
         face_cents=amount - change,
@@ -237,12 +258,14 @@ def _effect(row: Posting, books: _Books) -> tuple[int, str]:
     if date is None:
         return (-1, "") if books.earlier is None else (0, NEVER_POSTED)
     is_earlier = date < row.business_date and row.posted_ms - posted_ms >= SAME_DAY_MS
+    if target in books.handed_out or KINDS[row.kind] == "-":
+        return 1, ""  # what was handed out comes back
     return -1, RETURNED if is_earlier and row.tender_type in RETURNABLE else ""
 
 
 def _once(tenders: Sequence[Tender]) -> Iterable[Tender]:
-    """What a receipt brought in is taken back once: a void after that has no effect. Of a receipt
-    of before nobody here knows the amount: one receipt takes it back.
+    """What a receipt brought in, or gave out, is taken back once: a void after that has no effect.
+    Of a receipt of before nobody here knows the amount: one receipt takes it back.
     """
     left: dict[Receipt, int] = {}
     for tender in tenders:
@@ -251,7 +274,7 @@ def _once(tenders: Sequence[Tender]) -> Iterable[Tender]:
     by: dict[Receipt, str] = {}
     for tender in tenders:
         target = tender.target
-        if not tender.is_void or tender.net_cents >= 0:
+        if not tender.is_void or not tender.net_cents:
             yield tender
         elif _is_taken_back(tender, target, left, by):
             nothing = tuple((fund, 0) for fund, _ in tender.funds)
@@ -268,5 +291,5 @@ def _is_taken_back(
     tender: Tender, target: Receipt, left: Mapping[Receipt, int], by: dict[Receipt, str]
 ) -> bool:
     if target in left:
-        return left[target] <= 0
+        return left[target] * tender.net_cents >= 0
     return by.setdefault(target, tender.receipt_no) != tender.receipt_no

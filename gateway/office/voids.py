@@ -42,7 +42,7 @@ def _of(
         if not same:
             told = ", ".join(sorted({tender.tender_type for tender in target}))
             yield remark("void_other_tender", f"as {void.tender_type}; it was paid by {told}")
-        elif abs(void.face_cents) > sum(tender.face_cents for tender in same):
+        elif abs(void.face_cents) > abs(sum(tender.face_cents for tender in same)):
             amount = format_cents(sum(tender.face_cents for tender in same))
             yield remark("void_too_much", f"which was {amount}")
         if void.window_id not in {tender.window_id for tender in target}:

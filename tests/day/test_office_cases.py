@@ -249,6 +249,45 @@ def test_a_receipt_that_is_taken_back_in_two_parts_at_two_times(tmp_path, cents)
     assert 0 == cash(day)[2]
 
 
+def test_a_refund_that_is_voided_comes_back_into_the_drawer(tmp_path):
+    """A refund of 30.00 was keyed by mistake; nobody handed anything out."""
+    for n, written in enumerate((-3000, 3000)):
+        day = proved(
+            tmp_path / str(n),
+            counted(25000),
+            posting("R1", 600, 5000),
+            posting("F1", 610, -3000, kind="refund"),
+            posting("V1", 620, written, status="void", void_of="F1", void_by="4"),
+        )
+
+        assert ((5000, 25000, 0), []) == (cash(day), day.open_points)
+
+
+def test_a_refund_is_voided_once(tmp_path):
+    void = {"status": "void", "void_of": "F1", "void_by": "4"}
+    rows = [
+        posting("R1", 600, 5000), posting("F1", 610, -3000, kind="refund"),
+        posting("V1", 620, 3000, **void), posting("V2", 630, 3000, **void),
+    ]  # fmt: skip
+
+    assert (5000, 25000, 0) == cash(proved(tmp_path, counted(25000), *rows))
+
+
+def test_a_receipt_of_unknown_status_that_is_voided_is_settled(tmp_path):
+    """Posted or not, its money went back: no open point, no 50.00 over, nobody named."""
+    void = posting("V1", 610, 5000, status="void", void_of="R1", void_by="4")
+    day = proved(tmp_path, counted(20000), posting("R1", 600, 5000, status="unknown"), void)
+
+    assert ((0, 20000, 0), []) == (cash(day), day.open_points)
+
+
+def test_a_receipt_of_unknown_status_that_is_voided_in_part_stays_open(tmp_path):
+    void = posting("V1", 610, 2000, status="void", void_of="R1", void_by="4")
+    day = proved(tmp_path, counted(20000), posting("R1", 600, 5000, status="unknown"), void)
+
+    assert ["unknown_posting"] == [point.kind for point in day.open_points]
+
+
 # --- whose drawer and which day -------------------------------------------------------------------
 
 
@@ -263,6 +302,76 @@ def test_cash_that_is_handed_back_at_another_window_leaves_that_drawer(tmp_path)
         [money(report, session=n)[2] for n in (0, 1)],
     )
     assert 0 == report["deposit"]["deposit_cents"]
+
+
+def lines(day, tender="check"):
+    return [
+        (line.expected_cents, line.over_short_cents)
+        for line in (each.reconciliation.line(tender) for each in day.proofs)
+    ]
+
+
+@pytest.mark.parametrize("tender", ["check", "money_order"])
+def test_a_check_that_the_morning_took_is_not_short_in_the_afternoon(tmp_path, tender):
+    """Its drawer is closed when the next cashier voids it: no check of it lies in hers."""
+    tape = Tape().mark(480, "sign_on", 7).count(481, "opening_float", 20000)
+    tape = tape.check(700, 5000) if tender == "check" else tape.mark(700, tender, 5000)
+    tape.count(720, "close", 20000).mark(725, "sign_on", 8).count(726, "opening_float", 20000)
+    tape.check(900, 1000)
+    back = {"status": "void", "void_of": "C1", "void_by": "4", "cashier_id": "8"}
+    day = proved(
+        tmp_path, tape.count(1002, "close", 20000),
+        posting("C1", 600, 5000, tender), posting("C2", 850, 1000, "check", cashier_id="8"),
+        posting("V1", 800, 5000, tender, session_id="s2", **back),
+    )  # fmt: skip
+
+    assert [(5000, 0), (1000 if tender == "check" else 0, 0)] == lines(day, tender)
+    assert ([], 1000) == (day.open_points, day.deposit.deposit_cents)
+    kinds = [remark.kind for remark in day.proofs[1].reconciliation.remarks]
+    assert "void_of_other_drawer" in kinds
+
+
+def test_cash_that_the_morning_took_is_handed_back_out_of_the_drawer_at_hand(tmp_path):
+    tape = Tape().mark(480, "sign_on", 7).count(481, "opening_float", 20000)
+    tape.count(720, "close", 25000).mark(725, "sign_on", 8).count(726, "opening_float", 20000)
+    back = {"status": "void", "void_of": "R1", "void_by": "4", "cashier_id": "8"}
+    day = proved(
+        tmp_path, tape.count(1002, "close", 15000),
+        posting("R1", 600, 5000), posting("V1", 800, 5000, session_id="s2", **back),
+    )  # fmt: skip
+
+    assert [0, 0] == [cash(day, n)[2] for n in (0, 1)]
+
+
+def test_a_check_is_handed_back_out_of_the_drawer_that_has_it(tmp_path):
+    """The void was keyed at another window; both tapes are right."""
+    office = OfficeDay(tmp_path, counted(20000, 1000), counted(20000, 2000, device="w2"))
+    other = {"window_id": "w2", "cashier_id": "7", "session_id": "s2"}
+    office.post(
+        [
+            posting("C1", 600, 5000, "check"), posting("C2", 610, 1000, "check"),
+            posting("C3", 620, 2000, "check", **other),
+            posting("V1", 800, 5000, "check", status="void", void_of="C1", void_by="4", **other),
+        ]
+    )  # fmt: skip
+    day = office.day()
+
+    assert [(1000, 0), (2000, 0)] == lines(day)
+    assert ([], 3000) == (day.open_points, day.deposit.deposit_cents)
+
+
+def test_a_check_of_the_lockbox_that_a_window_voids_is_lost_nowhere(tmp_path):
+    office = OfficeDay(tmp_path, counted(20000))
+    office.post(
+        [
+            posting("L1", 600, 5000, "check", window_id="lockbox"),
+            posting("V1", 800, 5000, "check", status="void", void_of="L1", void_by="4"),
+        ]
+    )
+    day = office.day(apart=["lockbox"])
+
+    assert -5000 == day.proofs[0].reconciliation.line("check").posted_cents
+    assert 5000 == day.without_drawer[0].total_cents
 
 
 @pytest.mark.parametrize(
