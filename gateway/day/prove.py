@@ -173,7 +173,9 @@ def prove_day(
             {"file": each.file, "line": each.file_line, "reason": each.reason} for each in refused
         ],
         open_points=open_points(
-            [proof.reconciliation for proof in proofs], bool(posted), len(refused)
+            [proof.reconciliation for proof in proofs],
+            bool(posted) or _is_all_held_over(proofs),
+            len(refused),
         ),
         gaps=ledger.gaps(from_ms),
         incidents=ledger.incidents(from_ms),
@@ -183,6 +185,12 @@ def prove_day(
         checkpoint=_checkpoint(ledger, business_date),
     )
     return _beside_the_drawers(ledger.db, day, apart, suspense_accounts)
+
+
+def _is_all_held_over(proofs: Iterable[ProvedSession]) -> bool:
+    """Whether all that was taken belongs to later days: then nothing is missing for this one."""
+    found = [proof.reconciliation for proof in proofs]
+    return any(each.held_over for each in found) and all(each.status == BALANCED for each in found)
 
 
 def _beside_the_drawers(

@@ -389,6 +389,28 @@ def test_a_receipt_at_the_cut_off_is_in_todays_drawer_whatever_its_deposit(
     )  # fmt: skip
 
 
+def test_a_drawer_whose_float_nobody_counted_has_its_receipts_on_its_day(tmp_path):
+    """They were posted before the closing count; nobody may say that they came after it."""
+    tape = Tape().mark(480, "sign_on", 7).count(1002, "close", 25000)
+    day = proved(tmp_path, tape, posting("R1", 600, 5000), posting("R2", 1020, 700))
+
+    assert (5000, None, None) == cash(day)
+    assert ({"503-water": 5000}, 700) == (day.deposit.funds_cents, day.deposit.after_close_cents)
+    assert ["R2"] == [each.receipt_no for each in day.proofs[0].reconciliation.after_close]
+
+
+def test_a_day_of_which_all_belongs_to_the_next_one_lacks_no_file(tmp_path):
+    day = proved(tmp_path, counted(25000), posting("R1", 970, 5000, business_date="2026-11-23"))
+
+    assert ([], 5000, 0) == (
+        day.open_points, day.deposit.held_over_cents, day.deposit.deposit_cents,
+    )  # fmt: skip
+    short = proved(
+        tmp_path / "short", counted(29000), posting("R1", 970, 5000, business_date="2026-11-23")
+    )
+    assert "nothing_posted" in [point.kind for point in short.open_points]
+
+
 def test_two_cashiers_with_a_hand_over_have_two_drawers(tmp_path):
     tape = Tape().mark(480, "sign_on", 7).count(481, "opening_float", 20000)
     tape.count(720, "close", 25000).mark(725, "sign_on", 8).count(726, "opening_float", 20000)
