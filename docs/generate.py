@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from gateway.instruments.profiles import all_profiles
+from gateway.office.policy import LOOKED_AT
 from gateway.policy_file import shipped_policy
 from gateway.policy_tables import TITLES
 from gateway.reports.policy_words import deadline_words, figures_of
@@ -268,10 +269,14 @@ def instruments(text: str) -> str:
 def rules(text: str) -> str:
     """The page with its tables of rules and of deadlines as policy.toml in gateway/ has them."""
     policy = shipped_policy()
-    table = ["| rule | what it wants | severity | figures | source |", "|---|---|---|---|---|"]
+    table = [
+        "| rule | what it wants | severity | figures | looked at on the report | source |",
+        "|---|---|---|---|---|---|",
+    ]
     for rule, title in TITLES.items():
         each = getattr(policy, rule)
-        cells = (rule, title, each.severity, figures_of(policy, rule), each.source)
+        figures = figures_of(policy, rule)
+        cells = (rule, title, each.severity, figures, LOOKED_AT[rule], each.source)
         table.append(f"| {' | '.join(cells)} |")
     deadlines = ["| profile | the deposit is made by | source |", "|---|---|---|"]
     for name, deadline in policy.deadline.items():

@@ -151,6 +151,7 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
     from gateway import config as configuration
     from gateway.business_day import local_date
     from gateway.day.prove import default_business_date, prove_day
+    from gateway.office.rule_finding import under
     from gateway.reports.day_report import day_report
 
     site = configuration.load(config)
@@ -164,7 +165,7 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
         )
         day = prove_day(
             ledger, site.config.windows, business_date, site.zone, site.config.currency,
-            site.config.policy.rounding.cash,
+            site.config.policy.rounding.cash, under(site.config), now_ms,
             without_drawer=site.config.without_drawer,
             suspense_accounts=site.config.suspense_accounts,
         )  # fmt: skip

@@ -89,9 +89,14 @@ def _show(site: Any, report: dict[str, Any]) -> None:
     table.add_column("what it wants")
     table.add_column("severity", no_wrap=True)
     table.add_column("figures")
+    table.add_column("on the report")
     table.add_column("source")
     for each in report["rules"]:
-        cells = (each["title"], each["severity"], figures_of(rules, each["rule"]), each["source"])
+        looked_at = "no: it is off" if each["severity"] == "off" else each["looked_at"]
+        cells = (
+            each["title"], each["severity"], figures_of(rules, each["rule"]), looked_at,
+            each["source"],
+        )  # fmt: skip
         table.add_row(each["rule"], *(Text(printable(cell)) for cell in cells))
     print_whole(table, Console())
     rounding = rules.rounding

@@ -18,11 +18,12 @@ from typing import Any
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Site
 from gateway.day.drawerless import drawerless_windows
+from gateway.day.rules import judged
 from gateway.day.running import running_before
 from gateway.day.suspense import in_suspense
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
-from gateway.facts.postings import Posting
+from gateway.facts.postings import Change, Posting
 from gateway.facts.postings import Unsettled as Refused
 from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
@@ -33,6 +34,9 @@ from gateway.office.drawerless import DrawerlessWindow, drawerless_points
 from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
+from gateway.office.rule_finding import Under
+from gateway.office.rules import Finding
+from gateway.office.rules_deposit import Countdown
 from gateway.office.sessions import IDLE_MS, drawer_sessions
 from gateway.office.suspense import InSuspense
 from gateway.office.tenders import PAPER, Tender, tenders_of, void_targets
@@ -93,6 +97,9 @@ class Day:
     checkpoint: dict[str, Any] | None = (
         None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
+    findings: list[Finding] = field(default_factory=list)  # of the rules of the office
+    deadline: Countdown | None = None  # of its deposit; None: nothing goes to the bank
+    changes: list[Change] = field(default_factory=list)  # what was said of its receipts otherwise
 
     @property
     def is_balanced(self) -> bool:
@@ -132,12 +139,16 @@ def prove_day(
     zone: zoneinfo.ZoneInfo,
     currency: str = "USD",
     cash: str = "none",
+    under: Under | None = None,
+    now_ms: int | None = None,
     without_drawer: Iterable[str] = (),
     suspense_accounts: Collection[str] = (),
 ) -> Day:
     """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
-    says; `without_drawer`: windows of the posted files that have none; `suspense_accounts`: account
-    numbers that mean no account. Raises UsageError for a date that is none.
+    says. `under`: the rules that it is judged by; None: by none. `now_ms`: what time it is, for a
+    deposit that waits. `without_drawer`: windows of the posted files that have none;
+    `suspense_accounts`: account numbers that mean no account. Raises UsageError for a date that is
+    none.
     """
     from_ms, until_ms = day_bounds(business_date, zone)
     declared, apart = list(windows), list(without_drawer)
@@ -184,7 +195,8 @@ def prove_day(
         unassigned=unassigned,
         checkpoint=_checkpoint(ledger, business_date),
     )
-    return _beside_the_drawers(ledger.db, day, apart, suspense_accounts)
+    day = _beside_the_drawers(ledger.db, day, apart, suspense_accounts)
+    return day if under is None else judged(ledger.db, day, under, now_ms)
 
 
 def _is_all_held_over(proofs: Iterable[ProvedSession]) -> bool:

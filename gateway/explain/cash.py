@@ -14,6 +14,7 @@ from gateway.explain.counting import counting_causes
 from gateway.explain.on_record import on_record_causes
 from gateway.explain.other_tenders import unmatched_checks
 from gateway.money import format_cents
+from gateway.office.drawer import LooseBatch, Remark
 from gateway.office.intervals import Interval
 from gateway.office.openings import RECEIPT_AFTER_OPENING_MS, unreceipted_openings
 from gateway.office.reconcile import Reconciliation
@@ -31,7 +32,6 @@ NOTES_CENTS = (
 COUNT_LACKS = (  # remarks by which a machine's own count is too low
     "instrument_discrepancy",
     "instrument_cleared_unreported",
-    "instrument_missing_report",
     "machine_discrepancy",
     "quarantined_report",
 )
@@ -269,12 +269,14 @@ def _left_out(proof: Reconciliation, interval: Interval, cents: int, clock: Cloc
     """
     later = [each.to_ms for each in proof.intervals if each.to_ms > interval.to_ms]
     until_ms = min(later, default=None)
+    said: list[Remark | LooseBatch] = [
+        *(remark for remark in proof.session.remarks if remark.kind in COUNT_LACKS),
+        *(batch for batch in proof.session.loose if batch.cents is None),
+    ]
     found = [
         remark
-        for remark in proof.session.remarks
-        if remark.kind in COUNT_LACKS
-        and remark.at_ms >= interval.to_ms
-        and (until_ms is None or remark.at_ms < until_ms)
+        for remark in sorted(said, key=lambda each: each.at_ms)
+        if remark.at_ms >= interval.to_ms and (until_ms is None or remark.at_ms < until_ms)
     ]
     if cents > 0 or not found:
         return []

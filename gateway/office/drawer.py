@@ -33,6 +33,29 @@ class Remark:
     text: str
 
 
+@dataclass(frozen=True)
+class LooseBatch:
+    """A machine counted something that belongs to no count; `cents` None: its numbers show that a
+    batch left no record. In no sum; rule R13 finds it.
+    """
+
+    at_ms: int
+    instrument: str
+    cents: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Another cashier signed on at a drawer that is open, without a count of whoever gave it; rule
+    R01 finds it.
+    """
+
+    at_ms: int
+    from_cashier: int
+    to_cashier: int | None
+
+
 @dataclass
 class Tally:
     """One count batch of one instrument."""
@@ -136,6 +159,8 @@ class DrawerSession:
     last_declared: dict[str, int] = field(default_factory=dict)  # by tender: the last one of them
     openings: list[DrawerOpening] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    loose: list[LooseBatch] = field(default_factory=list)  # counted by a machine, in no count
+    hand_overs: list[HandOver] = field(default_factory=list)
     instruments: dict[str, str] = field(default_factory=dict)  # name: evidence level of its driver
 
     def counts(self, *kinds: str) -> list[CountGroup]:

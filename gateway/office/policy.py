@@ -1,119 +1,93 @@
-"""The office's rules against one proved session, and what they want for a difference."""
+"""The office's rules against a proved day, and what they want for a difference. Which of them are
+looked at on the report, and what the others wait for.
+"""
 
 from __future__ import annotations
 
-from gateway.config import Config
-from gateway.office import rule_facts as facts
-from gateway.office.drawer import Remark
-from gateway.office.reconcile import BALANCED, Reconciliation
-from gateway.office.rule_finding import under
-from gateway.office.rules import findings
+from collections.abc import Iterable
+
+from gateway.office.final import OpenPoint
+from gateway.office.rule_facts import DayFacts
+from gateway.office.rule_finding import Under
+from gateway.office.rules import Finding, findings
+from gateway.office.rules_deposit import Countdown, countdown
 from gateway.office.rules_drawer import step_of
-from gateway.office.tenders import Tender
 from gateway.policy_tables import Policy
 
-REPORTED = ("R04", "R11", "R15")  # the others have their remarks elsewhere, or none yet
+YES = "yes"
+# {rule: whether the report looks at it, or what has to be on record for that}
+LOOKED_AT = {
+    "R01": YES,
+    "R02": YES,
+    "R03": YES,
+    "R04": "yes: how often; whether blind, when it is recorded that the amount was shown",
+    "R05": YES,
+    "R06": YES,
+    "R07": YES,
+    "R08": "yes: at its tender (wants); over 30 days when closes of days are recorded",
+    "R09": "yes: voids; approvals and reopenings when they are recorded",
+    "R10": "yes: but the reason, which posted.csv has no column for",
+    "R11": YES,
+    "R12": YES,
+    "R13": "yes: but seals, when bags are recorded",
+    "R14": YES,
+    "R15": YES,
+    "R16": "when deposit slips are recorded",
+    "R17": "yes: until the deadline; lateness when deposits are recorded",
+    "R18": "when bags and bank credits are recorded",
+    "R19": "when settlement files are recorded",
+    "R20": "when returned items are recorded",
+    "R21": "yes: fund totals; the accounts when a journal is recorded",
+    "R22": YES,
+    "R23": "when a surprise count can be recorded",
+    "R24": "yes: what a machine gave back as suspect; custody when it can be recorded",
+    "R25": "when closes are recorded",
+    "R26": "when corrections are recorded",
+}
+REPORTED = tuple(rule for rule, told in LOOKED_AT.items() if told.startswith(YES))
+# R08 stands at the line of its tender and R17's countdown wants to know what time it is.
+_FOUND = tuple(rule for rule in REPORTED if rule not in ("R08", "R17"))
+# What an open point says anyhow: nobody declared a tender, a row is refused.
+SAID_ELSEWHERE = ("not_declared", "numbers_refused")
 
 
-def against_policy(proved: Reconciliation, config: Config) -> list[Remark]:
-    """What the rules of the office find in a session: too many counts (R04), drawer openings (R11),
-    receipts dated against the cut-off and the calendar (R15).
+def rules_broken(day: DayFacts, under: Under, now_ms: int | None = None) -> list[Finding]:
+    """What the rules find in a day, the severest first. `now_ms`: what time it is, for the deposit
+    that waits; None: nobody asks, so the report of a day stays what it was.
     """
-    session = session_facts(proved)
-    day = facts.DayFacts(
-        business_date="",
-        now_ms=session.closed_ms or session.opened_ms,
-        sessions=(session,),
-        receipts=session.receipts,
-    )
-    return [
-        Remark(found.kind, found.at_ms, found.text)
-        for found in findings(day, under(config), REPORTED)
-    ]
+    found = findings(day, under, _FOUND)
+    if now_ms is not None:
+        found += [
+            each
+            for each in findings(day._replace(now_ms=now_ms), under, ("R17",))
+            if each.kind == "deposit_due"  # whether one was late, nothing on record says
+        ]
+    return found
 
 
-def session_facts(proved: Reconciliation) -> facts.Session:
-    """A proved session as the rules look at it. A drawer session names its counts and openings by
-    window and time, "w1@1795215600000": it keeps no record numbers. Not known here: hand-overs,
-    bags, loose batches, who approved the close, and when the expected amount was shown.
+def deadline_of(day: DayFacts, under: Under) -> Countdown | None:
+    """When the day's deposit has to be made; None where there is nothing for the bank, or the rule
+    is off.
     """
-    session = proved.session
-    device, name = session.device, f"{session.device}/{session.number}"
-    counts = [group for group in session.groups if group.kind != "drop"]
-    drops = [group for group in session.groups if group.kind == "drop" and not group.replaced]
-    return facts.Session(
-        name=name,
-        device=device,
-        cashier="" if session.cashier is None else str(session.cashier),
-        opened_ms=session.started_ms,
-        closed_ms=session.closed_ms,
-        issued_cents=proved.issued_cents,
-        booked_float_cents=proved.opening_over_short_cents,  # a line of its own on every report
-        counts=[
-            facts.Count(
-                _ref(device, group.started_ms), group.kind, group.started_ms, group.counted_cents,
-                group.counted_cents, bool(group.pieces()),
-            )
-            for group in counts
-        ],
-        openings=[
-            facts.Opening(_ref(device, each.opened_ms), each.opened_ms, each.dwell_ms)
-            for each in session.openings
-        ],
-        intervals=[
-            facts.Interval(
-                each.number, each.to_ms, _ref(device, each.to_ms), each.start_cents,
-                each.tendered_cents, each.change_cents, each.drops_cents, each.expected_cents,
-                each.counted_cents, rounding_cents=each.rounding_cents,
-            )
-            for each in proved.intervals
-        ],
-        lines=[
-            facts.Line(
-                line.tender_type, _gross_cents(proved, line.tender_type), line.counted_cents,
-                line.over_short_cents,
-            )
-            for line in proved.lines
-        ],
-        drops=[
-            facts.Drop(
-                _ref(device, group.started_ms), group.started_ms, None, group.declared_cents,
-                group.counted_cents,
-            )
-            for group in drops
-        ],
-        receipts=[
-            *(_receipt(tender, name, True) for tender in (*proved.tenders, *proved.held_over)),
-            *(_receipt(tender, name, False) for tender in (*proved.after_close, *proved.unknown)),
-        ],
-        called_balanced=proved.status == BALANCED,
-    )  # fmt: skip
+    if not day.deposits or under.policy.severity("R17") == "off":
+        return None
+    return countdown(day.deposits[0], day.deposits[0].first_receipt_ms, under)
 
 
-def _ref(device: str, at_ms: int) -> str:
-    return f"{device}@{at_ms}"
-
-
-def _gross_cents(proved: Reconciliation, tender_type: str) -> int:
-    """What was posted of a tender, taken back or not: 0 only where there was nothing at all."""
-    tenders = (*proved.tenders, *proved.held_over)
-    return sum(abs(each.face_cents) for each in tenders if each.tender_type == tender_type)
-
-
-def _receipt(tender: Tender, session: str, in_expected: bool) -> facts.Receipt:
-    return facts.Receipt(
-        source=tender.source_system,
-        number=tender.receipt_no,
-        window=tender.window_id,
-        cashier=tender.cashier_id,
-        at_ms=tender.posted_ms,
-        business_date=tender.business_date,
-        tender_type=tender.tender_type,
-        net_cents=tender.net_cents,
-        status=tender.status,
-        session=session,
-        in_expected=in_expected,
-    )
+def blocking(found: Iterable[Finding]) -> list[OpenPoint]:
+    """Why the day is not final by what the rules find: one point for each rule of a session, or of
+    the day.
+    """
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in found:
+        if each.blocks and each.kind not in SAID_ELSEWHERE:
+            groups.setdefault((each.rule, each.session), []).append(each)
+    points = []
+    for (rule, session), theirs in groups.items():
+        more = f", and {len(theirs) - 1} more" if len(theirs) > 1 else ""
+        window = session.rpartition("/")[0]
+        points.append(OpenPoint(theirs[0].kind, window, f"{rule} {theirs[0].text}{more}"))
+    return points
 
 
 def wanted(over_short_cents: int | None, policy: Policy, is_interval: bool = False) -> str:

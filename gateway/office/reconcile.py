@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from gateway.facts.postings import TENDERS
 from gateway.money import format_cents
-from gateway.office.custody import cashier_number
 from gateway.office.drawer import CountGroup, DrawerSession, Remark
 from gateway.office.intervals import (
     Interval,
@@ -36,7 +35,6 @@ from gateway.office.tenders import (
     fund_totals,
     totals_by_type,
 )
-from gateway.office.voids import void_remarks
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
 POSTED_ONLY = "posted only"  # nothing lies in a drawer that could be counted
@@ -260,6 +258,7 @@ def _line(
 
 
 # --- what a person should look at -----------------------------------------------------------------
+# What a rule of the office finds is no remark: gateway/office/policy.py.
 
 
 def _remarks(
@@ -268,7 +267,7 @@ def _remarks(
     remarks = list(_opening_remarks(proof, opening, float_before_cents))
     everything = [*proof.tenders, *proof.held_over, *proof.after_close]
     for tender in everything:
-        remarks += _tender_remarks(tender, opening)
+        remarks += _tender_remarks(tender)
     for tender in proof.after_close:
         text = f"{_named(tender)} was posted after the closing count began: in no expected sum"
         remarks.append(Remark("arrived_after_close", tender.posted_ms, text))
@@ -288,8 +287,7 @@ def _remarks(
         )
         remarks.append(Remark("returned_item", tender.posted_ms, text))
     remarks += [_without_effect(each) for each in proof.outside if each.outside in _NO_EFFECT]
-    remarks += void_remarks(proof.session, [*everything, *proof.outside])
-    return remarks + _cashier_remarks(proof, everything)
+    return remarks
 
 
 _NO_EFFECT = {
@@ -330,12 +328,9 @@ def _opening_remarks(
         yield Remark("overnight_difference", opening.started_ms, text)
 
 
-def _tender_remarks(tender: Tender, opening: CountGroup | None) -> list[Remark]:
-    """When it was posted, and whether its rows say one thing."""
+def _tender_remarks(tender: Tender) -> list[Remark]:
+    """Whether its rows say one thing."""
     remarks = []
-    if opening and tender.posted_ms < opening.started_ms:
-        text = f"{_named(tender)} was posted before the opening float was counted"
-        remarks.append(Remark("before_opening", tender.posted_ms, text))
     if not tender.rows_agree:
         text = f"{_named(tender)}: its rows do not repeat one tender"
         remarks.append(Remark("tender_rows_differ", tender.posted_ms, text))
@@ -346,26 +341,6 @@ def _tender_remarks(tender: Tender, opening: CountGroup | None) -> list[Remark]:
         )
         remarks.append(Remark("allocations_differ", tender.posted_ms, text))
     return remarks
-
-
-def _cashier_remarks(proof: Reconciliation, tenders: Sequence[Tender]) -> list[Remark]:
-    """Receipts of another cashier than the one who signed on (rule R01)."""
-    signed_on = proof.session.cashier
-    if signed_on is None:
-        return []
-    others: dict[str, list[Tender]] = {}
-    for tender in tenders:
-        if tender.cashier_id and cashier_number(tender) != signed_on:
-            others.setdefault(tender.cashier_id, []).append(tender)
-    return [
-        Remark(
-            "other_cashier",
-            theirs[0].posted_ms,
-            f"receipts by cashier {cashier} in the session of cashier {signed_on}: {len(theirs)},"
-            f" {format_cents(sum(tender.net_cents for tender in theirs))}",
-        )
-        for cashier, theirs in sorted(others.items())
-    ]
 
 
 def _clock_remark(session: DrawerSession, offset_ms: int, matched: int, of: int) -> Remark:

@@ -8,7 +8,7 @@ happened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 # --- a drawer session -----------------------------------------------------------------------------
@@ -23,6 +23,7 @@ class Count(NamedTuple):
     counted_cents: int | None  # as the books have it; None: nothing was counted
     recorded_cents: int | None  # as the records of its machines say it
     by_denomination: bool = True  # a machine's pieces; False: one amount, keyed by hand
+    stands: bool = True  # no recount replaced it
 
 
 class Opening(NamedTuple):
@@ -83,6 +84,7 @@ class LooseBatch(NamedTuple):
     at_ms: int
     instrument: str
     cents: int | None  # None: no record
+    text: str = ""  # what its machine says of it
 
 
 class HandOver(NamedTuple):
@@ -97,7 +99,9 @@ class HandOver(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """One tender leg of a receipt as it was posted."""
+    """What a receipt brought of one tender, as it was posted. `at_ms`: of a session's receipts by
+    the clock of its window, of the day's by that of the cashiering system.
+    """
 
     source: str
     number: str
@@ -110,6 +114,9 @@ class Receipt(NamedTuple):
     status: str = "posted"
     session: str = ""  # whose drawer it went to
     in_expected: bool = True  # in the expected amount of an interval of its session
+    interval: int = 0  # of its session, whatever its time says; 0: of none
+    scope: str = ""  # where its number is unique, as in gateway/facts/postings.py
+    is_held_in: bool = False  # it lay in an earlier day's drawer
 
 
 class Session(NamedTuple):
@@ -144,12 +151,12 @@ class Voided(NamedTuple):
     number: str
     window: str
     tender_type: str
-    net_cents: int
-    was_void: bool = False  # taken back before this void
+    net_cents: int  # of the tender that the void takes back, if it has that
+    was_void: bool = False  # all of it was taken back before this void
 
 
 class Void(NamedTuple):
-    """A void or a reversal."""
+    """A void or a reversal, of one tender. `at_ms`: by the clock of its window."""
 
     source: str
     number: str
@@ -160,8 +167,14 @@ class Void(NamedTuple):
     reason: str | None  # None: the source has no field for it
     tender_type: str
     cents: int  # taken back, positive
-    of: str  # the receipt it names
+    of: str  # the receipt it names; its own number where the receipt itself was made void
     original: Voided | None  # None: no such receipt was ever posted
+    session: str = ""  # in whose custody it is
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the receipt itself is shown as void: nobody knows when that was done."""
+        return self.of == self.number
 
 
 class Reopening(NamedTuple):
@@ -268,7 +281,7 @@ class Suspect(NamedTuple):
 
     ref: str
     at_ms: int
-    cents: int
+    cents: int | None  # None: its machine does not say what it took it for
     in_count: bool
     custody_ref: str  # its own record; "": none
 
@@ -305,12 +318,16 @@ class DrawerMonth(NamedTuple):
 
 
 class DayFacts(NamedTuple):
-    """Everything of one business day that a rule looks at."""
+    """Everything of one business day that a rule looks at.
+
+    `receipts`: those in a drawer of this day, whatever their business date is, and those of this
+    business date that lay in an earlier day's drawer.
+    """
 
     business_date: str
     now_ms: int
     sessions: Sequence[Session] = ()
-    receipts: Sequence[Receipt] = ()  # all of the day, void ones too
+    receipts: Sequence[Receipt] = ()  # void ones too; one for each tender
     voids: Sequence[Void] = ()
     reopenings: Sequence[Reopening] = ()
     corrections: Sequence[Correction] = ()
@@ -326,5 +343,8 @@ class DayFacts(NamedTuple):
     closings: Sequence[Closing] = ()
     differences: Sequence[PastDifference] = ()
     drawer_months: Sequence[DrawerMonth] = ()
-    last_numbers: Sequence[tuple[str, str, str, int]] = ()  # source, window, prefix, number before
+    last_numbers: Sequence[tuple[str, str, str, int]] = ()  # source, scope, prefix, number before
+    # of the same rows: posted for another day; refused, and where
+    other_numbers: Collection[tuple[str, str, str, int]] = ()
+    refused_numbers: Mapping[tuple[str, str, str, int], str] = {}
     called_balanced: bool = False  # what the books say of the day

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 
 from gateway.money import format_cents, format_signed
 from gateway.office.openings import lonely_openings
-from gateway.office.rule_facts import DayFacts, Interval, PastDifference, Receipt, Session
+from gateway.office.rule_facts import (
+    DayFacts,
+    Interval,
+    PastDifference,
+    Receipt,
+    Session,
+    Suspect,
+)
 from gateway.office.rule_finding import Fact, Found, Under, cashier_key
 from gateway.policy_tables import Steps
 
@@ -17,12 +24,7 @@ SHOWN_MAX = 5  # receipts, openings and the like that a text names; the finding 
 def r01(day: DayFacts, under: Under) -> Iterator[Found]:
     """One custodian for each open drawer; a hand-over needs both counts."""
     for session in day.sessions:
-        others = _posted_by_others(session)
-        if others:
-            numbers = [receipt.number for receipt in others]
-            text = f"{len(others)} receipts by another than who was signed on: {named(numbers)}"
-            facts = tuple(Fact("receipt", number) for number in numbers)
-            yield Found("other_cashier", others[0].at_ms, session.name, text, facts)
+        yield from _other_cashiers(session)
         for hand in session.hand_overs:
             missing = [
                 word
@@ -31,7 +33,8 @@ def r01(day: DayFacts, under: Under) -> Iterator[Found]:
             ]
             if missing:
                 text = (
-                    f"hand-over at {under.clock(hand.at_ms)}: no count by who"
+                    f"hand-over at {under.clock(hand.at_ms)} from cashier {hand.from_cashier} to"
+                    f" {hand.to_cashier or 'nobody'}: no count by who"
                     f" {' and by who '.join(missing)} the drawer"
                 )
                 facts = (Fact("record", hand.ref),)
@@ -39,31 +42,42 @@ def r01(day: DayFacts, under: Under) -> Iterator[Found]:
     yield from _two_custodians(day, under)
 
 
-def _posted_by_others(session: Session) -> list[Receipt]:
-    """Receipts by another than who had the drawer then. Nobody is another than an unknown one."""
+def _other_cashiers(session: Session) -> Iterator[Found]:
+    """One for each cashier who posted while another had the drawer. Nobody is another than an
+    unknown one.
+    """
     took = [
-        (session.opened_ms, cashier_key(session.cashier)),
-        *((hand.at_ms, cashier_key(hand.to_cashier)) for hand in session.hand_overs),
+        (session.opened_ms, session.cashier),
+        *((hand.at_ms, hand.to_cashier) for hand in session.hand_overs),
     ]
     keys = {name: cashier_key(name) for name in {receipt.cashier for receipt in session.receipts}}
-    if len(took) == 1 and set(keys.values()) <= {"", took[0][1]}:
-        return []
-    found = []
+    if len(took) == 1 and set(keys.values()) <= {"", cashier_key(session.cashier)}:
+        return
+    others: dict[tuple[str, str], list[Receipt]] = {}
     for receipt in session.receipts:
         key = keys[receipt.cashier]
         holder = next(
             (name for at_ms, name in reversed(took) if at_ms <= receipt.at_ms), took[0][1]
         )
-        if key and holder and key != holder:
-            found.append(receipt)
-    return found
+        if key and cashier_key(holder) and key != cashier_key(holder):
+            others.setdefault((key, holder), []).append(receipt)
+    for (_, holder), receipts in sorted(others.items()):
+        numbers = list(dict.fromkeys(receipt.number for receipt in receipts))
+        cents = sum(receipt.net_cents for receipt in receipts)
+        text = (
+            f"{counted_words(len(numbers), 'receipt')} by cashier {receipts[0].cashier} while"
+            f" cashier {holder} had the drawer, {format_cents(cents)}: {named(numbers)}"
+        )
+        facts = tuple(Fact("receipt", number) for number in numbers)
+        yield Found("other_cashier", receipts[0].at_ms, session.name, text, facts)
 
 
 def _two_custodians(day: DayFacts, under: Under) -> Iterator[Found]:
     ordered = sorted(day.sessions, key=lambda session: (session.device, session.opened_ms))
     for earlier, later in zip(ordered, ordered[1:], strict=False):
         is_open = earlier.closed_ms is None or earlier.closed_ms > later.opened_ms
-        if earlier.device == later.device and is_open:
+        is_said = any(hand.at_ms <= later.opened_ms for hand in earlier.hand_overs)
+        if earlier.device == later.device and is_open and not is_said:
             text = (
                 f"session {later.name} began at {under.clock(later.opened_ms)} while"
                 f" {earlier.name} was open"
@@ -73,13 +87,19 @@ def _two_custodians(day: DayFacts, under: Under) -> Iterator[Found]:
 
 
 def r02(day: DayFacts, _: Under) -> Iterator[Found]:
-    """The opening float is counted, before the first receipt, and its difference is booked."""
+    """The opening float is counted, before the first receipt, and its difference is booked. A
+    drawer in which nothing at all was counted is no matter of the float.
+    """
     for session in day.sessions:
+        if not session.counts:
+            continue
         counts = [count for count in session.counts if count.kind == "opening_float"]
         counted = [count for count in counts if count.counted_cents is not None]
         if not counted:
             facts = (Fact("session", session.name),)
             text = "the opening float was not counted"
+            if counts:
+                text += " by a machine"
             yield Found("float_uncounted", session.opened_ms, session.name, text, facts)
             continue
         last = counted[-1]
@@ -87,10 +107,17 @@ def r02(day: DayFacts, _: Under) -> Iterator[Found]:
         if not last.by_denomination:
             text = "the opening float was keyed as one amount, not counted by denomination"
             yield Found("float_by_hand", last.at_ms, session.name, text, facts)
-        early = [receipt for receipt in session.receipts if receipt.at_ms < last.at_ms]
+        first_ms = counted[0].at_ms
+        early = list(
+            dict.fromkeys(each.number for each in session.receipts if each.at_ms < first_ms)
+        )
         if early:
-            text = f"receipt {early[0].number} was posted before the opening float was counted"
-            more = (*facts, Fact("receipt", early[0].number))
+            were = "was" if len(early) == 1 else "were"
+            text = (
+                f"{counted_words(len(early), 'receipt')} {were} posted before the opening float was"
+                f" counted: {named(early)}"
+            )
+            more = (*facts, *(Fact("receipt", number) for number in early))
             yield Found("float_counted_late", last.at_ms, session.name, text, more)
         difference = (last.counted_cents or 0) - (session.issued_cents or 0)
         is_booked = session.booked_float_cents == difference
@@ -118,7 +145,7 @@ def r03(day: DayFacts, _: Under) -> Iterator[Found]:
         cash = [r for r in session.receipts if r.tender_type == "cash" and r.in_expected]
         posted = sum(receipt.net_cents for receipt in cash)
         taken = sum(each.tendered_cents - each.change_cents for each in session.intervals)
-        if session.intervals and posted != taken:
+        if session.intervals and session.closed_ms is not None and posted != taken:
             text = (
                 f"receipts bring {format_cents(posted)} in cash, the intervals take"
                 f" {format_cents(taken)}"
@@ -333,18 +360,25 @@ def r12(day: DayFacts, under: Under) -> Iterator[Found]:
 
 
 def _peak(session: Session) -> tuple[int, int, Fact]:
-    """(most cash at a time, when, what brought it) by counts, cash receipts and drops."""
+    """(most cash at a time, when, what brought it) by counts, cash receipts and drops. A receipt is
+    in its interval: one that was rung up while the drawer was counted is in that count.
+    """
+    ends_ms = {interval.number: interval.end_ms for interval in session.intervals}
     steps: list[tuple[int, int, int, Fact]] = []  # at_ms, order, cents, what; order 0 sets
     for count in session.counts:
-        if count.counted_cents is not None:
+        if count.counted_cents is not None and count.stands:
             steps.append((count.at_ms, 0, count.counted_cents, Fact("count", count.ref)))
     for drop in session.drops:
         cents = drop.declared_cents if drop.counted_cents is None else drop.counted_cents
         steps.append((drop.at_ms, 1, -(cents or 0), Fact("record", drop.ref)))
     for receipt in session.receipts:
-        if receipt.tender_type == "cash":
+        if receipt.tender_type == "cash" and receipt.in_expected:
             fact = Fact("receipt", receipt.number)
-            steps.append((receipt.at_ms, 2, receipt.net_cents, fact))
+            at_ms = receipt.at_ms
+            if receipt.interval:
+                first_ms = ends_ms.get(receipt.interval - 1, at_ms)
+                at_ms = min(max(at_ms, first_ms), ends_ms[receipt.interval] - 1)
+            steps.append((at_ms, 2, receipt.net_cents, fact))
     held, best = 0, (0, session.opened_ms, Fact("session", session.name))
     for at_ms, order, cents, what in sorted(steps):
         held = cents if order == 0 else held + cents
@@ -373,10 +407,13 @@ def r13(day: DayFacts, _: Under) -> Iterator[Found]:
                 yield Found("drop_differs", drop.at_ms, session.name, text, facts)
         for batch in session.loose_batches:
             if batch.cents is None:
-                kind, text = "batch_unrecorded", f"{batch.instrument}: a batch left no record"
+                kind = "batch_unrecorded"
+                text = batch.text or f"{batch.instrument}: a batch left no record"
             else:
                 kind = "batch_outside_count"
-                text = f"{batch.instrument}: {format_cents(batch.cents)} counted outside a count"
+                text = batch.text or (
+                    f"{batch.instrument}: {format_cents(batch.cents)} counted outside a count"
+                )
             facts = (Fact("record", batch.ref),)
             yield Found(kind, batch.at_ms, session.name, text, facts)
 
@@ -405,11 +442,20 @@ def r24(day: DayFacts, _: Under) -> Iterator[Found]:
     for note in day.suspects:
         facts = (Fact("record", note.ref),)
         if note.in_count:
-            text = f"a suspect note of {format_cents(note.cents)} is in a count"
+            text = f"{_suspect(note)} is in a count"
             yield Found("suspect_in_count", note.at_ms, "", text, facts)
         if not note.custody_ref:
-            text = f"a suspect note of {format_cents(note.cents)} has no custody record"
+            text = f"{_suspect(note)} has no custody record"
             yield Found("suspect_without_custody", note.at_ms, "", text, facts)
+
+
+def _suspect(note: Suspect) -> str:
+    return "a suspect note" + ("" if note.cents is None else f" of {format_cents(note.cents)}")
+
+
+def counted_words(count: int, what: str) -> str:
+    """1 receipt, 2 receipts"""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def named(names: list[str]) -> str:

@@ -5,19 +5,22 @@ whether tapes are finished. Pure.
 from __future__ import annotations
 
 from gateway.money import format_cents
-from gateway.office.drawer import GROUP_MARKS, CheckTape, CountGroup, DrawerSession, Rows, Tally
+from gateway.office.drawer import (
+    BY_HAND,
+    GROUP_MARKS,
+    CheckTape,
+    CountGroup,
+    DrawerSession,
+    Rows,
+    Tally,
+)
 
 
 def check_session(session: DrawerSession) -> None:
     """Note what a person should look at, and which counts and tapes are replaced."""
     _apply_recounts(session)
     _check_tapes(session)
-    opening, close = session.opening, session.close
-    if session.groups and opening is None:
-        session.note(
-            "no_opening_float", session.groups[0].started_ms, "the opening float was never counted"
-        )
-    if session.groups and close is None:
+    if session.groups and session.close is None:
         session.note("never_closed", session.groups[-1].started_ms, "no closing count")
     for group in session.counts(*GROUP_MARKS):
         _check_count(session, group)
@@ -55,22 +58,22 @@ def note_running_sum(
 
 
 def _check_count(session: DrawerSession, group: CountGroup) -> None:
-    """Whether somebody counted, how often, and whether machine and keyed amount agree."""
+    """Whether somebody counted, how often, and whether machine and keyed amount agree. What is odd
+    about a float or a drop, rules R02 and R13 find.
+    """
     name, machine_cents = group.kind.replace("_", " "), group.machine_cents
-    if group.counted_cents is None:
+    if group.counted_cents is None and group.kind in BY_HAND:
         text = f"{name} without a machine count"
         session.note(f"{group.kind}_without_count", group.started_ms, text)
     elif group.source == "by hand":
-        text = f"{name} of {format_cents(group.counted_cents)} counted by hand, by no machine"
+        text = f"{name} of {format_cents(group.counted_cents or 0)} counted by hand, by no machine"
         session.note(f"{group.kind}_by_hand", group.started_ms, text)
-    elif group.declared_cents not in (None, machine_cents) and group.kind != "opening_float":
-        said = "declared" if group.kind == "drop" else "keyed"
+    elif group.declared_cents not in (None, machine_cents) and group.kind in BY_HAND:
         text = (
-            f"{name} {said} {format_cents(group.declared_cents or 0)}, counted"
+            f"{name} keyed {format_cents(group.declared_cents or 0)}, counted"
             f" {format_cents(machine_cents or 0)}"
         )
-        kind = "drop_differs" if group.kind == "drop" else "keyed_differs"
-        session.note(kind, group.started_ms, text)
+        session.note("keyed_differs", group.started_ms, text)
     attempts = session.attempts(group)
     counted = [each for each in attempts if each.counted_cents is not None]
     if len(counted) > 1:

@@ -29,6 +29,8 @@ from gateway.office.drawer import (
     CountGroup,
     DrawerOpening,
     DrawerSession,
+    HandOver,
+    LooseBatch,
     Rows,
     Tally,
 )
@@ -121,7 +123,11 @@ class _Reader:
         return [
             session
             for session in self._sessions
-            if session.groups or session.remarks or session.tapes or session.openings
+            if session.groups
+            or session.remarks
+            or session.tapes
+            or session.openings
+            or session.loose
         ]
 
     def _start(self, record: SeenRecord) -> DrawerSession:
@@ -165,11 +171,8 @@ class _Reader:
             self._end_group()
             session = self._start(record)
         elif session.cashier is not None and session.cashier != cashier and session.groups:
-            text = (
-                f"cashier {cashier} signed on in the session of cashier {session.cashier} without a"
-                " closing count"
-            )
-            session.note("handover_without_count", record.occurred_ms, text)
+            session.hand_overs.append(HandOver(record.occurred_ms, session.cashier, cashier))
+            self._cashier = cashier  # of a session that begins with a float of their own
             return
         self._cashier = session.cashier = cashier
 
@@ -305,10 +308,10 @@ class _Reader:
             self._grown(tally, session)
         if self._group is None:
             if not tally.flags & FLAG_REPRINT:
-                session.note(
-                    "tally_outside_count",
-                    record.occurred_ms,
-                    f"{what} outside a count, not counted",
+                session.loose.append(
+                    LooseBatch(
+                        tally.at_ms, tally.instrument, tally.total_cents, f"{what} outside a count"
+                    )
                 )
             return
         if tally.flags & FLAG_DISCREPANCY:
@@ -398,6 +401,10 @@ class _Reader:
         ]
         detail = "; ".join(part for part in said if part)
         text = f"{name}: {condition.replace('_', ' ')}" + (f" ({detail})" if detail else "")
+        if condition == "missing_report":
+            loose = LooseBatch(record.occurred_ms, name, None, text)
+            self.session(record).loose.append(loose)
+            return
         self.session(record).note("instrument_" + condition, record.occurred_ms, text)
 
     def _take_boot(self, record: SeenRecord) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from gateway.reports.arrivals import arrival_rows
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import drawerless_rows
+from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.suspense import suspense_rows
 
 CSV_COLUMNS = (
@@ -38,12 +39,17 @@ def _csv_rows(report: Json) -> list[Json]:
          "text": point["text"]}
         for point in report["open_points"]
     ]  # fmt: skip
+    rows += [_finding_row(each) for each in report["findings"]]
     rows += [row for session in report["sessions"] for row in _session_rows(session)]
     rows += _deposit_rows(report["deposit"])
     rows += [*drawerless_rows(report), *suspense_rows(report), *arrival_rows(report)]
     for line in report["quarantined_rows"]:
         item = f"{line['file']}:{line['line']}"
         rows.append({"section": "quarantined", "item": item, "text": line["reason"]})
+    for change in report["changes"]:
+        item = f"{change['later']['file']}:{change['later']['line']}"
+        told = {"item": item, "status": f"{change['stands']} stands", "text": change_line(change)}
+        rows.append({"section": "change", **told})
     for gap in report["gaps"]:
         item = f"epoch {gap['epoch']} records {gap['from_seq']} to {gap['to_seq']}"
         rows.append({"section": "gap", "window": gap["device"], "item": item, "text": gap["cause"]})
@@ -81,6 +87,17 @@ def _session_rows(session: Json) -> Iterator[Json]:
     for remark in session["exceptions"]:
         told = {"item": remark["kind"], "status": remark["at"], "text": remark["text"]}
         yield {"section": "exception", **who, **told}
+    for finding in session["findings"]:
+        yield {**_finding_row(finding), **who}
+
+
+def _finding_row(finding: Json) -> Json:
+    return {
+        "section": "finding",
+        "item": f"{finding['rule']} {finding['kind']}",
+        "status": finding["severity"],
+        "text": finding_line(finding),
+    }
 
 
 def _deposit_rows(deposit: Json) -> Iterator[Json]:
@@ -98,6 +115,8 @@ def _deposit_rows(deposit: Json) -> Iterator[Json]:
     for name in (f"{each}_cents" for each in apart):
         item = name.removesuffix("_cents").replace("_", " ")
         yield {"section": "deposit", "item": item, "posted_cents": deposit[name]}
+    if line := deadline_line(deposit):
+        yield {"section": "deposit", "item": "deadline", "text": line}
     for line in deposit["returned"]:
         yield {"section": "returned", "item": line["fund"], "posted_cents": line["cents"]}
 

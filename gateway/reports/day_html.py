@@ -8,6 +8,7 @@ from gateway.business_day import local_time
 from gateway.reports.arrivals import arrived
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import not_configured
+from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.suspense import waiting
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 
@@ -32,6 +33,9 @@ def to_html(report: Json) -> str:
         marked=marked,
         deposit_line=deposit_line,
         final_line=final_line,
+        change_line=change_line,
+        deadline_line=deadline_line,
+        finding_line=finding_line,
         words=lambda text: text.replace("_", " "),
         not_configured=not_configured,
         waiting=waiting,

@@ -18,11 +18,12 @@ from gateway.explain.causes import Variance
 from gateway.office.deposit import Deposit
 from gateway.office.drawer import CountGroup
 from gateway.office.intervals import Interval
-from gateway.office.policy import against_policy, wanted
+from gateway.office.policy import wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
 from gateway.reports.arrivals import arrivals_json
 from gateway.reports.drawerless import drawerless_json
+from gateway.reports.rules_part import changes_of, deadline_of, findings_of
 from gateway.reports.suspense import suspense_json
 
 VERSION = 1
@@ -48,15 +49,21 @@ def day_report(day: Day, config: Config) -> Json:
             {"kind": point.kind, "window": point.window, "text": point.text}
             for point in day.open_points
         ],
-        "sessions": [_session(proof, config, zone) for proof in day.proofs],
+        "findings": findings_of(day, None, zone),
+        "sessions": [
+            _session(proof, config, zone)
+            | {"findings": findings_of(day, proof.reconciliation.session, zone)}
+            for proof in day.proofs
+        ],
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,
         "without_drawer": [drawerless_json(each, zone) for each in day.without_drawer],
-        "deposit": _deposit(deposit),
+        "deposit": _deposit(deposit) | {"deadline": deadline_of(day, config, zone)},
         "suspense": suspense_json(day.suspense),
         "arrived_later": arrivals_json(day.arrived_later, zone),
         "held_in": [_tender(tender) for tender in day.held_in],
         "quarantined_rows": day.quarantined,
+        "changes": changes_of(day.changes, zone),
         "gaps": [
             {name: gap[name] for name in ("device", "epoch", "from_seq", "to_seq", "cause")}
             for gap in day.gaps
@@ -126,7 +133,6 @@ def _count(group: CountGroup) -> Json:
 def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> Json:
     proved, session = proof.reconciliation, proof.reconciliation.session
     policy = config.policy
-    remarks = [*proved.remarks, *against_policy(proved, config)]
     return {
         "window": session.device,
         "session": session.number,
@@ -173,7 +179,7 @@ def _session(proof: ProvedSession, config: Config, zone: zoneinfo.ZoneInfo) -> J
                 "at": local_time(remark.at_ms, zone),
                 "text": remark.text,
             }
-            for remark in remarks
+            for remark in proved.remarks
         ],
         "instruments": dict(sorted(session.instruments.items())),
     }

@@ -8,6 +8,7 @@ from gateway.money import format_cents
 from gateway.reports.arrivals import arrived
 from gateway.reports.day_report import Json
 from gateway.reports.drawerless import drawerless_lines, not_configured
+from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.suspense import waiting
 from gateway.reports.whole_table import print_whole
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
@@ -27,6 +28,8 @@ def print_day(report: Json, console: Console) -> None:
         soft_wrap=True,
     )
     console.print(final_line(report), markup=False, highlight=False, soft_wrap=True)
+    for finding in report["findings"]:
+        _say(finding_line(finding), console)
     for session in report["sessions"]:
         _print_session(session, console)
     for window in report["windows_without_session"]:
@@ -46,6 +49,8 @@ def print_day(report: Json, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    for change in report["changes"]:
+        _say(change_line(change), console)
     for gap in report["gaps"]:
         text = (
             f"gap: {gap['device']} epoch {gap['epoch']}, records {gap['from_seq']} to"
@@ -114,6 +119,12 @@ def _print_session(session: Json, console: Console) -> None:
         console.print(
             f"  {remark['at']} {remark['text']}", markup=False, highlight=False, soft_wrap=True
         )
+    for finding in session["findings"]:
+        _say(f"  {finding_line(finding)}", console)
+
+
+def _say(text: str, console: Console) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_deposit(deposit: Json, console: Console) -> None:
@@ -131,3 +142,5 @@ def _print_deposit(deposit: Json, console: Console) -> None:
     console.print()
     print_whole(table, console)
     console.print(deposit_line(deposit), highlight=False, soft_wrap=True)
+    if line := deadline_line(deposit):
+        _say(line, console)

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.config import Site
 from gateway.money import format_cents
 from gateway.office.calendar import calendar_of
+from gateway.office.policy import LOOKED_AT
 from gateway.policy_file import canonical_text, fingerprint, shipped_policy
 from gateway.policy_tables import TITLES, Deadline, Policy
 
@@ -31,9 +32,14 @@ def policy_report(site: Site, today: datetime.date) -> Json:
         "zone": site.config.zone,
         "cut_off": f"{site.config.cut_off:%H:%M}",
         "rules": [
-            {"rule": rule, "title": title, **_plain(asdict(getattr(policy, rule)))}
+            {
+                "rule": rule,
+                "title": title,
+                **_plain(asdict(getattr(policy, rule))),
+                "looked_at": LOOKED_AT[rule],
+            }
             for rule, title in TITLES.items()
-        ],
+        ],  # fmt: skip
         "deadline": {"profile": policy.R17.profile, **_plain(asdict(policy.deposit_deadline))},
         "calendar": _plain(asdict(policy.calendar)),
         "next_closed": next_closed(site, today),

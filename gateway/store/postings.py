@@ -180,17 +180,16 @@ def is_posted_on(db: Db, business_date: str, since_ms: int, until_ms: int) -> bo
 # --- what was said otherwise before ---------------------------------------------------------------
 
 
-def changes(db: Db, window: str, business_date: str) -> list[Change]:
-    """What was said of receipts of a window and day in more than one way, in the order of receipts
-    and imports; also of those that another version has since moved to another day, or here.
+def changes(db: Db, business_date: str) -> list[Change]:
+    """What was said of receipts of a day in more than one way, in the order of receipts and
+    imports; also of those that another version has since moved to another day, or here.
     """
     # Asked by identity, or the whole table would be walked through.
     keys = db.execute(
-        f"SELECT DISTINCT {', '.join(IDENTITY)} FROM posting WHERE business_date = ? AND"
-        f" window_id = ? AND EXISTS (SELECT 1 FROM posting AS another WHERE"
-        f" {_same('another', 'posting')} AND another.id <> posting.id)"
-        f" ORDER BY {', '.join(IDENTITY)}",
-        (business_date, window),
+        f"SELECT DISTINCT {', '.join(IDENTITY)} FROM posting WHERE business_date = ? AND EXISTS"
+        f" (SELECT 1 FROM posting AS another WHERE {_same('another', 'posting')} AND another.id <>"
+        f" posting.id) ORDER BY {', '.join(IDENTITY)}",
+        (business_date,),
     ).fetchall()
     return [change for key in keys for change in _changes_of(statements(db, *key))]
 

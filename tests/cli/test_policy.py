@@ -42,6 +42,11 @@ def test_what_is_in_force_is_shown_with_its_source_and_what_differs(site, clock)
         line.split()[0] for line in done.stdout.splitlines() if line.startswith("  R")
     ]
     assert "3,000.00" in done.stdout
+    assert ["R01", "block", "yes", "assumed"] == [
+        word
+        for word in done.stdout.split("R02")[0].split()
+        if word in ("R01", "block", "yes", "assumed")
+    ]
     assert "policy.toml" == lines["file"].rpartition("/")[2]
     assert "24h: 24 h after the first receipt" == lines["deposit"]
     assert "to a nickel, account 100-4990" == lines["rounding"]
@@ -61,6 +66,9 @@ def test_json_says_the_same_and_holds_the_text_that_is_kept(site, clock):
 
     assert (300_000, "this site", "flag") == (
         rules["R12"]["alarm_cents"], rules["R12"]["source"], rules["R12"]["severity"],
+    )  # fmt: skip
+    assert ("yes", "when deposit slips are recorded") == (
+        rules["R14"]["looked_at"], rules["R16"]["looked_at"],
     )  # fmt: skip
     assert fingerprint(report["text"]) == report["sha256"]
     assert "nickel" == closed_under(report["text"]).policy.rounding.cash

@@ -5,12 +5,16 @@ the day is proved as the command does it.
 import datetime
 import zoneinfo
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.config import Config
 from gateway.day.prove import Day, prove_day
 from gateway.facts.postings import AMOUNTS, COLUMNS, PAYMENT, Posting
 from gateway.incoming.posted_file import ImportResult, import_posted
+from gateway.office.rule_finding import under
+from gateway.policy_tables import Policy
 from protocol import records
 from tests.delivery.bench import Office
 from tests.office.rows import DAY, DAY_MS, Tape
@@ -62,10 +66,22 @@ class OfficeDay:
         path.write_text(rows if isinstance(rows, str) else posted_csv(rows))
         return import_posted(self.office.ledger.db, path, Clock().utc_ms())
 
-    def day(self, business_date: str = DAY, cash: str = "none", apart: Iterable[str] = ()) -> Day:
+    def day(
+        self,
+        business_date: str = DAY,
+        cash: str = "none",
+        policy: Policy | None = None,
+        apart: Iterable[str] = (),
+    ) -> Day:
+        """As the command proves it, by the rules that ship or by others. `apart`: windows without a
+        drawer.
+        """
+        config = Config("city-hall", ZONE.key, tuple(self.windows))
+        by = under(config if policy is None else replace(config, policy=policy))
         return prove_day(
-            self.office.ledger, self.windows, business_date, ZONE, cash=cash, without_drawer=apart
-        )
+            self.office.ledger, self.windows, business_date, ZONE, cash=cash, under=by,
+            without_drawer=apart,
+        )  # fmt: skip
 
 
 def messages_before(said: list[bytes], first: int) -> bytes:

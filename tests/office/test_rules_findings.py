@@ -79,9 +79,9 @@ def test_a_finding_cites_the_facts_it_rests_on():
             facts.Opening(f"w1/1/{n}", at(f"13:{n}"), 1_000) for n in range(10, 14))), "08:55",
             "4 drawer openings without a receipt within 90 s, limit 3"),
         ("R09", DAY._replace(voids=(VOID._replace(at_ms=at("16:50")),)), "16:50",
-            "R-0105: 007 took 60.00 back at 16:50:00, after the own close at 15:30:00"),
+            "R-0105: 007 took R-0104 back, 60.00, at 16:50:00, after the own close at 15:30:00"),
         ("R09", DAY._replace(voids=(VOID._replace(at_ms=at("15:30")),)), "15:30",
-            "R-0105: 007 took 60.00 back at 15:30:00, after the own close at 15:30:00"),
+            "R-0105: 007 took R-0104 back, 60.00, at 15:30:00, after the own close at 15:30:00"),
         ("R18", DAY._replace(bags=(BAG._replace(credited_date=None),), business_date="2026-11-25"),
             "16:00", "bag B-1, 190.00: no credit by the bank 3 business days after 2026-11-20,"
             " limit 2"),
@@ -110,7 +110,7 @@ def test_a_finding_cites_the_facts_it_rests_on():
         ("R09", DAY._replace(
             sessions=(OTHER._replace(cashier="7", receipts=()), SESSION),
             voids=(VOID._replace(at_ms=at("16:50")),)), "16:50",
-            "R-0105: 007 took 60.00 back at 16:50:00, after the own close at 16:00:00"),
+            "R-0105: 007 took R-0104 back, 60.00, at 16:50:00, after the own close at 16:00:00"),
     ],
 )  # fmt: skip
 def test_a_finding_says_when_and_how_much(rule, day, at_clock, text):
@@ -150,8 +150,8 @@ def test_a_text_names_five_and_counts_the_rest():
         for most in (5, 6)
     )
 
-    assert five.endswith("signed on: R1, R2, R3, R4, R5")
-    assert six.endswith("signed on: R1, R2, R3, R4, R5 and 1 more")
+    assert five.endswith("had the drawer, 250.00: R1, R2, R3, R4, R5")
+    assert six.endswith("had the drawer, 300.00: R1, R2, R3, R4, R5 and 1 more")
 
 
 def test_a_difference_that_wants_no_reason_counts_to_no_review():

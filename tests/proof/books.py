@@ -3,14 +3,17 @@
     --days N        how many (default 100)     --seed S   the first one     --jobs J   processes
     --planted       plant the known bugs in the office's rules instead, and say on which day each
                     was found
+    --ledger-every N  how many of them go through a ledger: every tenth
     --json          machine-readable
 
 Every tenth day goes through a real ledger: sealed messages, posted.csv, the day's proof as the
-command makes it. The others are given to the same functions directly.
+command makes it. What the rules of the office find there is compared with what was dealt. The
+other days are given to the same functions directly.
 """
 
 import argparse
 import datetime
+import functools
 import importlib
 import json
 import sys
@@ -26,6 +29,7 @@ from types import ModuleType
 from typing import Any
 
 from gateway.business_day import local_date
+from gateway.office.rules import Finding
 from simulators.office.day import OfficeDay, generate
 from simulators.office.mix import EVERYTHING
 from simulators.office.shift import ERROR_KINDS
@@ -34,6 +38,7 @@ from tests.day import bench
 from tests.day.simulated import posting_of, records_of
 from tests.house.planting import planted
 from tests.office.rows import Seen
+from tests.proof.book_findings import findings_differ
 from tests.proof.planted_books import BUGS
 
 ZONE = zoneinfo.ZoneInfo("America/Chicago")
@@ -59,38 +64,43 @@ class Outcome:
     receipts: int = 0
     by_ledger: bool = False
     error: str = ""
+    findings: list[Finding] = field(default_factory=list)  # of the rules, through a ledger
     differences: list[str] = field(default_factory=list)
 
 
-def the_day(seed: int) -> OfficeDay:
+def the_day(seed: int, every: int = LEDGER_EVERY) -> OfficeDay:
     """The day of a seed: one to eight drawers, an error on some."""
     of_error = (seed * 7919) % 100
     error = ERROR_KINDS[of_error % len(ERROR_KINDS)] if of_error >= BALANCED_PERCENT else None
     date = FIRST_DATE + datetime.timedelta(days=seed % 5)
     windows, payments = 1 + seed % WINDOWS_MAX, PAYMENTS[seed // WINDOWS_MAX % len(PAYMENTS)]
     # posted.csv knows six services; the rules have no such list
-    mix = EVERYTHING if is_by_ledger(seed) else replace(EVERYTHING, other_service=5)
+    mix = EVERYTHING if is_by_ledger(seed, every) else replace(EVERYTHING, other_service=5)
     if seed % CLOCK_OFF_EVERY == CLOCK_OFF_EVERY - 1:
         windows, payments, mix = 1 + seed % 3, PAYMENTS[-1], replace(mix, **CLOCK_OFF)
     return generate(seed, windows, payments, date, error, mix, error_cents=None)
 
 
-def is_by_ledger(seed: int) -> bool:
+def is_by_ledger(seed: int, every: int = LEDGER_EVERY) -> bool:
     """Whether the day of a seed goes through a ledger."""
-    return seed % LEDGER_EVERY == 0
+    return seed % every == 0
 
 
-def judged(seed: int, rules: "Rules | None" = None) -> Outcome:
+def judged(seed: int, rules: "Rules | None" = None, every: int = LEDGER_EVERY) -> Outcome:
     """One day against its truth; with other rules, never through the ledger."""
-    day = the_day(seed)
-    by_ledger = rules is None and is_by_ledger(seed)
+    day = the_day(seed, every)
+    by_ledger = rules is None and is_by_ledger(seed, every)
     errors = day.truth.errors
     outcome = Outcome(
         seed, len(day.truth.sessions), len({leg.receipt_no for leg in day.truth.legs}), by_ledger,
         errors[0].kind if errors else "",
     )  # fmt: skip
     dates = list(day.truth.deposits)
-    books = ledger_books(day, dates) if by_ledger else direct_books(day, dates, rules or Rules())
+    if by_ledger:
+        books = ledger_books(day, dates, outcome.findings)
+        outcome.differences += findings_differ(day, dates, outcome.findings)
+    else:
+        books = direct_books(day, dates, rules or Rules())
     for date in dates:
         proofs, deposit = books[date]
         outcome.differences += sessions_differ(day.truth.sessions_on(date), proofs)
@@ -179,8 +189,8 @@ class _Tape:
     rows: list[Seen]
 
 
-def ledger_books(day: OfficeDay, dates: Sequence[str]) -> Books:
-    """Through messages, files and the ledger."""
+def ledger_books(day: OfficeDay, dates: Sequence[str], findings: list[Finding]) -> Books:
+    """Through messages, files and the ledger; adds what the rules find."""
     with tempfile.TemporaryDirectory() as folder:
         tapes = [_Tape(window, records_of(day, window)) for window in day.windows]
         office = bench.OfficeDay(Path(folder), *tapes)  # type: ignore[arg-type]
@@ -191,6 +201,7 @@ def ledger_books(day: OfficeDay, dates: Sequence[str]) -> Books:
         found = {}
         for date in dates:
             proved = office.day(date)
+            findings += proved.findings
             found[date] = ([each.reconciliation for each in proved.proofs], proved.deposit)
         office.office.ledger.close()
     return found
@@ -308,13 +319,13 @@ def found_on(module: str, old: str, new: str, within: int = PLANTED_WITHIN, firs
     return 0
 
 
-def prove(days: int, seed: int, jobs: int = 1) -> list[Outcome]:
+def prove(days: int, seed: int, jobs: int = 1, every: int = LEDGER_EVERY) -> list[Outcome]:
     """The outcomes of so many days."""
-    seeds = range(seed, seed + days)
+    seeds, one = range(seed, seed + days), functools.partial(judged, every=every)
     if jobs == 1:
-        return [judged(each) for each in seeds]
+        return [one(each) for each in seeds]
     with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(judged, seeds, chunksize=4))
+        return list(pool.map(one, seeds, chunksize=4))
 
 
 def main(arguments: list[str]) -> int:
@@ -324,6 +335,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--days", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--ledger-every", type=int, default=LEDGER_EVERY)
     for flag in ("--planted", "--json"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args(arguments)
@@ -335,7 +347,8 @@ def main(arguments: list[str]) -> int:
 
 def _proved(options: argparse.Namespace) -> dict[str, Any]:
     started = time.perf_counter()
-    outcomes = prove(options.days, options.seed, options.jobs)
+    outcomes = prove(options.days, options.seed, options.jobs, options.ledger_every)
+    found = Counter(f"{e.rule} {e.kind}" for outcome in outcomes for e in outcome.findings)
     wrong = [outcome for outcome in outcomes if outcome.differences]
     result: dict[str, Any] = {
         "days": len(outcomes),
@@ -343,6 +356,7 @@ def _proved(options: argparse.Namespace) -> dict[str, Any]:
         "receipts": sum(each.receipts for each in outcomes),
         "by_ledger": sum(each.by_ledger for each in outcomes),
         "errors": dict(Counter(each.error or "none" for each in outcomes)),
+        "findings": dict(sorted(found.items())),
         "differences": sum(len(each.differences) for each in outcomes),
         "seconds": round(time.perf_counter() - started),
         "failed": len(wrong),
@@ -353,6 +367,8 @@ def _proved(options: argparse.Namespace) -> dict[str, Any]:
             " receipts, differences {differences}, {seconds} s".format(**result)
         )
         print("  errors: " + " ".join(f"{k} {n}" for k, n in sorted(result["errors"].items())))
+        told = ", ".join(f"{kind} {n}" for kind, n in sorted(found.items()))
+        print(f"  findings of the rules, through a ledger: {told or 'none'}")
         for outcome in wrong[:10]:
             print(f"  day {outcome.seed}: ./run proof books --days 1 --seed {outcome.seed}")
             for text in outcome.differences[:6]:

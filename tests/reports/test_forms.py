@@ -21,7 +21,7 @@ from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
 from gateway.reports.day_terminal import print_day
 from tests.office.rows import DAY, DAY_MS, MINUTE_MS, Tape, posting
-from tests.reports.bench import CONFIG
+from tests.reports.bench import CONFIG, judged
 
 
 def test_json_holds_integer_cents_only(report):
@@ -41,6 +41,8 @@ def test_csv_is_no_formula(report):
         "cause",
         "count",
         "exception",
+        "finding",
+        "open point",
         "fund",
         "deposit",
         "quarantined",
@@ -105,6 +107,7 @@ def test_the_offices_own_rules_are_on_the_report():
     day = Day(
         DAY, 0, 1, [ProvedSession(proved, [])], deposit_of([proved]), [], [], [], [], 0, bytes(32)
     )
-    kinds = [item["kind"] for item in day_report(day, CONFIG)["sessions"][0]["exceptions"]]
+    report = day_report(judged(day), CONFIG)
 
-    assert kinds == ["no_sale_openings", "after_cut_off"]
+    assert ["no_sale_openings"] == [item["kind"] for item in report["sessions"][0]["findings"]]
+    assert ["after_cut_off"] == [item["kind"] for item in report["findings"]]
