@@ -39,7 +39,7 @@ from gateway.office.rules import Finding
 from gateway.office.rules_deposit import Countdown
 from gateway.office.sessions import IDLE_MS, drawer_sessions
 from gateway.office.suspense import InSuspense
-from gateway.office.tenders import PAPER, Tender, tenders_of, void_targets
+from gateway.office.tenders import ELSEWHERE, PAPER, Tender, tenders_of, void_targets
 from gateway.store.arrivals import imported_after
 from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
@@ -88,7 +88,7 @@ class Day:
     open_points: list[OpenPoint] = field(default_factory=list)  # why it is not final
     held_in: list[Tender] = field(
         default_factory=list
-    )  # receipts of this business date that lay in an earlier day's drawer
+    )  # receipts of this date that lay in an earlier day's drawer, voids of another drawer's checks
     without_drawer: list[DrawerlessWindow] = field(default_factory=list)  # with postings
     suspense: list[InSuspense] = field(default_factory=list)  # what waits there, oldest first
     arrived_later: list[dict[str, Any]] = field(
@@ -273,7 +273,17 @@ def _prove_window(
             around.proved(reconcile(session, loose, business_date, cash=around.cash), unsettled)
         )
     held_in = [each for each in elsewhere + in_earlier if _is_held_in(each, business_date)]
-    return proofs, held_in
+    return proofs, held_in + _of_other_drawers(proofs, business_date)
+
+
+def _of_other_drawers(proofs: Iterable[ProvedSession], business_date: str) -> list[Tender]:
+    """What takes back checks that another drawer held: those go to no bank."""
+    return [
+        tender
+        for proof in proofs
+        for tender in proof.reconciliation.outside
+        if tender.outside == ELSEWHERE and tender.business_date == business_date
+    ]
 
 
 class _Window:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from gateway.facts.postings import TENDERS
 from gateway.office.reconcile import Reconciliation
-from gateway.office.tenders import ELSEWHERE, Tender, fund_totals, totals_by_type
+from gateway.office.tenders import Tender, fund_totals, totals_by_type
 
 TO_THE_BANK = ("cash", "check", "money_order", "other")  # a card's money comes by its processor
 
@@ -70,12 +70,11 @@ class Deposit:
 
 def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ()) -> Deposit:
     """The deposit of all sessions of a day. Funds are never altered to balance: the difference is a
-    line of its own. `held_in`: receipts of this business date that lay in an earlier day's drawer.
+    line of its own. `held_in`: receipts of this business date that lay in an earlier day's drawer,
+    and what takes back a check of another drawer.
     """
     every = [tender for proof in proofs for tender in proof.tenders]
     own = [tender for tender in every if not tender.is_loan]
-    held_in_cents = sum(tender.net_cents for tender in held_in)
-    held_in = [*held_in, *_of_other_drawers(proofs)]
     posted = totals_by_type((*own, *held_in))
     returned = [tender for proof in proofs for tender in proof.returned]
     late = [
@@ -89,22 +88,12 @@ def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ())
         },
         by_tender_cents={name: _counted(proofs, held_in, name) for name in TENDERS},
         held_over_cents=sum(t.net_cents for proof in proofs for t in proof.held_over),
-        held_in_cents=held_in_cents,
+        held_in_cents=sum(tender.net_cents for tender in held_in),
         returned_cents=fund_totals(returned),
         after_close_cents=sum(tender.net_cents for tender in late),
         rounding_cents=sum(proof.rounding_cents for proof in proofs),
         loans_cents=sum(tender.net_cents for tender in every if tender.is_loan),
     )
-
-
-def _of_other_drawers(proofs: Iterable[Reconciliation]) -> list[Tender]:
-    """What takes back checks that lay in another drawer: they go to no bank."""
-    return [
-        tender
-        for proof in proofs
-        for tender in proof.outside
-        if tender.outside == ELSEWHERE and tender.business_date == proof.business_date
-    ]
 
 
 def _counted(proofs: Sequence[Reconciliation], held_in: Sequence[Tender], name: str) -> int | None:

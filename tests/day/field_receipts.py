@@ -3,10 +3,10 @@
 import json
 
 from gateway.store.ledger import Ledger
-from gateway.store.postings import changes
+from gateway.store.postings import statements
 from tests.day.field import R1, R2, case, drawer
 from tests.day.site import Site, causes, line_of, money, points, said
-from tests.office.rows import DAY, Tape, posting
+from tests.office.rows import Tape, posting
 
 
 @case(
@@ -23,11 +23,10 @@ def unknown_then_posted(folder):
     assert (1, True) == (noon_code, "unknown_posting" in points(noon))
     assert (0, (11000, 31000, 0), []) == (code, money(evening), evening["quarantined_rows"])
     with Ledger(folder / "ledger.db") as ledger:
-        (change,) = changes(ledger.db, "w1", DAY)
-    assert ("noon.csv", "unknown", "evening.csv", "posted") == (
-        change.earlier.file, change.earlier.posting.status,
-        change.later.file, change.later.posting.status,
-    )  # fmt: skip
+        said_of_it = statements(ledger.db, "cis", "R1", 1)
+    assert [("noon.csv", "unknown"), ("evening.csv", "posted")] == [
+        (each.file, each.posting.status) for each in said_of_it
+    ]
 
 
 @case(
