@@ -2,17 +2,18 @@
 
 from collections.abc import Collection
 
-from gateway.facts.postings import Posting
+from gateway.facts.postings import SUSPENSE, Posting
 from gateway.store.engine import Db
 from gateway.store.postings import POSTING_COLUMNS, STANDS
 
 
 def suspense_rows(db: Db, until_date: str, accounts: Collection[str] = ()) -> list[Posting]:
-    """What stands up to a business date without a fund, or for one of the accounts that mean none,
-    in the order of posting.
+    """What stands up to a business date without a fund, or with that of suspense, or for one of the
+    accounts that mean none, in the order of posting.
     """
-    asked: list[tuple[str, tuple[str, ...]]] = [("fund = ''", ())]
-    asked += [("account_no = ? AND fund <> ''", (account,)) for account in sorted(accounts)]
+    nowhere = f"fund IN ('', '{SUSPENSE}')"
+    asked: list[tuple[str, tuple[str, ...]]] = [(nowhere, ())]
+    asked += [(f"account_no = ? AND NOT {nowhere}", (account,)) for account in sorted(accounts)]
     found = []
     for where, values in asked:
         found += db.execute(

@@ -59,6 +59,12 @@ def test_an_account_that_means_no_account_is_in_suspense(tmp_path):
     )
 
 
+def test_a_fund_that_is_called_suspense_is_suspense(tmp_path):
+    rows = [posting("R1", 600, 5000), posting("R2", 610, 1200, fund="suspense")]
+
+    assert [("R2", 1200, 0)] == waiting(site_of(tmp_path, rows))
+
+
 def test_a_receipt_of_which_a_part_is_known_waits_with_the_rest(tmp_path):
     part = {"tender_amount_cents": 6200}
     rows = [posting("R1", 600, 5000, **part), posting("R1", 600, 1200, line=2, **UNKNOWN, **part)]
