@@ -22,6 +22,7 @@ class InSuspense(NamedTuple):
     since: str  # its business date
     cents: int  # what is left of it
     days: int  # how long, in days of the calendar
+    scope: str = ""  # where its number is unique, see facts/postings.py
 
 
 def open_items(rows: Iterable[Posting], business_date: str) -> list[InSuspense]:
@@ -49,8 +50,8 @@ def open_items(rows: Iterable[Posting], business_date: str) -> list[InSuspense]:
     for key, cents in left.items():
         if cents and (said := first.get(key)) is not None:
             days = (today - datetime.date.fromisoformat(said.business_date)).days
-            source, _, receipt = key
+            source, scope, receipt = key
             found.append(
-                InSuspense(source, receipt, said.window_id, said.business_date, cents, days)
+                InSuspense(source, receipt, said.window_id, said.business_date, cents, days, scope)
             )
     return sorted(found, key=lambda each: (each.since, each.source_system, each.receipt_no))

@@ -13,7 +13,8 @@ Json = dict[str, Any]
 
 def suspense_json(items: Iterable[InSuspense]) -> list[Json]:
     """As plain data; amounts in integer cents."""
-    return [each._asdict() for each in items]
+    names = ("source_system", "receipt_no", "window_id", "since", "cents", "days")
+    return [{name: getattr(each, name) for name in names} for each in items]
 
 
 def waiting(item: Json) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from gateway.facts.postings import SUSPENSE, Posting
-from gateway.store.engine import Db
+from gateway.store.engine import Db, value
 from gateway.store.postings import POSTING_COLUMNS, STANDS
 
 
@@ -22,3 +22,20 @@ def suspense_rows(db: Db, until_date: str, accounts: Collection[str] = ()) -> li
             (*values, until_date),
         ).fetchall()
     return sorted((Posting(*row) for row in found), key=lambda each: (each.posted_ms, each.line_no))
+
+
+def is_taken_back(db: Db, source_system: str, scope: str, receipt_no: str, until_date: str) -> bool:
+    """Whether rows up to a business date take back all that a receipt was, whatever their funds."""
+    total, back = (
+        value(
+            db,
+            f"SELECT coalesce(sum(abs(allocation_cents)), 0) FROM posting WHERE source_system = ?"
+            f" AND {column} = ? AND {column} <> '' AND scope = ? AND business_date <= ? AND status"
+            f" IN {statuses} AND {STANDS}",
+            (source_system, receipt_no, scope, until_date),
+        )
+        for column, statuses in (
+            ("receipt_no", "('posted', 'unknown')"), ("void_of", "('void', 'reversed')")
+        )
+    )  # fmt: skip
+    return bool(back) and back >= total

@@ -111,6 +111,24 @@ def test_what_is_taken_back_waits_no_more(tmp_path, written):
     assert [] == waiting(site)
 
 
+def test_a_void_that_names_a_fund_takes_it_back_too(tmp_path):
+    site = Site(tmp_path, counted(25000))
+    void = posting("V2", 620, 1200, status="void", void_of="R2", void_by="4")
+    site.posted(("posted.csv", [*ROWS, void]))
+
+    assert [] == waiting(site)
+
+
+def test_a_void_of_another_part_leaves_it(tmp_path):
+    part = {"tender_amount_cents": 6200}
+    rows = [posting("R1", 600, 5000, **part), posting("R1", 600, 1200, line=2, **UNKNOWN, **part)]
+    void = posting("V1", 620, 5000, status="void", void_of="R1", void_by="4")
+    site = Site(tmp_path, counted(21200))
+    site.posted(("posted.csv", [*rows, void]))
+
+    assert [("R1", 1200, 0)] == waiting(site)
+
+
 def test_money_from_the_safe_is_not_unidentified(tmp_path):
     site = Site(tmp_path, counted(30000))
     loan = posting("L1", 600, 10000, **UNKNOWN)
