@@ -139,11 +139,22 @@ class Config:
     currency: Annotated[str, string(), _currency] = "USD"
     cut_off: Annotated[datetime.time, time_of_day] = datetime.time(16, 0)
     workers: Annotated[int, integer(1, WORKERS_MAX)] = 1  # processes that share the devices
+    # windows of the posted files at which no money is handled: web page, lockbox, kiosk for cards
+    without_drawer: Annotated[tuple[str, ...], _posted_names] = ()
+    # account numbers by which the posted files say that nobody knows the account
+    suspense_accounts: Annotated[tuple[str, ...], _posted_names] = ()
     ledger: Annotated[LedgerTable, table(LedgerTable)] = LedgerTable()
     broker: Annotated[Broker, table(Broker)] = Broker()
     policy: Policy = field(default_factory=shipped_policy)  # of policy.toml, not of this file
     posted: Annotated[Posted, table(Posted)] = Posted()
     people: Annotated[dict[str, Person], _logins, tables(Person)] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        both = sorted(set(self.windows) & set(self.without_drawer))
+        if both:
+            raise ValueError(
+                f"window {both[0]!r} stands under windows, too: a window has a drawer or has none"
+            )
 
 
 @dataclass(frozen=True)
@@ -293,6 +304,18 @@ def _window_names(value: Any) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"window {twice[0]!r} is named twice")
+    return names
+
+
+def _posted_names(value: Any) -> tuple[str, ...]:
+    """Windows or accounts as the cashiering system writes them: any short text."""
+    if not isinstance(value, list) or len(value) > WINDOWS_MAX:
+        raise ValueError(f"not a list of at most {WINDOWS_MAX} names")
+    is_string = string(1, 40)
+    names = tuple(is_string(name) for name in value)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]!r} is named twice")
     return names
 
 

@@ -6,28 +6,22 @@ whoever holds the file can forge, and tree heads kept elsewhere, which nobody ca
 says what to do next. docs/audit.md is the auditor's page.
 """
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
+from gateway.audit.posted_files import Exports, compared
 from gateway.audit.signed_note import NoteError, TreeHead, UnknownSigner, VerifierKey, open_note
 from gateway.audit.tree_head import Scan, SignedTreeHead, stored
-from gateway.errors import GatewayError
-from gateway.incoming.posted_file import import_posted
-from gateway.incoming.posted_row import Rules
 from gateway.store import postings
 from gateway.store import verify as ledger_verify
 from gateway.store.engine import Db, SqliteDb, StorageError, damages
 from gateway.store.entries import chained
-from gateway.store.read_only import empty_ledger, schema_changes
+from gateway.store.read_only import schema_changes
 from gateway.store.streams import record_counts, witnesses
 
 FINDINGS_MAX = (
     200  # of one kind of check: past that the ledger is another one, and more lines help nobody
 )
-# A file is read with the widest rules: which of its rows the site refused, the ledger says.
-ANY_SITE = Rules(receipt_scope="window-day", long_accounts=True, days_apart_max=100 * 365)
 
 NEXT = {
     "damaged": "keep the file as it is, and audit the newest backup",
@@ -71,6 +65,11 @@ NEXT = {
         "compare with the file that the cashiering system exported (--posted FILE), and ask for it"
         " there"
     ),
+    "unexported": (
+        "look the receipt up in the cashiering system itself: if it is there, give the export that"
+        " has it; if not, ask who imported the file"
+    ),
+    "refused": "ask for the corrected export, and have it imported: the money is in no sum",
 }
 
 
@@ -110,10 +109,10 @@ def audit(
     db: SqliteDb,
     keys: list[VerifierKey],
     printed: list[tuple[str, list[str]]],
-    posted: list[Path] | None = None,
+    posted: Exports | None = None,
 ) -> Audit:
-    """Everything that does not fit. `printed`: (file, notes in it); `posted`: posted.csv files to
-    compare the postings with.
+    """Everything that does not fit. `printed`: (file, notes in it); `posted`: exports of the
+    cashiering system to compare the postings with.
     """
     report = Audit()
     try:
@@ -133,7 +132,7 @@ def audit(
             )
         report.records = sum(record_counts(db).values())
         report.witnesses = len(witnesses(db))
-        _postings(db, posted or [], report)
+        _postings(db, posted or Exports(), report)
     except (StorageError, ArithmeticError, AttributeError, TypeError, ValueError) as error:
         # The last ones: a table that was made anew without its types, with values in it that the
         # program never writes.
@@ -258,9 +257,9 @@ def _listed(
 # --- postings -------------------------------------------------------------------------------------
 
 
-def _postings(db: Db, files: list[Path], report: Audit) -> None:
-    """Each posting is what its hash says, each file has the rows it says; files at hand are read
-    again and compared.
+def _postings(db: Db, exports: Exports, report: Audit) -> None:
+    """Each posting is what its hash says, each file has the rows it says; the cashiering system's
+    own exports at hand are read again and compared.
     """
     broken = 0
     for posting, content, file_line, name in postings.hashed_postings(db):
@@ -273,38 +272,5 @@ def _postings(db: Db, files: list[Path], report: Audit) -> None:
             )
     for name, added, found in postings.miscounted_files(db):
         report.add("posted", name, f"{added} rows were posted from it, {found} are here")
-    for path in files:
-        _compare(db, path, report)
-
-
-def _compare(db: Db, path: Path, report: Audit) -> None:
-    """Read a posted.csv into a ledger in memory: the same keys with the same content must be in the
-    audited one.
-    """
-    with closing(empty_ledger()) as fresh:
-        try:
-            result = import_posted(fresh, path, 0, ANY_SITE)
-        except GatewayError as error:
-            report.add("posted", path.name, str(error))
-            return
-        (digest,) = postings.file_hashes(fresh)
-        file = postings.known_file(db, digest)
-        if file is None:
-            report.add("posted", path.name, "this very file was never imported here")
-        if result.state != "posted":
-            return
-        ours = postings.statements_by_key(fresh)
-    here = postings.statements_by_key(db)
-    refused = set() if file is None else postings.refused_receipts(db, file["id"])
-    differing = [
-        f"{key[1]} line {key[2]}: {'changed' if key in here else 'missing'} here"
-        for key in ours
-        if not ours[key] <= here.get(key, set()) and key[1] not in refused
-    ]
-    if file is not None:
-        differing += [
-            f"{key[1]} line {key[2]}: is not in the file"
-            for key in postings.statements_by_key(db, file["id"]).keys() - ours.keys()
-        ]
-    for text in differing[:FINDINGS_MAX]:
-        report.add("posted", path.name, f"receipt {text}")
+    for kind, where, text in compared(db, exports):
+        report.add(kind, where, text)

@@ -20,6 +20,7 @@ from gateway.terminal import printable
 
 if TYPE_CHECKING:
     from gateway.audit.offline import Audit
+    from gateway.audit.posted_files import Exports
     from gateway.audit.signed_note import VerifierKey
     from gateway.config import Site
 
@@ -103,7 +104,15 @@ def verify(
     posted: Annotated[
         list[Path] | None,
         typer.Option(
-            "--posted", readable=False, help="A posted.csv to compare with; may be repeated."
+            "--posted",
+            readable=False,
+            help="An export of the cashiering system to compare with; may be repeated.",
+        ),
+    ] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="A column map for exports that are no posted.csv; may be repeated."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -119,7 +128,7 @@ def verify(
     keys, own = _keys(vkey, path)
     printed = [(str(name), _notes(name)) for name in files or []]
     with opened_read_only(path) as db:
-        report = audit(db, keys, printed, posted)
+        report = audit(db, keys, printed, _exports(posted or [], maps or [], config))
     if as_json:
         found = [{**vars(item), "next": item.next} for item in report.findings]
         told = {
@@ -134,6 +143,26 @@ def verify(
         _print(report, path, bool(printed), own)
     if report.findings:
         raise typer.Exit(FINDING)
+
+
+def _exports(posted: list[Path], maps: list[str], config: Path) -> Exports:
+    """The files at hand and what they are read with."""
+    from gateway.audit.posted_files import Exports
+
+    if not maps:
+        return Exports(posted)
+    from gateway.cli.maps import office_of
+    from gateway.incoming.column_map_file import load_map
+
+    if not posted:
+        raise UsageError("audit verify: --map is for --posted FILE; name the exports to compare")
+    office, site = office_of(config)
+    if site is None:
+        raise UsageError(
+            f"{config}: not there, and a column map wants the office's clock and cut-off; name the"
+            " site's till.toml with --config"
+        )
+    return Exports(posted, [load_map(name) for name in maps], office)
 
 
 def _file_of(site: Site) -> Path:

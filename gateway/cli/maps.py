@@ -121,7 +121,7 @@ def dry_run(map_name: str, paths: list[Path], config: Path, as_json: bool) -> tu
 
     column_map = load_map(map_name)
     office, site = office_of(config)
-    windows = site.config.windows if site else None
+    windows = (*site.config.windows, *site.config.without_drawer) if site else None
     rules = Rules(**vars(site.config.posted)) if site else Rules()
     if windows is None:
         note = f"{config} is not there: times without a zone of their own are read as UTC"

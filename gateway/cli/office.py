@@ -146,5 +146,7 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
         day = prove_day(
             ledger, site.config.windows, business_date, site.zone, site.config.currency,
             site.config.policy.rounding.cash, under(site.config), now_ms,
+            without_drawer=site.config.without_drawer,
+            suspense_accounts=site.config.suspense_accounts,
         )  # fmt: skip
         return day_report(day, site.config), "" if date or business_date == today else note

@@ -10,7 +10,7 @@ matter, and sessions of the neighbouring days keep what is in their custody.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,22 @@ from typing import Any
 from gateway.business_day import day_bounds, local_date, local_time
 from gateway.config import Config, Site
 from gateway.day.decided import decisions_around, unplaced
+from gateway.day.drawerless import drawerless_windows
 from gateway.day.money import CardSide, Money, card_side, money_of
 from gateway.day.rules import judged
+from gateway.day.running import running_before
+from gateway.day.suspense import in_suspense
 from gateway.explain.causes import Unsettled, Variance
 from gateway.explain.rank import explain
-from gateway.facts.postings import Change
+from gateway.facts.postings import Change, Posting
 from gateway.facts.postings import Unsettled as Refused
+from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
 from gateway.office import rule_finding
 from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
+from gateway.office.drawerless import DrawerlessWindow, drawerless_points
 from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.posting_clock import Offset, office_clock
@@ -37,8 +42,12 @@ from gateway.office.rule_finding import Under
 from gateway.office.rules import Finding
 from gateway.office.rules_deposit import Countdown
 from gateway.office.sessions import IDLE_MS, drawer_sessions
-from gateway.office.tenders import Tender, tenders_of, void_targets
+from gateway.office.suspense import InSuspense
+from gateway.office.tenders import ELSEWHERE, PAPER, Tender, tenders_of, void_targets
+from gateway.store.arrivals import imported_after
+from gateway.store.engine import Db
 from gateway.store.ledger import Ledger
+from gateway.store.other_windows import voids_of_other_windows
 from gateway.store.postings import (
     is_posted_on,
     posted_dates,
@@ -84,7 +93,12 @@ class Day:
     money: Money = Money()  # what the card processor and the bank say
     held_in: list[Tender] = field(
         default_factory=list
-    )  # receipts of this business date that lay in an earlier day's drawer
+    )  # receipts of this date that lay in an earlier day's drawer, voids of another drawer's checks
+    without_drawer: list[DrawerlessWindow] = field(default_factory=list)  # with postings
+    suspense: list[InSuspense] = field(default_factory=list)  # what waits there, oldest first
+    arrived_later: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # files that said something new of the day after it was signed: see store/arrivals.py
     checkpoint: dict[str, Any] | None = (
         None  # n, root, made_ms and note of the day's signed tree head, once there is one
     )
@@ -97,8 +111,10 @@ class Day:
         """True when every tender of every session is balanced, and the allocations sum to the
         tenders. It may not be final all the same: see `open_points`.
         """
-        return self.deposit.funds_agree and all(
-            proof.reconciliation.status == BALANCED for proof in self.proofs
+        return (
+            self.deposit.funds_agree
+            and all(proof.reconciliation.status == BALANCED for proof in self.proofs)
+            and all(each.funds_agree for each in self.without_drawer)
         )
 
 
@@ -130,26 +146,32 @@ def prove_day(
     cash: str = "none",
     under: Under | None = None,
     now_ms: int | None = None,
+    without_drawer: Iterable[str] = (),
+    suspense_accounts: Collection[str] = (),
 ) -> Day:
     """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
     says. `under`: the rules that it is judged by; None: by none, and the bank's side by those that
-    ship. `now_ms`: what time it is, for a deposit that waits and for ages. Raises UsageError for a
-    date that is none.
+    ship. `now_ms`: what time it is, for a deposit that waits and for ages. `without_drawer`:
+    windows of the posted files that have none; `suspense_accounts`: account numbers that mean no
+    account. Raises UsageError for a date that is none.
     """
     rules = under or rule_finding.under(Config("", zone.key, ()))
     today = "" if now_ms is None else local_date(now_ms, zone)
     cards = card_side(ledger.db, business_date, rules, today=today)
-    found = Proving(ledger, list(windows), zone, currency, cash, cards).day(business_date)
+    with_cards = Proving(
+        ledger, list(windows), zone, currency, cash, cards, list(without_drawer), suspense_accounts
+    )
+    found = with_cards.day(business_date)
 
     def deposit_on(date: str) -> int | None:
         if date == business_date:
             return found.deposit.deposit_cents
-        other = Proving(ledger, list(windows), zone, currency, cash, None)
-        return other.day(date).deposit.deposit_cents
+        return replace(with_cards, cards=None).day(date).deposit.deposit_cents
 
     bounds = found.from_ms, found.until_ms
     money = money_of(ledger.db, business_date, bounds, rules, cards, deposit_on)
     day = replace(found, money=money, open_points=[*found.open_points, *money.open_points])
+    day = _beside_the_drawers(ledger.db, day, with_cards.without_drawer, suspense_accounts)
     return day if under is None else judged(ledger.db, day, under, now_ms)
 
 
@@ -162,7 +184,9 @@ class Proving:
     zone: zoneinfo.ZoneInfo
     currency: str
     cash: str
-    cards: CardSide | None
+    cards: CardSide | None = None
+    without_drawer: Collection[str] = ()
+    suspense_accounts: Collection[str] = ()
 
     def day(self, business_date: str) -> Day:
         """A day by what was counted and posted; the processor decides the card tender alone."""
@@ -172,19 +196,21 @@ class Proving:
 def _day(by: Proving, business_date: str) -> Day:
     ledger, zone = by.ledger, by.zone
     from_ms, until_ms = day_bounds(business_date, zone)
-    declared = by.windows
-    posted = windows_posted(ledger.db, business_date)
+    declared, apart = by.windows, by.without_drawer
+    posted = [each for each in windows_posted(ledger.db, business_date) if each not in apart]
     refused = unsettled(ledger.db, business_date, from_ms, until_ms)
     missing = Unsettled(not posted, tuple(map(_told, refused)))
     unassigned = [window for window in posted if window not in declared]
     proofs: list[ProvedSession] = []
     held_in: list[Tender] = []
     idle: list[str] = []
+    strays = [
+        (window, row)
+        for window, row in voids_of_other_windows(ledger.db, business_date, PAPER)
+        if window not in apart
+    ]
     proved = _prove_windows(
-        [
-            _Window(ledger, window, zone, by.currency, by.cash, by.cards)
-            for window in [*declared, *unassigned]
-        ],
+        [_Window(by, window, strays) for window in [*declared, *unassigned]],
         business_date,
         missing,
     )
@@ -206,7 +232,11 @@ def _day(by: Proving, business_date: str) -> Day:
             {"file": each.file, "line": each.file_line, "reason": each.reason} for each in refused
         ],
         open_points=[
-            *open_points([proof.reconciliation for proof in proofs], bool(posted), len(refused)),
+            *open_points(
+                [proof.reconciliation for proof in proofs],
+                bool(posted) or _is_all_held_over(proofs),
+                len(refused),
+            ),
             *unplaced(ledger.db, business_date, [p.reconciliation.session for p in proofs]),
         ],
         gaps=ledger.gaps(from_ms),
@@ -227,8 +257,29 @@ def prove_window(
     cash: str = "none",
 ) -> list[ProvedSession]:
     """The proofs of one window's drawer sessions of a business day, as `prove_day` has them."""
-    around = _Window(ledger, window, zone, currency, cash, None)
+    around = _Window(Proving(ledger, [window], zone, currency, cash), window, ())
     return _prove_window(around, business_date, Unsettled())[0]
+
+
+def _is_all_held_over(proofs: Iterable[ProvedSession]) -> bool:
+    """Whether all that was taken belongs to later days: then nothing is missing for this one."""
+    found = [proof.reconciliation for proof in proofs]
+    return any(each.held_over for each in found) and all(each.status == BALANCED for each in found)
+
+
+def _beside_the_drawers(
+    db: Db, day: Day, without_drawer: Iterable[str], suspense_accounts: Collection[str]
+) -> Day:
+    """With what is on the page of the day and in no drawer."""
+    signed, date = day.checkpoint, day.business_date
+    drawerless = drawerless_windows(db, without_drawer, date, suspense_accounts)
+    return replace(
+        day,
+        without_drawer=drawerless,
+        open_points=[*day.open_points, *drawerless_points(drawerless)],
+        suspense=in_suspense(db, date, suspense_accounts),
+        arrived_later=imported_after(db, date, signed["made_ms"]) if signed else [],
+    )
 
 
 def _told(refused: Refused) -> str:
@@ -302,20 +353,31 @@ def _prove_window(
             around.proved(reconcile(session, loose, business_date, cash=around.cash), unsettled)
         )
     held_in = [each for each in elsewhere + in_earlier if _is_held_in(each, business_date)]
-    return proofs, held_in
+    return proofs, held_in + _of_other_drawers(proofs, business_date)
+
+
+def _of_other_drawers(proofs: Iterable[ProvedSession], business_date: str) -> list[Tender]:
+    """What takes back checks that another drawer held: those go to no bank."""
+    return [
+        tender
+        for proof in proofs
+        for tender in proof.reconciliation.outside
+        if tender.outside == ELSEWHERE and tender.business_date == business_date
+    ]
 
 
 class _Window:
     """The drawer sessions of one window, as they are needed."""
 
-    def __init__(
-        self, ledger: Ledger, window: str, zone: zoneinfo.ZoneInfo, currency: str, cash: str,
-        cards: CardSide | None,
-    ) -> None:  # fmt: skip
-        self.window, self.zone = window, zone
-        self._ledger, self._currency, self.cash, self._cards = ledger, currency, cash, cards
+    def __init__(self, by: Proving, window: str, strays: Iterable[tuple[str, Posting]]) -> None:
+        self.strays = strays  # (window whose check it takes back, row of another window)
+        self.window, self.zone = window, by.zone
+        self._ledger, self._currency, self.cash, self._cards = (
+            by.ledger, by.currency, by.cash, by.cards,
+        )  # fmt: skip
+        self._suspense_accounts = by.suspense_accounts
         self.clock: dict[str, Offset] = {}  # of the posting systems, as the day shows them
-        self._epochs = [each["epoch"] for each in ledger.cursors() if each["device"] == window]
+        self._epochs = [each["epoch"] for each in by.ledger.cursors() if each["device"] == window]
 
     def date_of(self, at_ms: int) -> str:
         """The office's calendar date."""
@@ -338,9 +400,15 @@ class _Window:
         return self._sessions(from_ms - REACH_MS, until_ms + REACH_MS, business_date)
 
     def _sessions(self, since_ms: int, until_ms: int, business_date: str) -> list[DrawerSession]:
-        records = self._ledger.records(since_ms, until_ms, self.window)
+        records = list(self._records(since_ms, until_ms))
+        running = running_before(records, self._records, since_ms, self._epochs)
         decided = decisions_around(self._ledger.db, business_date, self.window)
-        return drawer_sessions(records, self._currency, self._epochs, self.date_of, decided)
+        return drawer_sessions(
+            records, self._currency, self._epochs, self.date_of, decided, running
+        )
+
+    def _records(self, since_ms: int, until_ms: int) -> Iterator[SeenRecord]:
+        return self._ledger.records(since_ms, until_ms, self.window)
 
     def tenders(self, business_date: str) -> list[Tender]:
         """Those of the date, those that were posted on it, and what has to do with them in its
@@ -348,11 +416,17 @@ class _Window:
         """
         db, (since_ms, until_ms) = self._ledger.db, day_bounds(business_date, self.zone)
         rows = postings_between(db, self.window, business_date, since_ms, until_ms, REACH_MS)
-        return tenders_of(rows, receipts_posted(db, void_targets(rows)))
+        # a check is handed back out of the drawer that has it, wherever that is keyed
+        away = {row.identity for _, row in self.strays if row.window_id == self.window}
+        rows = [row for row in rows if row.identity not in away]
+        rows += [row for window, row in self.strays if window == self.window]
+        earlier = receipts_posted(db, void_targets(rows))
+        return tenders_of(rows, earlier, self._suspense_accounts)
 
     def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:
         """With what may explain its differences."""
         proof = self._cards.decided(proof) if self._cards else proof
+        unsettled = replace(unsettled, nothing_at_window=not proof.every_tender)
         causes = explain(proof, lambda at_ms: local_time(at_ms, self.zone), unsettled)
         return ProvedSession(proof, causes)
 

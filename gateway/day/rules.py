@@ -15,7 +15,7 @@ from gateway.office.rule_facts import DayFacts, SuspenseItem
 from gateway.office.rule_finding import Under
 from gateway.office.tenders import Receipt, Tender, tenders_of
 from gateway.store.engine import Db
-from gateway.store.other_days import in_suspense, rows_of
+from gateway.store.other_days import rows_of
 from gateway.store.postings import changes
 
 if TYPE_CHECKING:
@@ -49,8 +49,12 @@ def facts_of(db: Db, day: Day, under: Under) -> DayFacts:
     if under.policy.severity("R14") != "off":
         facts = with_numbers(db, facts, under)
     if under.policy.severity("R22") != "off":
-        waiting = in_suspense(db, day.business_date)
-        facts = facts._replace(suspense=[SuspenseItem(*each, False) for each in waiting])
+        facts = facts._replace(
+            suspense=[
+                SuspenseItem(each.receipt_no, each.since, each.cents, False)
+                for each in day.suspense
+            ]
+        )
     return facts
 
 

@@ -10,6 +10,8 @@ edits a posting.
 from __future__ import annotations
 
 from gateway.explain.causes import POSSIBLE, STRONG, Cause, Clock
+from gateway.explain.counting import counting_causes
+from gateway.explain.on_record import on_record_causes
 from gateway.explain.other_tenders import unmatched_checks
 from gateway.money import format_cents
 from gateway.office.drawer import LooseBatch, Remark
@@ -41,6 +43,7 @@ COUNT_LACKS = (  # remarks by which a machine's own count is too low
 def cash_causes(proof: Reconciliation, interval: Interval, cents: int, clock: Clock) -> list[Cause]:
     # what is on record and not settled comes first
     causes = [*_unknown_posting(proof, interval, cents), *_late_posting(proof, interval, cents)]
+    causes += [] if causes else on_record_causes(proof, interval, cents)
     if cents > 0:
         causes += _void_kept(proof, interval, cents, clock)
         causes += _not_posted(proof, interval, cents, clock)
@@ -48,6 +51,7 @@ def cash_causes(proof: Reconciliation, interval: Interval, cents: int, clock: Cl
         causes += _posted_twice(proof, interval, cents, clock)
     causes += _wrong_tender(proof, interval, cents)
     causes += _left_out(proof, interval, cents, clock)
+    causes += counting_causes(proof.session, interval, cents, clock)
     causes += _wrong_change(interval, cents)
     return causes
 

@@ -20,12 +20,13 @@ Clock = Callable[[int], str]  # Unix milliseconds -> how the office writes that 
 class Unsettled:
     """What is known to be missing from the day's postings: no cause is believed before it.
 
-    `nothing_posted`: no file of this day was imported; `refused`: rows and files that were not
-    posted, in words.
+    `nothing_posted`: nothing stands for this day; `nothing_at_window`: nothing for this window,
+    and something for others; `refused`: rows and files that were not posted, in words.
     """
 
     nothing_posted: bool = False
     refused: tuple[str, ...] = ()
+    nothing_at_window: bool = False
 
 
 SETTLED = Unsettled()

@@ -38,17 +38,21 @@ def explain(
 
 
 def _after(unsettled: Unsettled, causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
-    """Nothing is strong while the postings are known to be incomplete."""
-    if unsettled.nothing_posted:
-        title = "Nothing was posted for this day"
-        check = "Import the day's posted file"
-        return (Cause("nothing_posted", POSSIBLE, title, ("no file of it was imported",), check),)
-    if not unsettled.refused:
-        return causes
-    title = "Rows or files of this day were refused, and their receipts are not posted"
-    check = "Correct the export and import it again"
-    first = Cause("refused", POSSIBLE, title, unsettled.refused[:3], check)
-    return _limited([first, *map(_weaker, causes)])
+    """Nothing is strong while the postings are known to be incomplete, and nothing else is a cause
+    while there are none.
+    """
+    if unsettled.refused:
+        title = "Rows or files of this day were refused, and their receipts are not posted"
+        check = "Correct the export and import it again"
+        first = Cause("refused", POSSIBLE, title, unsettled.refused[:3], check)
+        others = () if unsettled.nothing_posted else map(_weaker, causes)
+        return _limited([first, *others])
+    if unsettled.nothing_posted or unsettled.nothing_at_window:
+        where = "this day" if unsettled.nothing_posted else "this window on this day"
+        title = f"Nothing was posted for {where}"
+        evidence, check = "no receipt of it was imported", "Import its posted file"
+        return (Cause("nothing_posted", POSSIBLE, title, (evidence,), check),)
+    return causes
 
 
 def _differences(proof: Reconciliation, clock: Clock) -> list[Variance]:

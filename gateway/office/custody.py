@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from gateway.office.drawer import DrawerSession
-from gateway.office.tenders import Receipt, Tender
+from gateway.office.tenders import ELSEWHERE, PAPER, Receipt, Tender
 
 # Of the tenders of one session_id so many percent lie in one drawer session by their time: then the
 # id means that session. An export that gives all sessions one id means nothing by it.
@@ -64,7 +64,29 @@ def custody_of(
         found.held[index].append(tender)
         if index != at:
             found.moved.add(tender.receipt)
+    found.held = [_own_paper(held, every) for held in found.held]
     return found
+
+
+def _own_paper(held: Sequence[Tender], every: Iterable[Tender]) -> list[Tender]:
+    """What takes back a check that another drawer holds changes nothing in this one: no check of
+    it lies here. (Cash is handed back out of the drawer at hand, whoever took it.)
+    """
+    if not any(_takes_paper_back(tender) for tender in held):
+        return list(held)
+    here = {tender.receipt for tender in held if not tender.is_void}
+    others = {tender.receipt for tender in every if not tender.is_void} - here
+    return [
+        tender._replace(outside=ELSEWHERE)
+        if _takes_paper_back(tender) and tender.target in others
+        else tender
+        for tender in held
+    ]
+
+
+def _takes_paper_back(tender: Tender) -> bool:
+    is_paper = tender.is_void and tender.tender_type in PAPER
+    return is_paper and tender.net_cents < 0 and not tender.outside
 
 
 class _Span(NamedTuple):

@@ -20,7 +20,8 @@ from gateway.office.tenders import Tender, fund_totals, totals_by_type
 
 @dataclass(frozen=True)
 class Deposit:
-    """Each amount in cents; None while a proof is missing.
+    """Each amount in cents; None while a proof is missing. Money that the safe lent to a drawer is
+    in `loans_cents` alone: it goes back to the safe, and not to the bank.
 
     `funds_cents`, `tenders_cents`: posted for this business date and expected in a drawer, held in
     with them; `returned_cents`: by fund, what returned items take from the account, apart.
@@ -38,7 +39,7 @@ class Deposit:
     rounding_cents: (
         int  # of cash in nickels: in the deposit, in no fund, a line and account of its own
     )
-    loans_cents: int = 0  # lent by the safe and not given back: it goes there, not to the bank
+    loans_cents: int  # what the safe lent and did not get back: in no other sum
 
     @property
     def total_funds_cents(self) -> int:
@@ -68,10 +69,12 @@ class Deposit:
 
 def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ()) -> Deposit:
     """The deposit of all sessions of a day. Funds are never altered to balance: the difference is a
-    line of its own. `held_in`: receipts of this business date that lay in an earlier day's drawer.
+    line of its own. `held_in`: receipts of this business date that lay in an earlier day's drawer,
+    and what takes back a check of another drawer.
     """
-    own = [tender for proof in proofs for tender in proof.tenders]
-    posted = totals_by_type(each for each in (*own, *held_in) if each.kind != LOAN)
+    every = [tender for proof in proofs for tender in proof.tenders]
+    own = [tender for tender in every if not tender.is_loan]
+    posted = totals_by_type((*own, *held_in))
     returned = [tender for proof in proofs for tender in proof.returned]
     late = [
         t for proof in proofs for t in proof.after_close if t.business_date == proof.business_date
@@ -88,20 +91,20 @@ def deposit_of(proofs: Sequence[Reconciliation], held_in: Sequence[Tender] = ())
         returned_cents=fund_totals(returned),
         after_close_cents=sum(tender.net_cents for tender in late),
         rounding_cents=sum(proof.rounding_cents for proof in proofs),
-        loans_cents=sum(_loans(proof.tenders)["cash"] for proof in proofs),
+        loans_cents=sum(tender.net_cents for tender in every if tender.is_loan),
     )
 
 
 def _counted(proofs: Sequence[Reconciliation], held_in: Sequence[Tender], name: str) -> int | None:
-    """What was counted of a tender: cash without the float, without what the safe lent and with
-    the drops, without what is held over and with what was.
+    """What was counted of a tender: cash without the float and with the drops, without loans and
+    what is held over, and with what was.
     """
     parts: list[int | None] = [totals_by_type(held_in)[name]]
     for proof in proofs:
         line = proof.line(name)
         parts.append(line.counted_cents)
         parts.append(-line.held_over_cents)
-        parts.append(-_loans(proof.tenders)[name])
+        parts.append(-totals_by_type(each for each in proof.tenders if each.is_loan)[name])
         if name == "cash":
             opening = proof.opening_cents
             parts.append(None if opening is None else proof.drops_cents - opening)

@@ -62,6 +62,7 @@ class Tally:
     digest: bytes
     out: str = ""  # why it is in no sum: reprint, void, sub-batch; empty while it counts
     rejects: Rows = ()  # (quality as in docs/records.md, pieces) of what the machine gave back
+    held_cents: int = 0  # of a running sum: what it held before this count, not counted
 
 
 @dataclass(eq=False)  # two counts are never the same count

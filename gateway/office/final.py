@@ -26,7 +26,8 @@ def open_points(proofs: Sequence[Reconciliation], is_posted: bool, refused: int)
     found = []
     counted = [proof for proof in proofs if proof.session.groups]
     if counted and not is_posted:
-        text = "nothing was posted for this day: import its posted file"
+        next_step = "what was delivered was refused" if refused else "import its posted file"
+        text = f"nothing was posted for this day: {next_step}"
         found.append(OpenPoint("nothing_posted", "", text))
     if refused:
         text = f"{refused} refused {'row' if refused == 1 else 'rows or files'}: correct the export"

@@ -106,7 +106,9 @@ def place(
     """
     bounds = boundaries_of(session)
     if len(bounds) < 2:
-        return Placed([], [], list(tenders), [])
+        closed_ms = session.closed_ms  # there is a closing count, and nothing that it began with
+        late = [t for t in tenders if closed_ms is None or t.posted_ms - offset_ms >= closed_ms]
+        return Placed([], [], late, [])
     stands = next((n for n, (group, _) in enumerate(bounds) if group is session.close), None)
     shares = _shares(bounds, tenders, offset_ms)
     moved = _moves(session, bounds, shares, offset_ms, claimed, cash)

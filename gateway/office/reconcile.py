@@ -27,7 +27,15 @@ from gateway.office.intervals import (
 from gateway.office.posting_clock import Offset, clock_of
 from gateway.office.rounding import rounding_of
 from gateway.office.suspended import suspended_remarks
-from gateway.office.tenders import RETURNED, Receipt, Tender, fund_totals, totals_by_type
+from gateway.office.tenders import (
+    ELSEWHERE,
+    RETURNED,
+    VOID_OF_VOID,
+    Receipt,
+    Tender,
+    fund_totals,
+    totals_by_type,
+)
 
 BALANCED, OVER, SHORT, PROOF_MISSING = "balanced", "over", "short", "proof missing"
 POSTED_ONLY = "posted only"  # nothing lies in a drawer that could be counted
@@ -94,6 +102,12 @@ class Reconciliation:
     def in_drawer(self) -> list[Tender]:
         """What lies in the drawer, or came into it after its closing count."""
         return [*self.tenders, *self.held_over, *self.after_close]
+
+    @property
+    def every_tender(self) -> list[Tender]:
+        """Each tender of its custody, whatever became of it."""
+        inside = [*self.tenders, *self.held_over, *self.after_close, *self.unknown]
+        return inside + self.outside
 
     @property
     def returned(self) -> list[Tender]:
@@ -287,7 +301,22 @@ def _remarks(
         )
         remarks.append(Remark("returned_item", tender.posted_ms, text))
     remarks += suspended_remarks(proof.session, everything, proof.clock_offset_ms)
+    remarks += [_without_effect(each) for each in proof.outside if each.outside in _NO_EFFECT]
     return remarks
+
+
+_NO_EFFECT = {
+    VOID_OF_VOID: (
+        "takes back another itself: it has no effect; ask the cashiering system what stands"
+    ),
+    ELSEWHERE: "lies in another drawer: it is in no expected sum here, and goes to no bank",
+}
+
+
+def _without_effect(tender: Tender) -> Remark:
+    kind = "void_of_void" if tender.outside == VOID_OF_VOID else "void_of_other_drawer"
+    text = f"{_named(tender)} takes back {tender.void_of}, which {_NO_EFFECT[tender.outside]}"
+    return Remark(kind, tender.posted_ms, text)
 
 
 def _opening_remarks(

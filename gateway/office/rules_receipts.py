@@ -134,7 +134,7 @@ def _wrong_with(void: Void) -> Iterator[tuple[str, str]]:
         return
     if original.was_void:
         yield "void_again", "that was taken back before: it has no effect"
-    elif void.tender_type == original.tender_type and void.cents > original.net_cents:
+    elif void.tender_type == original.tender_type and void.cents > abs(original.net_cents):
         yield "void_too_much", f"that was {format_cents(original.net_cents)}"
     if void.tender_type != original.tender_type:
         yield "void_other_tender", f"that was paid by {_words(original.tender_type)}"

@@ -6,7 +6,15 @@ from __future__ import annotations
 
 from gateway.money import format_cents
 from gateway.office.decided import check_decided
-from gateway.office.drawer import BY_HAND, COUNTS, CheckTape, CountGroup, DrawerSession
+from gateway.office.drawer import (
+    BY_HAND,
+    COUNTS,
+    CheckTape,
+    CountGroup,
+    DrawerSession,
+    Rows,
+    Tally,
+)
 
 
 def check_session(session: DrawerSession) -> None:
@@ -23,6 +31,32 @@ def check_session(session: DrawerSession) -> None:
         text = "closed again; the first closing count stands until a supervisor says otherwise"
         session.note("closed_again", group.started_ms, text)
     session.remarks.sort(key=lambda remark: remark.at_ms)
+
+
+def note_running_sum(
+    session: DrawerSession, tally: Tally, printed: Rows, known: Rows | None
+) -> None:
+    """The first report of a count by a machine that adds up: what its sum held before is told, and
+    is not of this count. `known`: what it printed last; None: nothing is on record.
+    """
+    total, held = (sum(value * pieces for value, pieces in rows) for rows in (printed, known or ()))
+    said = f"{tally.instrument} adds up and printed {format_cents(total)}"
+    if known is None:
+        text = f"{said}; nothing of it before is on record, so all of it is counted"
+        session.note("running_sum_unknown", tally.at_ms, text)
+    elif held and tally.rows == printed:
+        text = (
+            f"{said} and lacks what it held before ({format_cents(held)}): it was cleared, and all"
+            " of it is counted"
+        )
+        session.note("running_sum_cleared", tally.at_ms, text)
+    elif held:
+        tally.held_cents = held
+        text = (
+            f"{said}, {format_cents(held)} of it before this count:"
+            f" {format_cents(tally.total_cents)} counted"
+        )
+        session.note("running_sum_held", tally.at_ms, text)
 
 
 def _check_count(session: DrawerSession, group: CountGroup) -> None:

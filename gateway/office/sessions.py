@@ -21,7 +21,7 @@ nobody said what it counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gateway.facts.decisions import Decision
 from gateway.facts.records import SeenRecord
@@ -46,9 +46,9 @@ from gateway.office.drawer import (
     Rows,
     Tally,
 )
-from gateway.office.session_checks import check_session
+from gateway.office.session_checks import check_session, note_running_sum
 from gateway.office.states import SETTLED, refusal
-from gateway.office.tallies import add_tally, settle_sub_batches, without
+from gateway.office.tallies import add_tally, settle_sub_batches
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
 
 # {mark: the tender whose total it declares}
@@ -63,6 +63,7 @@ def drawer_sessions(
     epochs: Sequence[int] = (),
     date_of: Callable[[int], str] | None = None,
     decisions: Iterable[Decision] = (),
+    running: Mapping[str, Rows] | None = None,
 ) -> list[DrawerSession]:
     """The drawer sessions in the records of one device, in order; also of several days, when
     `date_of` tells the office's calendar date of a time: a drawer that nobody closed is not
@@ -70,7 +71,8 @@ def drawer_sessions(
 
     `epochs`: the device's epochs as they followed one another (the ledger's cursors know); without
     it by number. Duplicates of a record are taken once and the order of the input is irrelevant.
-    `decisions`: those on its sessions, each on the one that holds the record it names.
+    `decisions`: those on its sessions, each on the one that holds the record it names. `running`:
+    what a machine that adds up printed last before these records, by instrument.
     Raises ValueError when the records are of more than one device.
     """
     rank = {epoch: index for index, epoch in enumerate(epochs)}
@@ -80,7 +82,7 @@ def drawer_sessions(
     ordered = [unique[key] for key in sorted(unique)]
     if len({record.device for record in ordered}) > 1:
         raise ValueError("records of more than one device")
-    reader = _Reader(currency, date_of, Waiting(decisions))
+    reader = _Reader(currency, date_of, Waiting(decisions), running or {})
     last: tuple[int, int] | None = None
     for record in ordered:
         if last is not None and last[0] == record.epoch and record.seq > last[1] + 1:
@@ -95,7 +97,11 @@ class _Reader:
     """Walks the records and builds the sessions. One instance for a device's records."""
 
     def __init__(
-        self, currency: str, date_of: Callable[[int], str] | None, waiting: Waiting
+        self,
+        currency: str,
+        date_of: Callable[[int], str] | None,
+        waiting: Waiting,
+        running: Mapping[str, Rows],
     ) -> None:
         self._currency = currency
         self._waiting = waiting
@@ -106,7 +112,7 @@ class _Reader:
         self._ended_tape: CheckTape | None = None  # the last one, its total printed
         self._moved_ms = 0  # when somebody last did something at this window
         self._instruments: dict[str, str] = {}
-        self._running: dict[str, Rows] = {}  # instrument: what it printed last
+        self._running: dict[str, Rows] = {**running}  # instrument: what it printed last
         self._cashier: int | None = None
 
     def session(self, record: SeenRecord) -> DrawerSession:
@@ -376,7 +382,7 @@ class _Reader:
             )
             return
         if not tally.flags & (FLAG_REPRINT | FLAG_SUB_BATCH):
-            self._grown(tally)
+            self._grown(tally, session)
         if self._group is None:
             if not tally.flags & FLAG_REPRINT:
                 session.loose.append(
@@ -393,16 +399,20 @@ class _Reader:
             )
         add_tally(self._group, tally)
 
-    def _grown(self, tally: Tally) -> None:
+    def _grown(self, tally: Tally, session: DrawerSession) -> None:
         """A machine that accumulates prints its running sum: the batch is what that grew by since
         its last report.
         """
-        printed = tally.rows
-        grown = without(printed, self._running.get(tally.instrument, ()))
-        if grown is not None and tally.flags & FLAG_ACCUMULATE:
-            tally.rows = grown
-            tally.total_cents = sum(denomination * pieces for denomination, pieces in grown)
+        printed, known = tally.rows, self._running.get(tally.instrument)
         self._running[tally.instrument] = printed
+        if not tally.flags & FLAG_ACCUMULATE:
+            return
+        grown = without(printed, known or ())
+        tally.rows = printed if grown is None else grown
+        tally.total_cents = sum(denomination * pieces for denomination, pieces in tally.rows)
+        group = self._group
+        if group is not None and all(t.instrument != tally.instrument for t in group.tallies):
+            note_running_sum(session, tally, printed, known)
 
     def _take_tape(self, record: SeenRecord) -> None:
         tape, symbol, cents = self._tape, record.fields["symbol"], record.fields["amount_minor"]

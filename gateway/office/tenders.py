@@ -8,16 +8,27 @@ day is a returned item: the bank brought it, no cashier did, and no drawer is sh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from gateway.facts.postings import LOAN, PAYMENT, Posting, identity_of, of_posting
+from gateway.facts.postings import (
+    KINDS,
+    LOAN,
+    PAYMENT,
+    SUSPENSE,
+    Posting,
+    identity_of,
+    of_posting,
+)
 
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
+ELSEWHERE = "of another drawer"  # takes back what another drawer held
+VOID_OF_VOID = "void of a void"  # nobody can tell what it means: it has no effect, and is told
 RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
+PAPER = ("check", "money_order")  # the very piece lies in one drawer, and in no other
 
 # A receipt that is taken back so soon was taken at this window on the same day, whatever its
 # business date is: the cut-off lay between.
@@ -83,16 +94,21 @@ class Tender(NamedTuple):
         return self.source_system, self.scope, self.void_of
 
     @property
+    def is_loan(self) -> bool:
+        """Whether it is money of the safe: it lies in the drawer, and belongs to no fund."""
+        return self.kind == LOAN
+
+    @property
     def is_void(self) -> bool:
         """Whether it takes something back, or was taken back itself."""
         return self.status in ("void", "reversed")
 
 
 def fund_totals(tenders: Iterable[Tender]) -> dict[str, int]:
-    """{fund: sum of its allocations}, by name. A loan of the safe to a drawer is no fund's."""
+    """{fund: sum of its allocations}, by name; without the safe's own money."""
     totals: dict[str, int] = {}
     for tender in tenders:
-        if tender.kind == LOAN:
+        if tender.is_loan:
             continue
         for fund, cents in tender.funds:
             totals[fund] = totals.get(fund, 0) + cents
@@ -119,12 +135,16 @@ def void_targets(postings: Iterable[Posting]) -> set[Receipt]:
 
 
 def tenders_of(
-    postings: Iterable[Posting], earlier: Mapping[Receipt, str] | None = None
+    postings: Iterable[Posting],
+    earlier: Mapping[Receipt, str] | None = None,
+    suspense_accounts: Collection[str] = (),
 ) -> list[Tender]:
     """The tender legs in posting rows, each once, by time; rows that are given twice count once.
 
     `earlier`: {receipt: business date} of those among `void_targets` that were posted before;
-    None: nobody looked, and what is not among the rows counts as posted.
+    None: nobody looked, and what is not among the rows counts as posted. `suspense_accounts`:
+    account numbers that mean no account; what is allocated to one is in suspense, whatever fund
+    the row names.
     """
     rows = {identity_of(row): row for row in postings}
     legs: dict[tuple[str | int, ...], list[Posting]] = {}
@@ -134,9 +154,13 @@ def tenders_of(
     targets = {_target(row) for row in rows.values() if _takes_back(row)}
     about = [row for row in rows.values() if _receipt_of_row(row) in targets] if targets else []
     books = _Books(
-        {_receipt_of_row(row) for row in about if not _is_void(row)},
+        {_receipt_of_row(row) for row in about if row.status == "posted"},
         {_receipt_of_row(row): (row.business_date, row.posted_ms) for row in about},
+        {_receipt_of_row(row) for row in about if _takes_back(row)},
+        _taken_back_whole(rows.values(), targets),
+        {_receipt_of_row(row) for row in about if row.tender_amount_cents < row.change_cents},
         earlier,
+        suspense_accounts,
     )
     return _once(sorted([_tender(leg, books) for leg in legs.values()], key=_in_order))
 
@@ -149,7 +173,15 @@ class _Books:
 
     standing: set[Receipt]
     named: Mapping[Receipt, tuple[str, int]]
+    voids: set[Receipt]  # those that take others back
+    targets: set[Receipt]  # those that are taken back whole
+    handed_out: set[Receipt]  # those that gave money: refunds and the like
     earlier: Mapping[Receipt, str] | None
+    suspense_accounts: Collection[str]
+
+    def fund_of(self, row: Posting) -> str:
+        """Where its allocation goes."""
+        return SUSPENSE if row.account_no in self.suspense_accounts else row.fund_name
 
 
 _in_order = attrgetter("posted_ms", "source_system", "scope", "receipt_no", "tender_id")
@@ -169,6 +201,18 @@ def _takes_back(row: Posting) -> bool:
     return _is_void(row) and row.void_of not in ("", row.receipt_no)
 
 
+def _taken_back_whole(rows: Iterable[Posting], targets: Collection[Receipt]) -> set[Receipt]:
+    """Those of `targets` of which rows take back as much as they were."""
+    said: Counter[Receipt] = Counter()
+    back: Counter[Receipt] = Counter()
+    for row in rows if targets else ():
+        if _takes_back(row):
+            back[_target(row)] += abs(row.allocation_cents)
+        elif (receipt := _receipt_of_row(row)) in targets:
+            said[receipt] += row.allocation_cents
+    return {receipt for receipt, cents in back.items() if cents >= abs(said[receipt])}
+
+
 def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
     """One leg and its effect.
 
@@ -181,9 +225,11 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
         tender_type, amount, change, _, _, _, _, status, void_of, void_by, _, _, source, _, kind,
         scope,
     ) = leg[0]  # fmt: skip
-    funds = [(row.fund_name, row.allocation_cents) for row in leg]
+    funds = [(books.fund_of(row), row.allocation_cents) for row in leg]
     accounts = [(row.account_no, row.allocation_cents) for row in leg]
     sign, outside = 1, ""
+    if status == "unknown" and _receipt_of_row(leg[0]) in books.targets:
+        sign, status = 0, "void"  # posted or not, it is taken back
     face = amount - change
     if _is_void(leg[0]):
         sign, outside = _effect(leg[0], books)
@@ -192,6 +238,7 @@ def _tender(leg: Sequence[Posting], books: _Books) -> Tender:
             amount, change, face = -amount, -change, -face
             funds = [(fund, -cents) for fund, cents in funds]
             accounts = [(account, -cents) for account, cents in accounts]
+    if sign != 1:
         amount, change = sign * amount, sign * change
         funds = [(fund, sign * cents) for fund, cents in funds]
     return Tender(
@@ -211,19 +258,21 @@ def _effect(row: Posting, books: _Books) -> tuple[int, str]:
         return 0, ""
     target = _target(row)
     if target in books.named and target not in books.standing:
-        return 0, ""
+        return 0, VOID_OF_VOID if target in books.voids else ""
     date, posted_ms = books.named.get(target, ((books.earlier or {}).get(target), 0))
     if date is None:
         return (-1, "") if books.earlier is None else (0, NEVER_POSTED)
     is_earlier = date < row.business_date and row.posted_ms - posted_ms >= SAME_DAY_MS
+    if target in books.handed_out or KINDS[row.kind] == "-":
+        return 1, ""  # what was handed out comes back
     return -1, RETURNED if is_earlier and row.tender_type in RETURNABLE else ""
 
 
 def _once(tenders: Sequence[Tender]) -> list[Tender]:
-    """What a receipt brought in is taken back once: a void after that has no effect. Of a receipt
-    of before nobody here knows the amount: one receipt takes it back.
+    """What a receipt brought in, or gave out, is taken back once: a void after that has no effect.
+    Of a receipt of before nobody here knows the amount: one receipt takes it back.
     """
-    targets = {tender.target for tender in tenders if tender.is_void and tender.net_cents < 0}
+    targets = {tender.target for tender in tenders if tender.is_void and tender.net_cents}
     left: dict[Receipt, int] = {}
     for tender in tenders if targets else ():
         if not tender.is_void and tender.receipt in targets:
@@ -231,7 +280,7 @@ def _once(tenders: Sequence[Tender]) -> list[Tender]:
     by: dict[Receipt, str] = {}
     found = []
     for tender in tenders:
-        if tender.is_void and tender.net_cents < 0:
+        if tender.is_void and tender.net_cents:
             target = tender.target
             if _is_taken_back(tender, target, left, by):
                 nothing = tuple((fund, 0) for fund, _ in tender.funds)
@@ -248,5 +297,5 @@ def _is_taken_back(
     tender: Tender, target: Receipt, left: Mapping[Receipt, int], by: dict[Receipt, str]
 ) -> bool:
     if target in left:
-        return left[target] <= 0
+        return left[target] * tender.net_cents >= 0
     return by.setdefault(target, tender.receipt_no) != tender.receipt_no

@@ -7,10 +7,13 @@ import io
 import zoneinfo
 from collections.abc import Iterator
 
+from gateway.reports.arrivals import arrival_rows
 from gateway.reports.day_report import Json
+from gateway.reports.drawerless import drawerless_rows
 from gateway.reports.money_report import money_rows
 from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.session_record import record_rows
+from gateway.reports.suspense import suspense_rows
 
 CSV_COLUMNS = (
     "section", "window", "session", "item", "posted_cents", "expected_cents", "counted_cents",
@@ -44,6 +47,7 @@ def _csv_rows(report: Json) -> list[Json]:
     rows += [row for session in report["sessions"] for row in _session_rows(session, zone)]
     rows += _deposit_rows(report["deposit"])
     rows += money_rows(report["money"])
+    rows += [*drawerless_rows(report), *suspense_rows(report), *arrival_rows(report)]
     for line in report["quarantined_rows"]:
         item = f"{line['file']}:{line['line']}"
         rows.append({"section": "quarantined", "item": item, "text": line["reason"]})
@@ -110,7 +114,8 @@ def _deposit_rows(deposit: Json) -> Iterator[Json]:
         "over_short_cents": deposit["over_short_cents"],
         "status": "funds agree" if deposit["funds_agree"] else "funds do not agree",
     }
-    for name in ("held_over_cents", "held_in_cents", "after_close_cents", "rounding_cents"):
+    apart = ("held_over", "held_in", "after_close", "rounding", "loans")
+    for name in (f"{each}_cents" for each in apart):
         item = name.removesuffix("_cents").replace("_", " ")
         yield {"section": "deposit", "item": item, "posted_cents": deposit[name]}
     if line := deadline_line(deposit):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import zoneinfo
 
 from gateway.business_day import local_time
+from gateway.reports.arrivals import arrived
 from gateway.reports.day_report import Json
+from gateway.reports.drawerless import not_configured
 from gateway.reports.money_report import money_words
 from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.session_record import record_lines
+from gateway.reports.suspense import waiting
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 
 
@@ -37,6 +40,9 @@ def to_html(report: Json) -> str:
         finding_line=finding_line,
         money_words=money_words,
         words=lambda text: text.replace("_", " "),
+        not_configured=not_configured,
+        waiting=waiting,
+        arrived=arrived,
         clock=lambda at_ms: local_time(at_ms, zone),
         record_lines=lambda session: record_lines(session, zone),
     )

@@ -20,9 +20,12 @@ from gateway.office.intervals import Interval
 from gateway.office.policy import wanted
 from gateway.office.reconcile import Reconciliation, TenderLine
 from gateway.office.tenders import Tender
+from gateway.reports.arrivals import arrivals_json
+from gateway.reports.drawerless import drawerless_json
 from gateway.reports.money_report import money_report
 from gateway.reports.rules_part import changes_of, deadline_of, findings_of
 from gateway.reports.session_record import session_record
+from gateway.reports.suspense import suspense_json
 
 VERSION = 1
 Json = dict[str, Any]
@@ -55,7 +58,10 @@ def day_report(day: Day, config: Config) -> Json:
         ],
         "windows_without_session": day.idle_windows,
         "windows_not_configured": day.unassigned,
+        "without_drawer": [drawerless_json(each, zone) for each in day.without_drawer],
         "deposit": _deposit(deposit) | {"deadline": deadline_of(day, config, zone)},
+        "suspense": suspense_json(day.suspense),
+        "arrived_later": arrivals_json(day.arrived_later, zone),
         "held_in": [_tender(tender) for tender in day.held_in],
         "money": money_report(day.money),
         "quarantined_rows": day.quarantined,
@@ -97,6 +103,7 @@ def _deposit(deposit: Deposit) -> Json:
         "held_in_cents": deposit.held_in_cents,
         "after_close_cents": deposit.after_close_cents,
         "rounding_cents": deposit.rounding_cents,
+        "loans_cents": deposit.loans_cents,
         "funds_agree": deposit.funds_agree,
     }
 

@@ -6,10 +6,13 @@ import zoneinfo
 from typing import TYPE_CHECKING
 
 from gateway.money import format_cents
+from gateway.reports.arrivals import arrived
 from gateway.reports.day_report import Json
+from gateway.reports.drawerless import drawerless_lines, not_configured
 from gateway.reports.money_report import money_words
 from gateway.reports.rules_part import change_line, deadline_line, finding_line
 from gateway.reports.session_record import record_lines
+from gateway.reports.suspense import waiting
 from gateway.reports.whole_table import print_whole
 from gateway.reports.words import deposit_line, difference, final_line, long_date, marked, shown
 from gateway.terminal import printable
@@ -37,11 +40,16 @@ def print_day(report: Json, console: Console) -> None:
         console.print(
             f"{window}: no session, nothing posted", markup=False, highlight=False, soft_wrap=True
         )
+    for window in report["windows_not_configured"]:
+        console.print(not_configured(window), markup=False, highlight=False, soft_wrap=True)
     _print_deposit(report["deposit"], console)
     for heading, lines in money_words(report["money"]):
         for line in lines:
             text = f"{heading.lower()}: {line}"
             console.print(text, markup=False, highlight=False, soft_wrap=True)
+    rest = [*map(waiting, report["suspense"]), *map(arrived, report["arrived_later"])]
+    for text in (*drawerless_lines(report), *rest):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     for line in report["quarantined_rows"]:
         console.print(
             f"not posted: {line['file']}:{line['line']}: {line['reason']}",

@@ -61,7 +61,8 @@ def final_line(report: Json) -> str:
 
 _APART = {
     "held_over_cents": "held over for a later deposit",
-    "held_in_cents": "held in from an earlier day",
+    "held_in_cents": "held in from another day or drawer",
     "rounding_cents": "cash rounded to nickels",
+    "loans_cents": "lent by the safe and not given back",
     "after_close_cents": "posted after a closing count, in no sum",
 }

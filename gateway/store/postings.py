@@ -413,6 +413,38 @@ def miscounted_files(db: Db) -> list[tuple[str, int, int]]:
     )
 
 
+def standing_of(
+    db: Db, dates: Iterable[str], since_ms: int, until_ms: int
+) -> list[tuple[Posting, str, int]]:
+    """(posting, file, line) of what stands and belongs to one of the business dates, or was posted
+    from since_ms to until_ms, both within; in the order of import.
+    """
+    names = ", ".join(f"posting.{name}" for name in POSTING_COLUMNS.split(", "))
+    select = (
+        f"SELECT posting.id, name, file_line, {names} FROM posting JOIN posted_file"
+        " ON posted_file.id = file_id WHERE"
+    )
+    found = {}
+    asked = [("business_date = ?", (date,)) for date in sorted(dates)]
+    for where, values in [*asked, ("posted_ms >= ? AND posted_ms <= ?", (since_ms, until_ms))]:
+        for n, file, line, *row in db.execute(f"{select} {where} AND {STANDS}", values):
+            found[n] = Posting(*row), str(file), int(line)
+    return [found[n] for n in sorted(found)]
+
+
+def unsettled_refusals(db: Db) -> list[dict[str, Any]]:
+    """file_id, file, line, reason, receipt_no and the day of import in milliseconds of every row
+    that was refused for itself and is not settled, and of each whole file (line 0).
+    """
+    return rows(
+        db,
+        "SELECT file_id, name AS file, CASE WHEN code = 'file' THEN 0 ELSE file_line END AS line,"
+        " CASE WHEN code = 'file' THEN posted_file.reason ELSE posting_quarantine.reason END AS"
+        " reason, receipt_no, imported_ms FROM posting_quarantine JOIN posted_file ON"
+        f" posted_file.id = file_id WHERE {_UNSETTLED} ORDER BY posting_quarantine.id",
+    )
+
+
 def statements_by_key(db: Db, file_id: int | None = None) -> dict[tuple[str, str, int], set[bytes]]:
     """{(source_system in lower case, receipt_no, line_no): what was said of it, as hashes} of all
     postings, or of those of one file. Neither the spelling of the source nor the scope is in the

@@ -5,6 +5,7 @@ import zoneinfo
 from pathlib import Path
 
 from gateway.audit.offline import Audit, audit
+from gateway.audit.posted_files import Exports
 from gateway.audit.signed_note import VerifierKey
 from gateway.audit.tree_head import make
 from gateway.incoming.posted_file import import_posted
@@ -98,7 +99,7 @@ class Site:
         self, *notes: str, keys: list[VerifierKey] | None = None, posted: list[Path] | None = None
     ) -> Audit:
         printed = [(f"note {number}", [note]) for number, note in enumerate(notes, 1)]
-        return audit(self.ledger.db, keys or [self.key], printed, posted)
+        return audit(self.ledger.db, keys or [self.key], printed, Exports(posted or ()))
 
 
 def swap(first: int, second: int) -> list[str]:

@@ -4,6 +4,7 @@ the day is proved as the command does it.
 
 import datetime
 import zoneinfo
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from gateway.business_day import day_bounds
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.day.prove import Day, prove_day
-from gateway.facts.postings import AMOUNTS, COLUMNS, Posting
+from gateway.facts.postings import AMOUNTS, COLUMNS, PAYMENT, Posting
 from gateway.incoming.kinds import kind_of
 from gateway.incoming.money_file import import_money
 from gateway.incoming.posted_file import ImportResult, import_posted
@@ -26,11 +27,12 @@ EVENING_MS = DAY_MS + 30 * 3_600_000  # all of the day, and of the night after i
 
 
 def posted_csv(rows: list[Posting]) -> str:
-    """A posted.csv with its control line."""
-    lines = [",".join(COLUMNS)]
+    """A posted.csv with its control line; with the column `kind` where a row has one."""
+    columns = [*COLUMNS, *(["kind"] if any(row.kind != PAYMENT for row in rows) else [])]
+    lines = [",".join(columns)]
     for row in rows:
         at = datetime.datetime.fromtimestamp(row.posted_ms / 1000, ZONE)
-        values = dict(zip(COLUMNS, row.values(), strict=False))
+        values = dict(zip(columns, row.values(), strict=False))
         lines.append(",".join(str(v) for v in {**values, "posted_at": at.isoformat()}.values()))
     sums = [sum(getattr(row, name) for row in rows) for name in AMOUNTS]
     names = ("tender_cents", "change_cents", "allocation_cents")
@@ -74,16 +76,22 @@ class OfficeDay:
         return import_money(self.office.ledger.db, path, kind_of(path), Clock().utc_ms())
 
     def day(
-        self, business_date: str = DAY, cash: str = "none", policy: Policy | None = None,
+        self,
+        business_date: str = DAY,
+        cash: str = "none",
+        policy: Policy | None = None,
         today: str = "",
-    ) -> Day:  # fmt: skip
-        """As the command proves it, by the rules that ship or by others; `today`: of its run."""
+        apart: Iterable[str] = (),
+    ) -> Day:
+        """As the command proves it, by the rules that ship or by others; `today`: of its run.
+        `apart`: windows without a drawer.
+        """
         config = Config("city-hall", ZONE.key, tuple(self.windows))
         by = under(config if policy is None else replace(config, policy=policy))
         now_ms = day_bounds(today, ZONE)[0] if today else None
         return prove_day(
             self.office.ledger, self.windows, business_date, ZONE, cash=cash, under=by,
-            now_ms=now_ms,
+            now_ms=now_ms, without_drawer=apart,
         )  # fmt: skip
 
 

@@ -156,6 +156,21 @@ def test_a_refused_row_is_named_before_any_other_cause(tmp_path):
     assert {"possible"} == {cause.strength for cause in variance.causes}
 
 
+def test_a_window_whose_file_did_not_come_is_told_so(tmp_path):
+    """Each window has an export of its own: that of w2 was forgotten."""
+    counted = [
+        Tape(name).count(481, "opening_float", 20000).opening(600).count(1002, "close", 25000)
+        for name in ("w1", "w2")
+    ]
+    office = OfficeDay(tmp_path, *counted)
+    office.post([posting("R1", 600, 5000)])
+    first, second = office.day().proofs
+
+    assert [] == first.variances
+    assert [["nothing_posted"]] == [[c.kind for c in v.causes] for v in second.variances]
+    assert "this window" in second.variances[0].causes[0].title
+
+
 @pytest.mark.parametrize("status", ["unknown", "posted"])
 def test_a_final_day_has_no_open_point(tmp_path, status):
     office = OfficeDay(

@@ -226,9 +226,11 @@ def test_nothing_is_a_cause_while_nothing_was_posted():
     proof = reconcile(session, [], DAY)
 
     assert first(explain(proof)) == ("not_posted", "possible", "")
-    assert first(explain(proof, unsettled=Unsettled(nothing_posted=True))) == (
-        "nothing_posted", "possible", "",
-    )  # fmt: skip
+    for missing in (Unsettled(nothing_posted=True), Unsettled(nothing_at_window=True)):
+        assert first(explain(proof, unsettled=missing)) == ("nothing_posted", "possible", "")
+    all_refused = Unsettled(nothing_posted=True, refused=("posted.csv:2: service: empty",))
+    (variance,) = explain(proof, unsettled=all_refused)
+    assert [("refused", all_refused.refused)] == [(c.kind, c.evidence) for c in variance.causes]
 
 
 def test_a_refused_row_comes_first_and_leaves_nothing_strong():
