@@ -48,7 +48,7 @@ from gateway.office.drawer import (
 )
 from gateway.office.session_checks import check_session, note_running_sum
 from gateway.office.states import SETTLED, refusal
-from gateway.office.tallies import add_tally, settle_sub_batches
+from gateway.office.tallies import add_tally, settle_sub_batches, take_growth
 from protocol.records import FLAG_ACCUMULATE, FLAG_DISCREPANCY, FLAG_REPRINT, FLAG_SUB_BATCH
 
 # {mark: the tender whose total it declares}
@@ -407,9 +407,7 @@ class _Reader:
         self._running[tally.instrument] = printed
         if not tally.flags & FLAG_ACCUMULATE:
             return
-        grown = without(printed, known or ())
-        tally.rows = printed if grown is None else grown
-        tally.total_cents = sum(denomination * pieces for denomination, pieces in tally.rows)
+        take_growth(tally, known or ())
         group = self._group
         if group is not None and all(t.instrument != tally.instrument for t in group.tallies):
             note_running_sum(session, tally, printed, known)

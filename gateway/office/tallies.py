@@ -34,6 +34,16 @@ def without(rows: Rows, earlier: Rows) -> Rows | None:
     return tuple((denomination, count) for denomination, count in pieces.items() if count)
 
 
+def take_growth(tally: Tally, known: Rows) -> None:
+    """Of a running sum the tally is what it grew by since `known` was printed; all of it where
+    somebody cleared it.
+    """
+    grown = without(tally.rows, known)
+    if grown is not None:
+        tally.rows = grown
+    tally.total_cents = sum(denomination * pieces for denomination, pieces in tally.rows)
+
+
 def settle_sub_batches(group: CountGroup, session: DrawerSession) -> None:
     """Sub-batches that their batch's own report follows are out of the sum; those that it never
     followed stay in it.

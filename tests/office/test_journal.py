@@ -61,6 +61,7 @@ def deposit(funds, tenders, over_short=None, rounding=0, returned=None):
         returned_cents=returned or {},
         after_close_cents=0,
         rounding_cents=rounding,
+        loans_cents=0,
     )
 
 
