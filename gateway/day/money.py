@@ -52,15 +52,14 @@ from gateway.office.settlement import DAYS_AFTER, settle
 from gateway.office.tenders import RETURNED, tenders_of, void_targets
 from gateway.store.engine import Db
 from gateway.store.money import money_lines, refused_on, reported_until
-from gateway.store.postings import (
+from gateway.store.money_postings import (
     card_postings,
     card_postings_with,
-    posted_dates,
-    receipts_posted,
     returnable,
     rows_of_receipts,
     taken_back,
 )
+from gateway.store.postings import posted_dates, receipts_posted
 
 RULES = ("R18", "R19", "R20")
 # How far around a day payments and lines are looked at: a line 5 days before to 14 after its
