@@ -151,7 +151,7 @@ CASES = [
          ("SITE/posted.csv:1: column 1 is something else, expected 'receipt_no'; see"
           " docs/posted-csv.md",)),
     Case("posted: not there", lambda site: ["import", site / "none.csv"], 2,
-         ("SITE/none.csv: no such file; name the posted.csv to import",)),
+         ("SITE/none.csv: no such file; name the file to import",)),
     Case("posted: not readable", shut("good.csv", "import", "SITE/good.csv", mode=0), 77,
          ("SITE/good.csv: not readable; give the gateway's user access",), privileged=False),
     Case("boards: unknown key", boards("debounce_ms", "debounce_msec"), 78,

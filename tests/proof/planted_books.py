@@ -4,7 +4,7 @@ BUGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "change is forgotten",
         "intervals",
-        "change = sum(tender.change_cents for tender in inside)",
+        "change = sum([tender.change_cents for tender in inside])",
         "change = 0",
     ),
     (
@@ -22,7 +22,7 @@ BUGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "a second void counts",
         "tenders",
-        "return left[target] <= 0",
+        "return left[target] * tender.net_cents >= 0",
         "return False",
     ),
     (
@@ -88,8 +88,8 @@ BUGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "the clock's offset is left in",
         "intervals",
-        "at_ms = tender.posted_ms - offset_ms\n",
-        "at_ms = tender.posted_ms\n",
+        "bisect_right(starts, tender.posted_ms - offset_ms)",
+        "bisect_right(starts, tender.posted_ms)",
     ),
     (
         "what is held in is missing from the deposit",
@@ -106,7 +106,7 @@ BUGS: tuple[tuple[str, str, str, str], ...] = (
     (
         "a void is a receipt",
         "tenders",
-        'if not _is_void(row):\n        return 1, ""',
-        'if not _is_void(row) or not row.void_of:\n        return 1, ""',
+        "if _is_void(leg[0]):",
+        "if _is_void(leg[0]) and leg[0].void_of:",
     ),
 )
