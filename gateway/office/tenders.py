@@ -136,12 +136,12 @@ def void_targets(postings: Iterable[Posting]) -> set[Receipt]:
 
 def tenders_of(
     postings: Iterable[Posting],
-    earlier: Mapping[Receipt, str] | None = None,
+    earlier: Mapping[Receipt, tuple[str, int]] | None = None,
     suspense_accounts: Collection[str] = (),
 ) -> list[Tender]:
     """The tender legs in posting rows, each once, by time; rows that are given twice count once.
 
-    `earlier`: {receipt: business date} of those among `void_targets` that were posted before;
+    `earlier`: {receipt: (business date, posted_ms)} of those among `void_targets` that were posted;
     None: nobody looked, and what is not among the rows counts as posted. `suspense_accounts`:
     account numbers that mean no account; what is allocated to one is in suspense, whatever fund
     the row names.
@@ -168,7 +168,7 @@ def tenders_of(
 @dataclass(frozen=True)
 class _Books:
     """What is known of receipts that are taken back: those that stand, business date and time of
-    those that these rows name, and the business dates of those of before.
+    those that these rows name, and the same of those of before.
     """
 
     standing: set[Receipt]
@@ -176,7 +176,7 @@ class _Books:
     voids: set[Receipt]  # those that take others back
     targets: set[Receipt]  # those that are taken back whole
     handed_out: set[Receipt]  # those that gave money: refunds and the like
-    earlier: Mapping[Receipt, str] | None
+    earlier: Mapping[Receipt, tuple[str, int]] | None
     suspense_accounts: Collection[str]
 
     def fund_of(self, row: Posting) -> str:
@@ -259,9 +259,10 @@ def _effect(row: Posting, books: _Books) -> tuple[int, str]:
     target = _target(row)
     if target in books.named and target not in books.standing:
         return 0, VOID_OF_VOID if target in books.voids else ""
-    date, posted_ms = books.named.get(target, ((books.earlier or {}).get(target), 0))
-    if date is None:
+    known = books.named.get(target) or (books.earlier or {}).get(target)
+    if known is None:
         return (-1, "") if books.earlier is None else (0, NEVER_POSTED)
+    date, posted_ms = known
     is_earlier = date < row.business_date and row.posted_ms - posted_ms >= SAME_DAY_MS
     if target in books.handed_out or KINDS[row.kind] == "-":
         return 1, ""  # what was handed out comes back

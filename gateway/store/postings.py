@@ -142,20 +142,18 @@ def postings_between(
 
 def receipts_posted(
     db: Db, receipts: Iterable[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], str]:
-    """{(source_system, scope, receipt_no): business date} of those that were posted, ever. The
-    scope is not asked: where it is the day, a receipt of before has another one.
+) -> dict[tuple[str, str, str], tuple[str, int]]:
+    """{(source_system, scope, receipt_no): (business date, posted_ms)} of those that were posted,
+    ever. The scope is not asked: where it is the day, a receipt of before has another one.
     """
     found = {}
     for source, scope, receipt in sorted(receipts):
-        date = value(
-            db,
-            "SELECT min(business_date) FROM posting WHERE source_system = ? AND receipt_no = ?"
-            " AND status IN ('posted', 'unknown')",
+        for date, posted_ms in db.execute(
+            "SELECT business_date, posted_ms FROM posting WHERE source_system = ? AND receipt_no ="
+            " ? AND status IN ('posted', 'unknown') ORDER BY business_date, posted_ms LIMIT 1",
             (source, receipt),
-        )
-        if date is not None:
-            found[(source, scope, receipt)] = str(date)
+        ):
+            found[(source, scope, receipt)] = str(date), int(posted_ms)
     return found
 
 

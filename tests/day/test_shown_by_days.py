@@ -56,6 +56,8 @@ def test_a_check_that_is_voided_after_the_cut_off_leaves_the_drawer_that_took_it
         day.proofs[0].reconciliation.line("check").expected_cents,
         day.deposit.returned_cents,
     )
+    monday = office.day(MONDAY).deposit
+    assert (-5000, {}) == (monday.held_in_cents, monday.returned_cents)
 
 
 def test_a_money_order_that_was_given_back_after_the_cut_off_wants_no_declaration(tmp_path):

@@ -15,9 +15,10 @@ from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
 from gateway.office.tenders import tenders_of
 from tests.office.judging import kinds_of, told
-from tests.office.rows import DAY, Tape, posting
+from tests.office.rows import DAY, DAY_MS, Tape, posting
 
 ZONE = zoneinfo.ZoneInfo("America/Chicago")
+DAYS_AGO = "2026-11-16", DAY_MS - 4 * 86_400_000  # business date and time of a receipt
 
 
 def date_of(at_ms):
@@ -367,7 +368,7 @@ def test_a_returned_check_of_an_earlier_day_is_no_drawer_event():
         posting("C9", 600, 10000, "check"),
         void("X1", 700, 5000, "C1", "check", void_by=""),
     ]
-    proof = only(closed(20000, 10000), rows, {("cis", "", "C1"): "2026-11-16"})
+    proof = only(closed(20000, 10000), rows, {("cis", "", "C1"): DAYS_AGO})
 
     assert (proof.line("check").expected_cents, proof.status) == (10000, "balanced")
     assert [("X1", -5000)] == [(t.receipt_no, t.net_cents) for t in proof.returned]
@@ -375,7 +376,7 @@ def test_a_returned_check_of_an_earlier_day_is_no_drawer_event():
 
 
 def test_cash_handed_back_for_an_earlier_day_leaves_todays_drawer():
-    proof = only(closed(15000), [void("X1", 700, 5000, "R1")], {("cis", "", "R1"): "2026-11-16"})
+    proof = only(closed(15000), [void("X1", 700, 5000, "R1")], {("cis", "", "R1"): DAYS_AGO})
 
     assert cash(proof) == (0, "balanced")
 
