@@ -33,7 +33,7 @@ from benchmarks.kit.big_ledgers import Spent, apart, watched
 from benchmarks.kit.figures import Row, median, note, parser_of, show
 from benchmarks.kit.offices import Size, Sums
 from gateway import config
-from gateway.day.prove import prove_day
+from gateway.day.prove import Proving, prove_day
 from gateway.incoming.posted_file import import_posted
 from gateway.reports.day_report import day_report
 from gateway.store.ledger import Ledger
@@ -153,7 +153,7 @@ def proving(folder: Path, size: Size) -> tuple[Spent, Sums]:
     with Ledger(site.ledger) as ledger:
         for date in size.days:
             with watched() as spent:
-                day = prove_day(ledger, site.config.windows, date.isoformat(), site.zone)
+                day = Proving(ledger, site.config).day(date.isoformat())
             total = Spent(total.s + spent().s, total.cpu_s + spent().cpu_s)
             sessions += len(day.proofs)
             for proof in day.proofs:
@@ -169,7 +169,7 @@ def reporting(folder: Path, size: Size) -> tuple[Spent, None]:
     """The last day."""
     site = config.load(folder / "till.toml")
     with Ledger(site.ledger) as ledger, watched() as spent:
-        day = prove_day(ledger, site.config.windows, size.days[-1].isoformat(), site.zone)
+        day = prove_day(ledger, site.config, size.days[-1].isoformat())
         report = day_report(day, site.config)
     assert len(report["sessions"]) == size.windows
     return spent(), None

@@ -27,7 +27,6 @@ from gateway.config import Site
 from gateway.day.prove import prove_day
 from gateway.delivery.ingest import Ingest
 from gateway.devices.keys import KeyStore, create_key
-from gateway.office.rule_finding import under
 from gateway.store.ledger import Ledger
 from protocol import records as wire
 
@@ -275,10 +274,7 @@ def report(folder: Path) -> tuple[Spent, Spent]:
     begin_ms, end_ms = day_bounds(LAST_DAY.isoformat(), site.zone)
     with Ledger(site.ledger) as ledger:
         with watched() as proving:
-            day = prove_day(
-                ledger, site.config.windows, LAST_DAY.isoformat(), site.zone,
-                under=under(site.config),
-            )  # fmt: skip
+            day = prove_day(ledger, site.config, LAST_DAY.isoformat())
         assert day.proofs, "there was work on the last day"
         raws = [wire.encode_record(record.fields | {"kind": record.kind})
                 for record in ledger.records(begin_ms, end_ms)]  # fmt: skip

@@ -131,7 +131,6 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
     from gateway import config as configuration
     from gateway.business_day import local_date
     from gateway.day.prove import default_business_date, prove_day
-    from gateway.office.rule_finding import under
     from gateway.reports.day_report import day_report
 
     site = configuration.load(config)
@@ -143,10 +142,5 @@ def _day_report(config: Path, date: str | None) -> tuple[dict[str, Any], str]:
             f"nothing was counted or posted today, {today}: this is {business_date}, the last day"
             " of work; --date names another one"
         )
-        day = prove_day(
-            ledger, site.config.windows, business_date, site.zone, site.config.currency,
-            site.config.policy.rounding.cash, under(site.config), now_ms,
-            without_drawer=site.config.without_drawer,
-            suspense_accounts=site.config.suspense_accounts,
-        )  # fmt: skip
+        day = prove_day(ledger, site.config, business_date, now_ms)
         return day_report(day, site.config), "" if date or business_date == today else note

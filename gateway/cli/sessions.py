@@ -45,7 +45,7 @@ def list_(
     with opened(site) as ledger:
         business_date = _date(site, ledger, date)
         for window in site.config.windows:
-            proofs = prove_window(ledger, window, business_date, site.zone, site.config.currency)
+            proofs = prove_window(ledger, site.config, window, business_date)
             found += [session_summary(each.reconciliation.session) for each in proofs]
     lines = [
         f"{each['window']} session {each['session']},"

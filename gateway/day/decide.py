@@ -95,12 +95,10 @@ def session_of(
     """The proof of a session by its number within the day; 0: the last one. `is_whole`: with what
     other windows show of the posting system's clock. Raises UsageError.
     """
-    config = site.config
-    how = (business_date, site.zone, config.currency, config.policy.rounding.cash)
     if is_whole:
-        proofs = prove_day(ledger, config.windows, *how).proofs
+        proofs = prove_day(ledger, site.config, business_date).proofs
     else:
-        proofs = prove_window(ledger, window, *how)
+        proofs = prove_window(ledger, site.config, window, business_date)
     found = [
         proved.reconciliation
         for proved in proofs

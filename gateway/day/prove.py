@@ -10,7 +10,7 @@ matter, and sessions of the neighbouring days keep what is in their custody.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from gateway.facts.postings import Change, Posting
 from gateway.facts.postings import Unsettled as Refused
 from gateway.facts.records import SeenRecord
 from gateway.money import format_cents
-from gateway.office import rule_finding
 from gateway.office.custody import custody_of
 from gateway.office.deposit import Deposit, deposit_of
 from gateway.office.drawer import DrawerSession
@@ -38,7 +37,7 @@ from gateway.office.final import OpenPoint, open_points
 from gateway.office.intervals import float_of
 from gateway.office.posting_clock import Offset, office_clock
 from gateway.office.reconcile import BALANCED, Reconciliation, reconcile
-from gateway.office.rule_finding import Under
+from gateway.office.rule_finding import under
 from gateway.office.rules import Finding
 from gateway.office.rules_deposit import Countdown
 from gateway.office.sessions import IDLE_MS, drawer_sessions
@@ -137,56 +136,40 @@ def default_business_date(ledger: Ledger, zone: zoneinfo.ZoneInfo, now_ms: int) 
     return max(worked, default=posted[0] if posted else today)
 
 
-def prove_day(
-    ledger: Ledger,
-    windows: Iterable[str],
-    business_date: str,
-    zone: zoneinfo.ZoneInfo,
-    currency: str = "USD",
-    cash: str = "none",
-    under: Under | None = None,
-    now_ms: int | None = None,
-    without_drawer: Iterable[str] = (),
-    suspense_accounts: Collection[str] = (),
-) -> Day:
-    """The proofs of all drawer sessions of a business day. `cash`: how it is rounded, as the policy
-    says. `under`: the rules that it is judged by; None: by none, and the bank's side by those that
-    ship. `now_ms`: what time it is, for a deposit that waits and for ages. `without_drawer`:
-    windows of the posted files that have none; `suspense_accounts`: account numbers that mean no
-    account. Raises UsageError for a date that is none.
+def prove_day(ledger: Ledger, config: Config, business_date: str, now_ms: int | None = None) -> Day:
+    """The proofs of all drawer sessions of a business day of the site, what the processor and the
+    bank say of it, and what the rules find in it. `now_ms`: what time it is, for a deposit that
+    waits and for ages. Raises UsageError for a date that is none.
     """
-    rules = under or rule_finding.under(Config("", zone.key, ()))
+    rules, zone = under(config), zoneinfo.ZoneInfo(config.zone)
     today = "" if now_ms is None else local_date(now_ms, zone)
     cards = card_side(ledger.db, business_date, rules, today=today)
-    with_cards = Proving(
-        ledger, list(windows), zone, currency, cash, cards, list(without_drawer), suspense_accounts
-    )
-    found = with_cards.day(business_date)
+    by = Proving(ledger, config, cards)
+    day = by.day(business_date)
 
     def deposit_on(date: str) -> int | None:
-        if date == business_date:
-            return found.deposit.deposit_cents
-        return replace(with_cards, cards=None).day(date).deposit.deposit_cents
+        found = day if date == business_date else replace(by, cards=None).day(date)
+        return found.deposit.deposit_cents
 
-    bounds = found.from_ms, found.until_ms
+    bounds = day.from_ms, day.until_ms
     money = money_of(ledger.db, business_date, bounds, rules, cards, deposit_on)
-    day = replace(found, money=money, open_points=[*found.open_points, *money.open_points])
-    day = _beside_the_drawers(ledger.db, day, with_cards.without_drawer, suspense_accounts)
-    return day if under is None else judged(ledger.db, day, under, now_ms)
+    day = replace(day, money=money, open_points=[*day.open_points, *money.open_points])
+    day = _beside_the_drawers(ledger.db, day, config)
+    return judged(ledger.db, day, rules, now_ms)
 
 
 @dataclass(frozen=True)
 class Proving:
-    """What days of an office are proved with."""
+    """What days of a site are proved with. `cards`: what the processor says; None: nobody asks."""
 
     ledger: Ledger
-    windows: list[str]
-    zone: zoneinfo.ZoneInfo
-    currency: str
-    cash: str
+    config: Config
     cards: CardSide | None = None
-    without_drawer: Collection[str] = ()
-    suspense_accounts: Collection[str] = ()
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        """The office's clock."""
+        return zoneinfo.ZoneInfo(self.config.zone)
 
     def day(self, business_date: str) -> Day:
         """A day by what was counted and posted; the processor decides the card tender alone."""
@@ -196,7 +179,7 @@ class Proving:
 def _day(by: Proving, business_date: str) -> Day:
     ledger, zone = by.ledger, by.zone
     from_ms, until_ms = day_bounds(business_date, zone)
-    declared, apart = by.windows, by.without_drawer
+    declared, apart = by.config.windows, by.config.without_drawer
     posted = [each for each in windows_posted(ledger.db, business_date) if each not in apart]
     refused = unsettled(ledger.db, business_date, from_ms, until_ms)
     missing = Unsettled(not posted, tuple(map(_told, refused)))
@@ -249,15 +232,12 @@ def _day(by: Proving, business_date: str) -> Day:
 
 
 def prove_window(
-    ledger: Ledger,
-    window: str,
-    business_date: str,
-    zone: zoneinfo.ZoneInfo,
-    currency: str = "USD",
-    cash: str = "none",
+    ledger: Ledger, config: Config, window: str, business_date: str
 ) -> list[ProvedSession]:
-    """The proofs of one window's drawer sessions of a business day, as `prove_day` has them."""
-    around = _Window(Proving(ledger, [window], zone, currency, cash), window, ())
+    """The proofs of one window's drawer sessions of a business day, as `prove_day` has them but for
+    what other windows show of the posting system's clock.
+    """
+    around = _Window(Proving(ledger, config), window, ())
     return _prove_window(around, business_date, Unsettled())[0]
 
 
@@ -267,17 +247,15 @@ def _is_all_held_over(proofs: Iterable[ProvedSession]) -> bool:
     return any(each.held_over for each in found) and all(each.status == BALANCED for each in found)
 
 
-def _beside_the_drawers(
-    db: Db, day: Day, without_drawer: Iterable[str], suspense_accounts: Collection[str]
-) -> Day:
+def _beside_the_drawers(db: Db, day: Day, config: Config) -> Day:
     """With what is on the page of the day and in no drawer."""
-    signed, date = day.checkpoint, day.business_date
-    drawerless = drawerless_windows(db, without_drawer, date, suspense_accounts)
+    signed, date, accounts = day.checkpoint, day.business_date, config.suspense_accounts
+    drawerless = drawerless_windows(db, config.without_drawer, date, accounts)
     return replace(
         day,
         without_drawer=drawerless,
         open_points=[*day.open_points, *drawerless_points(drawerless)],
-        suspense=in_suspense(db, date, suspense_accounts),
+        suspense=in_suspense(db, date, accounts),
         arrived_later=imported_after(db, date, signed["made_ms"]) if signed else [],
     )
 
@@ -371,11 +349,8 @@ class _Window:
 
     def __init__(self, by: Proving, window: str, strays: Iterable[tuple[str, Posting]]) -> None:
         self.strays = strays  # (window whose check it takes back, row of another window)
-        self.window, self.zone = window, by.zone
-        self._ledger, self._currency, self.cash, self._cards = (
-            by.ledger, by.currency, by.cash, by.cards,
-        )  # fmt: skip
-        self._suspense_accounts = by.suspense_accounts
+        self.window, self.zone, self.cash = window, by.zone, by.config.policy.rounding.cash
+        self._ledger, self._config, self._cards = by.ledger, by.config, by.cards
         self.clock: dict[str, Offset] = {}  # of the posting systems, as the day shows them
         self._epochs = [each["epoch"] for each in by.ledger.cursors() if each["device"] == window]
 
@@ -404,7 +379,7 @@ class _Window:
         running = running_before(records, self._records, since_ms, self._epochs)
         decided = decisions_around(self._ledger.db, business_date, self.window)
         return drawer_sessions(
-            records, self._currency, self._epochs, self.date_of, decided, running
+            records, self._config.currency, self._epochs, self.date_of, decided, running
         )
 
     def _records(self, since_ms: int, until_ms: int) -> Iterator[SeenRecord]:
@@ -421,7 +396,7 @@ class _Window:
         rows = [row for row in rows if row.identity not in away]
         rows += [row for window, row in self.strays if window == self.window]
         earlier = receipts_posted(db, void_targets(rows))
-        return tenders_of(rows, earlier, self._suspense_accounts)
+        return tenders_of(rows, earlier, self._config.suspense_accounts)
 
     def proved(self, proof: Reconciliation, unsettled: Unsettled) -> ProvedSession:
         """With what may explain its differences."""

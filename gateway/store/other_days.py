@@ -1,11 +1,9 @@
-"""What postings of other days say about one day: the receipts that something of it takes back, and
-what waits in suspense.
-"""
+"""Postings of other days that a day needs: the receipts that something of it takes back."""
 
 from collections.abc import Iterable
 
-from gateway.facts.postings import PAYMENT, SUSPENSE, Posting
-from gateway.store.engine import Db, value
+from gateway.facts.postings import Posting
+from gateway.store.engine import Db
 from gateway.store.postings import POSTING_COLUMNS, STANDS
 
 Receipt = tuple[str, str, str]  # (source_system, scope, receipt_no)
@@ -22,32 +20,3 @@ def rows_of(db: Db, receipts: Iterable[Receipt]) -> list[Posting]:
         )
         found += [Posting(*row) for row in rows]
     return found
-
-
-def in_suspense(db: Db, until_date: str) -> list[tuple[str, str, int]]:
-    """(receipt_no, business date, cents) of payments up to a business date that nobody has assigned
-    to a fund, and that nothing took back, the oldest first.
-    """
-    found = db.execute(
-        "SELECT source_system, scope, receipt_no, business_date, sum(allocation_cents) FROM posting"
-        f" WHERE fund IN ('', '{SUSPENSE}') AND business_date <= ? AND status = 'posted' AND kind ="
-        f" '{PAYMENT}' AND {STANDS} GROUP BY source_system, scope, receipt_no, business_date"
-        " ORDER BY business_date, source_system, scope, receipt_no",
-        (until_date,),
-    ).fetchall()
-    return [
-        (str(receipt), str(date), int(cents))
-        for source, scope, receipt, date, cents in found
-        if not _is_taken_back(db, source, scope, receipt)
-    ]
-
-
-def _is_taken_back(db: Db, source: str, scope: str, receipt: str) -> bool:
-    found = value(
-        db,
-        "SELECT 1 FROM posting WHERE source_system = ? AND void_of = ? AND void_of <> '' AND"
-        f" receipt_no <> void_of AND scope = ? AND status IN ('void', 'reversed') AND {STANDS}"
-        " LIMIT 1",
-        (source, receipt, scope),
-    )
-    return found is not None

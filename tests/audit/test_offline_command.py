@@ -13,7 +13,7 @@ from gateway.reports.day_html import to_html
 from gateway.reports.day_report import day_report, to_json
 from gateway.store.backup import back_up
 from gateway.store.read_only import opened_read_only
-from tests.audit.bench import DAY, EDITS, ZONE, Site
+from tests.audit.bench import DAY, EDITS, Site
 from tests.cli.bench import till
 from tests.delivery.bench import SITE
 
@@ -21,10 +21,8 @@ from tests.delivery.bench import SITE
 def test_every_form_of_the_report_serves_as_the_printed_checkpoint(
     site: Site, tmp_path: Path
 ) -> None:
-    report = day_report(
-        prove_day(site.ledger, ["w1"], DAY, ZONE),
-        Config(site=SITE, zone="America/Chicago", windows=("w1",)),
-    )
+    config = Config(site=SITE, zone="America/Chicago", windows=("w1",))
+    report = day_report(prove_day(site.ledger, config, DAY), config)
     forms = {
         "page.html": to_html(report),
         "day.json": to_json(report),

@@ -313,7 +313,7 @@ def test_the_keeper_ends_with_the_gateway(office: Office) -> None:
 def test_every_form_of_the_day_report_carries_the_note(office: Office) -> None:
     made = make(office.ledger, office.folder, SITE, DAY, at(17))
     config = Config(site=SITE, zone="America/Chicago", windows=("w1",))
-    report = day_report(prove_day(office.ledger, ["w1"], DAY, ZONE), config)
+    report = day_report(prove_day(office.ledger, config, DAY), config)
 
     page = to_html(report)
     assert made.note == json.loads(to_json(report))["checkpoint"]["note"]
@@ -324,7 +324,7 @@ def test_every_form_of_the_day_report_carries_the_note(office: Office) -> None:
 
 def test_a_day_without_one_says_nothing_of_it(office: Office) -> None:
     config = Config(site=SITE, zone="America/Chicago", windows=("w1",))
-    report = day_report(prove_day(office.ledger, ["w1"], DAY, ZONE), config)
+    report = day_report(prove_day(office.ledger, config, DAY), config)
 
     assert None is report["checkpoint"]
     assert "checkpoint" not in to_html(report) + to_csv(report)

@@ -41,7 +41,7 @@ def test_drawers_of_the_books_bench_are_short_where_the_generator_says(tmp_path:
         found = Counter(
             -(proof.reconciliation.line("cash").over_short_cents or 0)
             for day in size.days
-            for proof in prove_day(ledger, site.config.windows, day.isoformat(), site.zone).proofs
+            for proof in prove_day(ledger, site.config, day.isoformat()).proofs
         )
 
     assert {0, offices.NOTE_CENTS} == expected.keys()

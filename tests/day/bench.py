@@ -16,8 +16,8 @@ from gateway.facts.postings import AMOUNTS, COLUMNS, PAYMENT, Posting
 from gateway.incoming.kinds import kind_of
 from gateway.incoming.money_file import import_money
 from gateway.incoming.posted_file import ImportResult, import_posted
-from gateway.office.rule_finding import under
-from gateway.policy_tables import Policy
+from gateway.policy_file import shipped_policy
+from gateway.policy_tables import Policy, Rounding
 from protocol import records
 from tests.delivery.bench import Office
 from tests.office.rows import DAY, DAY_MS, Tape
@@ -86,13 +86,13 @@ class OfficeDay:
         """As the command proves it, by the rules that ship or by others; `today`: of its run.
         `apart`: windows without a drawer.
         """
-        config = Config("city-hall", ZONE.key, tuple(self.windows))
-        by = under(config if policy is None else replace(config, policy=policy))
+        policy = policy or shipped_policy()
+        policy = replace(policy, rounding=Rounding(cash, "4815", "tests"))
+        config = Config(
+            "city-hall", ZONE.key, tuple(self.windows), policy=policy, without_drawer=tuple(apart)
+        )
         now_ms = day_bounds(today, ZONE)[0] if today else None
-        return prove_day(
-            self.office.ledger, self.windows, business_date, ZONE, cash=cash, under=by,
-            now_ms=now_ms, without_drawer=apart,
-        )  # fmt: skip
+        return prove_day(self.office.ledger, config, business_date, now_ms)
 
 
 def messages_before(said: list[bytes], first: int) -> bytes:

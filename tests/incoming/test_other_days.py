@@ -4,7 +4,8 @@ back; on both engines.
 
 import pytest
 
-from gateway.store.other_days import in_suspense, rows_of
+from gateway.day.suspense import in_suspense
+from gateway.store.other_days import rows_of
 from gateway.store.receipt_numbers import (
     ANY,
     numbers_before,
@@ -75,7 +76,8 @@ def test_what_waits_in_suspense(case, rows, waiting, ledger, post):
     for number, each in enumerate(rows):
         assert "posted" == post(text_of([each]), f"{number}.csv").state
 
-    assert waiting == in_suspense(ledger.db, "2026-11-20"), case
+    found = in_suspense(ledger.db, "2026-11-20")
+    assert waiting == [(each.receipt_no, each.since, each.cents) for each in found], case
 
 
 def test_the_rows_of_a_receipt_are_those_that_stand(ledger, post):

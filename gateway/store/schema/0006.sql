@@ -18,7 +18,7 @@ CREATE INDEX decision_by_day ON decision (business_date, window_id);
 CREATE TRIGGER decision_no_update BEFORE UPDATE ON decision BEGIN SELECT RAISE(ABORT, 'decision is append-only'); END;
 CREATE TRIGGER decision_no_delete BEFORE DELETE ON decision BEGIN SELECT RAISE(ABORT, 'decision is append-only'); END;
 
--- Where rule R22 looks: what waits in suspense, and what takes a receipt back (gateway/store/other_days.py). A year has millions of
+-- Where rule R22 looks: what waits in suspense, and what takes a receipt back (gateway/store/suspense.py). A year has millions of
 -- postings and few of either.
 
 CREATE INDEX posting_in_suspense ON posting (business_date) WHERE fund IN ('', 'suspense');
