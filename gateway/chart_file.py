@@ -26,7 +26,7 @@ from gateway.toml_tables import (
 CHART_FILE = "chart.toml"
 FILE_BYTES_MAX = 1_000_000
 DEPOSITED = ("cash", "check", "money_order", "other")  # what a person carries to the bank
-ELSEWHERE = ("card", "ach", "gift_card", "credit")  # its money comes another way, or none comes
+NOT_DEPOSITED = ("card", "ach", "gift_card", "credit")  # its money comes another way, or none comes
 OF_ALL_FUNDS = "default"  # the name under [fund] of those that the file does not name
 
 _name = string(1, 60)
@@ -98,8 +98,8 @@ def _tender_accounts(value: object) -> dict[str, str]:
         raise ValueError("not a table")
     faults, found = [], {}
     for name, account in value.items():
-        if name not in ELSEWHERE:
-            text = did_you_mean(name, ELSEWHERE)
+        if name not in NOT_DEPOSITED:
+            text = did_you_mean(name, NOT_DEPOSITED)
             faults.append(Fault((name,), "unknown", text))
             continue
         try:
@@ -108,7 +108,7 @@ def _tender_accounts(value: object) -> dict[str, str]:
             faults.append(Fault((name,), "value", str(error)))
     faults += [
         Fault((name,), "missing", "missing, and it has no default")
-        for name in ELSEWHERE
+        for name in NOT_DEPOSITED
         if name not in value
     ]
     if faults:

@@ -19,6 +19,7 @@ from gateway.office.tenders import (
     NEVER_POSTED,
     RETURNED,
     VOID_AGAIN,
+    VOID_OF_VOID,
     Receipt,
     Tender,
     fund_totals,
@@ -254,7 +255,7 @@ def _original(void: Tender, standing: Legs) -> facts.Voided | None:
     if not same:
         return facts.Voided(
             void.void_of, void.window_id, void.tender_type, abs(void.face_cents),
-            void.outside == VOID_AGAIN,
+            void.outside == VOID_AGAIN, void.outside == VOID_OF_VOID,
         )  # fmt: skip
     windows = {leg.window_id for leg in target}
     return facts.Voided(

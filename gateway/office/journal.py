@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from gateway.chart_file import DEPOSITED, ELSEWHERE, OF_ALL_FUNDS, Chart, FundAccounts
+from gateway.chart_file import DEPOSITED, NOT_DEPOSITED, OF_ALL_FUNDS, Chart, FundAccounts
 from gateway.errors import DataError
 from gateway.money import format_cents
 from gateway.office.deposit import Deposit
@@ -45,7 +45,7 @@ def journal_of(
     for name in DEPOSITED:
         cents = deposit.by_tender_cents.get(name) or 0
         book.pool(chart.bank_account_of(name), cents, f"deposit, {name.replace('_', ' ')}")
-    for name in ELSEWHERE:
+    for name in NOT_DEPOSITED:
         cents = deposit.tenders_cents.get(name, 0)
         book.pool(chart.tender[name], cents, name.replace("_", " "))
     for fund, cents in deposit.funds_cents.items():

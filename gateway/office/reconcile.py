@@ -30,7 +30,6 @@ from gateway.office.suspended import suspended_remarks
 from gateway.office.tenders import (
     ELSEWHERE,
     RETURNED,
-    VOID_OF_VOID,
     Receipt,
     Tender,
     fund_totals,
@@ -301,22 +300,14 @@ def _remarks(
         )
         remarks.append(Remark("returned_item", tender.posted_ms, text))
     remarks += suspended_remarks(proof.session, everything, proof.clock_offset_ms)
-    remarks += [_without_effect(each) for each in proof.outside if each.outside in _NO_EFFECT]
+    for tender in proof.outside:
+        if tender.outside == ELSEWHERE:
+            text = (
+                f"{_named(tender)} takes back {tender.void_of}, which lies in another drawer: it is"
+                " in no expected sum here, and goes to no bank"
+            )
+            remarks.append(Remark("void_of_other_drawer", tender.posted_ms, text))
     return remarks
-
-
-_NO_EFFECT = {
-    VOID_OF_VOID: (
-        "takes back another itself: it has no effect; ask the cashiering system what stands"
-    ),
-    ELSEWHERE: "lies in another drawer: it is in no expected sum here, and goes to no bank",
-}
-
-
-def _without_effect(tender: Tender) -> Remark:
-    kind = "void_of_void" if tender.outside == VOID_OF_VOID else "void_of_other_drawer"
-    text = f"{_named(tender)} takes back {tender.void_of}, which {_NO_EFFECT[tender.outside]}"
-    return Remark(kind, tender.posted_ms, text)
 
 
 def _opening_remarks(

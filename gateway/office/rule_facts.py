@@ -153,6 +153,7 @@ class Voided(NamedTuple):
     tender_type: str
     net_cents: int  # of the tender that the void takes back, if it has that
     was_void: bool = False  # all of it was taken back before this void
+    takes_back: bool = False  # it is a void itself
 
 
 class Void(NamedTuple):

@@ -115,7 +115,8 @@ def _wants_opening(void: Void) -> bool:
     """Whether it says that cash was handed back. Nobody knows when a receipt became void in place,
     and what takes back nothing moves no cash.
     """
-    is_empty = void.original is None or void.original.was_void
+    original = void.original
+    is_empty = original is None or original.was_void or original.takes_back
     return void.tender_type == "cash" and not is_empty and not void.is_in_place
 
 
@@ -132,7 +133,9 @@ def _wrong_with(void: Void) -> Iterator[tuple[str, str]]:
     if original is None:
         yield "void_of_nothing", "that was never posted: it has no effect"
         return
-    if original.was_void:
+    if original.takes_back:
+        yield "void_of_void", "that takes another back itself: it has no effect"
+    elif original.was_void:
         yield "void_again", "that was taken back before: it has no effect"
     elif void.tender_type == original.tender_type and void.cents > abs(original.net_cents):
         yield "void_too_much", f"that was {format_cents(original.net_cents)}"

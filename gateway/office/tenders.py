@@ -26,7 +26,9 @@ from gateway.facts.postings import (
 # Why a leg is in no drawer.
 RETURNED, NEVER_POSTED, VOID_AGAIN = "returned item", "void of nothing", "voided before"
 ELSEWHERE = "of another drawer"  # takes back what another drawer held
-VOID_OF_VOID = "void of a void"  # nobody can tell what it means: it has no effect, and is told
+VOID_OF_VOID = (
+    "void of a void"  # nobody can tell what it means: it has no effect; rule R10 tells it
+)
 RETURNABLE = ("check", "ach", "money_order")  # what a bank brings back
 PAPER = ("check", "money_order")  # the very piece lies in one drawer, and in no other
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chart_file import DEPOSITED, ELSEWHERE, read_chart
+from gateway.chart_file import DEPOSITED, NOT_DEPOSITED, read_chart
 from gateway.errors import ConfigError, DataError
 from gateway.facts.postings import TENDERS
 from gateway.office.deposit import Deposit
@@ -167,7 +167,7 @@ def test_a_fund_without_accounts_is_named(tmp_path):
 
 
 def test_the_chart_and_the_postings_know_the_same_tenders():
-    assert sorted(TENDERS) == sorted((*DEPOSITED, *ELSEWHERE))
+    assert sorted(TENDERS) == sorted((*DEPOSITED, *NOT_DEPOSITED))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chart_file import DEPOSITED, ELSEWHERE, BankAccount, Chart, FundAccounts, OverShort
+from gateway.chart_file import DEPOSITED, NOT_DEPOSITED, BankAccount, Chart, FundAccounts, OverShort
 from gateway.office.deposit import deposit_of
 from gateway.office.reconcile import reconcile
 from gateway.office.sessions import drawer_sessions
@@ -18,7 +18,7 @@ CHART = Chart(
         "cash": BankAccount("1010", ("cash",)),
         "items": BankAccount("1011", ("check", "money_order", "other")),
     },
-    tender=dict.fromkeys(ELSEWHERE, "1150"),
+    tender=dict.fromkeys(NOT_DEPOSITED, "1150"),
     fund={"default": FundAccounts("1210", "1215", "1310", "2070")},
     over_short=OverShort("100", "4810"),
     float="1005",

@@ -32,7 +32,7 @@ from typing import Any
 from gateway.business_day import local_date
 from gateway.chart_file import (
     DEPOSITED,
-    ELSEWHERE,
+    NOT_DEPOSITED,
     OF_ALL_FUNDS,
     BankAccount,
     Chart,
@@ -60,7 +60,7 @@ FIRST_DATE = datetime.date(2026, 11, 16)  # a Monday; days are of its week
 CHART = Chart(
     pool="pool",
     bank={"operating": BankAccount("bank", DEPOSITED)},
-    tender=dict.fromkeys(ELSEWHERE, "elsewhere"),
+    tender=dict.fromkeys(NOT_DEPOSITED, "elsewhere"),
     fund={OF_ALL_FUNDS: FundAccounts("receipts", "returned", "due from", "due to")},
     over_short=OverShort("general", "over and short"),
     float="float",
