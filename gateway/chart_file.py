@@ -1,7 +1,7 @@
 """chart.toml: the accounts of the general ledger that a closed day is booked to.
 
 It stands beside till.toml. Nothing ships: which account takes the money is known to the site alone,
-and a guess would be booked. A site without the file closes its days and gets no journal.
+and a guess would be booked. No command reads it yet: the close will.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ def _tender_accounts(value: object) -> dict[str, str]:
 
 def read_chart(path: Path) -> Chart:
     """The chart of a file. Raises ConfigError with every fault at once, PermissionDenied."""
-    text = text_of(path, FILE_BYTES_MAX, "docs/cash-office.md has one to begin with")
+    text = text_of(path, FILE_BYTES_MAX, "examples/chart.toml is one to begin with")
     try:
         return read_table(Chart, values_of(path, text))
     except TableError as error:
-        raise told(path, text, error.faults, "close the day again") from error
+        raise told(path, text, error.faults, "start the command again") from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REASON_CHARS_MAX = 200
 Window = Annotated[str, typer.Argument(help="Which window, such as w1.")]
 Amount = Annotated[str, typer.Argument(help="What was counted or is on the slip, such as 249.00.")]
-By = Annotated[str, typer.Option("--by", help="Who decides: a name of [people] in till.toml.")]
+By = Annotated[str, typer.Option("--by", help="Who decides: a person of till.toml.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, in a few words; no customer's data.")]
 WhyNot = Annotated[str, typer.Option("--reason", help="Why, if there is something to say.")]
 Number = Annotated[
@@ -84,32 +84,26 @@ def show(
         print(printable(f"  {line}"))
 
 
-@session_app.command()
-def suspend(
-    window: Window,
-    by: By,
-    reason: WhyNot = "",
-    number: Number = 0,
-    config: ConfigOption = CONFIG,
-    date: DateOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """From now on nothing is expected to happen at the drawer: lunch, the window is closed."""
-    _decide("suspend", window, by, reason, number, config, date, as_json)
+def _plain(kind: str, text: str) -> None:
+    """A command that says nothing but what happens to the session."""
+
+    def command(
+        window: Window,
+        by: By,
+        reason: WhyNot = "",
+        number: Number = 0,
+        config: ConfigOption = CONFIG,
+        date: DateOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        _decide(kind, window, by, reason, number, config, date, as_json)
+
+    session_app.command(kind, help=text)(command)
 
 
-@session_app.command()
-def resume(
-    window: Window,
-    by: By,
-    reason: WhyNot = "",
-    number: Number = 0,
-    config: ConfigOption = CONFIG,
-    date: DateOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """The end of a suspension."""
-    _decide("resume", window, by, reason, number, config, date, as_json)
+_plain("suspend", "From now on nothing is expected to happen at the drawer: lunch, it is closed.")
+_plain("resume", "The end of a suspension.")
+_plain("end", "No payment is taken any more in this session; the closing count follows.")
 
 
 @session_app.command()
@@ -128,20 +122,6 @@ def surprise(
     """An unannounced count of the whole drawer by somebody else than its cashier."""
     content = {"cents": _cents(amount)} if amount else {}
     _decide("surprise", window, by, reason, number, config, date, as_json, content)
-
-
-@session_app.command()
-def end(
-    window: Window,
-    by: By,
-    reason: WhyNot = "",
-    number: Number = 0,
-    config: ConfigOption = CONFIG,
-    date: DateOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """No payment is taken any more in this session; the closing count follows."""
-    _decide("end", window, by, reason, number, config, date, as_json)
 
 
 @session_app.command()

@@ -3,6 +3,7 @@ what was paid, to the cent.
 """
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,37 +15,13 @@ from gateway.facts.postings import TENDERS
 from gateway.office.deposit import Deposit
 from gateway.office.journal import JournalLine, journal_of, unbalanced
 
-CHART = """\
-pool = "999"
-float = "1005"
-
-[bank.operating]
-account = "1010"
-tenders = ["cash", "check", "money_order", "other"]
-
-[tender]
-card = "1150"
-ach = "1151"
-gift_card = "2410"
-credit = "1290"
-
-[fund.default]
-receipts = "1210"
-returned = "1215"
-due_from = "1310"
-due_to = "2070"
-
-[over_short]
-fund = "100"
-account = "4810"
-"""
+EXAMPLE = Path(__file__).parents[2] / "examples" / "chart.toml"
+CHART = EXAMPLE.read_text()
 
 
 @pytest.fixture(scope="module")
-def chart(tmp_path_factory):
-    path = tmp_path_factory.mktemp("chart") / "chart.toml"
-    path.write_text(CHART)
-    return read_chart(path)
+def chart():
+    return read_chart(EXAMPLE)
 
 
 def deposit(funds, tenders, over_short=None, rounding=0, returned=None):
@@ -170,6 +147,11 @@ def test_the_chart_and_the_postings_know_the_same_tenders():
     assert sorted(TENDERS) == sorted((*DEPOSITED, *NOT_DEPOSITED))
 
 
+def test_a_site_without_a_chart_is_told_where_an_example_is(tmp_path):
+    with pytest.raises(ConfigError, match=r"no such file; examples/chart\.toml is one to begin"):
+        read_chart(tmp_path / "chart.toml")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -177,7 +159,7 @@ def test_the_chart_and_the_postings_know_the_same_tenders():
         ('credit = "1290"\n', "", "'tender.credit' is missing"),
         ("card = ", "cards = ", "unknown key 'tender.cards'; did you mean 'card'?"),
         ('account = "4810"', "account = 4810", "over_short.account: not a string"),
-        ('pool = "999"\n', "", "'pool' is missing"),
+        ('pool = "999"', "", "'pool' is missing"),
     ],
 )
 def test_a_wrong_chart_is_told_with_its_place(tmp_path, old, new, said):
