@@ -175,7 +175,7 @@ def direct_books(day: OfficeDay, dates: Sequence[str], rules: Rules) -> Books:
     books: dict[str, tuple[list[Any], list[Any]]] = {date: ([], []) for date in dates}
     rows = [posting_of(row) for row in (*day.earlier, *day.posted)]
     before = {
-        (row.source_system, row.scope, row.receipt_no): row.business_date
+        (row.source_system, row.scope, row.receipt_no): (row.business_date, row.posted_ms)
         for row in rows
         if row.business_date < dates[0]
     }
