@@ -74,7 +74,15 @@ def _full_drawers(day: OfficeDay) -> Iterator[Key]:
             for at_ms, cents, *_ in _dropped(day, session.window)
             if taken and taken[0][0] <= at_ms <= taken[-1][0]
         ]
-        sums = itertools.accumulate(cents for _, cents in sorted([*taken, *drops]))
+        wrong = [
+            (session.intervals[number - 1].to_ms, cents)  # the count at its end shows it
+            for error in day.truth.errors
+            if (day.truth.business_date, error.window, error.session)
+            == (session.business_date, session.window, session.number)
+            for tender, number, cents in error.effects
+            if tender == "cash" and number
+        ]
+        sums = itertools.accumulate(cents for _, cents in sorted([*taken, *drops, *wrong]))
         peak = session.opening_float_cents + max(sums, default=0)
         if peak >= DROP_ADVISED_CENTS:
             yield "R12", "drop_advised", session.window
