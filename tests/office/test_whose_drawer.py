@@ -391,16 +391,6 @@ def test_a_receipt_that_is_taken_back_twice_is_taken_back_once():
     ]
 
 
-def test_a_void_of_a_void_has_no_effect_and_is_told_once():
-    rows = [posting("R1", 600, 5000), void("V1", 700, 5000, "R1"), void("V2", 710, 5000, "V1")]
-    proof = only(closed(20000), rows)
-
-    assert (cash(proof), kinds(proof)) == ((0, "balanced"), [])
-    assert told(proof, "void_of_void") == [
-        "receipt V2 takes V1 back (cash 50.00): that takes another back itself: it has no effect"
-    ]
-
-
 def test_a_part_that_is_taken_back_leaves_the_rest():
     rows = [posting("R1", 600, 5000), void("V1", 700, 2000, "R1"), void("V2", 710, 3000, "R1")]
     proof = only(closed(20000), rows)
